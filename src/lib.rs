@@ -1,0 +1,10 @@
+//! Rialto: a payment runtime. The floors of the house, top to bottom: `cli`, `node`, `http`, `flows`, `actors`,
+//! `infra` and `config`, then `domain` and `runtime`. Each imports only from those below it.
+
+pub mod actors;
+pub mod cli;
+pub mod domain;
+pub mod flows;
+pub mod http;
+pub mod infra;
+pub mod runtime;
