@@ -3,8 +3,10 @@
 
 pub mod actors;
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod flows;
 pub mod http;
 pub mod infra;
+pub mod node;
 pub mod runtime;

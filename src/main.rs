@@ -1,1 +1,37 @@
-fn main() {}
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use rialto::cli::{audit, load, serve};
+
+/// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A payment runtime: authorize, capture, void and refund.
+#[derive(Parser)]
+#[command(name = "rialto", version, about)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve payments; without a configuration, everything is embedded.
+    Serve(serve::Args),
+    /// Check the books: shards, event log and PSP against each other.
+    Audit(audit::Args),
+    /// Drive load against a running node and say how fast it was.
+    Load(load::LoadArgs),
+}
+
+fn main() -> ExitCode {
+    match CommandLine::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Audit(args) => audit::main(args),
+        Command::Load(args) => load::main(args),
+    }
+}

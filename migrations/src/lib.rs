@@ -1,0 +1,34 @@
+//! The schema of a shard, and the only place that creates tables: the same migrations serve MariaDB 10.6+ and SQLite.
+//!
+//! Migrations of a release are not edited afterwards; a change of the schema is a new one at the end of
+//! [`Migrator::migrations`]. On MariaDB the ledger's triggers need the TRIGGER privilege (and, with the binary log on,
+//! `log_bin_trust_function_creators = 1` or SUPER).
+
+mod m20261123_000001_payments;
+mod m20261123_000002_requests;
+mod m20261123_000003_ledger;
+mod m20261123_000004_events;
+mod m20261123_000005_idempotency_keys;
+mod schema;
+mod table;
+
+pub use schema::{SchemaError, SchemaStatus, migrate, status};
+
+use sea_orm_migration::prelude::*;
+
+/// The migrations in the order in which they are applied. [`migrate`] applies them and [`status`] compares them with a
+/// database; the trait's own methods are for taking a schema down.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_payments::Migration),
+            Box::new(m20261123_000002_requests::Migration),
+            Box::new(m20261123_000003_ledger::Migration),
+            Box::new(m20261123_000004_events::Migration),
+            Box::new(m20261123_000005_idempotency_keys::Migration),
+        ]
+    }
+}

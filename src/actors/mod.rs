@@ -1,0 +1,19 @@
+//! The actors: one concern, one file. They decide nothing about money; they bring commands to where `domain` decides.
+
+pub mod breaker;
+pub mod event_worker;
+pub mod guarded_psp;
+pub mod idempotency_cache;
+pub mod ledger_writer;
+mod outage;
+pub mod outbox_publisher;
+pub mod psp_work;
+pub mod rate_limiter;
+pub mod refund;
+pub mod resolver;
+pub mod retrier;
+pub mod settlement;
+pub mod shard_writer;
+pub mod shards;
+#[cfg(test)]
+mod testing;

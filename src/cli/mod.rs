@@ -1,0 +1,5 @@
+//! One command, one file.
+
+pub mod audit;
+pub mod load;
+pub mod serve;

@@ -1,0 +1,32 @@
+//! The rules of payments as pure functions: no clock, no chance, no I/O. Everything that may change a payment is here.
+
+pub mod book;
+pub mod command;
+pub mod dead_letter;
+pub mod decide;
+pub mod event;
+pub mod id;
+pub mod idempotency;
+pub mod ledger;
+pub mod money;
+pub mod outcome;
+pub mod payment;
+pub mod policy;
+pub mod psp;
+pub mod refund;
+pub mod request;
+pub mod shard_map;
+pub mod time;
+pub mod timeline;
+pub mod trace;
+
+#[cfg(test)]
+mod model_test;
+#[cfg(test)]
+pub mod testing;
+
+pub use id::{EntryId, EventId, IdGenerator, LetterId, PaymentId, RefundId};
+pub use money::{Currency, Money};
+pub use shard_map::{Bucket, ShardId, ShardMap};
+pub use time::Timestamp;
+pub use trace::TraceContext;

@@ -1,0 +1,59 @@
+//! What a caller can ask, one operation a file, as the steps of a payment's way through the house. Called by HTTP and by
+//! tests alike.
+
+mod app;
+mod authorize;
+mod change;
+mod error;
+mod idempotency;
+mod look_up;
+mod operations;
+mod readiness;
+
+pub use app::{App, Parts};
+pub use authorize::AuthorizeRequest;
+pub use change::ChangeRequest;
+pub use error::FlowError;
+pub use look_up::{Cursor, EventView, Expand, LedgerEntryView, ListQuery, Page, PaymentDetails, RefundView};
+pub use operations::{DeadLetterView, Operations, UnknownBreaker};
+pub use readiness::{Capabilities, Capability, Level, Readiness};
+
+use std::time::Duration;
+
+use crate::domain::TraceContext;
+use crate::domain::outcome::Recorded;
+
+/// One call: which request it is, and where it stands in its trace.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub request_id: String,
+    pub trace: TraceContext,
+}
+
+/// What is left of a merchant's rate limit (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Calls in a window.
+    pub limit: u32,
+    pub window: Duration,
+    /// Calls that are left at once.
+    pub remaining: u32,
+    /// Until all are there again; after a refusal, until one is.
+    pub reset: Duration,
+}
+
+/// What a call that changes something came to.
+#[derive(Debug)]
+pub struct Performed {
+    /// None when the call was refused before its limit was asked.
+    pub quota: Option<Quota>,
+    pub result: Result<Answer, FlowError>,
+}
+
+/// An answer, fresh or repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub recorded: Recorded,
+    /// Whether it is that of an earlier call under the same key.
+    pub replayed: bool,
+}

@@ -1,0 +1,137 @@
+//! The HTTP floor: parses, validates, calls the flows and writes answers. It knows no SQL and no Redis.
+
+mod admin;
+mod body;
+mod explain;
+mod health;
+mod openapi;
+mod payments;
+mod problem;
+mod query;
+mod request;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, Route};
+
+use crate::flows::App;
+use payments::BodyMax;
+use problem::{Code, Problem};
+use request::{HttpMeter, around, refuse};
+
+/// How the server is run.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Threads that serve requests; 0 takes the number of cores.
+    pub workers: usize,
+    /// Connections per worker.
+    pub connections_max: usize,
+    pub body_max_bytes: usize,
+    pub keep_alive: Duration,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long a stop waits for requests under way.
+    pub shutdown_timeout: Duration,
+}
+
+/// Serves on a bound listener. Signals are the caller's.
+pub fn serve(
+    listener: TcpListener,
+    app: App,
+    registry: prometheus::Registry,
+    settings: HttpSettings,
+) -> std::io::Result<Server> {
+    let app = Data::new(app);
+    let registry = Data::new(registry);
+    let meter = Data::new(HttpMeter::new());
+    let body_max = Data::new(BodyMax(settings.body_max_bytes));
+    let mut server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(app.clone())
+            .app_data(registry.clone())
+            .app_data(meter.clone())
+            .app_data(body_max.clone())
+            .wrap(from_fn(around))
+            .configure(routes)
+            .default_service(web::to(not_found))
+    })
+    .max_connections(settings.connections_max)
+    .keep_alive(settings.keep_alive)
+    .client_request_timeout(settings.header_timeout)
+    .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
+    .disable_signals();
+    if settings.workers > 0 {
+        server = server.workers(settings.workers);
+    }
+    Ok(server.listen(listener)?.run())
+}
+
+/// A path, its methods as `Allow` names them, and who answers them.
+struct Endpoint {
+    path: &'static str,
+    methods: &'static str,
+    routes: Vec<Route>,
+}
+
+/// Every path, once: the server goes by it, and the document is held to it.
+fn endpoints() -> Vec<Endpoint> {
+    const READ: &str = "GET, HEAD";
+    [
+        ("/payments/authorize", "POST", vec![web::post().to(payments::authorize)]),
+        ("/payments/capture/{paymentId}", "POST", vec![web::post().to(payments::capture)]),
+        ("/payments/void/{paymentId}", "POST", vec![web::post().to(payments::void)]),
+        ("/payments/refund/{paymentId}", "POST", vec![web::post().to(payments::refund)]),
+        ("/payments/{paymentId}/timeline", READ, vec![read().to(payments::timeline)]),
+        ("/payments/{paymentId}", READ, vec![read().to(payments::look_up)]),
+        ("/payments", READ, vec![read().to(payments::list)]),
+        ("/healthz", READ, vec![read().to(health::healthz)]),
+        ("/readyz", READ, vec![read().to(health::readyz)]),
+        ("/metrics", READ, vec![read().to(health::metrics)]),
+        ("/admin/actors", READ, vec![read().to(admin::actors)]),
+        ("/admin/actors/dead-letters", READ, vec![read().to(admin::actor_dead_letters)]),
+        ("/admin/breakers", READ, vec![read().to(admin::breakers)]),
+        ("/admin/breakers/{name}", "PUT", vec![web::put().to(admin::force_breaker)]),
+        ("/admin/dead-letters", READ, vec![read().to(admin::dead_letters)]),
+        (
+            "/admin/faults",
+            "POST, DELETE",
+            vec![web::post().to(admin::inject_fault), web::delete().to(admin::clear_faults)],
+        ),
+        ("/problems/{code}", READ, vec![read().to(explain::explain)]),
+        ("/openapi.json", READ, vec![read().to(openapi::document)]),
+        ("/docs", READ, vec![read().to(openapi::docs)]),
+    ]
+    .map(|(path, methods, routes)| Endpoint { path, methods, routes })
+    .into()
+}
+
+fn routes(config: &mut ServiceConfig) {
+    for prefix in ["", "/api"] {
+        for Endpoint { path, methods, routes } in endpoints() {
+            if prefix.is_empty() || path.starts_with("/payments") {
+                config.service(routes.into_iter().fold(on(&format!("{prefix}{path}"), methods), Resource::route));
+            }
+        }
+    }
+    config.service(on("/docs/{file:.*}", "GET, HEAD").route(read().to(openapi::docs_file)));
+}
+
+fn read() -> Route {
+    web::route().guard(actix_web::guard::Any(actix_web::guard::Get()).or(actix_web::guard::Head()))
+}
+
+/// A path, and what it answers to methods that it does not have.
+fn on(path: &str, methods: &'static str) -> Resource {
+    let refuse_method = move |request: HttpRequest| async move {
+        refuse(&request, &Problem::from(Code::MethodNotAllowed).allow(methods))
+    };
+    web::resource(path).default_service(web::to(refuse_method))
+}
+
+async fn not_found(request: HttpRequest) -> HttpResponse {
+    refuse(&request, &Code::NotFound.into())
+}

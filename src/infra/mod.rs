@@ -1,0 +1,9 @@
+//! Adapters to what is outside, each behind a trait as narrow as its users need. Nothing here knows an actor.
+
+pub mod cache;
+pub mod database;
+pub mod event_log;
+mod group_commit;
+pub mod psp;
+pub mod sqlite;
+pub mod telemetry;

@@ -1,0 +1,56 @@
+//! The actor runtime: supervised, measured, bounded actors on actix. It knows nothing of payments.
+//!
+//! What it guarantees (order, loss, duplication, time, restart, quarantine) is written in `docs/runtime.md`;
+//! `examples/supervised.rs` shows it at work. To walk the code: [`Message`] and [`Reply`] are what is sent, [`Actor`]
+//! handles it, [`Handle`] reaches it through the mailbox, [`Supervisor`] keeps it alive in an [`Environment`], and
+//! [`Running`] shows the tree. What stays private: `mailbox` (where messages wait, and batches are made), `cell` (one
+//! incarnation, on actix), `child`, `node` and `supervise` (the supervisor's side), `events` (what those tell each
+//! other), `restart`, `quarantine` and `pulse`.
+
+mod actor;
+mod cell;
+mod chance;
+mod child;
+mod clock;
+mod dead_letters;
+mod environment;
+mod error;
+mod events;
+mod faults;
+mod handle;
+mod mailbox;
+mod message;
+mod meter;
+mod node;
+mod nudger;
+mod options;
+mod placement;
+mod pulse;
+mod quarantine;
+mod reply;
+mod restart;
+mod supervise;
+mod supervisor;
+mod tree;
+
+pub use actor::{Actor, Context, Wake};
+pub use chance::Chance;
+pub use clock::Clock;
+pub use dead_letters::{DeadLetter, DeadLetters};
+pub use environment::Environment;
+pub use error::{AskError, Failure, TellError};
+pub use faults::{Fault, FaultError, Faults};
+pub use handle::Handle;
+pub use message::{Message, Never};
+pub use meter::{ActorSnapshot, State};
+pub use node::Escalation;
+pub use nudger::Nudger;
+pub use options::Options;
+pub use placement::Placement;
+pub use reply::{Answer, Reply};
+pub use restart::{Intensity, Strategy};
+pub use supervisor::{Running, Supervisor};
+pub use tree::TreeNode;
+
+#[cfg(test)]
+mod tests;

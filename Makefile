@@ -1,0 +1,23 @@
+# Rust may have been installed by scripts/setup a moment ago.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: help setup run test
+
+help:
+	@echo "make run    install what is missing, build, and serve on http://127.0.0.1:8080 with its data in ./data"
+	@echo "make test   install what is missing, then check Cargo.lock, formatting and lints, and run all tests"
+	@echo "make setup  only install what is missing: C compiler, curl, pkg-config, Rust"
+
+setup:
+	@scripts/setup
+
+run: setup
+	@echo "run: building the release, then serving on http://127.0.0.1:8080 with its data in ./data (Ctrl-C stops it)"
+	@cargo run --release --locked -- serve --listen 127.0.0.1:8080 --data-dir ./data
+
+test: setup
+	@echo "test: is Cargo.lock current?"
+	@cargo metadata --locked --format-version 1 >/dev/null
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked

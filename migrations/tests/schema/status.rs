@@ -1,0 +1,144 @@
+//! Up, down, and what a binary says of a schema that isn't its own.
+
+use migrations::{Migrator, SchemaError, SchemaStatus, migrate, status};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{ActiveValue::Set, DatabaseConnection, DbBackend, EntityTrait};
+use sea_orm_migration::seaql_migrations;
+
+use crate::databases::{on_each, on_each_empty};
+
+const TABLES: [&str; 10] = [
+    "payment",
+    "refund",
+    "settlement_request",
+    "refund_request",
+    "ledger_entry",
+    "account_balance",
+    "outbox_event",
+    "idempotency_key",
+    "processed_event",
+    "dead_letter",
+];
+
+const INDEXES: [(&str, &str); 15] = [
+    ("payment", "payment_merchant_id_id"),
+    ("payment", "payment_due_at"),
+    ("refund", "refund_payment_id"),
+    ("settlement_request", "settlement_request_payment_id_kind"),
+    ("settlement_request", "settlement_request_due_at"),
+    ("refund_request", "refund_request_refund_id"),
+    ("refund_request", "refund_request_due_at"),
+    ("refund_request", "refund_request_payment_id"),
+    ("ledger_entry", "ledger_entry_event_id"),
+    ("ledger_entry", "ledger_entry_payment_id"),
+    ("outbox_event", "outbox_event_event_id"),
+    ("outbox_event", "outbox_event_published_at_seq"),
+    ("idempotency_key", "idempotency_key_expires_at"),
+    ("processed_event", "processed_event_processed_at"),
+    ("dead_letter", "dead_letter_status_id"),
+];
+
+fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
+async fn record(db: &DatabaseConnection, name: &str) {
+    let row = seaql_migrations::ActiveModel { version: Set(name.to_owned()), applied_at: Set(0) };
+    seaql_migrations::Entity::insert(row).exec(db).await.unwrap();
+}
+
+async fn tables_present(db: &DatabaseConnection) -> usize {
+    let manager = SchemaManager::new(db);
+    let mut present = 0;
+    for table in TABLES {
+        present += usize::from(manager.has_table(table).await.unwrap());
+    }
+    present
+}
+
+#[tokio::test]
+async fn up_creates_everything_and_is_current() {
+    on_each_empty(async |db| {
+        assert_eq!(migrate(db).await.unwrap(), names());
+        assert_eq!(status(db).await.unwrap(), SchemaStatus::Current);
+        assert_eq!(tables_present(db).await, TABLES.len());
+        let manager = SchemaManager::new(db);
+        for (table, index) in INDEXES {
+            assert!(manager.has_index(table, index).await.unwrap(), "{index}");
+        }
+        assert!(migrate(db).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_database_is_behind_and_asking_changes_nothing() {
+    on_each_empty(async |db| {
+        assert_eq!(status(db).await.unwrap(), SchemaStatus::Behind { missing: names() });
+        assert!(!SchemaManager::new(db).has_table("seaql_migrations").await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_schema_that_lacks_the_last_migration_is_behind_by_it() {
+    on_each_empty(async |db| {
+        let all = names();
+        let (last, others) = all.split_last().unwrap();
+        Migrator::up(db, Some(others.len() as u32)).await.unwrap();
+        let status = status(db).await.unwrap();
+        assert_eq!(status, SchemaStatus::Behind { missing: vec![last.clone()] });
+        assert!(status.to_string().contains(last));
+        assert_eq!(&migrate(db).await.unwrap(), std::slice::from_ref(last));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_migration_that_the_binary_does_not_know_is_ahead_and_refused() {
+    on_each(async |db| {
+        let unknown = "m20991231_000001_from_the_future";
+        record(db, unknown).await;
+        let status = status(db).await.unwrap();
+        assert_eq!(status, SchemaStatus::Ahead { unknown: vec![unknown.to_owned()] });
+        assert!(status.to_string().contains(unknown));
+        let refusal = migrate(db).await.unwrap_err();
+        assert!(matches!(&refusal, SchemaError::Ahead { unknown: names } if names[..] == [unknown]), "{refusal}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn down_removes_everything_and_up_works_again() {
+    on_each(async |db| {
+        Migrator::down(db, None).await.unwrap();
+        assert_eq!(tables_present(db).await, 0);
+        assert_eq!(status(db).await.unwrap(), SchemaStatus::Behind { missing: names() });
+        assert_eq!(migrate(db).await.unwrap(), names());
+        assert_eq!(status(db).await.unwrap(), SchemaStatus::Current);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_migration_that_was_cut_off_before_it_was_recorded_is_completed() {
+    on_each(async |db| {
+        seaql_migrations::Entity::delete_many().exec(db).await.unwrap();
+        assert_eq!(migrate(db).await.unwrap(), names());
+        assert_eq!(status(db).await.unwrap(), SchemaStatus::Current);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn hosts_that_start_together_migrate_once() {
+    on_each_empty(async |db| {
+        // SQLite files have one owner: the process that holds the data directory.
+        if db.get_database_backend() == DbBackend::MySql {
+            let (one, other) = tokio::join!(migrate(db), migrate(db));
+            assert_eq!(one.unwrap().len() + other.unwrap().len(), names().len());
+            assert_eq!(status(db).await.unwrap(), SchemaStatus::Current);
+        }
+    })
+    .await;
+}

@@ -1,0 +1,75 @@
+//! How callers go through a breaker: permit, call, report, and no way to leave the last one out.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Breaker, BreakerMessage, Outcome, Permit, Refused};
+use crate::runtime::{AskError, Clock, Handle};
+
+/// Why a call was not made: nothing has reached the dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BreakerError {
+    /// The dependency is being left alone.
+    #[error("the breaker refuses, retry after {retry_after:?}")]
+    Refused {
+        /// As in [`Refused`].
+        retry_after: Duration,
+    },
+    /// The breaker itself did not answer.
+    #[error("the breaker does not answer: {0}")]
+    Ask(#[from] AskError),
+}
+
+impl From<Refused> for BreakerError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused { retry_after: refused.retry_after }
+    }
+}
+
+/// Makes one call through a breaker. The outer error means that the call was not begun.
+///
+/// `is_failure` tells whether the result speaks against the dependency's health; a decline does not. A call that is
+/// dropped midway, or panics, is reported as a failure.
+pub async fn guarded<T, E>(
+    breaker: &Handle<Breaker>,
+    clock: &Clock,
+    call: impl Future<Output = Result<T, E>>,
+    is_failure: impl Fn(&Result<T, E>) -> bool,
+) -> Result<Result<T, E>, BreakerError> {
+    let permit = breaker.ask(|reply| BreakerMessage::Permit { reply }).await??;
+    let mut reporter =
+        Reporter { breaker, clock, begun: clock.instant(), permit: Some(permit), outcome: Outcome::Failure };
+    let result = call.await;
+    if !is_failure(&result) {
+        reporter.outcome = Outcome::Success;
+    }
+    Ok(result)
+}
+
+/// Whether a call would be refused now, for those who have something to do before it that a refusal would make void.
+/// It takes no permit, so the call itself may still be refused.
+pub async fn peek(breaker: &Handle<Breaker>) -> Result<(), BreakerError> {
+    Ok(breaker.ask(|reply| BreakerMessage::Peek { reply }).await??)
+}
+
+/// Reports when it is dropped, whatever the reason.
+struct Reporter<'a> {
+    breaker: &'a Handle<Breaker>,
+    clock: &'a Clock,
+    begun: Instant,
+    permit: Option<Permit>,
+    outcome: Outcome,
+}
+
+impl Drop for Reporter<'_> {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        let took = self.clock.instant().saturating_duration_since(self.begun);
+        let report = BreakerMessage::Report { permit, outcome: self.outcome, took };
+        // Lost if the mailbox is full: one call less in the count; the circuit gives up a trial call by itself.
+        if let Err(error) = self.breaker.tell(report) {
+            tracing::debug!(%error, "call not reported to its breaker");
+        }
+    }
+}

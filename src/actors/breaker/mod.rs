@@ -1,0 +1,264 @@
+//! Breaker: leaves one dependency (the PSP, the event log) alone while it is ill.
+//! Receives: a permit asked for before each call, a report after it, operators' orders.   Sends: nothing.
+//! Durable: nothing.   In memory: a count of the calls of the last seconds, the last changes of state.
+//! A panic costs the count: a fresh breaker starts closed, empty and unforced; further failures open it again.
+//! Limit: `TRANSITIONS_MAX` changes are kept, one bucket for each second of the window; mailbox and batch as in [`options`].
+
+mod circuit;
+mod guard;
+mod window;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::domain::Timestamp;
+use crate::runtime::{Actor, Context, Failure, Message, Options, Reply};
+
+pub use circuit::{BreakerState, Forced, Outcome, Permit, Refused, Settings};
+use circuit::{Change, Circuit};
+pub use guard::{BreakerError, guarded, peek};
+use window::ms;
+
+/// Changes of state that are kept for operators.
+const TRANSITIONS_MAX: usize = 20;
+
+/// What a breaker can be sent. Callers use [`guarded`], which does not forget the report.
+pub enum BreakerMessage {
+    /// Asks for one call.
+    Permit { reply: Reply<Result<Permit, Refused>> },
+    /// A call has ended.
+    Report { permit: Permit, outcome: Outcome, took: Duration },
+    /// Asks whether a permit would be given now, without taking it.
+    Peek { reply: Reply<Result<(), Refused>> },
+    /// Holds the breaker to a state, or (`None`) lets it go its own way again. The answer is the view after it.
+    Force { state: Option<Forced>, reply: Reply<BreakerView> },
+    /// Asks what there is to see.
+    View { reply: Reply<BreakerView> },
+}
+
+impl Message for BreakerMessage {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Permit { .. } => "permit",
+            Self::Report { .. } => "report",
+            Self::Peek { .. } => "peek",
+            Self::Force { .. } => "force",
+            Self::View { .. } => "view",
+        }
+    }
+}
+
+/// A breaker as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakerView {
+    /// The dependency.
+    #[schema(example = "psp")]
+    pub name: &'static str,
+    pub state: BreakerState,
+    /// Calls that count at this moment: those of the window, or the trial calls that have ended.
+    pub calls: u64,
+    pub failures: u64,
+    pub slow_calls: u64,
+    pub failure_rate_percent: u64,
+    pub slow_rate_percent: u64,
+    /// Calls refused since the breaker (re)started.
+    pub refused_total: u64,
+    /// Since when it is not closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub opened_at: Option<Timestamp>,
+    /// How long a caller refused now is to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// The last changes of state, the oldest first.
+    pub transitions: Vec<BreakerTransition>,
+}
+
+/// A change of a breaker's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakerTransition {
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    pub from: BreakerState,
+    pub to: BreakerState,
+    /// One sentence for people.
+    #[schema(example = "6 of 10 calls failed")]
+    pub why: String,
+}
+
+/// See the file's header.
+pub struct Breaker {
+    name: &'static str,
+    circuit: Circuit,
+    /// The zero of the circuit's time.
+    origin: Option<Instant>,
+    opened_at: Option<Timestamp>,
+    refused_total: u64,
+    transitions: VecDeque<BreakerTransition>,
+    meter: BreakerMeter,
+}
+
+/// How a breaker runs, under a name such as `breaker_psp`: all that is asked of it is quick, and every payment asks.
+pub fn options(name: &'static str) -> Options {
+    Options::new(name).capacity(8_192).max_batch(256)
+}
+
+impl Breaker {
+    /// A closed breaker that guards the dependency `name`.
+    pub fn new(name: &'static str, settings: Settings) -> Self {
+        Self {
+            name,
+            circuit: Circuit::new(settings),
+            origin: None,
+            opened_at: None,
+            refused_total: 0,
+            transitions: VecDeque::new(),
+            meter: BreakerMeter::new(name),
+        }
+    }
+}
+
+impl Actor for Breaker {
+    type Message = BreakerMessage;
+
+    async fn started(&mut self, ctx: &Context) -> Result<(), Failure> {
+        self.origin = Some(ctx.clock().instant());
+        self.meter.state.record(gauge_value(self.circuit.state()), &self.meter.labels);
+        Ok(())
+    }
+
+    async fn handle(&mut self, batch: Vec<BreakerMessage>, ctx: &Context) -> Result<(), Failure> {
+        // One reading of the clock: a batch takes microseconds.
+        let now = ctx.clock().instant();
+        let now_ms = ms(now.saturating_duration_since(*self.origin.get_or_insert(now)));
+        for message in batch {
+            match message {
+                BreakerMessage::Permit { reply } => self.permit(reply, now_ms),
+                BreakerMessage::Report { permit, outcome, took } => {
+                    self.circuit.report(permit, outcome, took, now_ms);
+                    self.meter.ended(outcome);
+                }
+                BreakerMessage::Peek { reply } => reply.send(self.circuit.peek(now_ms)),
+                BreakerMessage::Force { state, reply } => {
+                    self.circuit.force(state, now_ms);
+                    self.note_changes(ctx);
+                    reply.send(self.view(now_ms));
+                }
+                BreakerMessage::View { reply } => {
+                    // Looking at it can be what ends the open time.
+                    self.circuit.advance(now_ms);
+                    self.note_changes(ctx);
+                    reply.send(self.view(now_ms));
+                }
+            }
+        }
+        self.note_changes(ctx);
+        Ok(())
+    }
+}
+
+impl Breaker {
+    fn permit(&mut self, reply: Reply<Result<Permit, Refused>>, now_ms: u64) {
+        // A permit for nobody would never be reported.
+        if reply.is_abandoned() {
+            return;
+        }
+        let permit = self.circuit.permit(now_ms);
+        if permit.is_err() {
+            self.refused_total += 1;
+            self.meter.refused.add(1, &self.meter.labels);
+        }
+        reply.send(permit);
+    }
+
+    /// Logs, measures and keeps what changed.
+    fn note_changes(&mut self, ctx: &Context) {
+        for Change { from, to, why } in self.circuit.take_changes() {
+            tracing::info!(breaker.name = self.name, breaker.from = ?from, breaker.to = ?to, %why, "breaker changed");
+            self.meter.state.record(gauge_value(to), &self.meter.labels);
+            let at = Timestamp(ctx.clock().now_ms());
+            self.opened_at = match to {
+                BreakerState::Closed | BreakerState::ForcedClosed => None,
+                _ => self.opened_at.or(Some(at)),
+            };
+            if self.transitions.len() == TRANSITIONS_MAX {
+                self.transitions.pop_front();
+            }
+            self.transitions.push_back(BreakerTransition { at, from, to, why });
+        }
+    }
+
+    fn view(&mut self, now_ms: u64) -> BreakerView {
+        let retry_after_ms = self.circuit.refusal(now_ms).map(ms);
+        let tally = self.circuit.tally(now_ms);
+        BreakerView {
+            name: self.name,
+            state: self.circuit.state(),
+            calls: tally.calls,
+            failures: tally.failures,
+            slow_calls: tally.slow_calls,
+            failure_rate_percent: tally.failure_rate_percent(),
+            slow_rate_percent: tally.slow_rate_percent(),
+            refused_total: self.refused_total,
+            opened_at: self.opened_at,
+            retry_after_ms,
+            transitions: self.transitions.iter().cloned().collect(),
+        }
+    }
+}
+
+fn gauge_value(state: BreakerState) -> u64 {
+    match state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
+        BreakerState::ForcedOpen => 3,
+        BreakerState::ForcedClosed => 4,
+    }
+}
+
+/// What is measured of a breaker.
+struct BreakerMeter {
+    labels: [KeyValue; 1],
+    successes: [KeyValue; 2],
+    failures: [KeyValue; 2],
+    state: Gauge<u64>,
+    calls: Counter<u64>,
+    refused: Counter<u64>,
+}
+
+impl BreakerMeter {
+    fn new(name: &'static str) -> Self {
+        let meter = opentelemetry::global::meter("rialto");
+        let label = KeyValue::new("breaker", name);
+        Self {
+            labels: [label.clone()],
+            successes: [label.clone(), KeyValue::new("outcome", "success")],
+            failures: [label, KeyValue::new("outcome", "failure")],
+            state: meter
+                .u64_gauge("rialto_breaker_state")
+                .with_description("0 closed, 1 half-open, 2 open, 3 forced open, 4 forced closed")
+                .build(),
+            calls: meter.u64_counter("rialto_breaker_calls").with_description("Calls that have ended").build(),
+            refused: meter.u64_counter("rialto_breaker_refused").with_description("Calls refused").build(),
+        }
+    }
+
+    fn ended(&self, outcome: Outcome) {
+        let labels = match outcome {
+            Outcome::Success => &self.successes,
+            Outcome::Failure => &self.failures,
+        };
+        self.calls.add(1, labels);
+    }
+}
+
+#[cfg(test)]
+mod tests;

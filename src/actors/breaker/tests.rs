@@ -1,0 +1,141 @@
+//! Stories about a breaker under a supervisor.
+
+use std::future::{Future, pending, ready};
+
+use tokio::time::{advance, sleep};
+
+use super::*;
+use crate::actors::testing::{START_MS, story};
+use crate::runtime::{Environment, Fault, Handle};
+
+const OPEN: Duration = Duration::from_secs(30);
+
+/// A breaker, seen by its callers.
+struct Psp {
+    breaker: Handle<Breaker>,
+    environment: Environment,
+}
+
+impl Psp {
+    async fn call(&self, call: impl Future<Output = Result<(), &'static str>>) -> Result<(), BreakerError> {
+        guarded(&self.breaker, &self.environment.clock, call, Result::is_err).await.map(drop)
+    }
+
+    async fn succeeds(&self) -> Result<(), BreakerError> {
+        self.call(ready(Ok(()))).await
+    }
+
+    async fn fails(&self, times: u32) {
+        for _ in 0..times {
+            self.call(ready(Err("gone"))).await.unwrap();
+        }
+        // An answer means that the reports before it are counted.
+        self.view().await;
+    }
+
+    async fn view(&self) -> BreakerView {
+        self.breaker.ask(|reply| BreakerMessage::View { reply }).await.unwrap()
+    }
+
+    async fn force(&self, state: Option<Forced>) -> BreakerState {
+        self.breaker.ask(|reply| BreakerMessage::Force { state, reply }).await.unwrap().state
+    }
+}
+
+async fn psp<F: Future>(tell: impl FnOnce(Psp) -> F) -> F::Output {
+    let factory = || Breaker::new("psp", Settings::default());
+    story(options("breaker_psp"), factory, |breaker, environment| tell(Psp { breaker, environment })).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn opens_after_failures_and_closes_after_three_good_trials() {
+    psp(async |psp: Psp| {
+        psp.succeeds().await.unwrap();
+        psp.fails(4).await;
+        let refused = |retry_after| Err(BreakerError::Refused { retry_after });
+        assert_eq!(psp.succeeds().await, refused(OPEN));
+        advance(Duration::from_secs(10)).await;
+        assert_eq!(psp.succeeds().await, refused(Duration::from_secs(20)));
+        assert_eq!(peek(&psp.breaker).await, refused(Duration::from_secs(20)));
+        let view = psp.view().await;
+        assert_eq!((view.state, view.refused_total, view.retry_after_ms), (BreakerState::Open, 2, Some(20_000)));
+        assert_eq!(view.opened_at, Some(Timestamp(START_MS)));
+        advance(Duration::from_secs(20)).await;
+        assert_eq!(psp.view().await.state, BreakerState::HalfOpen);
+        for _ in 0..3 {
+            assert_eq!(peek(&psp.breaker).await, Ok(()));
+            psp.succeeds().await.unwrap();
+        }
+        let view = psp.view().await;
+        assert_eq!((view.state, view.calls, view.opened_at), (BreakerState::Closed, 0, None));
+        let whys: Vec<_> = view.transitions.iter().map(|change| change.why.as_str()).collect();
+        assert_eq!(whys, ["4 of 5 calls failed", "the open time is over", "the trial calls went well"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_open_lets_three_through_and_no_more() {
+    psp(async |psp: Psp| {
+        psp.fails(5).await;
+        advance(OPEN).await;
+        let call = || {
+            psp.call(async {
+                sleep(Duration::from_secs(1)).await;
+                Ok(())
+            })
+        };
+        let (a, b, c, d) = tokio::join!(call(), call(), call(), call());
+        assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(d, Err(BreakerError::Refused { retry_after: Duration::from_secs(2) }));
+        assert_eq!(psp.view().await.state, BreakerState::Closed);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_call_counts_as_a_failure_and_a_long_one_as_slow() {
+    psp(async |psp: Psp| {
+        let cancelled = tokio::time::timeout(Duration::from_secs(3), psp.call(pending())).await;
+        assert!(cancelled.is_err());
+        let view = psp.view().await;
+        assert_eq!((view.calls, view.failures, view.slow_calls), (1, 1, 1));
+        assert_eq!((view.failure_rate_percent, view.slow_rate_percent), (100, 100));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_force_and_release_it() {
+    psp(async |psp: Psp| {
+        assert_eq!(psp.force(Some(Forced::Closed)).await, BreakerState::ForcedClosed);
+        psp.fails(20).await;
+        assert_eq!(psp.force(Some(Forced::Open)).await, BreakerState::ForcedOpen);
+        assert_eq!(psp.succeeds().await, Err(BreakerError::Refused { retry_after: OPEN }));
+        assert_eq!(psp.force(None).await, BreakerState::Closed);
+        for state in [Forced::Open, Forced::Closed].into_iter().cycle().take(40) {
+            psp.force(Some(state)).await;
+        }
+        let view = serde_json::to_value(psp.view().await).unwrap();
+        assert_eq!(view["transitions"].as_array().unwrap().len(), TRANSITIONS_MAX);
+        assert_eq!((&view["name"], &view["state"]), (&"psp".into(), &"forced_closed".into()));
+        assert_eq!((&view["refusedTotal"], view.get("retryAfterMs")), (&1.into(), None));
+        assert_eq!(view["transitions"][0]["at"], "2026-11-23T09:30:00.000Z");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_breaker_starts_closed_and_empty() {
+    psp(async |psp: Psp| {
+        psp.fails(5).await;
+        assert!(psp.succeeds().await.is_err());
+        psp.environment.faults.enable();
+        psp.environment.faults.inject("breaker_psp", None, Fault::Panic, 1).unwrap();
+        assert!(matches!(psp.succeeds().await, Err(BreakerError::Ask(_))));
+        assert_eq!(psp.succeeds().await, Ok(()));
+        let view = psp.view().await;
+        assert_eq!((view.state, view.calls), (BreakerState::Closed, 1));
+    })
+    .await;
+}

@@ -1,0 +1,221 @@
+//! Event worker: brings one partition of a consumer group's topics to the work that is done on each event.
+//! Receives: nudges when records were appended, and a tick; both do the same fetch.   Sends: what its work sends.
+//! Durable: the group's offset, committed only after the effects of all records below it.   In memory: what is put off.
+//! A panic costs nothing: the next incarnation goes on from the committed offset, and effects happen once.
+//! Limits: `batch_max` records at once; `PUT_OFF_MAX` records that wait for their shard before the partition does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shards::Shards;
+use crate::domain::command::Burial;
+use crate::domain::dead_letter::{DeadLetter, Source};
+use crate::domain::event::Consumer;
+use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
+use crate::infra::event_log::{self, Delivery, EventLog};
+use crate::runtime::{Actor, Context, Failure, Never, Wake};
+
+/// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up the
+/// others, and must not fill the memory either.
+const PUT_OFF_MAX: usize = 4_096;
+/// How long a record that was put off waits.
+const PUT_OFF_FOR: Duration = Duration::from_millis(500);
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// Its effect is durable, now or from before.
+    Done,
+    /// It cannot be applied now, because something else is down.
+    Later,
+    /// It cannot be applied at all.
+    Never { error_type: &'static str, error_message: String },
+}
+
+/// What a consumer group does with events.
+pub trait Work: 'static {
+    const CONSUMER: Consumer;
+
+    /// Applies events, beside each other; one answer for each, in order.
+    fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> impl Future<Output = Vec<Applied>>;
+}
+
+/// See the file's header.
+pub struct EventWorker<W> {
+    work: W,
+    log: Arc<dyn EventLog>,
+    shards: Shards,
+    partition: u32,
+    batch_max: usize,
+    ids: IdGenerator,
+    topics: Vec<TopicReader>,
+}
+
+/// One topic's place, and the records before it that are not done yet.
+struct TopicReader {
+    consumer: Box<dyn event_log::Consumer>,
+    /// By offset.
+    put_off: BTreeMap<i64, PutOff>,
+    next_offset: i64,
+    committed: i64,
+}
+
+struct PutOff {
+    delivery: Delivery,
+    until: tokio::time::Instant,
+    tries: u32,
+    first_failed_at: Timestamp,
+}
+
+impl<W: Work> EventWorker<W> {
+    pub fn new(
+        work: W,
+        log: Arc<dyn EventLog>,
+        shards: Shards,
+        partition: u32,
+        batch_max: usize,
+        ids: IdGenerator,
+    ) -> Self {
+        Self { work, log, shards, partition, batch_max, ids, topics: Vec::new() }
+    }
+
+    /// Applies the next records of one topic. Returns whether there may be more at once.
+    async fn advance(&mut self, topic: usize, ctx: &Context) -> Result<bool, event_log::EventLogError> {
+        let reader = &mut self.topics[topic];
+        let now = ctx.clock().instant();
+        let mut batch: Vec<(Delivery, u32, Timestamp)> = reader.due(now, self.batch_max);
+        let room = self.batch_max - batch.len();
+        let mut is_full = false;
+        if room > 0 && reader.put_off.len() + batch.len() < PUT_OFF_MAX {
+            let fetched = reader.consumer.fetch(room).await?;
+            is_full = fetched.len() == room;
+            if let Some(last) = fetched.last() {
+                reader.next_offset = last.offset + 1;
+            }
+            batch.extend(fetched.into_iter().map(|delivery| (delivery, 0, Timestamp(ctx.clock().now_ms()))));
+        }
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        let deliveries: Vec<Delivery> = batch.iter().map(|(delivery, ..)| delivery.clone()).collect();
+        let applied = self.work.apply(&deliveries, ctx).await;
+        for ((delivery, tries, first_failed_at), applied) in batch.into_iter().zip(applied) {
+            let is_done = match applied {
+                Applied::Done => true,
+                Applied::Later => false,
+                Applied::Never { error_type, error_message } => {
+                    self.bury(&delivery, error_type, error_message, tries, first_failed_at, ctx).await
+                }
+            };
+            if !is_done {
+                let put_off = PutOff { until: now + PUT_OFF_FOR, tries: tries + 1, first_failed_at, delivery };
+                self.topics[topic].put_off.insert(put_off.delivery.offset, put_off);
+            }
+        }
+        self.topics[topic].commit().await?;
+        Ok(is_full)
+    }
+
+    /// Puts a record aside for people to see. Returns whether it is durable there.
+    async fn bury(
+        &mut self,
+        delivery: &Delivery,
+        error_type: &str,
+        error_message: String,
+        tries: u32,
+        first_failed_at: Timestamp,
+        ctx: &Context,
+    ) -> bool {
+        let record = &delivery.record;
+        let now = Timestamp(ctx.clock().now_ms());
+        // A record whose key is no payment's belongs to no shard; any will do.
+        let about =
+            record.key.parse().unwrap_or_else(|_| self.ids.next(now, Bucket::wrapping(u64::from(self.partition))));
+        let about: PaymentId = about;
+        let trace = trace_of(delivery);
+        tracing::error!(
+            consumer = W::CONSUMER.name(),
+            event.id = record.id,
+            event.topic = record.topic,
+            error.kind = error_type,
+            error = error_message,
+            "event put into the dead letters"
+        );
+        let letter = DeadLetter {
+            id: self.ids.next(now, about.bucket()),
+            topic: W::CONSUMER.dead_letters(),
+            source: Source {
+                topic: record.topic.to_owned(),
+                partition: Some(delivery.partition),
+                offset: Some(delivery.offset),
+                key: record.key.clone(),
+            },
+            payload: record.payload.clone(),
+            error_type: error_type.to_owned(),
+            error_message,
+            retry_count: tries,
+            first_failed_at,
+            last_failed_at: now,
+            trace_id: Some(trace.trace_id_hex()),
+        };
+        self.shards.of(about.bucket()).write(Burial { letter, about, trace }).await.is_ok()
+    }
+}
+
+/// The trace in which an event was made; a record without one gets the reserved id 1, which no trace has.
+pub fn trace_of(delivery: &Delivery) -> TraceContext {
+    let carried = delivery.record.traceparent.as_deref().and_then(|text| text.parse().ok());
+    carried.unwrap_or(TraceContext { trace_id: 1, span_id: 1, sampled: false })
+}
+
+impl TopicReader {
+    /// Takes out what was put off until now.
+    fn due(&mut self, now: tokio::time::Instant, max: usize) -> Vec<(Delivery, u32, Timestamp)> {
+        let offsets: Vec<i64> = self
+            .put_off
+            .iter()
+            .filter(|(_, put_off)| put_off.until <= now)
+            .map(|(offset, _)| *offset)
+            .take(max)
+            .collect();
+        let taken = offsets.into_iter().filter_map(|offset| self.put_off.remove(&offset));
+        taken.map(|put_off| (put_off.delivery, put_off.tries, put_off.first_failed_at)).collect()
+    }
+
+    /// Commits up to the first record that is not done.
+    async fn commit(&mut self) -> Result<(), event_log::EventLogError> {
+        let done = self.put_off.keys().next().copied().unwrap_or(self.next_offset);
+        if done > self.committed {
+            self.consumer.commit(done).await?;
+            self.committed = done;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Work> Actor for EventWorker<W> {
+    type Message = Never;
+
+    async fn started(&mut self, _: &Context) -> Result<(), Failure> {
+        for topic in W::CONSUMER.topics() {
+            let consumer =
+                self.log.consumer(W::CONSUMER.name(), topic.name(), self.partition).await.map_err(Failure::new)?;
+            self.topics.push(TopicReader { consumer, put_off: BTreeMap::new(), next_offset: 0, committed: 0 });
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        let mut again = false;
+        for topic in 0..self.topics.len() {
+            // A log that fails is asked afresh, from what was committed.
+            again |= self.advance(topic, ctx).await.map_err(Failure::new)?;
+        }
+        Ok(if again { Wake::Again } else { Wake::Idle })
+    }
+}

@@ -1,0 +1,67 @@
+//! The PSP behind its breaker and its deadline: the one way in which Rialto asks it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::breaker::{Breaker, BreakerError, guarded, peek};
+use crate::domain::psp::{PspKey, Verdict};
+use crate::infra::psp::{Operation, Psp, PspError, looked_up};
+use crate::runtime::{Clock, Handle};
+
+/// Asks the PSP, for the flows and for the workers alike.
+#[derive(Clone)]
+pub struct GuardedPsp {
+    psp: Arc<dyn Psp>,
+    breaker: Handle<Breaker>,
+    clock: Clock,
+    /// How long an answer is waited for; after that the outcome is unknown.
+    timeout: Duration,
+}
+
+/// What the PSP said, and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub verdict: Verdict,
+    pub took_ms: u64,
+}
+
+impl GuardedPsp {
+    pub fn new(psp: Arc<dyn Psp>, breaker: Handle<Breaker>, clock: Clock, timeout: Duration) -> Self {
+        Self { psp, breaker, clock, timeout }
+    }
+
+    /// Whether the PSP would be asked now; takes no trial call.
+    pub async fn check(&self) -> Result<(), BreakerError> {
+        peek(&self.breaker).await
+    }
+
+    /// Has the PSP do an operation. An error means that it was not asked.
+    pub async fn perform(&self, operation: &Operation) -> Result<Asked, BreakerError> {
+        let call = async {
+            let answered = tokio::time::timeout(self.timeout, self.psp.perform(operation)).await;
+            answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
+        };
+        self.ask(call, Verdict::from).await
+    }
+
+    /// Asks what became of an operation. An error means that the PSP was not asked.
+    pub async fn lookup(&self, key: &PspKey) -> Result<Asked, BreakerError> {
+        let call = async {
+            let answered = tokio::time::timeout(self.timeout, self.psp.lookup(key)).await;
+            answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
+        };
+        self.ask(call, looked_up).await
+    }
+
+    async fn ask<T>(
+        &self,
+        call: impl Future<Output = Result<T, PspError>>,
+        verdict: impl FnOnce(Result<T, PspError>) -> Verdict,
+    ) -> Result<Asked, BreakerError> {
+        let begun = self.clock.instant();
+        // A decline is an answer: only silence and refused connections are failures.
+        let answered = guarded(&self.breaker, &self.clock, call, Result::is_err).await?;
+        let took_ms = u64::try_from((self.clock.instant() - begun).as_millis()).unwrap_or(u64::MAX);
+        Ok(Asked { verdict: verdict(answered), took_ms })
+    }
+}

@@ -1,0 +1,290 @@
+//! Idempotency cache: layer 1 of idempotency, which answers repeated requests without the database.
+//! Receives: lookups and answers to keep.   Sends: nothing; a batch is one read and one write of the cache at most.
+//! Durable: nothing; the database is layer 2 and decides.   In memory: nothing of its own.
+//! A panic costs the batch in hand: its lookups find nothing. Nothing here fails a payment: see [`find`] and [`keep`].
+//! Limit: mailbox and batch as in [`options`]; a cache that fails or takes over 250 ms is left alone for 1 s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::metrics::Counter;
+use serde::{Deserialize, Serialize};
+
+use super::outage::Outage;
+use crate::domain::idempotency::{Fingerprint, Scope};
+use crate::domain::outcome::Recorded;
+use crate::infra::cache::AnswerCache;
+use crate::runtime::{Actor, Context, Failure, Handle, Message, Options, Reply};
+
+/// The answer to a request, and the fingerprint that tells whether it is the same request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CachedAnswer {
+    #[serde(with = "hex")]
+    pub fingerprint: Fingerprint,
+    pub recorded: Recorded,
+}
+
+/// Looks for the answer of an earlier request. `None` if there is none, or the cache cannot tell: ask the database.
+pub async fn find(cache: &Handle<IdempotencyCache>, scope: Scope) -> Option<CachedAnswer> {
+    let text = cache.ask(|reply| CacheMessage::Get { scope, reply }).await.ok()??;
+    serde_json::from_str(&text)
+        .inspect_err(|error| tracing::warn!(idempotency.scope = ?scope, %error, "cached answer unreadable"))
+        .ok()
+}
+
+/// Keeps an answer that is durable already, if the cache can.
+pub fn keep(cache: &Handle<IdempotencyCache>, scope: Scope, answer: &CachedAnswer) {
+    match serde_json::to_string(answer) {
+        // A full mailbox costs a later replay a look into the database, and nothing else.
+        Ok(text) => drop(cache.tell(CacheMessage::Put { scope, text: text.into() })),
+        Err(error) => tracing::warn!(idempotency.scope = ?scope, %error, "answer cannot be written as text"),
+    }
+}
+
+/// What the cache can be sent, by [`find`] and [`keep`]. Answers travel as text: the many threads of the callers read and
+/// write JSON, the one thread of the actor does not.
+pub enum CacheMessage {
+    Get { scope: Scope, reply: Reply<Option<Arc<str>>> },
+    Put { scope: Scope, text: Arc<str> },
+}
+
+impl Message for CacheMessage {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "get",
+            Self::Put { .. } => "put",
+        }
+    }
+}
+
+/// See the file's header.
+pub struct IdempotencyCache {
+    cache: Arc<dyn AnswerCache>,
+    outage: Outage,
+    meter: CacheMeter,
+}
+
+/// How the cache runs: one batch is one call over the network, so large ones are good; a lookup that takes longer than
+/// the database would is not waited for.
+pub fn options() -> Options {
+    Options::new("idempotency_cache").capacity(8_192).max_batch(512).ask_deadline(Duration::from_millis(500))
+}
+
+impl IdempotencyCache {
+    pub fn new(cache: Arc<dyn AnswerCache>) -> Self {
+        let outage = Outage::new("answers", "rialto_idempotency_cache_degraded");
+        Self { cache, outage, meter: CacheMeter::default() }
+    }
+
+    async fn get(&mut self, scopes: Vec<Scope>, replies: Vec<Reply<Option<Arc<str>>>>, ctx: &Context) {
+        let Some(found) = self.outage.ask(ctx.clock(), self.cache.get_many(&scopes)).await else {
+            self.meter.errors.add(scopes.len() as u64, &[]);
+            replies.into_iter().for_each(|reply| reply.send(None));
+            return;
+        };
+        let hits = found.iter().flatten().count();
+        self.meter.hits.add(hits as u64, &[]);
+        self.meter.misses.add(found.len().saturating_sub(hits) as u64, &[]);
+        replies.into_iter().zip(found).for_each(|(reply, text)| reply.send(text));
+    }
+
+    async fn put(&mut self, answers: Vec<(Scope, Arc<str>)>, ctx: &Context) {
+        let count = answers.len() as u64;
+        if self.outage.ask(ctx.clock(), self.cache.put_many(answers)).await.is_none() {
+            self.meter.errors.add(count, &[]);
+        }
+    }
+}
+
+impl Actor for IdempotencyCache {
+    type Message = CacheMessage;
+
+    /// Lookups first, because somebody waits for them. One that came after an answer in the same batch may miss it.
+    async fn handle(&mut self, batch: Vec<CacheMessage>, ctx: &Context) -> Result<(), Failure> {
+        let (mut scopes, mut replies, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for message in batch {
+            match message {
+                CacheMessage::Get { scope, reply } => {
+                    scopes.push(scope);
+                    replies.push(reply);
+                }
+                CacheMessage::Put { scope, text } => answers.push((scope, text)),
+            }
+        }
+        if !scopes.is_empty() {
+            self.get(scopes, replies, ctx).await;
+        }
+        if !answers.is_empty() {
+            self.put(answers, ctx).await;
+        }
+        Ok(())
+    }
+}
+
+/// What is measured of the cache.
+struct CacheMeter {
+    hits: Counter<u64>,
+    misses: Counter<u64>,
+    errors: Counter<u64>,
+}
+
+impl Default for CacheMeter {
+    fn default() -> Self {
+        let meter = opentelemetry::global::meter("rialto");
+        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        Self {
+            hits: counter("rialto_idempotency_cache_hits", "Lookups that found an answer"),
+            misses: counter("rialto_idempotency_cache_misses", "Lookups that found none"),
+            errors: counter("rialto_idempotency_cache_errors", "Lookups and answers that went without the cache"),
+        }
+    }
+}
+
+/// A fingerprint as 64 hexadecimal digits.
+mod hex {
+    use std::borrow::Cow;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::domain::idempotency::Fingerprint;
+
+    pub fn serialize<S: Serializer>(fingerprint: &Fingerprint, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits: String = fingerprint.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        serializer.serialize_str(&digits)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        read(&text).map(Fingerprint).ok_or_else(|| D::Error::custom("not 64 hexadecimal digits"))
+    }
+
+    fn read(text: &str) -> Option<[u8; 32]> {
+        let digits = text.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok()));
+        let digits: [u8; 64] = digits.collect::<Option<Vec<_>>>()?.try_into().ok()?;
+        Some(std::array::from_fn(|byte| digits[2 * byte] << 4 | digits[2 * byte + 1]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures_util::future::join_all;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::actors::testing::story;
+    use crate::domain::outcome::Outcome;
+    use crate::domain::payment::Refusal;
+    use crate::infra::cache::CacheError;
+    use crate::infra::cache::memory::{MemoryAnswers, SIZE_MAX_BYTES};
+
+    fn scope(n: u128) -> Scope {
+        Scope(n.to_be_bytes())
+    }
+
+    fn answer(request_id: &str) -> CachedAnswer {
+        let fingerprint = Fingerprint::of([("request", request_id)]);
+        let outcome = Outcome::Refused { refusal: Refusal::PaymentNotFound };
+        CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id: request_id.to_owned() } }
+    }
+
+    /// Counts calls; what is out fails.
+    struct Cache {
+        answers: MemoryAnswers,
+        is_out: bool,
+        calls: Mutex<Vec<String>>,
+    }
+
+    impl Cache {
+        fn new(is_out: bool) -> Arc<Self> {
+            Arc::new(Self { answers: MemoryAnswers::new(SIZE_MAX_BYTES), is_out, calls: Mutex::default() })
+        }
+
+        fn called(&self, call: String) -> Result<(), CacheError> {
+            self.calls.lock().push(call);
+            if self.is_out { Err(CacheError("gone".to_owned())) } else { Ok(()) }
+        }
+    }
+
+    #[async_trait]
+    impl AnswerCache for Cache {
+        async fn get_many(&self, scopes: &[Scope]) -> Result<Vec<Option<Arc<str>>>, CacheError> {
+            self.called(format!("get {}", scopes.len()))?;
+            self.answers.get_many(scopes).await
+        }
+
+        async fn put_many(&self, answers: Vec<(Scope, Arc<str>)>) -> Result<(), CacheError> {
+            self.called(format!("put {}", answers.len()))?;
+            self.answers.put_many(answers).await
+        }
+    }
+
+    async fn cached<F: Future>(cache: &Arc<Cache>, tell: impl FnOnce(Handle<IdempotencyCache>) -> F) -> F::Output {
+        let cache = cache.clone();
+        story(options(), move || IdempotencyCache::new(cache.clone()), |handle, _| tell(handle)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_found() {
+        cached(&Cache::new(false), async |cache: Handle<IdempotencyCache>| {
+            keep(&cache, scope(1), &answer("r-1"));
+            // The first lookup may share the answer's batch and miss it; the next cannot.
+            find(&cache, scope(1)).await;
+            assert_eq!(find(&cache, scope(1)).await, Some(answer("r-1")));
+            assert_eq!(find(&cache, scope(2)).await, None);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_one_read_and_one_write() {
+        let store = Cache::new(false);
+        cached(&store, async |cache: Handle<IdempotencyCache>| {
+            keep(&cache, scope(1), &answer("r-1"));
+            keep(&cache, scope(2), &answer("r-2"));
+            join_all((1..=3).map(|n| find(&cache, scope(n)))).await;
+            let found = join_all((1..=3).map(|n| find(&cache, scope(n)))).await;
+            assert_eq!(found, [Some(answer("r-1")), Some(answer("r-2")), None]);
+            assert_eq!(*store.calls.lock(), ["get 3", "put 2", "get 3"]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cache_that_is_out_knows_nothing_and_says_so_at_once() {
+        let store = Cache::new(true);
+        cached(&store, async |cache: Handle<IdempotencyCache>| {
+            let begun = tokio::time::Instant::now();
+            keep(&cache, scope(1), &answer("r-1"));
+            for _ in 0..5 {
+                assert_eq!(find(&cache, scope(1)).await, None);
+            }
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+            assert_eq!(store.calls.lock().len(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unreadable_answer_is_none() {
+        let store = Cache::new(false);
+        store.answers.put_many(vec![(scope(1), "{}".into())]).await.unwrap();
+        cached(&store, async |cache: Handle<IdempotencyCache>| {
+            assert_eq!(find(&cache, scope(1)).await, None);
+        })
+        .await;
+    }
+
+    #[test]
+    fn answers_survive_as_text() {
+        let text = serde_json::to_string(&answer("r-1")).unwrap();
+        assert_eq!(serde_json::from_str::<CachedAnswer>(&text).unwrap(), answer("r-1"));
+        let digits = format!("{:?}", answer("r-1").fingerprint);
+        assert!(text.contains(&digits));
+        for wrong in ["", &digits[1..], &digits.replace('a', "g"), &format!("{digits}0")] {
+            let spoilt = text.replace(&digits, wrong);
+            assert!(serde_json::from_str::<CachedAnswer>(&spoilt).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Outbox publisher: tells the event log what a shard has committed.
+//! Receives: nudges after commits, and a tick as the safety net; both do the same scan.   Sends: marks to the shard writer.
+//! Durable: nothing of its own; an event is marked only after the log has it.   In memory: nothing.
+//! A panic between append and mark has the events appended again; the log keeps one of each id.
+//! Limits: `outbox.batch_max` events at a time, in the order of their commits; `outbox.linger_ms` lets them gather.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Counter;
+
+use super::breaker::{Breaker, guarded};
+use super::shards::Shard;
+use crate::domain::command::Published;
+use crate::domain::event::known_topic;
+use crate::domain::{EventId, PaymentId};
+use crate::infra::database::OutboxRow;
+use crate::infra::event_log::{EventLog, Record};
+use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
+
+/// See the file's header.
+pub struct OutboxPublisher {
+    shard: Shard,
+    log: Arc<dyn EventLog>,
+    breaker: Handle<Breaker>,
+    batch_max: u64,
+    linger: Duration,
+    published: Counter<u64>,
+    failures: Counter<u64>,
+    labels: [KeyValue; 1],
+}
+
+impl OutboxPublisher {
+    pub fn new(
+        shard: Shard,
+        log: Arc<dyn EventLog>,
+        breaker: Handle<Breaker>,
+        batch_max: u64,
+        linger: Duration,
+    ) -> Self {
+        let meter = opentelemetry::global::meter("rialto");
+        let labels = [KeyValue::new("shard", i64::from(shard.database.id.0))];
+        Self {
+            shard,
+            log,
+            breaker,
+            batch_max,
+            linger,
+            published: meter.u64_counter("rialto_outbox_published").with_description("Events published").build(),
+            failures: meter
+                .u64_counter("rialto_outbox_failures")
+                .with_description("Batches of events that could not be published for now")
+                .build(),
+            labels,
+        }
+    }
+
+    /// Publishes one batch. Returns how many events it was.
+    async fn publish(&self, ctx: &Context) -> Result<usize, Failure> {
+        let rows = self.shard.database.unpublished(self.batch_max).await.map_err(Failure::new)?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+        let records = rows.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let append = self.log.append(records);
+        guarded(&self.breaker, ctx.clock(), append, Result::is_err)
+            .await
+            .map_err(Failure::new)?
+            .map_err(Failure::new)?;
+        let count = seqs.len();
+        self.shard.write(Published { seqs }).await.map_err(Failure::new)?;
+        self.published.add(count as u64, &self.labels);
+        Ok(count)
+    }
+}
+
+/// The record of an outbox row.
+fn record(row: OutboxRow) -> Result<Record, Failure> {
+    let topic = known_topic(&row.topic).ok_or_else(|| Failure::new(format!("no topic {}", row.topic)))?;
+    let payment_id = PaymentId::from_stored(row.payment_id).to_string();
+    Ok(Record {
+        topic,
+        key: payment_id.clone(),
+        id: EventId::from_stored(row.event_id).to_string(),
+        kind: Cow::Borrowed(topic),
+        source: Cow::Borrowed("/rialto/payments"),
+        time_ms: row.occurred_at,
+        subject: payment_id,
+        traceparent: Some(row.traceparent),
+        payload: row.payload,
+    })
+}
+
+impl Actor for OutboxPublisher {
+    type Message = Never;
+
+    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        // Commits come in quick succession: one append for several of them spares the log a sync each.
+        tokio::time::sleep(self.linger).await;
+        match self.publish(ctx).await {
+            // A full batch: there may be more.
+            Ok(count) if count as u64 == self.batch_max => Ok(Wake::Again),
+            Ok(_) => Ok(Wake::Idle),
+            Err(error) => {
+                // The outside's failure is no reason to start afresh: the events wait for the next tick.
+                self.failures.add(1, &self.labels);
+                tracing::warn!(shard.id = self.shard.database.id.0, %error, "events not published for now");
+                Ok(Wake::Idle)
+            }
+        }
+    }
+}

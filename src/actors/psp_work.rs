@@ -1,0 +1,148 @@
+//! What the settlement and the refund worker share: one attempt at work that is owed to the PSP, brought to the shard.
+
+use futures_util::future::join_all;
+
+use super::event_worker::{Applied, trace_of};
+use super::guarded_psp::{Asked, GuardedPsp};
+use super::shard_writer::WriteError;
+use super::shards::{Shard, Shards};
+use crate::domain::command::{Attempt, Attempted};
+use crate::domain::event::{Consumer, EventData};
+use crate::domain::policy::Policy;
+use crate::domain::psp::Verdict;
+use crate::domain::request::{PspRequest, RequestStatus, Task};
+use crate::domain::{EventId, TraceContext};
+use crate::infra::database::DatabaseError;
+use crate::infra::event_log::Delivery;
+use crate::infra::psp::{Action, Operation};
+use crate::runtime::Context;
+
+/// Attempts requests at the PSP.
+#[derive(Clone)]
+pub struct PspWork {
+    pub psp: GuardedPsp,
+    pub shards: Shards,
+    pub policy: std::sync::Arc<Policy>,
+}
+
+/// Whose payment a request is about.
+pub struct Subject {
+    pub merchant_id: String,
+    /// The PSP's reference of the authorization.
+    pub authorization: String,
+}
+
+impl PspWork {
+    /// Asks the PSP for one request and commits what it said. `None` if the PSP was not asked because its breaker is open:
+    /// the request stays as it is, and the retrier will come to it.
+    pub async fn attempt(
+        &self,
+        shard: &Shard,
+        request: &PspRequest,
+        subject: Subject,
+        event: Option<(Consumer, EventId)>,
+        trace: TraceContext,
+        ctx: &Context,
+    ) -> Option<Result<Attempted, WriteError>> {
+        let operation = operation(request, subject);
+        let mut asked = self.psp.perform(&operation).await.ok()?;
+        if !matches!(asked.verdict, Verdict::Approved { .. } | Verdict::Declined { .. })
+            && request.needs_lookup(&self.policy)
+        {
+            let found = self.psp.lookup(&operation.key).await.ok()?;
+            asked = Asked { verdict: found.verdict, took_ms: asked.took_ms.saturating_add(found.took_ms) };
+        }
+        let attempt = Attempt {
+            request_id: request.id,
+            payment_id: request.payment_id,
+            task: request.task,
+            verdict: asked.verdict,
+            took_ms: asked.took_ms,
+            chance: ctx.chance().u64(),
+            event,
+            trace,
+        };
+        Some(shard.write(attempt).await.map(|decided| decided.unwrap_or(Attempted::Stale)))
+    }
+
+    /// Applies events that ask for work at the PSP, all beside each other. Those whose request has ended, or is with the
+    /// retrier already, are done.
+    pub async fn apply(&self, consumer: Consumer, deliveries: &[Delivery], ctx: &Context) -> Vec<Applied> {
+        let events: Vec<Result<(EventId, EventData), Applied>> = deliveries.iter().map(read).collect();
+        let requests = self.requests(consumer, &events).await;
+        let work = deliveries.iter().zip(events).map(async |(delivery, event)| {
+            let (id, data) = match event {
+                Ok(event) => event,
+                Err(unreadable) => return unreadable,
+            };
+            let place = self.shards.index_of(data.payment_id.bucket());
+            let Ok(found) = &requests[place] else { return Applied::Later };
+            let Some(request) = found.iter().find(|request| request.id == id) else {
+                return never("request_unknown", "no request with the event's id");
+            };
+            if request.status != RequestStatus::Pending || request.attempts > 0 {
+                return Applied::Done;
+            }
+            let Some(authorization) = data.psp_reference else {
+                return never("authorization_missing", "the event names no authorization at the psp");
+            };
+            let subject = Subject { merchant_id: data.merchant_id, authorization };
+            let shard = &self.shards.all()[place];
+            let attempted = self.attempt(shard, request, subject, Some((consumer, id)), trace_of(delivery), ctx).await;
+            match attempted {
+                None | Some(Ok(_)) => Applied::Done,
+                Some(Err(WriteError::Refused)) => never("refused", "the shard refuses the attempt"),
+                Some(Err(_)) => Applied::Later,
+            }
+        });
+        join_all(work).await
+    }
+
+    /// The requests that the events name, shard by shard, in one query each.
+    async fn requests(
+        &self,
+        consumer: Consumer,
+        events: &[Result<(EventId, EventData), Applied>],
+    ) -> Vec<Result<Vec<PspRequest>, DatabaseError>> {
+        let lookups = self.shards.all().iter().enumerate().map(async |(place, shard)| {
+            let wanted: Vec<EventId> = events
+                .iter()
+                .flatten()
+                .filter(|(_, data)| self.shards.index_of(data.payment_id.bucket()) == place)
+                .map(|(id, _)| *id)
+                .collect();
+            if wanted.is_empty() {
+                return Ok(Vec::new());
+            }
+            shard.database.requests(&wanted, consumer == Consumer::Refund).await
+        });
+        join_all(lookups).await
+    }
+}
+
+fn operation(request: &PspRequest, subject: Subject) -> Operation {
+    let authorization = subject.authorization;
+    Operation {
+        key: request.key(),
+        payment_id: request.payment_id,
+        merchant_id: subject.merchant_id,
+        money: request.money,
+        action: match request.task {
+            Task::Capture => Action::Capture { authorization },
+            Task::Void => Action::Void { authorization },
+            Task::Refund(_) => Action::Refund { authorization },
+        },
+    }
+}
+
+/// Reads a record's event.
+pub fn read(delivery: &Delivery) -> Result<(EventId, EventData), Applied> {
+    let id = delivery.record.id.parse().map_err(|_| never("event_id_invalid", "the record's id is not an event's"))?;
+    let data = serde_json::from_str(&delivery.record.payload)
+        .map_err(|error| never("payload_unreadable", &error.to_string()))?;
+    Ok((id, data))
+}
+
+fn never(error_type: &'static str, error_message: &str) -> Applied {
+    Applied::Never { error_type, error_message: error_message.to_owned() }
+}

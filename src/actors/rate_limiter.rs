@@ -1,0 +1,242 @@
+//! Rate limiter: holds each merchant to its rate of authorizations, captures and refunds.
+//! Receives: wishes to do one more.   Sends: nothing; all wishes that wait go to the limit store in one call.
+//! Durable: nothing.   In memory: while the store is out, the buckets of this host alone, in `local`.
+//! A panic costs the batch in hand (answered `Interrupted`); the buckets live in the stores and are kept.
+//! Limit: mailbox and batch as in [`options`]; a store that fails or takes over 250 ms is left alone for 1 s.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Counter;
+
+use super::outage::Outage;
+use crate::domain::idempotency::Operation;
+use crate::infra::cache::limits::MemoryLimits;
+use crate::infra::cache::{LimitStore, LimitedAction, Take, Taken};
+use crate::runtime::{Actor, Context, Failure, Message, Options, Reply};
+
+/// One more of an action.
+pub struct TakeOne {
+    pub merchant: Arc<str>,
+    pub action: LimitedAction,
+    pub reply: Reply<Taken>,
+}
+
+impl Message for TakeOne {
+    fn kind(&self) -> &'static str {
+        "take"
+    }
+}
+
+/// Which limit an operation counts against. A void has none of its own: like a capture it ends an authorization, at most
+/// once, and shares its limit.
+pub fn limited(operation: Operation) -> LimitedAction {
+    match operation {
+        Operation::Authorize => LimitedAction::Authorize,
+        Operation::Capture | Operation::Void => LimitedAction::Capture,
+        Operation::Refund => LimitedAction::Refund,
+    }
+}
+
+/// How many of each action a merchant may do in a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub authorize_per_minute: NonZeroU32,
+    /// Captures and voids together.
+    pub capture_per_minute: NonZeroU32,
+    pub refund_per_minute: NonZeroU32,
+}
+
+impl Limits {
+    fn per_minute(&self, action: LimitedAction) -> NonZeroU32 {
+        match action {
+            LimitedAction::Authorize => self.authorize_per_minute,
+            LimitedAction::Capture => self.capture_per_minute,
+            LimitedAction::Refund => self.refund_per_minute,
+        }
+    }
+}
+
+/// See the file's header.
+pub struct RateLimiter {
+    store: Arc<dyn LimitStore>,
+    local: Arc<MemoryLimits>,
+    limits: Limits,
+    outage: Outage,
+    meter: LimitMeter,
+}
+
+/// How the rate limiter runs: one batch is one call over the network, so large ones are good.
+pub fn options() -> Options {
+    Options::new("rate_limiter").capacity(8_192).max_batch(512)
+}
+
+impl RateLimiter {
+    /// Takes from `store`, and from `local` while the store is out. Both outlive the actor.
+    pub fn new(store: Arc<dyn LimitStore>, local: Arc<MemoryLimits>, limits: Limits) -> Self {
+        let outage = Outage::new("limits", "rialto_rate_limiter_degraded");
+        Self { store, local, limits, outage, meter: LimitMeter::default() }
+    }
+}
+
+impl Actor for RateLimiter {
+    type Message = TakeOne;
+
+    async fn handle(&mut self, batch: Vec<TakeOne>, ctx: &Context) -> Result<(), Failure> {
+        let (wants, replies): (Vec<Take>, Vec<Reply<Taken>>) = batch
+            .into_iter()
+            .map(|TakeOne { merchant, action, reply }| {
+                (Take { merchant, action, per_minute: self.limits.per_minute(action) }, reply)
+            })
+            .unzip();
+        let taken = match self.outage.ask(ctx.clock(), self.store.take_many(&wants)).await {
+            Some(taken) => taken,
+            None => {
+                wants.iter().for_each(|want| self.meter.degraded(want.action));
+                // Memory does not fail; if it did, a fresh actor would be the right answer.
+                self.local.take_many(&wants).await.map_err(Failure::new)?
+            }
+        };
+        for ((want, taken), reply) in wants.iter().zip(taken).zip(replies) {
+            self.meter.taken(want.action, taken.allowed);
+            reply.send(taken);
+        }
+        Ok(())
+    }
+}
+
+/// What is measured of the limits, each count by action.
+struct LimitMeter {
+    allowed: Counter<u64>,
+    refused: Counter<u64>,
+    degraded: Counter<u64>,
+}
+
+impl Default for LimitMeter {
+    fn default() -> Self {
+        let meter = opentelemetry::global::meter("rialto");
+        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        Self {
+            allowed: counter("rialto_rate_limiter_allowed", "Wishes within the limit"),
+            refused: counter("rialto_rate_limiter_refused", "Wishes over the limit"),
+            degraded: counter("rialto_rate_limiter_local", "Wishes decided by this host alone, its store being out"),
+        }
+    }
+}
+
+impl LimitMeter {
+    fn taken(&self, action: LimitedAction, is_allowed: bool) {
+        let counter = if is_allowed { &self.allowed } else { &self.refused };
+        counter.add(1, &[label(action)]);
+    }
+
+    fn degraded(&self, action: LimitedAction) {
+        self.degraded.add(1, &[label(action)]);
+    }
+}
+
+fn label(action: LimitedAction) -> KeyValue {
+    let name = match action {
+        LimitedAction::Authorize => "authorize",
+        LimitedAction::Capture => "capture",
+        LimitedAction::Refund => "refund",
+    };
+    KeyValue::new("action", name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use futures_util::future::join_all;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::actors::testing::story;
+    use crate::infra::cache::CacheError;
+    use crate::runtime::Handle;
+
+    /// A store that counts its calls, and can be out.
+    #[derive(Default)]
+    struct Store {
+        limits: MemoryLimits,
+        batches: Mutex<Vec<usize>>,
+        is_out: AtomicBool,
+    }
+
+    #[async_trait]
+    impl LimitStore for Store {
+        async fn take_many(&self, wants: &[Take]) -> Result<Vec<Taken>, CacheError> {
+            self.batches.lock().push(wants.len());
+            if self.is_out.load(Ordering::Relaxed) {
+                return Err(CacheError("gone".to_owned()));
+            }
+            self.limits.take_many(wants).await
+        }
+    }
+
+    fn limits(refunds_per_minute: u32) -> Limits {
+        let [payments, refunds] = [48_000, refunds_per_minute].map(|figure| NonZeroU32::new(figure).unwrap());
+        Limits { authorize_per_minute: payments, capture_per_minute: payments, refund_per_minute: refunds }
+    }
+
+    async fn limiter<F: Future>(tell: impl FnOnce(Handle<RateLimiter>, Arc<Store>) -> F) -> F::Output {
+        let store = Arc::<Store>::default();
+        let (given, local) = (store.clone(), Arc::<MemoryLimits>::default());
+        let factory = move || RateLimiter::new(given.clone(), local.clone(), limits(3));
+        story(options(), factory, |handle, _| tell(handle, store)).await
+    }
+
+    async fn take(limiter: &Handle<RateLimiter>, merchant: &str, operation: Operation) -> Taken {
+        let (merchant, action) = (merchant.into(), limited(operation));
+        limiter.ask(|reply| TakeOne { merchant, action, reply }).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_that_wait_go_to_the_store_in_one_call() {
+        limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
+            let takes = join_all((0..5).map(|_| take(&limiter, "MERCHANT-1", Operation::Refund))).await;
+            let allowed: Vec<_> = takes.iter().map(|taken| taken.allowed).collect();
+            assert_eq!(allowed, [true, true, true, false, false]);
+            assert_eq!((takes[0].limit, takes[0].remaining), (3, 2));
+            assert!(take(&limiter, "MERCHANT-2", Operation::Refund).await.allowed);
+            assert_eq!(*store.batches.lock(), [5, 1]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_action_has_its_limit_and_voids_share_that_of_captures() {
+        limiter(async |limiter: Handle<RateLimiter>, _| {
+            for (operation, limit, remaining) in [
+                (Operation::Authorize, 48_000, 47_999),
+                (Operation::Capture, 48_000, 47_999),
+                (Operation::Void, 48_000, 47_998),
+                (Operation::Refund, 3, 2),
+            ] {
+                let taken = take(&limiter, "MERCHANT-1", operation).await;
+                assert_eq!((taken.limit, taken.remaining), (limit, remaining), "{operation:?}");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn goes_on_alone_while_the_store_is_out() {
+        limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
+            store.is_out.store(true, Ordering::Relaxed);
+            for allowed in [true, true, true, false] {
+                assert_eq!(take(&limiter, "MERCHANT-1", Operation::Refund).await.allowed, allowed);
+            }
+            assert_eq!(store.batches.lock().len(), 1);
+            store.is_out.store(false, Ordering::Relaxed);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(take(&limiter, "MERCHANT-1", Operation::Refund).await.allowed);
+            assert_eq!(store.batches.lock().len(), 2);
+        })
+        .await;
+    }
+}

@@ -1,0 +1,91 @@
+//! Resolver: settles authorizations whose outcome is unknown, and ends those whose time to capture has passed.
+//! Receives: a tick.   Sends: conclusions and expiries to the shard writer.
+//! Durable: the payment holds when it is due and how often it was asked about (5 s, 30 s, 5 min, 1 h, 1 day).
+//! A panic costs nothing: what is due stays due. It only asks the PSP by key, it never authorizes.
+//! Limit: `batch_max` payments at once.
+
+use futures_util::future::join_all;
+
+use super::guarded_psp::GuardedPsp;
+use super::shards::Shard;
+use crate::domain::command::{Conclusion, Expiry};
+use crate::domain::payment::{AMOUNT_MISMATCH, Payment, PaymentStatus};
+use crate::domain::psp::PspKey;
+use crate::domain::{Timestamp, TraceContext};
+use crate::infra::database::DatabaseError;
+use crate::runtime::{Actor, Context, Failure, Never, Wake};
+
+/// See the file's header.
+pub struct Resolver {
+    shard: Shard,
+    psp: GuardedPsp,
+    batch_max: u64,
+}
+
+impl Resolver {
+    pub fn new(shard: Shard, psp: GuardedPsp, batch_max: u64) -> Self {
+        Self { shard, psp, batch_max }
+    }
+
+    /// Looks at what is due. Returns whether there may be more.
+    async fn resolve_due(&self, ctx: &Context) -> Result<bool, DatabaseError> {
+        let now = Timestamp(ctx.clock().now_ms());
+        let due = self.shard.database.payments_due(now, self.batch_max).await?;
+        let resolved = join_all(due.iter().map(|payment| self.resolve(payment, ctx))).await;
+        Ok(due.len() as u64 == self.batch_max && resolved.contains(&true))
+    }
+
+    /// Settles one payment as far as it can be; returns whether something was written.
+    async fn resolve(&self, payment: &Payment, ctx: &Context) -> bool {
+        let trace = TraceContext {
+            trace_id: u128::from(ctx.chance().u64()) << 64 | u128::from(ctx.chance().u64() | 1),
+            span_id: ctx.chance().u64() | 1,
+            sampled: false,
+        };
+        match payment.status {
+            PaymentStatus::Authorized => {
+                let expiry = Expiry { payment_id: payment.id, trace };
+                matches!(self.shard.write(expiry).await, Ok(Ok(())))
+            }
+            PaymentStatus::Authorizing | PaymentStatus::Unknown => {
+                let Ok(found) = self.psp.lookup(&PspKey::authorize(payment.id)).await else { return false };
+                if payment.reason.as_deref() == Some(AMOUNT_MISMATCH) {
+                    tracing::error!(
+                        payment.id = %payment.id,
+                        payment.attempts = payment.attempts,
+                        "payment held: the psp approved another amount or currency than was asked"
+                    );
+                }
+                let conclusion = Conclusion {
+                    payment_id: payment.id,
+                    scope: payment.claim,
+                    verdict: found.verdict,
+                    took_ms: found.took_ms,
+                    request_id: format!("resolver-{}-{}", payment.id, payment.attempts),
+                    trace,
+                };
+                matches!(self.shard.write(conclusion).await, Ok(Ok(_)))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Actor for Resolver {
+    type Message = Never;
+
+    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        match self.resolve_due(ctx).await {
+            Ok(true) => Ok(Wake::Again),
+            Ok(false) => Ok(Wake::Idle),
+            Err(error) => {
+                tracing::warn!(shard.id = self.shard.database.id.0, %error, "resolving put off");
+                Ok(Wake::Idle)
+            }
+        }
+    }
+}

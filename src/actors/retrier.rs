@@ -1,0 +1,69 @@
+//! Retrier: tries again what is owed to the PSP and due: after a try that failed, or when its event never came.
+//! Receives: a tick.   Sends: attempts to the shard writer.
+//! Durable: the request holds tries and the next time (exponential backoff with jitter).   In memory: nothing.
+//! A panic costs nothing: what is due stays due. While the PSP's breaker is open nothing is tried and no try is counted.
+//! Limit: `requests.batch_max` requests at once; after `requests.tries_max` tries a request fails and is a dead letter.
+
+use futures_util::future::join_all;
+
+use super::psp_work::{PspWork, Subject};
+use super::shards::Shard;
+use crate::domain::request::PspRequest;
+use crate::domain::{PaymentId, Timestamp};
+use crate::infra::database::DatabaseError;
+use crate::runtime::{Actor, Context, Failure, Never, Wake};
+
+/// See the file's header. One works on a shard's captures and voids, another on its refunds.
+pub struct Retrier {
+    work: PspWork,
+    shard: Shard,
+    is_for_refunds: bool,
+    batch_max: usize,
+}
+
+impl Retrier {
+    pub fn new(work: PspWork, shard: Shard, is_for_refunds: bool, batch_max: usize) -> Self {
+        Self { work, shard, is_for_refunds, batch_max }
+    }
+
+    /// Tries what is due. Returns whether there may be more.
+    async fn retry(&self, ctx: &Context) -> Result<bool, DatabaseError> {
+        let now = Timestamp(ctx.clock().now_ms());
+        let due = self.shard.database.requests_due(now, self.is_for_refunds, self.batch_max as u64).await?;
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let ids: Vec<PaymentId> = due.iter().map(|request| request.payment_id).collect();
+        let payments = self.shard.database.payments(&ids).await?;
+        let tries = due.iter().map(async |request: &PspRequest| {
+            let payment = payments.iter().find(|payment| payment.id == request.payment_id)?;
+            let subject = Subject {
+                merchant_id: payment.merchant_id.clone(),
+                authorization: payment.psp_reference.clone().unwrap_or_default(),
+            };
+            self.work.attempt(&self.shard, request, subject, None, request.trace, ctx).await
+        });
+        let tried = join_all(tries).await;
+        // With none tried or none written there is an outage: the next tick is soon enough.
+        Ok(due.len() == self.batch_max && tried.iter().flatten().any(Result::is_ok))
+    }
+}
+
+impl Actor for Retrier {
+    type Message = Never;
+
+    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        match self.retry(ctx).await {
+            Ok(true) => Ok(Wake::Again),
+            Ok(false) => Ok(Wake::Idle),
+            Err(error) => {
+                tracing::warn!(shard.id = self.shard.database.id.0, %error, "retries put off");
+                Ok(Wake::Idle)
+            }
+        }
+    }
+}

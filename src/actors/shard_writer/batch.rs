@@ -1,0 +1,153 @@
+//! One batch of a shard writer: load, decide, write, and what is done when the database says no.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
+
+use super::order::{Order, WriteError};
+use super::recent::Recent;
+use crate::domain::book::{Book, Needs};
+use crate::domain::policy::Policy;
+use crate::domain::{IdGenerator, ShardId, Timestamp};
+use crate::infra::database::{DatabaseError, ShardDatabase};
+use crate::infra::telemetry::{self, DurationHistogram};
+use crate::runtime::{Context, Nudger};
+
+/// Times that a batch is tried again after a conflict before it is cut in halves.
+const RETRIES_MAX: u32 = 3;
+/// The longest wait before the first retry; it doubles.
+const RETRY_BASE: Duration = Duration::from_millis(4);
+
+/// What is measured of a shard's batches.
+struct BatchMeter {
+    labels: [KeyValue; 1],
+    size: Histogram<u64>,
+    duration: DurationHistogram,
+    conflicts: Counter<u64>,
+    halvings: Counter<u64>,
+}
+
+impl BatchMeter {
+    fn new(shard: ShardId) -> Self {
+        let meter = opentelemetry::global::meter("rialto");
+        Self {
+            labels: [KeyValue::new("shard", i64::from(shard.0))],
+            size: meter
+                .u64_histogram("rialto_shard_batch_size")
+                .with_description("Commands committed together")
+                .with_boundaries(telemetry::POWERS_OF_TWO.to_vec())
+                .build(),
+            duration: DurationHistogram::new(
+                "rialto_shard_commit_seconds",
+                "From reading a batch's rows to its commit",
+            ),
+            conflicts: meter
+                .u64_counter("rialto_shard_conflicts")
+                .with_description("Batches that met rows changed by another writer")
+                .build(),
+            halvings: meter
+                .u64_counter("rialto_shard_halvings")
+                .with_description("Batches cut in two because the database refused them whole")
+                .build(),
+        }
+    }
+}
+
+/// Commits batches on one shard.
+pub(super) struct Committer {
+    database: ShardDatabase,
+    policy: Arc<Policy>,
+    ids: IdGenerator,
+    publisher: Nudger,
+    recent: Recent,
+    meter: BatchMeter,
+}
+
+impl Committer {
+    pub(super) fn new(database: ShardDatabase, policy: Arc<Policy>, ids: IdGenerator, publisher: Nudger) -> Self {
+        let meter = BatchMeter::new(database.id);
+        Self { database, policy, ids, publisher, recent: Recent::default(), meter }
+    }
+
+    pub(super) fn database(&self) -> &ShardDatabase {
+        &self.database
+    }
+
+    /// Commits what it can of a batch and answers every order. A batch that fails whole is cut in halves until the
+    /// order that spoils it stands alone, so that it fails nobody else.
+    pub(super) async fn commit(&mut self, batch: Vec<Order>, ctx: &Context) {
+        let mut waiting = vec![batch];
+        while let Some(mut orders) = waiting.pop() {
+            orders.retain(|order| !order.0.is_abandoned());
+            if orders.is_empty() {
+                continue;
+            }
+            match self.commit_whole(&mut orders, ctx).await {
+                Ok(()) => orders.into_iter().for_each(|order| order.0.answer(Ok(()))),
+                Err(DatabaseError::Unavailable(error)) => {
+                    tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
+                    let lost = Err(WriteError::Unavailable);
+                    orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
+                }
+                Err(error) if orders.len() == 1 => {
+                    let shard = self.database.id.0;
+                    for order in orders {
+                        tracing::error!(shard.id = shard, command.kind = order.0.kind(), %error, "command refused");
+                        order.0.answer(Err(WriteError::Refused));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(shard.id = self.database.id.0, batch.size = orders.len(), %error, "batch halved");
+                    self.meter.halvings.add(1, &self.meter.labels);
+                    let second = orders.split_off(orders.len() / 2);
+                    // The last one in is the first one out: the earlier half goes first.
+                    waiting.push(second);
+                    waiting.push(orders);
+                }
+            }
+        }
+    }
+
+    /// One transaction for all, tried again while somebody else changes the same rows.
+    async fn commit_whole(&mut self, orders: &mut [Order], ctx: &Context) -> Result<(), DatabaseError> {
+        let (mut trusting, mut others) = (Needs::default(), Needs::default());
+        for order in orders.iter() {
+            order.0.needs(if order.0.trusts_recent() { &mut trusting } else { &mut others });
+        }
+        let mut retries = 0;
+        loop {
+            let begun = ctx.clock().instant();
+            let mut book = Book::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
+            let needs = self.recent.fill(trusting.clone(), &others, &mut book);
+            let decide = |book: &mut Book<'_>| {
+                orders.iter_mut().for_each(|order| order.0.decide(book));
+                !book.events.is_empty()
+            };
+            let error = match self.database.batch(&needs, book, decide).await {
+                Ok((has_events, book)) => {
+                    self.recent.keep(book);
+                    self.meter.size.record(orders.len() as u64, &self.meter.labels);
+                    self.meter.duration.record(begun.elapsed(), &self.meter.labels);
+                    if has_events {
+                        self.publisher.nudge();
+                    }
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            // Whatever went wrong, the tables know better now.
+            self.recent = Recent::default();
+            if !matches!(error, DatabaseError::Conflict) {
+                return Err(error);
+            }
+            self.meter.conflicts.add(1, &self.meter.labels);
+            if retries == RETRIES_MAX {
+                return Err(error);
+            }
+            tokio::time::sleep(ctx.chance().jitter(RETRY_BASE * (1 << retries))).await;
+            retries += 1;
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Shard writer: the only one in the process that changes a shard's tables.
+//! Receives: [`Order`]s, each a [`Command`] with its reply.   Sends: a nudge to the shard's outbox publisher.
+//! Durable: all of a batch in one transaction (adaptive group commit), before anyone is answered.   In memory: recent rows.
+//! A panic costs the batch in hand (answered `Interrupted`, not committed or committed whole); what waits is kept.
+//! Limits: `shard.mailbox_capacity` commands wait, `shard.max_batch` are committed together, 3 retries, then halves.
+
+mod batch;
+mod order;
+mod recent;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use batch::Committer;
+pub use order::{Order, WriteError};
+
+use crate::domain::command::Command;
+use crate::domain::policy::Policy;
+use crate::domain::{IdGenerator, Timestamp};
+use crate::infra::database::ShardDatabase;
+use crate::runtime::{Actor, Context, Failure, Handle, Nudger, Wake};
+
+/// Has the shard decide and commit a command; when this returns `Ok`, it is durable.
+pub async fn write<C: Command>(writer: &Handle<ShardWriter>, command: C) -> Result<C::Answer, WriteError> {
+    writer.ask(|reply| Order::new(command, reply)).await?
+}
+
+/// How long published events are kept, and how many rows one prune deletes at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Pruning {
+    pub events_kept: Duration,
+    pub rows_max: u64,
+}
+
+/// See the file's header.
+pub struct ShardWriter {
+    committer: Committer,
+    pruning: Pruning,
+}
+
+impl ShardWriter {
+    pub fn new(
+        database: ShardDatabase,
+        policy: Arc<Policy>,
+        ids: IdGenerator,
+        publisher: Nudger,
+        pruning: Pruning,
+    ) -> Self {
+        Self { committer: Committer::new(database, policy, ids, publisher), pruning }
+    }
+}
+
+impl Actor for ShardWriter {
+    type Message = Order;
+
+    async fn handle(&mut self, batch: Vec<Order>, ctx: &Context) -> Result<(), Failure> {
+        self.committer.commit(batch, ctx).await;
+        Ok(())
+    }
+
+    /// Prunes, a little at a time, so that commands never wait for it long.
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        let now = Timestamp(ctx.clock().now_ms());
+        let Pruning { events_kept, rows_max } = self.pruning;
+        let database = self.committer.database();
+        match database.prune(now.before(events_kept), now, rows_max).await {
+            Ok(deleted) if deleted >= rows_max => Ok(Wake::Again),
+            Ok(_) => Ok(Wake::Idle),
+            Err(error) => {
+                tracing::warn!(shard.id = database.id.0, %error, "prune failed");
+                Ok(Wake::Idle)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::domain::book::{Book, Needs};
+    use crate::domain::command::{AuthorizeOrder, Conclusion};
+    use crate::domain::idempotency::Claimed;
+    use crate::domain::testing::{approved, order};
+    use crate::domain::{PaymentId, ShardId, TraceContext};
+    use crate::runtime::{Environment, Intensity, Options, Running, Strategy, Supervisor};
+
+    struct Bench {
+        writer: Handle<ShardWriter>,
+        database: ShardDatabase,
+        nudges: Arc<std::sync::atomic::AtomicUsize>,
+        running: Running,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Bench {
+        async fn start(max_batch: usize) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let database = ShardDatabase::open_sqlite(ShardId(1), &dir.path().join("shard.db"), true).await.unwrap();
+            let environment = Environment::service();
+            let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
+            let nudges = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let (writes, counted) = (database.clone(), nudges.clone());
+            let writer = root.actor(Options::new("shard_writer").max_batch(max_batch), move || {
+                let counted = counted.clone();
+                let nudger = Nudger::from_fn(move || {
+                    counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                });
+                let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 100 };
+                ShardWriter::new(writes.clone(), Arc::new(Policy::default()), IdGenerator::new(0), nudger, pruning)
+            });
+            let running = root.start().await;
+            Self { writer, database, nudges, running, _dir: dir }
+        }
+
+        async fn stored(&self, id: i64) -> bool {
+            self.database.payment(PaymentId::from_stored(id)).await.unwrap().is_some()
+        }
+    }
+
+    /// Takes on a payment and spoils it on the way: in the database, or by a panic.
+    struct Poison {
+        order: AuthorizeOrder,
+        panics: bool,
+    }
+
+    impl Command for Poison {
+        type Answer = ();
+        const KIND: &'static str = "poison";
+
+        fn key(&self) -> u128 {
+            self.order.key()
+        }
+
+        fn trace(&self) -> Option<TraceContext> {
+            None
+        }
+
+        fn needs(&self, needs: &mut Needs) {
+            self.order.needs(needs);
+        }
+
+        fn decide(&self, book: &mut Book<'_>) {
+            assert!(!self.panics, "a poisoned command");
+            book.authorize(&self.order);
+            let mut payment = book.payments.get(&self.order.payment_id).unwrap().clone();
+            payment.captured = 1;
+            book.payments.put(payment.id, payment);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_committed_together_and_answered_after() {
+        let bench = Bench::start(400).await;
+        let authorized = join_all((1..=200).map(|id| write(&bench.writer, order(id, 100)))).await;
+        assert!(authorized.iter().all(|claimed| *claimed == Ok(Claimed::Fresh(()))));
+        for id in 1..=200 {
+            assert!(bench.stored(id).await, "{id} is durable when it is answered");
+        }
+        let again = write(&bench.writer, order(1, 100)).await;
+        assert_eq!(again, Ok(Claimed::InProgress));
+        bench.running.stop(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn events_nudge_the_publisher_and_intents_do_not() {
+        let bench = Bench::start(400).await;
+        let order = order(1, 100);
+        write(&bench.writer, order.clone()).await.unwrap();
+        assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 0);
+        let conclusion = Conclusion {
+            payment_id: order.payment_id,
+            scope: order.key_use.scope,
+            verdict: approved(100),
+            took_ms: 1,
+            request_id: "r".into(),
+            trace: order.trace,
+        };
+        write(&bench.writer, conclusion).await.unwrap().unwrap();
+        assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_the_database_refuses_fails_alone() {
+        let bench = Bench::start(400).await;
+        let sound = join_all((1..=20).map(|id| write(&bench.writer, order(id, 100))));
+        let poison = write(&bench.writer, Poison { order: order(99, 100), panics: false });
+        let more = join_all((21..=40).map(|id| write(&bench.writer, order(id, 100))));
+        let (sound, poison, more) = tokio::join!(sound, poison, more);
+        assert_eq!(poison, Err(WriteError::Refused));
+        assert!(sound.iter().chain(&more).all(|claimed| *claimed == Ok(Claimed::Fresh(()))));
+        assert!(bench.stored(40).await && !bench.stored(99).await);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_panics_costs_its_batch_and_not_the_shard() {
+        let bench = Bench::start(1).await;
+        let poison = write(&bench.writer, Poison { order: order(99, 100), panics: true });
+        let waiting = join_all((1..=5).map(|id| write(&bench.writer, order(id, 100))));
+        let (poison, waiting) = tokio::join!(poison, waiting);
+        assert_eq!(poison, Err(WriteError::Interrupted));
+        assert!(waiting.iter().all(|claimed| *claimed == Ok(Claimed::Fresh(()))));
+        assert!(!bench.stored(99).await);
+        let letters = bench.running.dead_letters().recent();
+        assert_eq!((letters.len(), letters[0].kind), (1, "poison"));
+    }
+}

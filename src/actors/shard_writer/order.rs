@@ -1,0 +1,112 @@
+//! Commands on their way to a shard's writer, and why one may not be committed.
+
+use std::time::Duration;
+
+use crate::domain::book::{Book, Needs};
+use crate::domain::command::Command;
+use crate::runtime::{AskError, Message, Reply};
+
+/// Why a command was not committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Too much waits for the shard; nothing was begun.
+    #[error("the shard is overloaded")]
+    Overloaded { retry_after: Duration },
+    /// The shard's database is down; nothing was written.
+    #[error("the shard's database is unavailable")]
+    Unavailable,
+    /// The command alone was refused by the database, or conflicts on and on; nothing was written.
+    #[error("the shard's database refuses the command")]
+    Refused,
+    /// The writer died, or the deadline passed, with the command in hand: it may or may not be committed.
+    #[error("the command was interrupted")]
+    Interrupted,
+}
+
+impl From<AskError> for WriteError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            AskError::Stopped => Self::Overloaded { retry_after: Duration::from_secs(1) },
+            AskError::Quarantined => Self::Refused,
+            AskError::Interrupted | AskError::DeadlineExceeded => Self::Interrupted,
+        }
+    }
+}
+
+/// One command on its way to be committed and answered, whatever its kind.
+pub struct Order(pub(super) Box<dyn Pending>);
+
+impl Order {
+    pub fn new<C: Command>(command: C, reply: Reply<Result<C::Answer, WriteError>>) -> Self {
+        Self(Box::new(Waiting { command, reply, answer: None }))
+    }
+}
+
+/// An order whose command's type nobody needs to know.
+pub(super) trait Pending: Send {
+    fn kind(&self) -> &'static str;
+    fn key(&self) -> u128;
+    fn trace_id(&self) -> Option<u128>;
+    fn is_abandoned(&self) -> bool;
+    fn trusts_recent(&self) -> bool;
+    fn needs(&self, needs: &mut Needs);
+    fn decide(&mut self, book: &mut Book<'_>);
+    fn answer(self: Box<Self>, committed: Result<(), WriteError>);
+}
+
+struct Waiting<C: Command> {
+    command: C,
+    reply: Reply<Result<C::Answer, WriteError>>,
+    answer: Option<C::Answer>,
+}
+
+impl<C: Command> Pending for Waiting<C> {
+    fn kind(&self) -> &'static str {
+        C::KIND
+    }
+
+    fn key(&self) -> u128 {
+        self.command.key()
+    }
+
+    fn trace_id(&self) -> Option<u128> {
+        self.command.trace().map(|trace| trace.trace_id)
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_abandoned()
+    }
+
+    fn trusts_recent(&self) -> bool {
+        C::TRUSTS_RECENT
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        self.command.needs(needs);
+    }
+
+    fn decide(&mut self, book: &mut Book<'_>) {
+        self.answer = Some(self.command.decide(book));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), WriteError>) {
+        // Committed without an answer cannot be: what is written was decided. Were it so, the caller hears the truth.
+        let Waiting { reply, answer, .. } = *self;
+        reply.send(committed.and_then(|()| answer.ok_or(WriteError::Interrupted)));
+    }
+}
+
+impl Message for Order {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn key(&self) -> Option<u128> {
+        Some(self.0.key())
+    }
+
+    fn trace_id(&self) -> Option<u128> {
+        self.0.trace_id()
+    }
+}

@@ -1,0 +1,154 @@
+//! Rows as this writer has written them last. A payment is written by its intent, read by its conclusion a moment later,
+//! read again by its capture: the second reading can be spared. What another host has changed meanwhile is noticed when the
+//! row's version does not fit; then everything here is forgotten and read.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+
+use crate::domain::book::{Book, Needs, Shelf};
+use crate::domain::idempotency::{Claim, Scope};
+use crate::domain::ledger::{Balance, BalanceKey};
+use crate::domain::payment::Payment;
+use crate::domain::refund::Refund;
+use crate::domain::request::PspRequest;
+use crate::domain::{EventId, PaymentId, RefundId};
+
+/// Rows of one kind that are kept, the oldest going first: some seconds of a shard at full load, a few MiB.
+const ROWS_MAX: usize = 4_096;
+
+/// A row that counts its writes.
+trait Versioned {
+    /// The row as it stands after it was written.
+    fn written(self) -> Self;
+}
+
+macro_rules! versioned {
+    ($($row:ty),*) => {$(
+        impl Versioned for $row {
+            fn written(self) -> Self {
+                Self { version: self.version + 1, ..self }
+            }
+        }
+    )*};
+}
+
+versioned!(Payment, Claim, Refund, PspRequest, Balance);
+
+/// Rows of one kind.
+struct Rows<K, V> {
+    rows: HashMap<K, V>,
+    order: VecDeque<K>,
+}
+
+impl<K, V> Default for Rows<K, V> {
+    fn default() -> Self {
+        Self { rows: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
+    /// Puts what is here of the needed rows into the book, and leaves the others to be read.
+    fn fill(&self, needed: &mut std::collections::BTreeSet<K>, shelf: &mut Shelf<K, V>) {
+        needed.retain(|key| match self.rows.get(key) {
+            Some(row) => {
+                shelf.load(key.clone(), row.clone());
+                false
+            }
+            None => true,
+        });
+    }
+
+    fn keep(&mut self, shelf: Shelf<K, V>) {
+        for (key, row, is_written) in shelf.into_rows() {
+            let row = if is_written { row.written() } else { row };
+            if self.rows.insert(key.clone(), row).is_none() {
+                self.order.push_back(key);
+            }
+        }
+        while self.order.len() > ROWS_MAX {
+            if let Some(oldest) = self.order.pop_front() {
+                self.rows.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Recent {
+    payments: Rows<PaymentId, Payment>,
+    refunds: Rows<RefundId, Refund>,
+    claims: Rows<Scope, Claim>,
+    settlements: Rows<EventId, PspRequest>,
+    refund_requests: Rows<EventId, PspRequest>,
+    balances: Rows<BalanceKey, Balance>,
+}
+
+impl Recent {
+    /// Fills the book with what is known of `trusting`, the needs of commands that may rest on it; the rest of them, and
+    /// all that others need, is what remains to be read.
+    pub fn fill(&self, mut trusting: Needs, others: &Needs, book: &mut Book<'_>) -> Needs {
+        self.payments.fill(&mut trusting.payments, &mut book.payments);
+        self.refunds.fill(&mut trusting.refunds, &mut book.refunds);
+        self.claims.fill(&mut trusting.claims, &mut book.claims);
+        self.settlements.fill(&mut trusting.settlements, &mut book.settlements);
+        self.refund_requests.fill(&mut trusting.refund_requests, &mut book.refund_requests);
+        self.balances.fill(&mut trusting.balances, &mut book.balances);
+        trusting.join(others);
+        trusting
+    }
+
+    /// Keeps the rows of a book that was just committed.
+    pub fn keep(&mut self, book: Book<'_>) {
+        // A claim that was let go is gone from the table too.
+        for (scope, _) in book.claims.removed_rows() {
+            self.claims.rows.remove(scope);
+        }
+        self.payments.keep(book.payments);
+        self.refunds.keep(book.refunds);
+        self.claims.keep(book.claims);
+        self.settlements.keep(book.settlements);
+        self.refund_requests.keep(book.refund_requests);
+        self.balances.keep(book.balances);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::command::Command;
+    use crate::domain::policy::Policy;
+    use crate::domain::testing::order;
+    use crate::domain::{IdGenerator, Timestamp};
+
+    #[test]
+    fn what_was_written_is_known_with_its_new_version_and_the_rest_is_to_be_read() {
+        let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
+        let mut recent = Recent::default();
+        let mut book = Book::new(Timestamp(0), &policy, &mut ids);
+        book.authorize(&order(1, 100));
+        recent.keep(book);
+
+        let mut trusting = Needs::default();
+        trusting.payments.extend([PaymentId::from_stored(1), PaymentId::from_stored(2)]);
+        let mut others = Needs::default();
+        order(3, 100).needs(&mut others);
+        let mut book = Book::new(Timestamp(0), &policy, &mut ids);
+        let to_read = recent.fill(trusting, &others, &mut book);
+        assert_eq!(book.payments.get(&PaymentId::from_stored(1)).map(|payment| payment.version), Some(1));
+        assert_eq!(to_read.payments.into_iter().collect::<Vec<_>>(), [PaymentId::from_stored(2)]);
+        assert_eq!(to_read.claims, others.claims);
+    }
+
+    #[test]
+    fn only_so_many_are_kept() {
+        let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
+        let mut recent = Recent::default();
+        for id in 0..2 * ROWS_MAX as i64 {
+            let mut book = Book::new(Timestamp(0), &policy, &mut ids);
+            book.authorize(&order(id + 1, 100));
+            recent.keep(book);
+        }
+        assert_eq!((recent.payments.rows.len(), recent.payments.order.len()), (ROWS_MAX, ROWS_MAX));
+    }
+}

@@ -1,0 +1,29 @@
+//! One actor under a real supervisor, on one thread in virtual time.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+use crate::runtime::{Actor, Environment, Handle, Intensity, Options, Strategy, Supervisor};
+
+/// The wall clock at the start of a story.
+pub const START_MS: i64 = 1_795_426_200_000;
+
+/// Tells a story about one actor. Call it in a paused runtime.
+pub async fn story<A: Actor, F: Future>(
+    options: Options,
+    factory: impl Fn() -> A + Send + 'static,
+    tell: impl FnOnce(Handle<A>, Environment) -> F,
+) -> F::Output {
+    let story = async {
+        let environment = Environment::simulated(7, START_MS);
+        let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
+        let handle = root.actor(options, factory);
+        let running = root.start().await;
+        let end = tell(handle, environment).await;
+        running.stop(Duration::from_secs(1)).await;
+        end
+    };
+    LocalSet::new().run_until(story).await
+}

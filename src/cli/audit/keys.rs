@@ -1,0 +1,35 @@
+//! What must hold of claimed keys: each points at its payment, and has an answer once there is one.
+
+use super::report::Finding;
+use super::report::Invariant::{KeysAnswers, KeysPayments};
+use crate::domain::idempotency::Operation;
+use crate::domain::payment::PaymentStatus;
+use crate::domain::{PaymentId, ShardId};
+use crate::infra::database::audit::{ClaimRow, ClaimedPayment};
+
+/// Holds a claim against the payment that it names.
+pub fn judge(shard: ShardId, claim: &ClaimRow, payment: Option<&ClaimedPayment>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let name: String = claim.scope.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("shard {shard}: {} key {name} of {}", claim.operation, PaymentId::from_stored(claim.payment_id));
+    let authorizes = claim.operation == Operation::Authorize.name();
+    match payment {
+        None => findings.push(Finding::broken(KeysPayments, format!("{name}: no such payment"))),
+        Some(payment) if authorizes && payment.claim != claim.scope => {
+            findings.push(Finding::broken(KeysPayments, format!("{name}: the payment has another key")));
+        }
+        Some(_) => {}
+    }
+    if claim.has_outcome != claim.finished_at.is_some() {
+        findings.push(Finding::broken(KeysAnswers, format!("{name}: finished without an answer, or the reverse")));
+    } else if !claim.has_outcome {
+        // Only an authorization is under way between two commits; everything else is claimed with its answer.
+        let is_running = payment.is_some_and(|payment| payment.status == PaymentStatus::Authorizing.name());
+        if authorizes && is_running {
+            findings.push(Finding::in_flight(KeysAnswers, name));
+        } else if payment.is_some() {
+            findings.push(Finding::broken(KeysAnswers, format!("{name}: the payment is concluded, the key is not")));
+        }
+    }
+    findings
+}

@@ -1,0 +1,290 @@
+//! `rialto audit`: reads shards, event log and the PSP simulator's books, and names every broken invariant. It may run
+//! beside a node, and changes nothing.
+//!
+//! How a system in motion can be judged: each shard is read as it stood at one instant. What the shards must know by then
+//! (ends of the log, what the ledger group has behind it) is noted before that instant; what they say is done is looked
+//! for after it. Between the PSP's books and a payment, and with everything that depends on the time, what looks wrong
+//! is looked at again until it is right or stays as it is. What work under way explains is in flight, not broken.
+//!
+//! Shards and books are read in pages, side by side in the order of payment ids; see `events` for what stays in memory.
+
+mod events;
+mod keys;
+mod ledger;
+mod payment;
+mod psp;
+mod recheck;
+mod report;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::config::{Config, ConfigError};
+use crate::domain::{PaymentId, ShardId, ShardMap};
+use crate::infra::database::audit::{Dossier, Page, Snapshot};
+use crate::infra::database::{DatabaseError, ShardDatabase};
+use crate::infra::event_log::EventLogError;
+use crate::infra::event_log::embedded::Reader;
+use crate::infra::psp::simulator::books::Books;
+use crate::infra::sqlite::OpenError;
+use crate::node::{event_log_path, psp_books_path, shard_path};
+use crate::runtime::Clock;
+
+use events::{Events, Marks, Outbox};
+use ledger::Sums;
+pub use psp::BooksError;
+pub use recheck::LookError;
+pub use report::{Finding, Invariant, Report};
+
+/// Payments, claims or events read at once.
+const PAGE: u64 = 500;
+
+/// Check that every invariant holds, also beside a running node.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the embedded databases are.
+    #[arg(long, default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// The node's TOML file of settings; the environment goes over it.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Count what is under way as broken: for a system that has come to rest.
+    #[arg(long)]
+    pub settled: bool,
+}
+
+/// Why there is no report. Nothing is known then of what holds.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("no {0}: is this a data directory?")]
+    NoFile(PathBuf),
+    #[error("{found} exists, the configuration has {count} shards")]
+    ShardCount { found: PathBuf, count: u32 },
+    #[error("shard {shard}: {error}")]
+    Shard { shard: ShardId, error: DatabaseError },
+    #[error("event log: {0}")]
+    EventLogFile(OpenError),
+    #[error("event log: {0}")]
+    EventLog(#[from] EventLogError),
+    #[error("psp books: {0}")]
+    BooksFile(OpenError),
+    #[error("psp books: {0}")]
+    Books(#[from] BooksError),
+    #[error(transparent)]
+    Look(#[from] LookError),
+}
+
+/// The command: prints the report and says by its exit code what it is: 0 clean, 1 broken, 2 no report.
+pub fn main(args: Args) -> ExitCode {
+    let is_json = args.json;
+    let audited = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(args)),
+        Err(error) => return refuse(&error),
+    };
+    match audited {
+        Ok(report) if is_json => {
+            println!("{:#}", report.to_json());
+            report.exit_code()
+        }
+        Ok(report) => {
+            println!("{report}");
+            report.exit_code()
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("rialto: {why}");
+    ExitCode::from(2)
+}
+
+/// Audits a data directory.
+///
+/// # Errors
+/// [`AuditError`] when something cannot be read; whatever is broken is in the report.
+pub async fn run(args: Args) -> Result<Report, AuditError> {
+    let config = Config::load(args.config.as_deref())?;
+    let map = ShardMap::dealt(config.shard.count);
+    audit(&args.data_dir, &map, args.settled, &Clock::system()).await
+}
+
+async fn audit(data_dir: &Path, map: &ShardMap, settled: bool, clock: &Clock) -> Result<Report, AuditError> {
+    let house = House::open(data_dir, map).await?;
+    let mut report = Report::new(settled);
+    let marks = Marks::note(&house.log).await?;
+    let mut instants = Vec::new();
+    for database in &house.databases {
+        instants.push(Instant::of(database).await?);
+    }
+    let mut outbox = Outbox::default();
+    for instant in &instants {
+        instant.read_outbox(&mut outbox).await?;
+    }
+    let mut events = Events::read(&house.log, &marks, outbox).await?;
+    events.findings.drain(..).for_each(|finding| report.note(finding));
+    let mut books = psp::Pages::new(&house.books);
+
+    let mut suspects = Vec::new();
+    while let Some((shard, dossier)) = next(&mut instants, &mut report).await? {
+        let id = dossier.payment.id;
+        let facts = events.of(id);
+        let mut findings = payment::judge(&dossier, shard, map);
+        findings.extend(payment::in_flight(&dossier));
+        findings.extend(ledger::judge(&dossier, &facts));
+        findings.extend(Events::judge(&dossier, &facts));
+        // What may be wrong only for a moment is looked at again.
+        let mut momentary = psp::judge(&dossier, &books.of(&dossier).await?);
+        momentary.extend(payment::judge_stuck(&dossier, recheck::stuck_before(clock)));
+        if momentary.iter().any(|finding| !finding.is_in_flight) {
+            suspects.push((house.database(shard), id));
+        }
+        findings.extend(momentary.into_iter().filter(|finding| finding.is_in_flight));
+        report.note_payment(findings);
+    }
+    events.finish();
+    books.finish().await?;
+    for instant in instants {
+        instant.finish(&mut report).await?;
+    }
+
+    books.findings.into_iter().for_each(|finding| report.note(finding));
+    let at = |id: PaymentId| (house.database(map.shard_of(id.bucket())), id);
+    let told = events.unknown.into_iter().map(at).collect();
+    let at_psp = books.unknown.into_iter().map(at).collect();
+    let mut again = recheck::unknown(told, at_psp).await?;
+    again.extend(recheck::payments(suspects, &house.books, clock).await?);
+    again.extend(recheck::outboxes(&house.databases.iter().collect::<Vec<_>>(), clock).await?);
+    again.extend(recheck::consumers(&house.log, clock).await?);
+    again.into_iter().for_each(|finding| report.note(finding));
+    Ok(report)
+}
+
+/// Everything that is read.
+struct House {
+    /// By shard, from 1.
+    databases: Vec<ShardDatabase>,
+    log: Reader,
+    books: Books,
+}
+
+impl House {
+    async fn open(data_dir: &Path, map: &ShardMap) -> Result<Self, AuditError> {
+        let existing = |path: PathBuf| if path.is_file() { Ok(path) } else { Err(AuditError::NoFile(path)) };
+        let mut databases = Vec::new();
+        let mut last = ShardId(0);
+        for shard in map.shards() {
+            let path = existing(shard_path(data_dir, shard))?;
+            let opened = ShardDatabase::open_sqlite_to_read(shard, &path).await;
+            databases.push(opened.map_err(|error| AuditError::Shard { shard, error })?);
+            last = shard;
+        }
+        let beyond = shard_path(data_dir, ShardId(last.0.saturating_add(1)));
+        if beyond.exists() {
+            return Err(AuditError::ShardCount { found: beyond, count: last.0 });
+        }
+        let topics: Vec<_> = crate::domain::event::topics().map(|(topic, _)| topic).collect();
+        let log = existing(event_log_path(data_dir))?;
+        let log = Reader::open(&log, &topics).await.map_err(AuditError::EventLogFile)?;
+        let books = existing(psp_books_path(data_dir))?;
+        let books = Books::open_read_only(&books).await.map_err(AuditError::BooksFile)?;
+        Ok(Self { databases, log, books })
+    }
+
+    fn database(&self, shard: ShardId) -> &ShardDatabase {
+        // invariant: shards are numbered from 1 without gaps, and every one of the map is open.
+        &self.databases[shard.0 as usize - 1]
+    }
+}
+
+/// A shard at its instant, and how far it has been read.
+struct Instant {
+    shard: ShardId,
+    snapshot: Snapshot,
+    waiting: VecDeque<Dossier>,
+    /// Where the next page begins; none when there is none.
+    next: Option<PaymentId>,
+    sums: Sums,
+}
+
+impl Instant {
+    async fn of(database: &ShardDatabase) -> Result<Self, AuditError> {
+        let shard = database.id;
+        let snapshot = database.snapshot().await.map_err(|error| AuditError::Shard { shard, error })?;
+        let next = Some(PaymentId::from_stored(i64::MIN));
+        Ok(Self { shard, snapshot, waiting: VecDeque::new(), next, sums: Sums::default() })
+    }
+
+    fn failed(&self) -> impl Fn(DatabaseError) -> AuditError + use<> {
+        let shard = self.shard;
+        move |error| AuditError::Shard { shard, error }
+    }
+
+    async fn read_outbox(&self, outbox: &mut Outbox) -> Result<(), AuditError> {
+        let mut after = i64::MIN;
+        loop {
+            let rows = self.snapshot.outbox(after, PAGE).await.map_err(self.failed())?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.seq;
+            rows.into_iter().for_each(|row| outbox.add(row));
+        }
+    }
+
+    /// Reads on if nothing waits, and notes what belongs to no payment.
+    async fn fill(&mut self, report: &mut Report) -> Result<(), AuditError> {
+        while let (true, Some(after)) = (self.waiting.is_empty(), self.next) {
+            let page = self.snapshot.page(after, PAGE).await.map_err(self.failed())?;
+            let Page { dossiers, orphans, orphan_entries, next } = page;
+            let shard = self.shard;
+            for (table, id, payment_id) in orphans {
+                let invariant = if table == "refund" { Invariant::PaymentRefunds } else { Invariant::PaymentRequests };
+                let text = format!("shard {shard}: {table} {id} is of {payment_id}, and no such payment");
+                report.note(Finding::broken(invariant, text));
+            }
+            for entry in &orphan_entries {
+                let text = format!("shard {shard}: {} is of {}, and no such payment", entry.id, entry.payment_id);
+                report.note(Finding::broken(Invariant::LedgerPayments, text));
+            }
+            let entries = dossiers.iter().flat_map(|dossier| &dossier.entries).chain(&orphan_entries);
+            entries.for_each(|entry| self.sums.add(entry));
+            self.waiting = dossiers.into();
+            self.next = next;
+        }
+        Ok(())
+    }
+
+    /// What is left when all payments are read: keys and balances.
+    async fn finish(self, report: &mut Report) -> Result<(), AuditError> {
+        let failed = self.failed();
+        let mut after = Vec::new();
+        loop {
+            let claims = self.snapshot.claims(&after, PAGE).await.map_err(&failed)?;
+            let Some((last, _)) = claims.last() else { break };
+            after.clone_from(&last.scope);
+            let findings = claims.iter().flat_map(|(claim, payment)| keys::judge(self.shard, claim, payment.as_ref()));
+            findings.for_each(|finding| report.note(finding));
+        }
+        let balances = self.snapshot.balances().await.map_err(&failed)?;
+        self.sums.judge(self.shard, &balances).into_iter().for_each(|finding| report.note(finding));
+        Ok(())
+    }
+}
+
+/// The payment with the lowest id of all shards that has not been looked at.
+async fn next(instants: &mut [Instant], report: &mut Report) -> Result<Option<(ShardId, Dossier)>, AuditError> {
+    for instant in instants.iter_mut() {
+        instant.fill(report).await?;
+    }
+    let id = |instant: &&mut Instant| instant.waiting.front().map_or(i64::MAX, |first| first.payment.id.get());
+    let lowest = instants.iter_mut().min_by_key(id);
+    Ok(lowest.and_then(|instant| instant.waiting.pop_front().map(|dossier| (instant.shard, dossier))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! What must hold of one payment within its shard: amounts, refunds, requests, place and key.
+
+use super::report::Invariant::{KeysPayments, PaymentAmounts, PaymentRefunds, PaymentRequests, PaymentShard};
+use super::report::Invariant::{StuckPayments, StuckRequests};
+use super::report::{Finding, of};
+use crate::domain::payment::{Payment, PaymentStatus};
+use crate::domain::refund::{Refund, RefundStatus};
+use crate::domain::request::{PspRequest, RequestStatus, Task};
+use crate::domain::{Bucket, PaymentId, ShardId, ShardMap, Timestamp};
+use crate::infra::database::audit::{ClaimRow, Dossier};
+
+/// All but the ledger and what is elsewhere.
+pub fn judge(dossier: &Dossier, shard: ShardId, map: &ShardMap) -> Vec<Finding> {
+    let payment = &dossier.payment;
+    let mut findings = Vec::new();
+    if !payment.is_sound() || !status_fits(payment) {
+        let amounts = format!(
+            "{} with amount {}, authorized {}, capturing {}, captured {}, refunding {}, refunded {}",
+            payment.status.name(),
+            payment.amount,
+            payment.authorized,
+            payment.capture_pending,
+            payment.captured,
+            payment.refund_pending,
+            payment.refunded
+        );
+        findings.push(Finding::broken(PaymentAmounts, of(payment.id, amounts)));
+    }
+    findings.extend(refunds(dossier).map(|text| Finding::broken(PaymentRefunds, of(payment.id, text))));
+    findings.extend(requests(dossier).into_iter().map(|text| Finding::broken(PaymentRequests, of(payment.id, text))));
+    let bucket = payment.id.bucket();
+    if bucket != Bucket::of_merchant(&payment.merchant_id) || map.shard_of(bucket) != shard {
+        let text = format!("of {} is on shard {shard}", payment.merchant_id);
+        findings.push(Finding::broken(PaymentShard, of(payment.id, text)));
+    }
+    if let Some(other) = payment_of_same_key(payment, dossier.claim.as_ref()) {
+        findings.push(Finding::broken(KeysPayments, of(payment.id, format!("its key belongs to {other}"))));
+    }
+    if payment.status == PaymentStatus::Authorizing && dossier.claim.is_none() {
+        findings.push(Finding::broken(KeysPayments, of(payment.id, "under way without a claim")));
+    }
+    findings
+}
+
+/// What waits beyond its time, by more than the grace that `before` has taken off.
+pub fn judge_stuck(dossier: &Dossier, before: Timestamp) -> Vec<Finding> {
+    let payment = &dossier.payment;
+    let mut findings = Vec::new();
+    if let Some(due_at) = payment.due_at.filter(|due_at| *due_at < before) {
+        let text = format!("{}, due since {due_at}", payment.status.name());
+        findings.push(Finding::broken(StuckPayments, of(payment.id, text)));
+    }
+    for request in dossier.settlements.iter().chain(&dossier.refund_requests) {
+        if let Some(due_at) = request.due_at.filter(|due_at| *due_at < before) {
+            let text = format!("{} {}, due since {due_at}", request.task.name(), request.id);
+            findings.push(Finding::broken(StuckRequests, of(payment.id, text)));
+        }
+    }
+    findings
+}
+
+/// What is under way within the shard.
+pub fn in_flight(dossier: &Dossier) -> Vec<Finding> {
+    let requests = dossier.settlements.iter().chain(&dossier.refund_requests);
+    let pending = requests.filter(|request| request.status == RequestStatus::Pending);
+    pending
+        .map(|request| {
+            let text = format!("{} {} after {} tries", request.task.name(), request.id, request.attempts);
+            Finding::in_flight(PaymentRequests, of(dossier.payment.id, text))
+        })
+        .collect()
+}
+
+/// Whether the status says the same as the amounts, and the payment is looked at again exactly while it waits for something.
+fn status_fits(payment: &Payment) -> bool {
+    use PaymentStatus::*;
+    let Payment { authorized, capture_pending, captured, refund_pending, refunded, .. } = *payment;
+    let whole = payment.amount > 0 && authorized == payment.amount;
+    let uncaptured = captured == 0 && refund_pending == 0 && refunded == 0;
+    let was_captured = whole && captured > 0 && capture_pending == 0;
+    let amounts = match payment.status {
+        Authorizing | Unknown | Declined => authorized == 0 && capture_pending == 0 && uncaptured,
+        Authorized | Voided | Expired | CaptureFailed => whole && capture_pending == 0 && uncaptured,
+        CaptureRequested => whole && capture_pending > 0 && uncaptured,
+        Captured => was_captured && refund_pending == 0 && refunded == 0,
+        RefundRequested => was_captured && refund_pending > 0,
+        PartiallyRefunded => was_captured && refund_pending == 0 && refunded > 0 && refunded < captured,
+        Refunded => was_captured && refund_pending == 0 && refunded == captured,
+    };
+    amounts && payment.due_at.is_some() == matches!(payment.status, Authorizing | Unknown | Authorized)
+}
+
+fn refunds(dossier: &Dossier) -> impl Iterator<Item = String> {
+    let payment = &dossier.payment;
+    let sum = |status| -> i128 {
+        let some = dossier.refunds.iter().filter(|refund| refund.status == status);
+        some.map(|refund| i128::from(refund.money.minor)).sum()
+    };
+    let (done, asked) = (sum(RefundStatus::Refunded), sum(RefundStatus::Requested));
+    let is_foreign =
+        |refund: &&Refund| refund.money.currency != payment.currency || refund.merchant_id != payment.merchant_id;
+    let foreign = dossier.refunds.iter().find(is_foreign);
+    let differs = |word, refunds: i128, amount: i64| {
+        (refunds != i128::from(amount)).then(|| format!("refunds of {refunds} {word}, the payment says {amount}"))
+    };
+    let foreign = foreign.map(|refund| format!("{} is of another merchant or currency", refund.id));
+    [differs("done", done, payment.refunded), differs("asked", asked, payment.refund_pending), foreign]
+        .into_iter()
+        .flatten()
+}
+
+fn requests(dossier: &Dossier) -> Vec<String> {
+    let payment = &dossier.payment;
+    let mut wrong = Vec::new();
+    for (task, expected) in [(Task::Capture, expected_capture(payment)), (Task::Void, expected_void(payment))] {
+        let found: Vec<_> = dossier.settlements.iter().filter(|request| request.task == task).collect();
+        let fits = match (expected, found.as_slice()) {
+            (None, []) => true,
+            (Some((status, minor)), [request]) => {
+                status.is_none_or(|status| status == request.status)
+                    && minor.is_none_or(|minor| minor == request.money.minor)
+                    && is_whole(request, payment)
+            }
+            _ => false,
+        };
+        if !fits {
+            let found: Vec<String> = found.into_iter().map(describe).collect();
+            wrong.push(format!("{} with {} requests [{}]", payment.status.name(), task.name(), found.join(", ")));
+        }
+    }
+    for refund in &dossier.refunds {
+        let mut its = dossier.refund_requests.iter().filter(|request| request.task == Task::Refund(refund.id));
+        let status = match refund.status {
+            RefundStatus::Requested => RequestStatus::Pending,
+            RefundStatus::Refunded => RequestStatus::Done,
+            RefundStatus::Failed => RequestStatus::Failed,
+        };
+        let fits = |request: &PspRequest| {
+            request.status == status && request.money == refund.money && is_whole(request, payment)
+        };
+        match its.next() {
+            Some(request) if fits(request) => {}
+            Some(request) => wrong.push(format!("{} {} with {}", refund.id, refund.status.name(), describe(request))),
+            None => wrong.push(format!("{} without a request", refund.id)),
+        }
+    }
+    for request in &dossier.refund_requests {
+        if !dossier.refunds.iter().any(|refund| request.task == Task::Refund(refund.id)) {
+            wrong.push(format!("{} of no refund", describe(request)));
+        }
+    }
+    wrong
+}
+
+/// The status and amount that the payment's capture request must have, if it must have one.
+fn expected_capture(payment: &Payment) -> Option<(Option<RequestStatus>, Option<i64>)> {
+    use PaymentStatus::*;
+    match payment.status {
+        Authorizing | Unknown | Declined | Authorized | Voided | Expired => None,
+        CaptureRequested => Some((Some(RequestStatus::Pending), Some(payment.capture_pending))),
+        CaptureFailed => Some((Some(RequestStatus::Failed), None)),
+        Captured | RefundRequested | PartiallyRefunded | Refunded => {
+            Some((Some(RequestStatus::Done), Some(payment.captured)))
+        }
+    }
+}
+
+fn expected_void(payment: &Payment) -> Option<(Option<RequestStatus>, Option<i64>)> {
+    let is_let_go = matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Expired);
+    is_let_go.then_some((None, Some(payment.authorized)))
+}
+
+/// A request has a next time exactly while it is pending.
+fn is_whole(request: &PspRequest, payment: &Payment) -> bool {
+    request.money.currency == payment.currency && request.due_at.is_some() == (request.status == RequestStatus::Pending)
+}
+
+fn describe(request: &PspRequest) -> String {
+    format!("{} {} of {}", request.id, request.status.name(), request.money)
+}
+
+/// The payment that holds this one's key, if that cannot be: a key that has expired may be taken anew.
+fn payment_of_same_key(payment: &Payment, claim: Option<&ClaimRow>) -> Option<PaymentId> {
+    let claim = claim.filter(|claim| claim.payment_id != payment.id.get())?;
+    // Nothing was sent of a released payment, and its key was freed at once.
+    let was_released = payment.status == PaymentStatus::Declined
+        && payment.reason.as_deref() == Some(crate::domain::payment::NOT_SENT);
+    let kept_ms = claim.expires_at.saturating_sub(claim.created_at);
+    let was_taken_anew = claim.created_at >= payment.requested_at.0.saturating_add(kept_ms);
+    (!was_released && !was_taken_anew).then(|| PaymentId::from_stored(claim.payment_id))
+}

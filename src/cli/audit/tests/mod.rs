@@ -1,0 +1,140 @@
+mod breaking;
+mod shop;
+
+use self::shop::{Shop, capture, refund, shard_of};
+use crate::cli::audit::{AuditError, Invariant};
+
+#[tokio::test]
+async fn a_system_at_rest_is_clean_and_nothing_of_it_is_in_flight() {
+    let report = Shop::at_rest().await.assert_clean(true).await;
+    assert_eq!((report.payments(), report.payments_in_flight()), (8, 0));
+    assert!(report.to_string().ends_with("audit: clean, 8 payments, 0 in flight"), "{report}");
+    assert_eq!(report.to_json()["clean"], true);
+}
+
+#[tokio::test]
+async fn an_empty_system_is_clean() {
+    let report = Shop::open().await.assert_clean(true).await;
+    assert_eq!(report.payments(), 0);
+}
+
+#[tokio::test]
+async fn every_step_of_a_payment_is_in_flight_and_not_broken() {
+    let mut shop = Shop::open().await;
+    let merchant = "MERCHANT-1";
+    let (order, operation) = shop.intend(merchant, 100).await;
+    let report = shop.assert_clean(false).await;
+    assert_eq!((report.payments_in_flight(), report.in_flight(Invariant::PspAuthorized)), (1, 1));
+    assert_eq!(report.in_flight(Invariant::KeysAnswers), 1);
+    shop.ask_psp(&operation).await;
+    shop.assert_clean(false).await;
+    shop.conclude(&order, &operation).await;
+    let report = shop.assert_clean(false).await;
+    assert_eq!(report.in_flight(Invariant::EventsComplete), 1);
+    shop.publish(false).await;
+    shop.assert_clean(false).await;
+    shop.publish(true).await;
+    shop.assert_clean(true).await;
+
+    let id = order.payment_id;
+    for change in [capture(80), refund(30), refund(50)] {
+        shop.change(merchant, id, change).await;
+        assert_eq!(shop.assert_clean(false).await.in_flight(Invariant::PaymentRequests), 1);
+        shop.work(false).await;
+        shop.assert_clean(false).await;
+        shop.work(true).await;
+        assert_eq!(shop.assert_clean(false).await.in_flight(Invariant::LedgerPayments), 1);
+        shop.publish(false).await;
+        let report = shop.assert_clean(false).await;
+        assert_eq!(report.in_flight(Invariant::LedgerPayments), 1);
+        assert!(report.in_flight(Invariant::StuckConsumers) > 0);
+        shop.publish(true).await;
+        shop.consume().await;
+        shop.assert_clean(true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_void_and_a_released_authorization_are_in_order() {
+    let mut shop = Shop::open().await;
+    let id = shop.authorize("MERCHANT-2", 100).await;
+    shop.change("MERCHANT-2", id, crate::domain::command::Change::Void).await;
+    shop.assert_clean(false).await;
+    shop.work(false).await;
+    shop.assert_clean(false).await;
+    let (order, _) = shop.intend("MERCHANT-2", 70).await;
+    shop.release(&order).await;
+    shop.rest().await;
+    shop.assert_clean(true).await;
+}
+
+#[tokio::test]
+async fn an_outcome_in_doubt_and_another_amount_are_in_flight() {
+    let mut shop = Shop::open().await;
+    for minor in [4003, 4004, 4006, 4007] {
+        shop.authorize("MERCHANT-1", minor).await;
+    }
+    shop.rest().await;
+    assert_eq!(shop.assert_clean(false).await.payments_in_flight(), 4);
+}
+
+#[tokio::test]
+async fn what_is_in_flight_is_broken_for_a_system_that_should_rest() {
+    let mut shop = Shop::open().await;
+    shop.authorize("MERCHANT-1", 100).await;
+    let report = shop.audit(true).await.unwrap();
+    assert_eq!(report.broken_names().into_iter().collect::<Vec<_>>(), ["events.complete"]);
+    assert!(report.to_string().ends_with("audit: 1 broken"), "{report}");
+}
+
+#[tokio::test]
+async fn a_system_in_motion_does_not_look_broken() {
+    let mut shop = Shop::at_rest().await;
+    let (directory, clock) = (shop.dir.path().to_owned(), crate::runtime::Clock::system());
+    let audits = async {
+        let mut seen = 0;
+        for _ in 0..12 {
+            let report = crate::cli::audit::audit(&directory, &shop::map(), false, &clock).await.unwrap();
+            assert!(report.is_clean(), "{report}");
+            seen = report.payments();
+        }
+        seen
+    };
+    tokio::pin!(audits);
+    let trade = async {
+        for round in 0..1_000 {
+            let merchant = ["MERCHANT-1", "MERCHANT-2"][round % 2];
+            let id = shop.authorize(merchant, 100).await;
+            shop.change(merchant, id, capture(80)).await;
+            shop.work(true).await;
+            shop.change(merchant, id, refund(30)).await;
+            shop.publish(true).await;
+            shop.work(true).await;
+            shop.consume().await;
+        }
+    };
+    tokio::select! {
+        seen = &mut audits => assert!(seen > 8, "nothing moved: {seen}"),
+        () = trade => panic!("the trade ended before the audits"),
+    }
+}
+
+#[tokio::test]
+async fn a_directory_without_data_is_an_error_that_names_the_file() {
+    let empty = tempfile::tempdir().unwrap();
+    let missing = crate::cli::audit::audit(empty.path(), &shop::map(), false, &crate::runtime::Clock::system()).await;
+    assert!(matches!(&missing, Err(AuditError::NoFile(path)) if path.ends_with("shard-1.db")), "{missing:?}");
+    let shop = Shop::open().await;
+    std::fs::copy(shop.path("shard-2"), shop.path("shard-3")).unwrap();
+    let more = shop.audit(false).await;
+    assert!(matches!(&more, Err(AuditError::ShardCount { count: 2, .. })), "{more:?}");
+    std::fs::remove_file(shop.path("psp")).unwrap();
+    std::fs::remove_file(shop.path("shard-3")).unwrap();
+    let missing = shop.audit(false).await;
+    assert!(matches!(&missing, Err(AuditError::NoFile(path)) if path.ends_with("psp.db")), "{missing:?}");
+}
+
+#[test]
+fn merchants_of_the_tests_are_on_both_shards() {
+    assert_eq!((shard_of("MERCHANT-1").as_str(), shard_of("MERCHANT-2").as_str()), ("shard-1", "shard-2"));
+}

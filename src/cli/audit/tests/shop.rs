@@ -1,0 +1,310 @@
+//! A data directory with payments in it, driven step by step as the actors do it.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::cli::audit::{AuditError, Report, audit};
+use crate::domain::book::{Book, Needs};
+use crate::domain::command::{
+    Attempt, AuthorizeOrder, Change, ChangeOrder, Command, Conclusion, Posting, Published, Release,
+};
+use crate::domain::event::{Consumer, Topic, known_topic, topics};
+use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope};
+use crate::domain::payment::CaptureMode;
+use crate::domain::policy::Policy;
+use crate::domain::psp::PspKey;
+use crate::domain::request::Task;
+use crate::domain::testing::{TRACE, krw};
+use crate::domain::{Bucket, EventId, IdGenerator, PaymentId, ShardId, ShardMap, Timestamp};
+use crate::infra::database::ShardDatabase;
+use crate::infra::database::audit::damage;
+use crate::infra::event_log::embedded::EmbeddedLog;
+use crate::infra::event_log::{EventLog, Record};
+use crate::infra::psp::simulator::{Simulator, SimulatorConfig};
+use crate::infra::psp::{Action, Operation, Psp};
+use crate::runtime::{Chance, Clock};
+
+pub struct Shop {
+    databases: Vec<ShardDatabase>,
+    log: EmbeddedLog,
+    psp: Simulator,
+    ids: IdGenerator,
+    policy: Policy,
+    clock: Clock,
+    pub dir: tempfile::TempDir,
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut databases = Vec::new();
+        for shard in map().shards() {
+            let path = dir.path().join(format!("shard-{shard}.db"));
+            databases.push(ShardDatabase::open_sqlite(shard, &path, true).await.unwrap());
+        }
+        let log = EmbeddedLog::open(&dir.path().join("events.db"), &topics().collect::<Vec<_>>()).await.unwrap();
+        let config = SimulatorConfig { magic_amounts: true, timeout_ms: 1, ..Default::default() };
+        let clock = Clock::system();
+        let books = dir.path().join("psp.db");
+        let psp = Simulator::start(&books, config, clock.clone(), Chance::from_seed(1)).await.unwrap();
+        for consumer in Consumer::ALL {
+            for topic in consumer.topics() {
+                for partition in 0..log.partitions(topic.name()).unwrap() {
+                    log.consumer(consumer.name(), topic.name(), partition).await.unwrap();
+                }
+            }
+        }
+        Self { databases, log, psp, ids: IdGenerator::new(0), policy: Policy::default(), clock, dir }
+    }
+
+    /// Payments of every kind, and nothing under way.
+    pub async fn at_rest() -> Self {
+        let mut shop = Self::open().await;
+        for (merchant, minor, changes) in [
+            ("MERCHANT-1", 100, vec![capture(80), refund(30)]),
+            ("MERCHANT-2", 100, vec![Change::Void]),
+            ("MERCHANT-3", 100, vec![]),
+            ("MERCHANT-4", 100, vec![capture(100)]),
+            ("MERCHANT-5", 4002, vec![]),
+            ("MERCHANT-6", 90, vec![capture(90), refund(40), refund(50)]),
+            ("MERCHANT-7", 5002, vec![capture(5002)]),
+            ("MERCHANT-8", 4005, vec![]),
+        ] {
+            let id = shop.authorize(merchant, minor).await;
+            for change in changes {
+                shop.change(merchant, id, change).await;
+                shop.rest().await;
+            }
+        }
+        shop.rest().await;
+        shop
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join(format!("{file}.db"))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now_ms())
+    }
+
+    fn database(&self, id: PaymentId) -> ShardDatabase {
+        self.databases[map().shard_of(id.bucket()).0 as usize - 1].clone()
+    }
+
+    pub async fn write<C: Command>(&mut self, about: PaymentId, command: C) -> C::Answer {
+        let mut needs = Needs::default();
+        command.needs(&mut needs);
+        let (database, now) = (self.database(about), self.now());
+        let book = Book::new(now, &self.policy, &mut self.ids);
+        database.batch(&needs, book, |book| command.decide(book)).await.unwrap().0
+    }
+
+    /// Takes on a payment that nobody has asked the PSP about yet.
+    pub async fn intend(&mut self, merchant: &str, minor: i64) -> (AuthorizeOrder, Operation) {
+        let payment_id = self.ids.next(self.now(), Bucket::of_merchant(merchant));
+        let key = format!("key-{payment_id}");
+        let order = AuthorizeOrder {
+            payment_id,
+            merchant_id: merchant.into(),
+            money: krw(minor),
+            capture_mode: CaptureMode::Manual,
+            description: None,
+            metadata: Default::default(),
+            key_use: KeyUse {
+                scope: Scope::new(merchant, Keyed::Authorize, None, &key),
+                fingerprint: Fingerprint::of([("amount", "1")]),
+                key,
+                operation: Keyed::Authorize,
+            },
+            trace: TRACE,
+        };
+        self.write(payment_id, order.clone()).await;
+        let operation = Operation {
+            key: PspKey::authorize(payment_id),
+            payment_id,
+            merchant_id: merchant.into(),
+            money: krw(minor),
+            action: Action::Authorize,
+        };
+        (order, operation)
+    }
+
+    pub async fn conclude(&mut self, order: &AuthorizeOrder, operation: &Operation) {
+        let conclusion = Conclusion {
+            payment_id: order.payment_id,
+            scope: order.key_use.scope,
+            verdict: self.psp.perform(operation).await.into(),
+            took_ms: 1,
+            request_id: "r".into(),
+            trace: TRACE,
+        };
+        self.write(order.payment_id, conclusion).await.unwrap();
+    }
+
+    pub async fn ask_psp(&self, operation: &Operation) {
+        self.psp.perform(operation).await.unwrap();
+    }
+
+    pub async fn release(&mut self, order: &AuthorizeOrder) {
+        let release = Release { payment_id: order.payment_id, scope: order.key_use.scope, trace: TRACE };
+        self.write(order.payment_id, release).await.unwrap();
+    }
+
+    pub async fn authorize(&mut self, merchant: &str, minor: i64) -> PaymentId {
+        let (order, operation) = self.intend(merchant, minor).await;
+        self.conclude(&order, &operation).await;
+        order.payment_id
+    }
+
+    pub async fn change(&mut self, merchant: &str, payment_id: PaymentId, change: Change) {
+        let key = format!("change-{}", self.ids.next::<crate::domain::id::EventKind>(self.now(), payment_id.bucket()));
+        let operation = change.operation();
+        let order = ChangeOrder {
+            payment_id,
+            merchant_id: merchant.into(),
+            change,
+            key_use: Some(KeyUse {
+                scope: Scope::new(merchant, operation, Some(payment_id), &key),
+                fingerprint: Fingerprint::of([("amount", "1")]),
+                key,
+                operation,
+            }),
+            request_id: "r".into(),
+            trace: TRACE,
+        };
+        self.write(payment_id, order).await;
+    }
+
+    /// Has the PSP do all that is owed to it; `commits` says whether the shards hear of it.
+    pub async fn work(&mut self, commits: bool) {
+        let later = Timestamp(i64::MAX);
+        for database in self.databases.clone() {
+            for is_refund in [false, true] {
+                for request in database.requests_due(later, is_refund, 100).await.unwrap() {
+                    let payment = database.payment(request.payment_id).await.unwrap().unwrap();
+                    let authorization = payment.psp_reference.unwrap();
+                    let operation = Operation {
+                        key: request.key(),
+                        payment_id: payment.id,
+                        merchant_id: payment.merchant_id,
+                        money: request.money,
+                        action: match request.task {
+                            Task::Capture => Action::Capture { authorization },
+                            Task::Void => Action::Void { authorization },
+                            Task::Refund(_) => Action::Refund { authorization },
+                        },
+                    };
+                    let verdict = self.psp.perform(&operation).await.into();
+                    if commits {
+                        let attempt = Attempt {
+                            request_id: request.id,
+                            payment_id: payment.id,
+                            task: request.task,
+                            verdict,
+                            took_ms: 1,
+                            chance: 1,
+                            event: None,
+                            trace: TRACE,
+                        };
+                        self.write(payment.id, attempt).await.unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Appends what waits in the outboxes to the log; `marks` says whether the outboxes hear of it.
+    pub async fn publish(&mut self, marks: bool) {
+        for database in self.databases.clone() {
+            let rows = database.unpublished(1_000).await.unwrap();
+            let Some(first) = rows.first() else { continue };
+            let about = PaymentId::from_stored(first.payment_id);
+            let seqs = rows.iter().map(|row| row.seq).collect();
+            let records = rows.into_iter().map(|row| {
+                let key = PaymentId::from_stored(row.payment_id).to_string();
+                let topic = known_topic(&row.topic).unwrap();
+                Record {
+                    topic,
+                    subject: key.clone(),
+                    key,
+                    id: EventId::from_stored(row.event_id).to_string(),
+                    kind: Cow::Borrowed(topic),
+                    source: Cow::Borrowed("/rialto/payments"),
+                    time_ms: row.occurred_at,
+                    traceparent: Some(row.traceparent),
+                    payload: row.payload,
+                }
+            });
+            self.log.append(records.collect()).await.unwrap();
+            if marks {
+                self.write(about, Published { seqs }).await;
+            }
+        }
+    }
+
+    /// Brings every group to the log's end; the ledger group books what it passes.
+    pub async fn consume(&mut self) {
+        for consumer in Consumer::ALL {
+            for topic in consumer.topics().iter().map(|topic| topic.name()) {
+                for partition in 0..self.log.partitions(topic).unwrap() {
+                    let mut place = self.log.consumer(consumer.name(), topic, partition).await.unwrap();
+                    let deliveries = place.fetch(10_000).await.unwrap();
+                    let Some(last) = deliveries.last() else { continue };
+                    for delivery in deliveries.iter().filter(|_| consumer == Consumer::Ledger) {
+                        let posting = Posting {
+                            event_id: delivery.record.id.parse().unwrap(),
+                            topic: Topic::parse(topic).unwrap(),
+                            data: serde_json::from_str(&delivery.record.payload).unwrap(),
+                        };
+                        self.write(posting.data.payment_id, posting).await.unwrap();
+                    }
+                    place.commit(last.offset + 1).await.unwrap();
+                }
+            }
+        }
+    }
+
+    /// Lets everything under way end.
+    pub async fn rest(&mut self) {
+        // A request that the PSP's connection refuses has ten tries.
+        for _ in 0..10 {
+            self.work(true).await;
+        }
+        self.publish(true).await;
+        self.consume().await;
+    }
+
+    pub async fn damage(&self, file: &str, sql: &str) {
+        damage(&self.path(file), sql).await;
+    }
+
+    pub async fn audit(&self, settled: bool) -> Result<Report, AuditError> {
+        audit(self.dir.path(), &map(), settled, &self.clock).await
+    }
+
+    /// Audits, and fails with the whole report unless it is clean.
+    pub async fn assert_clean(&self, settled: bool) -> Report {
+        let report = self.audit(settled).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        report
+    }
+}
+
+pub fn map() -> ShardMap {
+    ShardMap::dealt(std::num::NonZeroU32::new(2).unwrap())
+}
+
+pub fn capture(minor: i64) -> Change {
+    Change::Capture { amount: Some(minor) }
+}
+
+pub fn refund(minor: i64) -> Change {
+    Change::Refund { amount: Some(minor), reason: None }
+}
+
+/// Where a merchant's payments are.
+pub fn shard_of(merchant: &str) -> String {
+    let ShardId(shard) = map().shard_of(Bucket::of_merchant(merchant));
+    format!("shard-{shard}")
+}

@@ -1,0 +1,230 @@
+//! What a run found, as a table for people and as JSON for programs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::args::{LoadArgs, Scenario};
+use super::duplicates::DuplicateCounts;
+use super::tally::{Latencies, Step, Tally};
+
+/// The result of a run. Latencies are in milliseconds, rates per second.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Where requests went.
+    pub url: String,
+    /// What was sent.
+    pub scenario: Scenario,
+    /// Closed loop: how many connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
+    /// Open loop: how many starts a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// How long things were started.
+    pub duration_ms: u64,
+    /// Seed of merchants and amounts.
+    pub seed: u64,
+    /// What stands in front of this run's idempotency keys.
+    pub run_id: String,
+    /// Whether something succeeded and nothing unexpected happened.
+    pub clean: bool,
+    /// Requests that were answered as hoped, polls included.
+    pub succeeded: u64,
+    /// Everything unexpected, over all steps.
+    pub unexpected: u64,
+    /// All requests but polls, which would flatter the percentiles of a full flow.
+    pub overall: StepSummary,
+    /// By step, those without a request left out, in the order of a flow.
+    pub steps: Vec<StepSummary>,
+    /// full-flow: what became of whole flows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flows: Option<FlowSummary>,
+    /// duplicates: what the groups of identical requests were answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<DuplicateCounts>,
+}
+
+/// One step's requests.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepSummary {
+    /// The step's name.
+    pub name: String,
+    /// Requests that finished, well or not.
+    pub requests: u64,
+    /// Requests a second that finished within the duration.
+    pub rate_per_s: f64,
+    /// From when a request was due to the end of its answer.
+    pub latency_ms: Percentiles,
+    /// What was unexpected, by status and code or kind of failure.
+    pub unexpected: BTreeMap<String, u64>,
+}
+
+/// Whole flows.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowSummary {
+    /// Flows that were begun.
+    pub started: u64,
+    /// Flows whose refund was accepted.
+    pub finished: u64,
+    /// From sending a capture to the poll that first says CAPTURED.
+    pub capture_to_captured_ms: Percentiles,
+    /// From the last refund's answer to the poll that first says REFUNDED.
+    pub refund_drain_ms: Option<f64>,
+}
+
+/// Percentiles of a latency, in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Percentiles {
+    /// How many latencies these are of.
+    pub count: u64,
+    /// Half are no longer than this.
+    pub p50: f64,
+    /// 90 % are no longer than this.
+    pub p90: f64,
+    /// 95 % are no longer than this.
+    pub p95: f64,
+    /// 99 % are no longer than this.
+    pub p99: f64,
+    /// 99.9 % are no longer than this.
+    #[serde(rename = "p99.9")]
+    pub p99_9: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+impl Summary {
+    /// Summarizes what all threads of a run counted together.
+    pub fn new(args: &LoadArgs, run_id: String, tally: &Tally) -> Self {
+        let seconds = args.duration.as_secs_f64();
+        let mut all = Latencies::default();
+        let mut overall_in_time = 0;
+        let mut overall_unexpected: BTreeMap<String, u64> = BTreeMap::new();
+        let mut steps = Vec::new();
+        let (mut succeeded, mut unexpected) = (0, 0);
+        for step in Step::ALL {
+            let found = tally.step(step);
+            succeeded += found.succeeded;
+            unexpected += found.unexpected.values().sum::<u64>();
+            if step != Step::Poll {
+                all.merge(&found.latencies);
+                overall_in_time += found.finished_in_time;
+                for (label, count) in &found.unexpected {
+                    *overall_unexpected.entry(label.clone()).or_default() += count;
+                }
+            }
+            if found.latencies.count() > 0 || !found.unexpected.is_empty() {
+                let rate_per_s = found.finished_in_time as f64 / seconds;
+                steps.push(StepSummary::new(step.name(), rate_per_s, &found.latencies, found.unexpected.clone()));
+            }
+        }
+        let duplicates = (args.scenario == Scenario::Duplicates).then(|| tally.duplicates.clone());
+        unexpected += tally.duplicates.groups_broken;
+        let flows = (args.scenario == Scenario::FullFlow).then(|| FlowSummary {
+            started: tally.flows_started,
+            finished: tally.flows_finished,
+            capture_to_captured_ms: Percentiles::new(&tally.capture_to_captured),
+            refund_drain_ms: tally.refund_drain.map(|drain| drain.as_secs_f64() * 1e3),
+        });
+        Self {
+            url: args.url.clone(),
+            scenario: args.scenario,
+            connections: args.connections,
+            rate: args.rate,
+            duration_ms: u64::try_from(args.duration.as_millis()).unwrap_or(u64::MAX),
+            seed: args.seed,
+            run_id,
+            clean: succeeded > 0 && unexpected == 0,
+            succeeded,
+            unexpected,
+            overall: StepSummary::new("overall", overall_in_time as f64 / seconds, &all, overall_unexpected),
+            steps,
+            flows,
+            duplicates,
+        }
+    }
+
+    /// 0 for a clean run, 1 when nothing succeeded or anything unexpected happened.
+    pub fn exit_code(&self) -> ExitCode {
+        if self.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl StepSummary {
+    fn new(name: &str, rate_per_s: f64, latencies: &Latencies, unexpected: BTreeMap<String, u64>) -> Self {
+        let latency_ms = Percentiles::new(latencies);
+        Self { name: name.to_owned(), requests: latencies.count(), rate_per_s, latency_ms, unexpected }
+    }
+}
+
+impl Percentiles {
+    fn new(latencies: &Latencies) -> Self {
+        let at = |quantile| latencies.quantile_us(quantile) as f64 / 1e3;
+        Self {
+            count: latencies.count(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: latencies.max_us() as f64 / 1e3,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pace = match (self.connections, self.rate) {
+            (Some(connections), _) => format!("closed loop, {connections} connections"),
+            (None, Some(rate)) => format!("open loop, {rate} starts/s"),
+            (None, None) => String::new(),
+        };
+        let seconds = self.duration_ms as f64 / 1e3;
+        writeln!(out, "{} to {}: {pace}, {seconds} s, run {}", self.scenario.name(), self.url, self.run_id)?;
+        writeln!(
+            out,
+            "\n{:<20} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+            "latency in ms", "requests", "/s", "p50", "p90", "p95", "p99", "p99.9", "max"
+        )?;
+        for step in &self.steps {
+            write_row(out, &step.name, Some(step.rate_per_s), &step.latency_ms)?;
+        }
+        if self.steps.len() > 1 {
+            write_row(out, "all but polls", Some(self.overall.rate_per_s), &self.overall.latency_ms)?;
+        }
+        if let Some(flows) = &self.flows {
+            write_row(out, "capture to CAPTURED", None, &flows.capture_to_captured_ms)?;
+            writeln!(out, "\nflows: {} started, {} finished", flows.started, flows.finished)?;
+            if let Some(refund_drain_ms) = flows.refund_drain_ms {
+                writeln!(out, "the last refund was REFUNDED {refund_drain_ms:.1} ms after it was accepted")?;
+            }
+        }
+        if let Some(counts) = &self.duplicates {
+            writeln!(
+                out,
+                "\ngroups: {} sent, {} broken; answers: {} fresh, {} replayed, {} in progress",
+                counts.groups, counts.groups_broken, counts.fresh, counts.replayed, counts.in_progress
+            )?;
+        }
+        for step in self.steps.iter().filter(|step| !step.unexpected.is_empty()) {
+            writeln!(out, "\nunexpected at {}:", step.name)?;
+            for (label, count) in &step.unexpected {
+                writeln!(out, "{count:>12}  {label}")?;
+            }
+        }
+        let verdict = if self.clean { "clean" } else { "not clean" };
+        write!(out, "\n{verdict}: {} succeeded, {} unexpected", self.succeeded, self.unexpected)
+    }
+}
+
+fn write_row(out: &mut fmt::Formatter<'_>, name: &str, rate_per_s: Option<f64>, row: &Percentiles) -> fmt::Result {
+    let rate = rate_per_s.map_or_else(String::new, |rate| format!("{rate:.1}"));
+    let Percentiles { count, p50, p90, p95, p99, p99_9, max } = row;
+    writeln!(out, "{name:<20} {count:>9} {rate:>9} {p50:>9.2} {p90:>9.2} {p95:>9.2} {p99:>9.2} {p99_9:>9.2} {max:>9.2}")
+}

@@ -1,0 +1,220 @@
+//! What one thread of a run has seen: latencies by step, errors by code, and the special counts of a scenario.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::duplicates::DuplicateCounts;
+
+const LATENCY_US_MAX: u64 = 600_000_000;
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// One kind of request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// `POST /payments/authorize`.
+    Authorize,
+    /// `POST /payments/capture/{paymentId}`.
+    Capture,
+    /// `GET /payments/{paymentId}`, repeated until a state is reached.
+    Poll,
+    /// `POST /payments/refund/{paymentId}`.
+    Refund,
+}
+
+impl Step {
+    /// All steps, in the order of a flow.
+    pub const ALL: [Self; 4] = [Self::Authorize, Self::Capture, Self::Poll, Self::Refund];
+
+    /// The name used in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::Capture => "capture",
+            Self::Poll => "poll",
+            Self::Refund => "refund",
+        }
+    }
+}
+
+/// Latencies in microseconds, three significant digits, up to ten minutes (longer counts as ten minutes).
+#[derive(Debug, Clone)]
+pub struct Latencies(Histogram<u64>);
+
+impl Latencies {
+    fn new() -> Self {
+        // invariant: 1 <= low, 2 * low <= high and 3 digits are within what the crate allows, whatever is measured.
+        Self(Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS).expect("constant bounds are valid"))
+    }
+
+    /// Adds one latency.
+    pub fn record(&mut self, latency: Duration) {
+        self.0.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LATENCY_US_MAX));
+    }
+
+    /// Adds all latencies of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        // invariant: both histograms have the same constant bounds, so every value of one fits into the other.
+        self.0.add(&other.0).expect("equal bounds");
+    }
+
+    /// How many were recorded.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The latency that the share `quantile` (0 to 1) of all does not exceed, in microseconds.
+    pub fn quantile_us(&self, quantile: f64) -> u64 {
+        self.0.value_at_quantile(quantile)
+    }
+
+    /// The longest, in microseconds.
+    pub fn max_us(&self) -> u64 {
+        self.0.max()
+    }
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What became of the requests of one step.
+#[derive(Debug, Clone, Default)]
+pub struct StepTally {
+    /// From the instant a request was due to the end of its answer; every finished request counts, failed ones too.
+    pub latencies: Latencies,
+    /// Requests that were answered as hoped.
+    pub succeeded: u64,
+    /// Requests that finished before the run's duration was over: what the rate counts.
+    pub finished_in_time: u64,
+    /// What was not hoped for, by status and code or kind of failure.
+    pub unexpected: BTreeMap<String, u64>,
+}
+
+/// Everything one thread counted. Tallies of several threads add up with [`Tally::merge`].
+#[derive(Debug, Clone)]
+pub struct Tally {
+    ends: Instant,
+    steps: [StepTally; Step::ALL.len()],
+    /// From sending the capture to the answer that first says CAPTURED; never shorter than the truth.
+    pub capture_to_captured: Latencies,
+    /// Flows that were begun and flows that came to their end.
+    pub flows_started: u64,
+    /// See [`Self::flows_started`].
+    pub flows_finished: u64,
+    /// From the last refund's answer to the answer that first says REFUNDED.
+    pub refund_drain: Option<Duration>,
+    /// What the groups of identical requests were answered.
+    pub duplicates: DuplicateCounts,
+}
+
+impl Tally {
+    /// An empty tally of a run whose duration is over at `ends`.
+    pub fn new(ends: Instant) -> Self {
+        Self {
+            ends,
+            steps: Default::default(),
+            capture_to_captured: Latencies::new(),
+            flows_started: 0,
+            flows_finished: 0,
+            refund_drain: None,
+            duplicates: DuplicateCounts::default(),
+        }
+    }
+
+    /// What became of one step.
+    pub fn step(&self, step: Step) -> &StepTally {
+        &self.steps[step as usize]
+    }
+
+    /// Counts one finished request that was due at `due`; `outcome` is what was wrong with it, if anything.
+    pub fn record(&mut self, step: Step, due: Instant, finished: Instant, outcome: Result<(), String>) {
+        let in_time = finished <= self.ends;
+        let tally = &mut self.steps[step as usize];
+        tally.latencies.record(finished.saturating_duration_since(due));
+        tally.finished_in_time += u64::from(in_time);
+        match outcome {
+            Ok(()) => tally.succeeded += 1,
+            Err(label) => *tally.unexpected.entry(label).or_default() += 1,
+        }
+    }
+
+    /// Counts something wrong that is no request of its own, such as a capture that never became CAPTURED.
+    pub fn record_unexpected(&mut self, step: Step, label: &str) {
+        *self.steps[step as usize].unexpected.entry(label.to_owned()).or_default() += 1;
+    }
+
+    /// Adds what another thread counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
+            mine.latencies.merge(&theirs.latencies);
+            mine.succeeded += theirs.succeeded;
+            mine.finished_in_time += theirs.finished_in_time;
+            for (label, count) in &theirs.unexpected {
+                *mine.unexpected.entry(label.clone()).or_default() += count;
+            }
+        }
+        self.capture_to_captured.merge(&other.capture_to_captured);
+        self.flows_started += other.flows_started;
+        self.flows_finished += other.flows_finished;
+        self.refund_drain = self.refund_drain.max(other.refund_drain);
+        self.duplicates.merge(&other.duplicates);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_what_was_recorded() {
+        let mut latencies = Latencies::new();
+        for millis in 1..=1000 {
+            latencies.record(Duration::from_millis(millis));
+        }
+        let within = |quantile: f64, expected_us: u64| {
+            let found_us = latencies.quantile_us(quantile);
+            assert!(
+                found_us.abs_diff(expected_us) <= expected_us / 500,
+                "{quantile}: {found_us} and not {expected_us}"
+            );
+        };
+        within(0.50, 500_000);
+        within(0.99, 990_000);
+        within(0.999, 999_000);
+        assert!(latencies.max_us() >= 1_000_000);
+        latencies.record(Duration::from_secs(100_000));
+        assert!(latencies.max_us() >= LATENCY_US_MAX, "what is too long is not lost");
+        assert_eq!(latencies.count(), 1001);
+    }
+
+    #[test]
+    fn latency_counts_from_the_instant_it_was_due_and_failures_have_one_too() {
+        let due = Instant::now();
+        let mut tally = Tally::new(due + Duration::from_secs(1));
+        tally.record(Step::Authorize, due, due + Duration::from_millis(100), Ok(()));
+        tally.record(Step::Authorize, due, due + Duration::from_secs(2), Err("timeout".to_owned()));
+        let step = tally.step(Step::Authorize);
+        assert_eq!((step.succeeded, step.finished_in_time, step.latencies.count()), (1, 1, 2));
+        assert_eq!(step.unexpected["timeout"], 1);
+        assert!(step.latencies.max_us() >= 2_000_000);
+    }
+
+    #[test]
+    fn tallies_add_up() {
+        let start = Instant::now();
+        let mut first = Tally::new(start + Duration::from_secs(1));
+        let mut second = first.clone();
+        first.record(Step::Refund, start, start, Err("503 overloaded".to_owned()));
+        second.record(Step::Refund, start, start, Err("503 overloaded".to_owned()));
+        second.record_unexpected(Step::Capture, "never captured");
+        second.refund_drain = Some(Duration::from_millis(5));
+        first.merge(&second);
+        assert_eq!(first.step(Step::Refund).unexpected["503 overloaded"], 2);
+        assert_eq!(first.step(Step::Capture).unexpected["never captured"], 1);
+        assert_eq!(first.refund_drain, Some(Duration::from_millis(5)));
+    }
+}

@@ -1,0 +1,73 @@
+//! `rialto serve`: runs a node until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::infra::telemetry;
+use crate::node::{Node, Start};
+
+/// Serve payments. Without a configuration everything is embedded: nothing needs to be installed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen. A loopback address runs open, for development.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where the embedded databases are.
+    #[arg(long, default_value = "./data")]
+    data_dir: PathBuf,
+    /// A TOML file of settings; the environment (RIALTO__SHARD__MAX_BATCH and the like) goes over it.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Listen beyond loopback though there are no keys: everybody who can reach the address can move money.
+    #[arg(long)]
+    insecure: bool,
+}
+
+pub fn run(args: Args) -> ExitCode {
+    telemetry::log();
+    actix_web::rt::System::new().block_on(serve(args))
+}
+
+async fn serve(args: Args) -> ExitCode {
+    let config = match Config::load(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    // Listened for before anything starts, so that no signal is missed.
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        return refuse(&"signals cannot be handled");
+    };
+    let start = Start { listen: args.listen, data_dir: args.data_dir, insecure: args.insecure };
+    let node = match Node::start(&start, &config).await {
+        Ok(node) => node,
+        Err(error) => return refuse(&error),
+    };
+    if args.insecure {
+        tracing::warn!(address = %node.address, "open to everybody who can reach it: no keys are asked for");
+    } else {
+        tracing::info!(address = %node.address, "open for development: no keys are asked for on loopback");
+    }
+    println!("rialto: serving on http://{}", node.address);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
+        escalation = node.failed() => {
+            tracing::error!(%escalation, "the supervision tree gave up");
+            eprintln!("rialto: {escalation}");
+            return ExitCode::FAILURE;
+        }
+    }
+    node.stop().await;
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("rialto: {why}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,198 @@
+//! The working set of one batch: the rows that its commands name, the decisions made on them, and what has to be written.
+//! It is filled by a store, changed by the rules of `decide`, and written by the store in one transaction. A decision
+//! either applies whole or leaves no trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dead_letter::DeadLetter;
+use super::event::{Consumer, Event};
+use super::id::{EventId, IdGenerator, PaymentId, RefundId};
+use super::idempotency::{Claim, Scope};
+use super::ledger::{Balance, BalanceKey, LedgerEntry};
+use super::payment::Payment;
+use super::policy::Policy;
+use super::refund::Refund;
+use super::request::PspRequest;
+use super::time::Timestamp;
+
+/// Whether a row is in the database as it stands here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Stored,
+    Changed,
+    New,
+    Removed,
+}
+
+/// Rows of one kind by key. Ordered, so that every batch touches rows in the same order and none waits in a circle.
+#[derive(Debug)]
+pub struct Shelf<K, V>(BTreeMap<K, (State, V)>);
+
+impl<K, V> Default for Shelf<K, V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord, V> Shelf<K, V> {
+    /// Puts in a row as it was read.
+    pub fn load(&mut self, key: K, value: V) {
+        self.0.insert(key, (State::Stored, value));
+    }
+
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key).filter(|(state, _)| *state != State::Removed).map(|(_, value)| value)
+    }
+
+    /// Writes a row: a new one, or in the place of what was there.
+    pub fn put(&mut self, key: K, value: V) {
+        let state = match self.0.get(&key) {
+            None | Some((State::New, _)) => State::New,
+            Some(_) => State::Changed,
+        };
+        self.0.insert(key, (state, value));
+    }
+
+    /// Takes a row away.
+    pub fn remove(&mut self, key: &K) {
+        match self.0.get_mut(key) {
+            Some((State::New, _)) => {
+                self.0.remove(key);
+            }
+            Some((state, _)) => *state = State::Removed,
+            None => {}
+        }
+    }
+
+    /// Rows to insert, in order.
+    pub fn new_rows(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.in_state(State::New)
+    }
+
+    /// Rows to write over, in order.
+    pub fn changed_rows(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.in_state(State::Changed)
+    }
+
+    /// Rows to insert or to write over, in order.
+    pub fn written_rows(&self) -> impl Iterator<Item = (&K, &V)> {
+        let written = self.0.iter().filter(|(_, (state, _))| matches!(state, State::New | State::Changed));
+        written.map(|(key, (_, value))| (key, value))
+    }
+
+    /// All rows as they are to be, with whether they are written.
+    pub fn into_rows(self) -> impl Iterator<Item = (K, V, bool)> {
+        let kept = self.0.into_iter().filter(|(_, (state, _))| *state != State::Removed);
+        kept.map(|(key, (state, value))| (key, value, state != State::Stored))
+    }
+
+    /// Rows to delete, in order.
+    pub fn removed_rows(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.in_state(State::Removed)
+    }
+
+    fn in_state(&self, wanted: State) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().filter(move |(_, (state, _))| *state == wanted).map(|(key, (_, value))| (key, value))
+    }
+
+    /// Takes the writes as done, as a store does after it has written: what remains is what it now holds.
+    pub fn settle(&mut self) {
+        self.0.retain(|_, (state, _)| *state != State::Removed);
+        self.0.values_mut().for_each(|(state, _)| *state = State::Stored);
+    }
+}
+
+/// Which rows a batch must read before it can decide.
+#[derive(Debug, Default, Clone)]
+pub struct Needs {
+    pub payments: BTreeSet<PaymentId>,
+    pub refunds: BTreeSet<RefundId>,
+    pub claims: BTreeSet<Scope>,
+    /// Captures and voids.
+    pub settlements: BTreeSet<EventId>,
+    pub refund_requests: BTreeSet<EventId>,
+    pub balances: BTreeSet<BalanceKey>,
+    pub processed: BTreeSet<(Consumer, EventId)>,
+}
+
+impl Needs {
+    /// Needs what `other` needs too.
+    pub fn join(&mut self, other: &Self) {
+        self.payments.extend(&other.payments);
+        self.refunds.extend(&other.refunds);
+        self.claims.extend(&other.claims);
+        self.settlements.extend(&other.settlements);
+        self.refund_requests.extend(&other.refund_requests);
+        self.balances.extend(other.balances.iter().cloned());
+        self.processed.extend(&other.processed);
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Book<'a> {
+    pub now: Timestamp,
+    pub policy: &'a Policy,
+    pub ids: &'a mut IdGenerator,
+    pub payments: Shelf<PaymentId, Payment>,
+    pub refunds: Shelf<RefundId, Refund>,
+    pub claims: Shelf<Scope, Claim>,
+    pub settlements: Shelf<EventId, PspRequest>,
+    pub refund_requests: Shelf<EventId, PspRequest>,
+    pub balances: Shelf<BalanceKey, Balance>,
+    /// When each event was applied.
+    pub processed: Shelf<(Consumer, EventId), Timestamp>,
+    pub entries: Vec<LedgerEntry>,
+    /// In the order in which they happened.
+    pub events: Vec<Event>,
+    pub dead_letters: Vec<DeadLetter>,
+    /// Places in the outbox of events that the event log has.
+    pub published: Vec<i64>,
+}
+
+impl<'a> Book<'a> {
+    pub fn new(now: Timestamp, policy: &'a Policy, ids: &'a mut IdGenerator) -> Self {
+        Self {
+            now,
+            policy,
+            ids,
+            payments: Shelf::default(),
+            refunds: Shelf::default(),
+            claims: Shelf::default(),
+            settlements: Shelf::default(),
+            refund_requests: Shelf::default(),
+            balances: Shelf::default(),
+            processed: Shelf::default(),
+            entries: Vec::new(),
+            events: Vec::new(),
+            dead_letters: Vec::new(),
+            published: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shelf_tells_what_to_write() {
+        let mut shelf = Shelf::default();
+        shelf.load(1, "stored");
+        shelf.load(2, "stored");
+        shelf.load(3, "stored");
+        shelf.put(2, "changed");
+        shelf.put(4, "new");
+        shelf.put(4, "new, and again");
+        shelf.put(5, "new");
+        shelf.remove(&5);
+        shelf.remove(&3);
+        assert_eq!(shelf.new_rows().collect::<Vec<_>>(), [(&4, &"new, and again")]);
+        assert_eq!(shelf.changed_rows().collect::<Vec<_>>(), [(&2, &"changed")]);
+        assert_eq!(shelf.removed_rows().map(|(key, _)| *key).collect::<Vec<_>>(), [3]);
+        assert_eq!((shelf.get(&1), shelf.get(&3), shelf.get(&5)), (Some(&"stored"), None, None));
+        shelf.settle();
+        assert_eq!(shelf.changed_rows().count() + shelf.new_rows().count() + shelf.removed_rows().count(), 0);
+        assert_eq!(shelf.get(&2), Some(&"changed"));
+    }
+}

@@ -1,0 +1,381 @@
+//! What a shard can be asked to change. Commands are values: they can be decided, dropped and decided again.
+
+use super::book::{Book, Needs};
+use super::dead_letter::DeadLetter;
+use super::event::{Consumer, EventData, Topic};
+use super::id::{EntryId, EventId, PaymentId};
+use super::idempotency::{Claimed, KeyUse, Operation, Scope};
+use super::ledger::{self, Unbookable};
+use super::money::{AmountOverflow, Money};
+use super::outcome::Recorded;
+use super::payment::{CaptureMode, Metadata, Refusal};
+use super::psp::Verdict;
+use super::request::{Progress, Task};
+use super::time::Timestamp;
+use super::trace::TraceContext;
+
+/// One change that a shard can be asked for: which rows it needs, and what is decided on them.
+pub trait Command: Send + 'static {
+    /// What the decision tells whoever asked.
+    type Answer: Send + 'static;
+
+    /// A short name, for logs and dead letters.
+    const KIND: &'static str;
+
+    /// What the command is about, the same each time it comes again.
+    fn key(&self) -> u128;
+
+    fn trace(&self) -> Option<TraceContext>;
+
+    /// Whether the decision may rest on rows as this process has written them last, instead of reading them. Only for
+    /// commands that either write what they rest on, so that the version guards it, or find it ended for good.
+    const TRUSTS_RECENT: bool = false;
+
+    fn needs(&self, needs: &mut Needs);
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer;
+}
+
+/// Take on a payment: the intent, before the PSP is asked.
+#[derive(Debug, Clone)]
+pub struct AuthorizeOrder {
+    pub payment_id: PaymentId,
+    pub merchant_id: String,
+    pub money: Money,
+    pub capture_mode: CaptureMode,
+    pub description: Option<String>,
+    pub metadata: Metadata,
+    pub key_use: KeyUse,
+    pub trace: TraceContext,
+}
+
+/// Take in what the PSP said about an authorization.
+#[derive(Debug, Clone)]
+pub struct Conclusion {
+    pub payment_id: PaymentId,
+    /// The claim that the authorization answers.
+    pub scope: Scope,
+    pub verdict: Verdict,
+    /// How long the PSP took, in milliseconds.
+    pub took_ms: u64,
+    /// The request that the answer is recorded for.
+    pub request_id: String,
+    pub trace: TraceContext,
+}
+
+/// Let go of an authorization that was taken on but never sent to the PSP: the payment ends, the key is free again.
+#[derive(Debug, Clone)]
+pub struct Release {
+    pub payment_id: PaymentId,
+    pub scope: Scope,
+    pub trace: TraceContext,
+}
+
+/// What a merchant can ask of a payment that exists.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Capture `amount`, or all.
+    Capture {
+        amount: Option<i64>,
+    },
+    Void,
+    /// Refund `amount`, or all that is left.
+    Refund {
+        amount: Option<i64>,
+        reason: Option<String>,
+    },
+}
+
+impl Change {
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::Capture { .. } => Operation::Capture,
+            Self::Void => Operation::Void,
+            Self::Refund { .. } => Operation::Refund,
+        }
+    }
+}
+
+/// Change a payment for its merchant.
+#[derive(Debug, Clone)]
+pub struct ChangeOrder {
+    pub payment_id: PaymentId,
+    pub merchant_id: String,
+    pub change: Change,
+    pub key_use: Option<KeyUse>,
+    pub request_id: String,
+    pub trace: TraceContext,
+}
+
+/// Take in what the PSP said to one attempt at a request.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub request_id: EventId,
+    pub payment_id: PaymentId,
+    pub task: Task,
+    pub verdict: Verdict,
+    pub took_ms: u64,
+    /// Any random number: it spreads the retries.
+    pub chance: u64,
+    /// The event that the attempt answers; none when the retrier made it.
+    pub event: Option<(Consumer, EventId)>,
+    pub trace: TraceContext,
+}
+
+/// What an attempt at a request came to, for whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempted {
+    /// It was taken in.
+    Progressed(Progress),
+    /// The request has ended before, or there is none: nothing changed.
+    Stale,
+}
+
+/// Why an event could not be booked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PostingError {
+    #[error(transparent)]
+    Unbookable(#[from] Unbookable),
+    #[error(transparent)]
+    Overflow(#[from] AmountOverflow),
+}
+
+/// Book an event in the ledger.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    pub event_id: EventId,
+    pub topic: Topic,
+    pub data: EventData,
+}
+
+/// End an authorization whose time has passed.
+#[derive(Debug, Clone)]
+pub struct Expiry {
+    pub payment_id: PaymentId,
+    pub trace: TraceContext,
+}
+
+/// Keep a dead letter and publish it.
+#[derive(Debug, Clone)]
+pub struct Burial {
+    pub letter: DeadLetter,
+    /// The payment that it is about; of a record whose key is no payment, any id of the shard.
+    pub about: PaymentId,
+    pub trace: TraceContext,
+}
+
+/// Mark events as published, by their places in the outbox.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub seqs: Vec<i64>,
+}
+
+impl Command for AuthorizeOrder {
+    type Answer = Claimed<()>;
+    const KIND: &'static str = "authorize";
+
+    fn key(&self) -> u128 {
+        u128::from_be_bytes(self.key_use.scope.0)
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.claims.insert(self.key_use.scope);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.authorize(self)
+    }
+}
+
+impl Command for Conclusion {
+    type Answer = Result<Recorded, Refusal>;
+    const KIND: &'static str = "conclude";
+    const TRUSTS_RECENT: bool = true;
+
+    fn key(&self) -> u128 {
+        identity(self.payment_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.payments.insert(self.payment_id);
+        needs.claims.insert(self.scope);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.conclude(self)
+    }
+}
+
+impl Command for Release {
+    type Answer = Result<(), Refusal>;
+    const KIND: &'static str = "release";
+    const TRUSTS_RECENT: bool = true;
+
+    fn key(&self) -> u128 {
+        identity(self.payment_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.payments.insert(self.payment_id);
+        needs.claims.insert(self.scope);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.release(self)
+    }
+}
+
+impl Command for ChangeOrder {
+    type Answer = Claimed<Recorded>;
+    const KIND: &'static str = "change";
+
+    fn key(&self) -> u128 {
+        identity(self.payment_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.payments.insert(self.payment_id);
+        needs.claims.extend(self.key_use.iter().map(|key_use| key_use.scope));
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.change(self)
+    }
+}
+
+impl Command for Attempt {
+    type Answer = Result<Attempted, Refusal>;
+    const KIND: &'static str = "attempt";
+    const TRUSTS_RECENT: bool = true;
+
+    fn key(&self) -> u128 {
+        identity(self.request_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.payments.insert(self.payment_id);
+        match self.task {
+            Task::Capture | Task::Void => needs.settlements.insert(self.request_id),
+            Task::Refund(refund_id) => {
+                needs.refunds.insert(refund_id);
+                needs.refund_requests.insert(self.request_id)
+            }
+        };
+        needs.processed.extend(self.event);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.attempt(self)
+    }
+}
+
+impl Command for Posting {
+    type Answer = Result<bool, PostingError>;
+    const KIND: &'static str = "post";
+    const TRUSTS_RECENT: bool = true;
+
+    fn key(&self) -> u128 {
+        identity(self.event_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        None
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.processed.insert((Consumer::Ledger, self.event_id));
+        // The balances do not depend on the entry's id or time.
+        if let Ok(entry) = ledger::entry(EntryId::from_stored(0), self.event_id, self.topic, &self.data, Timestamp(0)) {
+            needs.balances.extend(<[_; 2]>::from(entry.balances()));
+        }
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.post(self)
+    }
+}
+
+impl Command for Expiry {
+    type Answer = Result<(), Refusal>;
+    const KIND: &'static str = "expire";
+    const TRUSTS_RECENT: bool = true;
+
+    fn key(&self) -> u128 {
+        identity(self.payment_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.payments.insert(self.payment_id);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.expire(self)
+    }
+}
+
+impl Command for Burial {
+    type Answer = ();
+    const KIND: &'static str = "bury";
+
+    fn key(&self) -> u128 {
+        identity(self.letter.id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, _needs: &mut Needs) {}
+
+    fn decide(&self, book: &mut Book<'_>) {
+        book.bury(self.letter.clone(), self.about, self.trace);
+    }
+}
+
+/// How a number becomes a command's identity.
+fn identity(stored: i64) -> u128 {
+    u128::from(stored.unsigned_abs())
+}
+
+impl Command for Published {
+    type Answer = ();
+    const KIND: &'static str = "published";
+
+    fn key(&self) -> u128 {
+        identity(self.seqs.first().copied().unwrap_or_default())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        None
+    }
+
+    fn needs(&self, _needs: &mut Needs) {}
+
+    fn decide(&self, book: &mut Book<'_>) {
+        book.published.extend_from_slice(&self.seqs);
+    }
+}

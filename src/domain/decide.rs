@@ -1,0 +1,491 @@
+//! The decisions: each takes a command, looks at the rows of the book, and either writes the whole change into it or
+//! says why not. Nothing else in Rialto changes a payment.
+
+use super::book::Book;
+use super::command::{
+    Attempt, Attempted, AuthorizeOrder, Change, ChangeOrder, Conclusion, Expiry, Posting, PostingError, Release,
+};
+use super::dead_letter::{DeadLetter, Source};
+use super::event::{Consumer, DeadLetterTopic, Event, EventData, Topic};
+use super::id::{EventId, PaymentId, RefundId};
+use super::idempotency::{Claim, Claimed, KeyUse, Scope};
+use super::ledger;
+use super::outcome::{Outcome, PaymentSnapshot, Recorded};
+use super::payment::{CaptureMode, Payment, PaymentStatus, Refusal};
+use super::policy::Policy;
+use super::psp::Verdict;
+use super::refund::{Refund, RefundStatus};
+use super::request::{Progress, PspRequest, RequestStatus, Task};
+use super::time::Timestamp;
+use super::timeline::{Happening, Timeline};
+use super::trace::TraceContext;
+
+impl AuthorizeOrder {
+    /// The payment that the order takes on.
+    pub fn payment(&self, policy: &Policy, now: Timestamp) -> Payment {
+        let mut timeline = Timeline::default();
+        // The id's own time, so that a list by time and a list by id are one.
+        let requested_at = self.payment_id.time();
+        timeline.note(requested_at, Happening::Requested, format!("authorize {}", self.money), &self.trace);
+        Payment {
+            id: self.payment_id,
+            merchant_id: self.merchant_id.clone(),
+            status: PaymentStatus::Authorizing,
+            currency: self.money.currency,
+            amount: self.money.minor,
+            authorized: 0,
+            capture_pending: 0,
+            captured: 0,
+            refund_pending: 0,
+            refunded: 0,
+            capture_mode: self.capture_mode,
+            description: self.description.clone(),
+            metadata: self.metadata.clone(),
+            psp_reference: None,
+            reason: None,
+            requested_at,
+            updated_at: now,
+            capture_before: None,
+            due_at: Some(now.after(policy.resolve_after)),
+            attempts: 0,
+            claim: self.key_use.scope,
+            timeline,
+            version: 0,
+        }
+    }
+}
+
+impl Book<'_> {
+    /// Claims the key and writes the intent. Until this is durable, nobody may ask the PSP.
+    pub fn authorize(&mut self, order: &AuthorizeOrder) -> Claimed<()> {
+        if let Some(claimed) = self.claimed(&order.key_use) {
+            return claimed;
+        }
+        let payment = order.payment(self.policy, self.now);
+        self.claim(&order.key_use, &order.merchant_id, order.payment_id, None);
+        self.store(payment);
+        Claimed::Fresh(())
+    }
+
+    /// Writes what the PSP said, the answer and the events. The first conclusion wins: one that comes later is told how the
+    /// payment stands.
+    pub fn conclude(&mut self, conclusion: &Conclusion) -> Result<Recorded, Refusal> {
+        let Conclusion { payment_id, verdict, trace, .. } = conclusion;
+        let mut payment = self.payments.get(payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
+        let before = payment.status;
+        if !matches!(before, PaymentStatus::Authorizing | PaymentStatus::Unknown) {
+            return Ok(self.finish(conclusion, Outcome::of_authorization(&payment)));
+        }
+        let now = self.now;
+        let call = format!("authorize {} in {} ms {}", verdict.word(), conclusion.took_ms, verdict.why());
+        payment.timeline.note(now, Happening::PspCall, call.trim_end(), trace);
+        payment.conclude_authorization(verdict, self.policy, now)?;
+        if payment.status != before {
+            payment.timeline.note(now, Happening::Decision, payment.status.name(), trace);
+        }
+        match payment.status {
+            PaymentStatus::Authorized => {
+                let amount = payment.authorized;
+                self.tell(&mut payment, Topic::Authorized, amount, None, trace);
+                if payment.capture_mode == CaptureMode::Automatic {
+                    self.request_capture(&mut payment, None, trace)?;
+                }
+            }
+            PaymentStatus::Declined => {
+                let amount = payment.amount;
+                self.tell(&mut payment, Topic::Failed, amount, None, trace);
+            }
+            _ => {}
+        }
+        let outcome = Outcome::of_authorization(&payment);
+        self.store(payment);
+        Ok(self.finish(conclusion, outcome))
+    }
+
+    /// Ends an authorization of which nothing was sent, and frees its key.
+    pub fn release(&mut self, release: &Release) -> Result<(), Refusal> {
+        let mut payment = self.payments.get(&release.payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
+        if payment.status != PaymentStatus::Authorizing {
+            return Err(Refusal::StateConflict { status: payment.status });
+        }
+        let refused = Verdict::NotSent { why: "breaker open".to_owned() };
+        payment.conclude_authorization(&refused, self.policy, self.now)?;
+        payment.timeline.note(self.now, Happening::Decision, "released: the breaker is open", &release.trace);
+        self.claims.remove(&release.scope);
+        self.store(payment);
+        Ok(())
+    }
+
+    /// Captures, voids or refunds for the merchant. What the rules refuse is an outcome too: it is recorded under the key.
+    pub fn change(&mut self, order: &ChangeOrder) -> Claimed<Recorded> {
+        if let Some(claimed) = order.key_use.as_ref().and_then(|key_use| self.claimed(key_use)) {
+            return claimed;
+        }
+        let outcome = match self.changed(order) {
+            Ok(outcome) => outcome,
+            Err(refusal) => Outcome::Refused { refusal },
+        };
+        let known = !matches!(outcome, Outcome::Refused { refusal: Refusal::PaymentNotFound });
+        let recorded = Recorded { outcome, request_id: order.request_id.clone() };
+        if let Some(key_use) = order.key_use.as_ref().filter(|_| known) {
+            self.claim(key_use, &order.merchant_id, order.payment_id, Some(recorded.clone()));
+        }
+        Claimed::Fresh(recorded)
+    }
+
+    fn changed(&mut self, order: &ChangeOrder) -> Result<Outcome, Refusal> {
+        let payment = self.payments.get(&order.payment_id).filter(|payment| payment.merchant_id == order.merchant_id);
+        let mut payment = payment.ok_or(Refusal::PaymentNotFound)?.clone();
+        let trace = &order.trace;
+        let refund_id = match &order.change {
+            Change::Capture { amount } => {
+                self.request_capture(&mut payment, *amount, trace)?;
+                None
+            }
+            Change::Void => {
+                payment.void(self.now)?;
+                self.let_go(&mut payment, trace);
+                None
+            }
+            Change::Refund { amount, reason } => Some(self.request_refund(&mut payment, *amount, reason, trace)?),
+        };
+        let outcome = Outcome::Done { payment: PaymentSnapshot::from(&payment), refund_id };
+        self.store(payment);
+        Ok(outcome)
+    }
+
+    fn request_capture(
+        &mut self,
+        payment: &mut Payment,
+        amount: Option<i64>,
+        trace: &TraceContext,
+    ) -> Result<(), Refusal> {
+        let amount = payment.request_capture(amount, self.now)?;
+        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        let event_id = self.tell(payment, Topic::CaptureRequested, amount, None, trace);
+        self.owe(event_id, payment, Task::Capture, amount, trace);
+        Ok(())
+    }
+
+    /// Tells of an authorization that is voided or has expired, and has the PSP release it.
+    fn let_go(&mut self, payment: &mut Payment, trace: &TraceContext) {
+        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        let amount = payment.authorized;
+        let event_id = self.tell(payment, Topic::Voided, amount, None, trace);
+        self.owe(event_id, payment, Task::Void, amount, trace);
+    }
+
+    fn request_refund(
+        &mut self,
+        payment: &mut Payment,
+        amount: Option<i64>,
+        reason: &Option<String>,
+        trace: &TraceContext,
+    ) -> Result<RefundId, Refusal> {
+        let amount = payment.request_refund(amount, self.now)?;
+        let refund_id: RefundId = self.ids.next(self.now, payment.id.bucket());
+        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        let event_id = self.tell(payment, Topic::RefundRequested, amount, Some(refund_id), trace);
+        self.owe(event_id, payment, Task::Refund(refund_id), amount, trace);
+        let refund = Refund {
+            id: refund_id,
+            payment_id: payment.id,
+            merchant_id: payment.merchant_id.clone(),
+            money: payment.money(amount),
+            status: RefundStatus::Requested,
+            reason: reason.clone(),
+            psp_reference: None,
+            failure: None,
+            requested_at: self.now,
+            updated_at: self.now,
+            version: 0,
+        };
+        self.refunds.put(refund_id, refund);
+        Ok(refund_id)
+    }
+
+    /// Takes in an attempt at a request: the request, the payment, the refund and the events move together.
+    pub fn attempt(&mut self, attempt: &Attempt) -> Result<Attempted, Refusal> {
+        if attempt.event.is_some_and(|event| self.processed.get(&event).is_some()) {
+            return Ok(Attempted::Stale);
+        }
+        let shelf = match attempt.task {
+            Task::Capture | Task::Void => &self.settlements,
+            Task::Refund(_) => &self.refund_requests,
+        };
+        let request = shelf.get(&attempt.request_id).filter(|request| request.status == RequestStatus::Pending);
+        let (Some(request), Some(payment)) = (request, self.payments.get(&attempt.payment_id)) else {
+            return Ok(Attempted::Stale);
+        };
+        let (mut request, mut payment) = (request.clone(), payment.clone());
+        let (now, trace, verdict) = (self.now, &attempt.trace, &attempt.verdict);
+        let call = format!("{} {} in {} ms {}", attempt.task.name(), verdict.word(), attempt.took_ms, verdict.why());
+        payment.timeline.note(now, Happening::PspCall, call.trim_end(), trace);
+        let progress = request.take(verdict, self.policy, attempt.chance, now);
+        match &progress {
+            Progress::Done => self.request_done(&mut payment, &request, verdict, trace)?,
+            Progress::Failed { reason } => {
+                self.request_failed(&mut payment, &request, reason, trace)?;
+                self.bury_request(&request, "retries_exhausted_or_declined", reason);
+            }
+            Progress::Again { exhausted } => {
+                let again = format!("{} try {} failed", attempt.task.name(), request.attempts);
+                payment.timeline.note(now, Happening::Retry, again, trace);
+                if *exhausted {
+                    self.bury_request(
+                        &request,
+                        "outcome_unknown",
+                        "out of tries with an effect in doubt; it is tried on",
+                    );
+                }
+            }
+        }
+        if let Some(event) = attempt.event {
+            self.processed.put(event, now);
+        }
+        match attempt.task {
+            Task::Capture | Task::Void => self.settlements.put(request.id, request),
+            Task::Refund(_) => self.refund_requests.put(request.id, request),
+        }
+        self.store(payment);
+        Ok(Attempted::Progressed(progress))
+    }
+
+    fn request_done(
+        &mut self,
+        payment: &mut Payment,
+        request: &PspRequest,
+        verdict: &Verdict,
+        trace: &TraceContext,
+    ) -> Result<(), Refusal> {
+        let (now, amount) = (self.now, request.money.minor);
+        let (topic, refund_id) = match request.task {
+            Task::Capture => {
+                payment.capture_done(now)?;
+                (Topic::Captured, None)
+            }
+            // The payment was voided or had expired when the release was asked for.
+            Task::Void => return Ok(()),
+            Task::Refund(refund_id) => {
+                payment.refund_done(amount, now)?;
+                let reference = match verdict {
+                    Verdict::Approved { reference, .. } => reference.clone(),
+                    _ => String::new(),
+                };
+                self.end_refund(refund_id, |refund| refund.done(reference, now))?;
+                (Topic::Refunded, Some(refund_id))
+            }
+        };
+        payment.timeline.note(now, Happening::Decision, payment.status.name(), trace);
+        self.tell(payment, topic, amount, refund_id, trace);
+        Ok(())
+    }
+
+    fn request_failed(
+        &mut self,
+        payment: &mut Payment,
+        request: &PspRequest,
+        reason: &str,
+        trace: &TraceContext,
+    ) -> Result<(), Refusal> {
+        let (now, amount) = (self.now, request.money.minor);
+        let refund_id = match request.task {
+            Task::Capture => {
+                payment.capture_failed(reason, now)?;
+                None
+            }
+            Task::Void => return Ok(()),
+            Task::Refund(refund_id) => {
+                payment.refund_failed(amount, now)?;
+                self.end_refund(refund_id, |refund| refund.failed(reason, now))?;
+                Some(refund_id)
+            }
+        };
+        payment.timeline.note(now, Happening::Decision, payment.status.name(), trace);
+        self.tell(payment, Topic::Failed, amount, refund_id, trace);
+        Ok(())
+    }
+
+    fn end_refund(
+        &mut self,
+        id: RefundId,
+        end: impl FnOnce(&mut Refund) -> Result<(), super::refund::RefundEnded>,
+    ) -> Result<(), Refusal> {
+        let mut refund = self.refunds.get(&id).ok_or(Refusal::PaymentNotFound)?.clone();
+        end(&mut refund).map_err(|_| Refusal::StateConflict { status: PaymentStatus::Refunded })?;
+        self.refunds.put(id, refund);
+        Ok(())
+    }
+
+    /// Books an event, once. Returns whether it was booked now.
+    pub fn post(&mut self, posting: &Posting) -> Result<bool, PostingError> {
+        let event = (Consumer::Ledger, posting.event_id);
+        if self.processed.get(&event).is_some() {
+            return Ok(false);
+        }
+        let id = self.ids.next(self.now, posting.data.payment_id.bucket());
+        let entry = ledger::entry(id, posting.event_id, posting.topic, &posting.data, self.now)?;
+        let (debit_key, credit_key) = entry.balances();
+        let mut debited = self.balances.get(&debit_key).copied().unwrap_or_default();
+        let mut credited = self.balances.get(&credit_key).copied().unwrap_or_default();
+        debited.debit(entry.money.minor)?;
+        credited.credit(entry.money.minor)?;
+        self.balances.put(debit_key, debited);
+        self.balances.put(credit_key, credited);
+        self.processed.put(event, self.now);
+        self.entries.push(entry);
+        Ok(true)
+    }
+
+    pub fn expire(&mut self, expiry: &Expiry) -> Result<(), Refusal> {
+        let mut payment = self.payments.get(&expiry.payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
+        payment.expire(self.now)?;
+        self.let_go(&mut payment, &expiry.trace);
+        self.store(payment);
+        Ok(())
+    }
+
+    /// Keeps a dead letter and publishes it.
+    pub fn bury(&mut self, letter: DeadLetter, about: PaymentId, trace: TraceContext) {
+        let event = Event {
+            id: self.ids.next(self.now, about.bucket()),
+            payment_id: about,
+            topic: letter.topic.name(),
+            occurred_at: self.now,
+            trace,
+            payload: json(&letter),
+        };
+        self.events.push(event);
+        self.dead_letters.push(letter);
+    }
+
+    fn bury_request(&mut self, request: &PspRequest, error_type: &str, error_message: &str) {
+        let (topic, source) = match request.task {
+            Task::Capture => (DeadLetterTopic::Settlement, Topic::CaptureRequested),
+            Task::Void => (DeadLetterTopic::Settlement, Topic::Voided),
+            Task::Refund(_) => (DeadLetterTopic::Refund, Topic::RefundRequested),
+        };
+        let payload = serde_json::json!({
+            "requestId": request.id,
+            "paymentId": request.payment_id,
+            "task": request.task.name(),
+            "amount": request.money.minor,
+            "currency": request.money.currency,
+            "lastError": request.last_error,
+        });
+        let letter = DeadLetter {
+            id: self.ids.next(self.now, request.payment_id.bucket()),
+            topic,
+            source: Source {
+                topic: source.name().to_owned(),
+                partition: None,
+                offset: None,
+                key: request.payment_id.to_string(),
+            },
+            payload: payload.to_string(),
+            error_type: error_type.to_owned(),
+            error_message: error_message.to_owned(),
+            retry_count: request.attempts,
+            first_failed_at: request.created_at,
+            last_failed_at: self.now,
+            trace_id: Some(request.trace.trace_id_hex()),
+        };
+        self.bury(letter, request.payment_id, request.trace);
+    }
+
+    fn claimed<T>(&self, key_use: &KeyUse) -> Option<Claimed<T>> {
+        self.claims.get(&key_use.scope).filter(|claim| claim.expires_at > self.now).map(|claim| claim.again(key_use))
+    }
+
+    fn claim(&mut self, key_use: &KeyUse, merchant_id: &str, payment_id: PaymentId, recorded: Option<Recorded>) {
+        let claim = Claim {
+            scope: key_use.scope,
+            merchant_id: merchant_id.to_owned(),
+            operation: key_use.operation,
+            key: key_use.key.clone(),
+            payment_id,
+            fingerprint: key_use.fingerprint,
+            finished_at: recorded.as_ref().map(|_| self.now),
+            recorded,
+            created_at: self.now,
+            expires_at: self.now.after(self.policy.answers_kept),
+            // A key whose time has passed is taken anew on the row that it has.
+            version: self.claims.get(&key_use.scope).map_or(0, |past| past.version),
+        };
+        self.claims.put(key_use.scope, claim);
+    }
+
+    /// Records the answer under the authorization's key, unless it has one. Returns the answer that counts.
+    fn finish(&mut self, conclusion: &Conclusion, outcome: Outcome) -> Recorded {
+        let recorded = Recorded { outcome, request_id: conclusion.request_id.clone() };
+        let Some(claim) = self.claim_of(conclusion.scope, conclusion.payment_id) else { return recorded };
+        if let Some(earlier) = &claim.recorded {
+            return earlier.clone();
+        }
+        let claim = Claim { recorded: Some(recorded.clone()), finished_at: Some(self.now), ..claim.clone() };
+        self.claims.put(conclusion.scope, claim);
+        recorded
+    }
+
+    /// The claim, if it is still this payment's: after its expiry another payment may have taken the key.
+    fn claim_of(&self, scope: Scope, payment_id: PaymentId) -> Option<&Claim> {
+        self.claims.get(&scope).filter(|claim| claim.payment_id == payment_id)
+    }
+
+    /// Puts an event into the outbox and notes it on the payment's timeline.
+    fn tell(
+        &mut self,
+        payment: &mut Payment,
+        topic: Topic,
+        amount: i64,
+        refund_id: Option<RefundId>,
+        trace: &TraceContext,
+    ) -> EventId {
+        let id: EventId = self.ids.next(self.now, payment.id.bucket());
+        payment.timeline.note_event(self.now, topic.name(), id, trace);
+        self.events.push(Event {
+            id,
+            payment_id: payment.id,
+            topic: topic.name(),
+            occurred_at: self.now,
+            trace: *trace,
+            payload: json(&EventData::of(payment, amount, refund_id)),
+        });
+        id
+    }
+
+    /// Writes down work that is now owed to the PSP.
+    fn owe(&mut self, id: EventId, payment: &Payment, task: Task, amount: i64, trace: &TraceContext) {
+        let request = PspRequest {
+            id,
+            payment_id: payment.id,
+            task,
+            money: payment.money(amount),
+            status: RequestStatus::Pending,
+            attempts: 0,
+            unsure: false,
+            due_at: Some(self.now.after(self.policy.request_grace)),
+            last_error: None,
+            trace: *trace,
+            created_at: self.now,
+            updated_at: self.now,
+            version: 0,
+        };
+        match task {
+            Task::Capture | Task::Void => self.settlements.put(id, request),
+            Task::Refund(_) => self.refund_requests.put(id, request),
+        }
+    }
+
+    fn store(&mut self, payment: Payment) {
+        // The money's own rule, once more where it is written; the database checks it a third time.
+        assert!(payment.is_sound(), "unsound amounts on {}", payment.id);
+        self.payments.put(payment.id, payment);
+    }
+}
+
+/// A value of ours as JSON. Strings, integers and maps with text keys always have a JSON form.
+fn json(value: &impl serde::Serialize) -> String {
+    // invariant: see above; serde_json fails only for maps with other keys and for failing Serialize impls.
+    serde_json::to_string(value).expect("plain data have a JSON form")
+}

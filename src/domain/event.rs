@@ -1,0 +1,185 @@
+//! What the rest of the world is told: events, written to the outbox in the transaction of the change they tell of.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{EventId, PaymentId, RefundId};
+use super::money::Currency;
+use super::payment::{Payment, PaymentStatus};
+use super::time::Timestamp;
+use super::trace::TraceContext;
+
+/// The topics of events. An event's type has its topic's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    Authorized,
+    CaptureRequested,
+    Captured,
+    RefundRequested,
+    Refunded,
+    Voided,
+    Failed,
+}
+
+/// Partitions of a topic of events: one payment's events share one, in order.
+pub const EVENT_PARTITIONS: u32 = 6;
+/// Partitions of a topic of dead letters.
+pub const DEAD_LETTER_PARTITIONS: u32 = 3;
+
+impl Topic {
+    pub const ALL: [Self; 7] = [
+        Self::Authorized,
+        Self::CaptureRequested,
+        Self::Captured,
+        Self::RefundRequested,
+        Self::Refunded,
+        Self::Voided,
+        Self::Failed,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authorized => "payment.authorized",
+            Self::CaptureRequested => "payment.capture-requested",
+            Self::Captured => "payment.captured",
+            Self::RefundRequested => "payment.refund-requested",
+            Self::Refunded => "payment.refunded",
+            Self::Voided => "payment.voided",
+            Self::Failed => "payment.failed",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.name() == name)
+    }
+}
+
+/// Where what cannot be applied is put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadLetterTopic {
+    Payment,
+    Settlement,
+    Refund,
+}
+
+impl DeadLetterTopic {
+    pub const ALL: [Self; 3] = [Self::Payment, Self::Settlement, Self::Refund];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Payment => "payment.dlq",
+            Self::Settlement => "settlement.dlq",
+            Self::Refund => "refund.dlq",
+        }
+    }
+}
+
+/// Every topic and its number of partitions.
+pub fn topics() -> impl Iterator<Item = (&'static str, u32)> {
+    let events = Topic::ALL.into_iter().map(|topic| (topic.name(), EVENT_PARTITIONS));
+    events.chain(DeadLetterTopic::ALL.into_iter().map(|topic| (topic.name(), DEAD_LETTER_PARTITIONS)))
+}
+
+/// The topic of this name, if there is one.
+pub fn known_topic(name: &str) -> Option<&'static str> {
+    topics().map(|(known, _)| known).find(|known| *known == name)
+}
+
+/// Who works on events: each remembers which ones it has applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Consumer {
+    Settlement,
+    Refund,
+    Ledger,
+}
+
+impl Consumer {
+    pub const ALL: [Self; 3] = [Self::Settlement, Self::Refund, Self::Ledger];
+
+    /// The consumer group's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Settlement => "settlement",
+            Self::Refund => "refund",
+            Self::Ledger => "ledger",
+        }
+    }
+
+    /// What it reads.
+    pub fn topics(self) -> &'static [Topic] {
+        match self {
+            Self::Settlement => &[Topic::CaptureRequested, Topic::Voided],
+            Self::Refund => &[Topic::RefundRequested],
+            Self::Ledger => &[Topic::Captured, Topic::Refunded],
+        }
+    }
+
+    /// Where it puts aside what it cannot apply.
+    pub fn dead_letters(self) -> DeadLetterTopic {
+        match self {
+            Self::Settlement => DeadLetterTopic::Settlement,
+            Self::Refund => DeadLetterTopic::Refund,
+            Self::Ledger => DeadLetterTopic::Payment,
+        }
+    }
+}
+
+/// The data of an event. Amounts are in the currency's minor unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventData {
+    pub payment_id: PaymentId,
+    pub merchant_id: String,
+    /// The payment's status after the change.
+    pub status: PaymentStatus,
+    /// What the change was about: the amount authorized, captured, refunded or let go.
+    pub amount: i64,
+    pub currency: Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psp_reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_id: Option<RefundId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One event, as the outbox holds it: of a change (the topic is a [`Topic`]'s, the payload [`EventData`]) or of a dead
+/// letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub id: EventId,
+    pub payment_id: PaymentId,
+    pub topic: &'static str,
+    pub occurred_at: Timestamp,
+    pub trace: TraceContext,
+    /// JSON.
+    pub payload: String,
+}
+
+impl EventData {
+    /// What is told of `payment` as it stands, about `amount` of it.
+    pub fn of(payment: &Payment, amount: i64, refund_id: Option<RefundId>) -> Self {
+        Self {
+            payment_id: payment.id,
+            merchant_id: payment.merchant_id.clone(),
+            status: payment.status,
+            amount,
+            currency: payment.currency,
+            psp_reference: payment.psp_reference.clone(),
+            refund_id,
+            reason: payment.reason.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        for topic in Topic::ALL {
+            assert_eq!(Topic::parse(topic.name()), Some(topic));
+        }
+        assert_eq!(Topic::parse("payment.dlq"), None);
+    }
+}

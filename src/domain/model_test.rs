@@ -1,0 +1,357 @@
+//! Random sequences of operations against a naive model: what may never happen, and what must.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::book::Book;
+use super::command::{Attempt, Attempted, Change, ChangeOrder, Conclusion, Expiry, Posting};
+use super::event::{Consumer, EventData, Topic};
+use super::id::{EventId, IdGenerator, PaymentId};
+use super::idempotency::{Claimed, Fingerprint, KeyUse, Operation, Scope};
+use super::ledger::Account;
+use super::outcome::Outcome;
+use super::payment::{Payment, PaymentStatus};
+use super::policy::Policy;
+use super::psp::Verdict;
+use super::request::{RequestStatus, Task};
+use super::testing::{TRACE, approved, krw, order};
+use super::time::Timestamp;
+
+const PAYMENTS: i64 = 3;
+const AMOUNT: i64 = 100;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Authorize { payment: i64 },
+    Conclude { payment: i64, verdict: u8 },
+    Capture { payment: i64, amount: Option<i64>, key: Option<u8> },
+    Void { payment: i64 },
+    Refund { payment: i64, amount: Option<i64>, key: Option<u8> },
+    Work { request: usize, verdict: u8, by_event: bool },
+    Book { event: usize },
+    Wait { days: u8 },
+    Expire { payment: i64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let payment = 1..=PAYMENTS;
+    let amount = proptest::option::of(-5i64..=120);
+    let key = proptest::option::of(0u8..3);
+    let step = prop_oneof![
+        2 => payment.clone().prop_map(|payment| Step::Authorize { payment }),
+        3 => (payment.clone(), 0u8..6).prop_map(|(payment, verdict)| Step::Conclude { payment, verdict }),
+        3 => (payment.clone(), amount.clone(), key.clone())
+            .prop_map(|(payment, amount, key)| Step::Capture { payment, amount, key }),
+        1 => payment.clone().prop_map(|payment| Step::Void { payment }),
+        3 => (payment.clone(), amount, key).prop_map(|(payment, amount, key)| Step::Refund { payment, amount, key }),
+        5 => (any::<usize>(), 0u8..6, any::<bool>())
+            .prop_map(|(request, verdict, by_event)| Step::Work { request, verdict, by_event }),
+        4 => any::<usize>().prop_map(|event| Step::Book { event }),
+        1 => (0u8..5).prop_map(|days| Step::Wait { days }),
+        1 => payment.prop_map(|payment| Step::Expire { payment }),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+fn verdict(number: u8, minor: i64) -> Verdict {
+    match number {
+        0 | 1 => approved(minor),
+        2 => Verdict::Declined { reason: "insufficient_funds".into() },
+        3 => Verdict::NotSent { why: "refused".into() },
+        4 => Verdict::Unknown { why: "timeout".into() },
+        _ => Verdict::Absent,
+    }
+}
+
+fn key_use(operation: Operation, payment: i64, key: u8, fingerprint: &str) -> KeyUse {
+    let target = Some(PaymentId::from_stored(payment));
+    KeyUse {
+        scope: Scope::new("MERCHANT-1", operation, target, &key.to_string()),
+        fingerprint: Fingerprint::of([("body", fingerprint)]),
+        key: key.to_string(),
+        operation,
+    }
+}
+
+fn change(payment: i64, change: Change, key: Option<KeyUse>) -> ChangeOrder {
+    ChangeOrder {
+        payment_id: PaymentId::from_stored(payment),
+        merchant_id: "MERCHANT-1".into(),
+        change,
+        key_use: key,
+        request_id: "r".into(),
+        trace: TRACE,
+    }
+}
+
+/// What the naive model remembers: sums, and who has been answered what.
+#[derive(Default)]
+struct Model {
+    captured: HashMap<i64, i64>,
+    refunded: HashMap<i64, i64>,
+    answers: HashMap<Scope, (Fingerprint, String)>,
+    statuses: HashMap<PaymentId, PaymentStatus>,
+}
+
+fn settle(book: &mut Book<'_>) {
+    book.payments.settle();
+    book.refunds.settle();
+    book.claims.settle();
+    book.settlements.settle();
+    book.refund_requests.settle();
+    book.balances.settle();
+    book.processed.settle();
+}
+
+fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
+    match step {
+        Step::Authorize { payment } => {
+            let order = order(*payment, AMOUNT);
+            let known = book.payments.get(&order.payment_id).is_some();
+            let claim = book.claims.get(&order.key_use.scope);
+            if known && claim.is_some_and(|claim| claim.expires_at <= book.now) {
+                // The key is free again, and a new payment would have an id of its own.
+                return;
+            }
+            assert_eq!(matches!(book.authorize(&order), Claimed::Fresh(())), !known);
+        }
+        Step::Conclude { payment, verdict: number } => {
+            let order = order(*payment, AMOUNT);
+            let conclusion = Conclusion {
+                payment_id: order.payment_id,
+                scope: order.key_use.scope,
+                verdict: verdict(*number, AMOUNT),
+                took_ms: 1,
+                request_id: "r".into(),
+                trace: TRACE,
+            };
+            if let Ok(recorded) = book.conclude(&conclusion) {
+                let answer = format!("{recorded:?}");
+                let first =
+                    model.answers.entry(order.key_use.scope).or_insert((order.key_use.fingerprint, answer.clone()));
+                assert_eq!(first.1, answer, "an authorization's recorded answer never changes");
+            }
+        }
+        Step::Capture { payment, amount, key } => {
+            let key = key.map(|key| key_use(Operation::Capture, *payment, key, &format!("{amount:?}")));
+            ask(change(*payment, Change::Capture { amount: *amount }, key), book, model);
+        }
+        Step::Void { payment } => ask(change(*payment, Change::Void, None), book, model),
+        Step::Refund { payment, amount, key } => {
+            let key = key.map(|key| key_use(Operation::Refund, *payment, key, &format!("{amount:?}")));
+            ask(change(*payment, Change::Refund { amount: *amount, reason: None }, key), book, model);
+        }
+        Step::Work { request, verdict: number, by_event } => work(*request, *number, *by_event, book, model),
+        Step::Book { event } => {
+            let events: Vec<_> = book
+                .events
+                .iter()
+                .filter(|event| ["payment.captured", "payment.refunded"].contains(&event.topic))
+                .collect();
+            if events.is_empty() {
+                return;
+            }
+            let event = events[event % events.len()];
+            let posting = Posting {
+                event_id: event.id,
+                topic: Topic::parse(event.topic).unwrap(),
+                data: serde_json::from_str::<EventData>(&event.payload).unwrap(),
+            };
+            let before = book.entries.iter().filter(|entry| entry.event_id == posting.event_id).count();
+            assert_eq!(book.post(&posting), Ok(before == 0));
+        }
+        Step::Wait { days } => book.now = Timestamp(book.now.0 + i64::from(*days) * 86_400_000),
+        Step::Expire { payment } => {
+            let _ = book.expire(&Expiry { payment_id: PaymentId::from_stored(*payment), trace: TRACE });
+        }
+    }
+}
+
+fn ask(order: ChangeOrder, book: &mut Book<'_>, model: &mut Model) {
+    let before = book.payments.get(&order.payment_id).cloned();
+    let answer = book.change(&order);
+    if let Some(key_use) = &order.key_use
+        && let Some((fingerprint, first)) = model.answers.get(&key_use.scope)
+    {
+        match &answer {
+            Claimed::Replay(recorded) => {
+                assert_eq!(*fingerprint, key_use.fingerprint);
+                assert_eq!(*first, format!("{recorded:?}"), "a replay says what the first answer said");
+            }
+            // Seven days later the key is free.
+            Claimed::Fresh(_) => {}
+            Claimed::KeyReused => assert_ne!(*fingerprint, key_use.fingerprint),
+            Claimed::InProgress => panic!("changes finish in one transaction"),
+        }
+    }
+    match answer {
+        Claimed::Fresh(recorded) => {
+            if let Some(key_use) = &order.key_use {
+                let refused_unknown = before.is_none();
+                if !refused_unknown {
+                    model.answers.insert(key_use.scope, (key_use.fingerprint, format!("{recorded:?}")));
+                }
+            }
+            if matches!(recorded.outcome, Outcome::Refused { .. }) {
+                assert_eq!(book.payments.get(&order.payment_id).cloned(), before, "a refusal changes nothing");
+            }
+        }
+        _ => assert_eq!(book.payments.get(&order.payment_id).cloned(), before, "a replay changes nothing"),
+    }
+}
+
+fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut Book<'_>, model: &mut Model) {
+    let requests: Vec<_> = book
+        .events
+        .iter()
+        .filter_map(|event| {
+            book.settlements
+                .get(&event.id)
+                .or_else(|| book.refund_requests.get(&event.id))
+                .map(|r| (r.clone(), event.id))
+        })
+        .collect();
+    if requests.is_empty() {
+        return;
+    }
+    let (request, event_id) = requests[number % requests.len()].clone();
+    let consumer = if matches!(request.task, Task::Refund(_)) { Consumer::Refund } else { Consumer::Settlement };
+    let attempt = Attempt {
+        request_id: request.id,
+        payment_id: request.payment_id,
+        task: request.task,
+        verdict: verdict(verdict_number, request.money.minor),
+        took_ms: 1,
+        chance: 3,
+        event: by_event.then_some((consumer, event_id)),
+        trace: TRACE,
+    };
+    let pending = request.status == RequestStatus::Pending;
+    let seen = by_event && book.processed.get(&(consumer, event_id)).is_some();
+    match book.attempt(&attempt).unwrap() {
+        Attempted::Stale => assert!(!pending || seen),
+        Attempted::Progressed(super::request::Progress::Done) => {
+            let sums = match request.task {
+                Task::Capture => &mut model.captured,
+                Task::Refund(_) => &mut model.refunded,
+                Task::Void => return,
+            };
+            *sums.entry(request.payment_id.get()).or_default() += request.money.minor;
+        }
+        Attempted::Progressed(_) => {}
+    }
+}
+
+fn check(book: &Book<'_>, model: &mut Model) {
+    for id in 1..=PAYMENTS {
+        let Some(payment) = book.payments.get(&PaymentId::from_stored(id)) else { continue };
+        check_payment(payment, model);
+        let before = model.statuses.insert(payment.id, payment.status);
+        if let Some(before) = before {
+            assert!(
+                before == payment.status || reachable(before, payment.status),
+                "{} -> {}",
+                before.name(),
+                payment.status.name()
+            );
+        }
+    }
+    check_ledger(book);
+    let ids: HashSet<EventId> = book.events.iter().map(|event| event.id).collect();
+    assert_eq!(ids.len(), book.events.len(), "every event has an id of its own");
+}
+
+/// Within one step a payment makes at most two moves (authorized and at once captured for automatic capture).
+fn reachable(from: PaymentStatus, to: PaymentStatus) -> bool {
+    from.may_become(to) || PaymentStatus::ALL.into_iter().any(|via| from.may_become(via) && via.may_become(to))
+}
+
+fn check_payment(payment: &Payment, model: &Model) {
+    let captured = model.captured.get(&payment.id.get()).copied().unwrap_or_default();
+    let refunded = model.refunded.get(&payment.id.get()).copied().unwrap_or_default();
+    assert_eq!(payment.captured, captured);
+    assert_eq!(payment.refunded, refunded);
+    assert!(payment.captured <= payment.authorized && payment.authorized <= payment.amount);
+    assert!(payment.refunded + payment.refund_pending <= payment.captured);
+    assert!(payment.capturable() >= 0 && payment.refundable() >= 0);
+    assert!(payment.is_sound());
+    let expected = match payment.status {
+        PaymentStatus::Captured => payment.captured > 0 && payment.refunded == 0 && payment.refund_pending == 0,
+        PaymentStatus::PartiallyRefunded => payment.refunded > 0 && payment.refunded < payment.captured,
+        PaymentStatus::Refunded => payment.refunded == payment.captured && payment.captured > 0,
+        PaymentStatus::RefundRequested => payment.refund_pending > 0,
+        PaymentStatus::CaptureRequested => payment.capture_pending > 0 && payment.captured == 0,
+        _ => payment.captured == 0 && payment.capture_pending == 0,
+    };
+    assert!(expected, "{payment:?}");
+}
+
+fn check_ledger(book: &Book<'_>) {
+    let mut sums: BTreeMap<Account, (i64, i64)> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for entry in &book.entries {
+        assert!(seen.insert(entry.event_id), "an event is booked once");
+        sums.entry(entry.debit).or_default().0 += entry.money.minor;
+        sums.entry(entry.credit).or_default().1 += entry.money.minor;
+    }
+    let (debits, credits) = sums.values().fold((0, 0), |(d, c), (debit, credit)| (d + debit, c + credit));
+    assert_eq!(debits, credits);
+    for account in Account::ALL {
+        let key = super::ledger::BalanceKey { merchant_id: "MERCHANT-1".into(), account, currency: krw(0).currency };
+        let balance = book.balances.get(&key).copied().unwrap_or_default();
+        assert_eq!((balance.debits, balance.credits), sums.get(&account).copied().unwrap_or_default());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn random_operations_keep_the_rules(steps in steps()) {
+        let policy = Policy::default();
+        let mut ids = IdGenerator::new(0);
+        let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+        let mut model = Model::default();
+        for step in &steps {
+            run(step, &mut book, &mut model);
+            check(&book, &mut model);
+            settle(&mut book);
+        }
+    }
+}
+
+#[test]
+fn automatic_capture_asks_at_once() {
+    let policy = Policy::default();
+    let mut ids = IdGenerator::new(0);
+    let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut order = order(1, AMOUNT);
+    order.capture_mode = super::payment::CaptureMode::Automatic;
+    book.authorize(&order);
+    let conclusion = Conclusion {
+        payment_id: order.payment_id,
+        scope: order.key_use.scope,
+        verdict: approved(AMOUNT),
+        took_ms: 1,
+        request_id: "r".into(),
+        trace: TRACE,
+    };
+    let recorded = book.conclude(&conclusion).unwrap();
+    let Outcome::Done { payment, .. } = recorded.outcome else { panic!("not done") };
+    assert_eq!(payment.status, PaymentStatus::CaptureRequested);
+    let topics: Vec<_> = book.events.iter().map(|event| event.topic).collect();
+    assert_eq!(topics, ["payment.authorized", "payment.capture-requested"]);
+    assert_eq!(book.settlements.new_rows().count(), 1);
+}
+
+#[test]
+fn another_merchant_sees_nothing() {
+    let policy = Policy::default();
+    let mut ids = IdGenerator::new(0);
+    let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    book.authorize(&order(1, AMOUNT));
+    let stranger = ChangeOrder { merchant_id: "MERCHANT-2".into(), ..change(1, Change::Void, None) };
+    let unknown = change(2, Change::Void, None);
+    assert_eq!(book.change(&stranger), book.change(&unknown));
+}

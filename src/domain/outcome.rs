@@ -1,0 +1,140 @@
+//! What a caller is told, in the contract's own words: the same value is answered, stored under the idempotency key and
+//! answered again.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{PaymentId, RefundId};
+use super::money::Currency;
+use super::payment::{Metadata, Payment, PaymentStatus, Refusal};
+use super::time::Timestamp;
+
+/// The amounts of a payment, in the currency's minor unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Amounts {
+    pub authorized: i64,
+    pub captured: i64,
+    pub capturable: i64,
+    pub refunded: i64,
+    pub refundable: i64,
+}
+
+/// A payment as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Payment)]
+pub struct PaymentSnapshot {
+    #[schema(value_type = String, example = "pay_01H455VB4PEX5")]
+    pub payment_id: PaymentId,
+    #[schema(example = "MERCHANT-1")]
+    pub merchant_id: String,
+    pub status: PaymentStatus,
+    #[schema(value_type = String, example = "KRW")]
+    pub currency: Currency,
+    pub amounts: Amounts,
+    /// What the merchant asked to authorize.
+    pub amount: i64,
+    #[schema(value_type = String, format = DateTime)]
+    pub requested_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// Until when it can be captured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub capture_before: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psp_reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Metadata::is_empty", default)]
+    #[schema(inline)]
+    pub metadata: Metadata,
+    /// One sentence for people.
+    pub message: String,
+}
+
+impl From<&Payment> for PaymentSnapshot {
+    fn from(payment: &Payment) -> Self {
+        Self {
+            payment_id: payment.id,
+            merchant_id: payment.merchant_id.clone(),
+            status: payment.status,
+            currency: payment.currency,
+            amounts: Amounts {
+                authorized: payment.authorized,
+                captured: payment.captured,
+                capturable: payment.capturable(),
+                refunded: payment.refunded,
+                refundable: payment.refundable(),
+            },
+            amount: payment.amount,
+            requested_at: payment.requested_at,
+            updated_at: payment.updated_at,
+            capture_before: payment.capture_before,
+            psp_reference: payment.psp_reference.clone(),
+            description: payment.description.clone(),
+            metadata: payment.metadata.clone(),
+            message: message(payment),
+        }
+    }
+}
+
+fn message(payment: &Payment) -> String {
+    let text = match payment.status {
+        PaymentStatus::Authorizing => "The payment is being authorized.",
+        PaymentStatus::Authorized => "The payment is authorized.",
+        PaymentStatus::Declined => "The payment was declined",
+        PaymentStatus::Unknown => "The outcome at the payment provider is not known yet; it is being resolved.",
+        PaymentStatus::CaptureRequested => "The capture is requested.",
+        PaymentStatus::Captured => "The payment is captured.",
+        PaymentStatus::CaptureFailed => "The capture failed",
+        PaymentStatus::Voided => "The payment is voided.",
+        PaymentStatus::Expired => "The authorization expired before it was captured.",
+        PaymentStatus::RefundRequested => "The refund is requested.",
+        PaymentStatus::PartiallyRefunded => "The payment is partially refunded.",
+        PaymentStatus::Refunded => "The payment is refunded.",
+    };
+    match (text.ends_with('.'), &payment.reason) {
+        (true, _) => text.to_owned(),
+        (false, Some(reason)) => format!("{text}: {reason}."),
+        (false, None) => format!("{text}."),
+    }
+}
+
+/// The end of an operation's execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It did what was asked.
+    Done { payment: PaymentSnapshot, refund_id: Option<RefundId> },
+    /// The PSP declined the authorization.
+    Declined { payment: PaymentSnapshot, reason: String },
+    /// Nothing reached the PSP; the payment is declined, and another one may be tried.
+    NotSent { payment: PaymentSnapshot },
+    /// The PSP's answer is not known; the resolver will settle it.
+    Pending { payment: PaymentSnapshot },
+    /// The rules refused it.
+    Refused { refusal: Refusal },
+}
+
+impl Outcome {
+    /// What the caller of an authorization is told about the payment as it stands now.
+    pub fn of_authorization(payment: &Payment) -> Self {
+        let snapshot = PaymentSnapshot::from(payment);
+        match (payment.status, payment.reason.as_deref()) {
+            (PaymentStatus::Declined, Some(super::payment::NOT_SENT)) => Self::NotSent { payment: snapshot },
+            (PaymentStatus::Declined, reason) => {
+                Self::Declined { payment: snapshot, reason: reason.unwrap_or_default().to_owned() }
+            }
+            (PaymentStatus::Authorizing | PaymentStatus::Unknown, _) => Self::Pending { payment: snapshot },
+            _ => Self::Done { payment: snapshot, refund_id: None },
+        }
+    }
+}
+
+/// An outcome as it is stored: with the id of the request that it answered, so that a replay is the same to the letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    pub outcome: Outcome,
+    pub request_id: String,
+}

@@ -1,0 +1,514 @@
+//! A payment and every move that it can make. The amounts are the truth; the status follows from them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::PaymentId;
+use super::idempotency::Scope;
+use super::money::{AmountOverflow, Currency, Money, add, sub};
+use super::policy::Policy;
+use super::psp::Verdict;
+use super::time::Timestamp;
+use super::timeline::Timeline;
+
+/// Where a payment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentStatus {
+    Authorizing,
+    Authorized,
+    Declined,
+    Unknown,
+    CaptureRequested,
+    Captured,
+    CaptureFailed,
+    Voided,
+    Expired,
+    RefundRequested,
+    PartiallyRefunded,
+    Refunded,
+}
+
+impl PaymentStatus {
+    /// Every status, in the order of a payment's life.
+    pub const ALL: [Self; 12] = [
+        Self::Authorizing,
+        Self::Authorized,
+        Self::Declined,
+        Self::Unknown,
+        Self::CaptureRequested,
+        Self::Captured,
+        Self::CaptureFailed,
+        Self::Voided,
+        Self::Expired,
+        Self::RefundRequested,
+        Self::PartiallyRefunded,
+        Self::Refunded,
+    ];
+
+    /// The name outside: in answers, rows, events and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authorizing => "AUTHORIZING",
+            Self::Authorized => "AUTHORIZED",
+            Self::Declined => "DECLINED",
+            Self::Unknown => "UNKNOWN",
+            Self::CaptureRequested => "CAPTURE_REQUESTED",
+            Self::Captured => "CAPTURED",
+            Self::CaptureFailed => "CAPTURE_FAILED",
+            Self::Voided => "VOIDED",
+            Self::Expired => "EXPIRED",
+            Self::RefundRequested => "REFUND_REQUESTED",
+            Self::PartiallyRefunded => "PARTIALLY_REFUNDED",
+            Self::Refunded => "REFUNDED",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Whether a payment may move from this status to `next`. Nothing else decides that.
+    pub fn may_become(self, next: Self) -> bool {
+        use PaymentStatus::*;
+        matches!(
+            (self, next),
+            (Authorizing, Authorized | Declined | Unknown)
+                | (Unknown, Authorized | Declined)
+                | (Authorized, CaptureRequested | Voided | Expired)
+                | (CaptureRequested, Captured | CaptureFailed)
+                | (Captured | PartiallyRefunded, RefundRequested)
+                | (RefundRequested, PartiallyRefunded | Refunded | Captured)
+        )
+    }
+}
+
+/// Who asks for the capture: the merchant later, or Rialto at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CaptureMode {
+    #[default]
+    Manual,
+    Automatic,
+}
+
+impl CaptureMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Automatic => "automatic",
+        }
+    }
+}
+
+/// The merchant's own data on a payment.
+pub type Metadata = BTreeMap<String, String>;
+
+/// A request that the rules refuse. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    #[error("no such payment")]
+    PaymentNotFound,
+    #[error("the payment is {}", status.name())]
+    StateConflict { status: PaymentStatus },
+    #[error("{capturable} can be captured")]
+    CaptureExceedsAuthorized { capturable: i64 },
+    #[error("{refundable} can be refunded")]
+    RefundExceedsCaptured { refundable: i64 },
+    #[error("an amount left its range")]
+    AmountOverflow,
+}
+
+impl From<AmountOverflow> for Refusal {
+    fn from(_: AmountOverflow) -> Self {
+        Self::AmountOverflow
+    }
+}
+
+/// One payment, as its row holds it. All amounts are in `currency`'s minor unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    pub id: PaymentId,
+    pub merchant_id: String,
+    pub status: PaymentStatus,
+    pub currency: Currency,
+    /// What the merchant asked to authorize.
+    pub amount: i64,
+    /// What the PSP authorized.
+    pub authorized: i64,
+    /// Asked to capture, not yet captured.
+    pub capture_pending: i64,
+    pub captured: i64,
+    /// Asked to refund, not yet refunded.
+    pub refund_pending: i64,
+    pub refunded: i64,
+    pub capture_mode: CaptureMode,
+    pub description: Option<String>,
+    pub metadata: Metadata,
+    pub psp_reference: Option<String>,
+    /// Why it was declined, failed or is held.
+    pub reason: Option<String>,
+    pub requested_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub capture_before: Option<Timestamp>,
+    /// When the resolver must look at it, if nothing happens before.
+    pub due_at: Option<Timestamp>,
+    /// How often the resolver has asked the PSP about it.
+    pub attempts: u32,
+    /// The idempotency claim that its authorization answers.
+    pub claim: Scope,
+    pub timeline: Timeline,
+    /// Counts the row's writes; a write applies only to the version that it has read.
+    pub version: i64,
+}
+
+/// The reason of a payment whose PSP approved something else than was asked.
+pub const AMOUNT_MISMATCH: &str = "psp_amount_mismatch";
+/// The reason of a payment of which the PSP never heard.
+pub const NOT_SENT: &str = "not_sent";
+
+impl Payment {
+    /// What can still be captured.
+    pub fn capturable(&self) -> i64 {
+        if self.status == PaymentStatus::Authorized { self.authorized } else { 0 }
+    }
+
+    /// What can still be refunded.
+    pub fn refundable(&self) -> i64 {
+        self.captured.saturating_sub(self.refunded).saturating_sub(self.refund_pending).max(0)
+    }
+
+    pub fn money(&self, minor: i64) -> Money {
+        Money::new(minor, self.currency)
+    }
+
+    fn conflict(&self) -> Refusal {
+        Refusal::StateConflict { status: self.status }
+    }
+
+    fn become_status(&mut self, next: PaymentStatus, now: Timestamp) -> Result<(), Refusal> {
+        if !self.status.may_become(next) {
+            return Err(self.conflict());
+        }
+        self.status = next;
+        self.updated_at = now;
+        Ok(())
+    }
+
+    /// Takes in what the PSP said about the authorization. An approval of anything else than was asked is held as
+    /// UNKNOWN; a key that the PSP does not know is DECLINED only once the resolver has asked twice, because a request
+    /// may still be on its way at the first asking.
+    pub fn conclude_authorization(
+        &mut self,
+        verdict: &Verdict,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        use PaymentStatus::{Authorized, Authorizing, Unknown};
+        if !matches!(self.status, Authorizing | Unknown) {
+            return Err(self.conflict());
+        }
+        match verdict {
+            Verdict::Approved { reference, money } => {
+                self.psp_reference = Some(reference.clone());
+                if *money != self.money(self.amount) {
+                    return self.hold(AMOUNT_MISMATCH, policy, now);
+                }
+                self.become_status(Authorized, now)?;
+                self.authorized = self.amount;
+                self.reason = None;
+                self.capture_before = Some(now.after(policy.capture_window));
+                self.due_at = self.capture_before;
+                self.attempts = 0;
+            }
+            Verdict::Declined { reason } => self.decline(reason, now)?,
+            Verdict::NotSent { .. } if self.status == Authorizing && self.attempts == 0 => {
+                self.decline(NOT_SENT, now)?
+            }
+            Verdict::Absent if self.attempts >= 1 => self.decline(NOT_SENT, now)?,
+            Verdict::NotSent { .. } | Verdict::Absent | Verdict::Unknown { .. } => {
+                // The first asking of a payment that a crash left behind counts too.
+                if *verdict == Verdict::Absent && self.status == Authorizing {
+                    self.attempts = self.attempts.saturating_add(1);
+                }
+                self.hold("psp_outcome_unknown", policy, now)?
+            }
+        }
+        Ok(())
+    }
+
+    fn decline(&mut self, reason: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.become_status(PaymentStatus::Declined, now)?;
+        self.reason = Some(reason.to_owned());
+        self.due_at = None;
+        Ok(())
+    }
+
+    /// Keeps the payment UNKNOWN until the resolver's next attempt.
+    fn hold(&mut self, reason: &str, policy: &Policy, now: Timestamp) -> Result<(), Refusal> {
+        if self.status == PaymentStatus::Unknown {
+            self.attempts = self.attempts.saturating_add(1);
+            self.updated_at = now;
+        } else {
+            self.become_status(PaymentStatus::Unknown, now)?;
+        }
+        self.reason = Some(reason.to_owned());
+        self.due_at = Some(now.after(policy.resolver_delay(self.attempts)));
+        Ok(())
+    }
+
+    /// Asks for the capture of `amount`, or of all that was authorized; what is not asked for is released.
+    /// Returns what will be captured.
+    pub fn request_capture(&mut self, amount: Option<i64>, now: Timestamp) -> Result<i64, Refusal> {
+        let capturable = self.capturable();
+        if self.status != PaymentStatus::Authorized {
+            return Err(self.conflict());
+        }
+        let amount = amount.unwrap_or(capturable);
+        if amount > capturable || amount <= 0 {
+            return Err(Refusal::CaptureExceedsAuthorized { capturable });
+        }
+        self.become_status(PaymentStatus::CaptureRequested, now)?;
+        self.capture_pending = amount;
+        self.due_at = None;
+        Ok(amount)
+    }
+
+    /// The PSP has captured what was asked.
+    pub fn capture_done(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.become_status(PaymentStatus::Captured, now)?;
+        self.captured = add(self.captured, self.capture_pending)?;
+        self.capture_pending = 0;
+        Ok(())
+    }
+
+    /// The capture has failed for good.
+    pub fn capture_failed(&mut self, reason: &str, now: Timestamp) -> Result<(), Refusal> {
+        self.become_status(PaymentStatus::CaptureFailed, now)?;
+        self.capture_pending = 0;
+        self.reason = Some(reason.to_owned());
+        Ok(())
+    }
+
+    pub fn void(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.become_status(PaymentStatus::Voided, now)?;
+        self.due_at = None;
+        Ok(())
+    }
+
+    /// Gives up an authorization whose time to capture has passed.
+    pub fn expire(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        if self.capture_before.is_none_or(|end| now < end) {
+            return Err(self.conflict());
+        }
+        self.become_status(PaymentStatus::Expired, now)?;
+        self.due_at = None;
+        Ok(())
+    }
+
+    /// Asks for a refund of `amount`, or of all that is left. Refunds may run beside each other as long as their sum fits.
+    /// Returns what will be refunded.
+    pub fn request_refund(&mut self, amount: Option<i64>, now: Timestamp) -> Result<i64, Refusal> {
+        use PaymentStatus::{Captured, PartiallyRefunded, RefundRequested};
+        if !matches!(self.status, Captured | PartiallyRefunded | RefundRequested) {
+            return Err(self.conflict());
+        }
+        let refundable = self.refundable();
+        let amount = amount.unwrap_or(refundable);
+        if amount > refundable || amount <= 0 {
+            return Err(Refusal::RefundExceedsCaptured { refundable });
+        }
+        self.refund_pending = add(self.refund_pending, amount)?;
+        self.follow_refunds(now)?;
+        Ok(amount)
+    }
+
+    /// The PSP has refunded `amount` of what was asked.
+    pub fn refund_done(&mut self, amount: i64, now: Timestamp) -> Result<(), Refusal> {
+        self.refund_pending = sub(self.refund_pending, amount)?;
+        self.refunded = add(self.refunded, amount)?;
+        self.follow_refunds(now)
+    }
+
+    /// A refund of `amount` has failed for good.
+    pub fn refund_failed(&mut self, amount: i64, now: Timestamp) -> Result<(), Refusal> {
+        self.refund_pending = sub(self.refund_pending, amount)?;
+        self.follow_refunds(now)
+    }
+
+    /// The status that the refunds' amounts say.
+    fn follow_refunds(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        let next = if self.refund_pending > 0 {
+            PaymentStatus::RefundRequested
+        } else if self.refunded == self.captured {
+            PaymentStatus::Refunded
+        } else if self.refunded > 0 {
+            PaymentStatus::PartiallyRefunded
+        } else {
+            PaymentStatus::Captured
+        };
+        self.updated_at = now;
+        if next == self.status { Ok(()) } else { self.become_status(next, now) }
+    }
+
+    /// What must hold for every payment at every instant; the database checks the same.
+    pub fn is_sound(&self) -> bool {
+        let parts = [self.authorized, self.capture_pending, self.captured, self.refund_pending, self.refunded];
+        let sums = (self.captured.checked_add(self.capture_pending), self.refunded.checked_add(self.refund_pending));
+        parts.iter().all(|amount| *amount >= 0)
+            && self.authorized <= self.amount
+            && sums.0.is_some_and(|sum| sum <= self.authorized)
+            && sums.1.is_some_and(|sum| sum <= self.captured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::testing::approved;
+
+    /// Every pair of statuses: `x` where the move is allowed. Rows are from, columns are to, in the order of `ALL`.
+    const MOVES: [&str; 12] = [
+        ".xxx........", // AUTHORIZING
+        "....x..xx...", // AUTHORIZED
+        "............", // DECLINED
+        ".xx.........", // UNKNOWN
+        ".....xx.....", // CAPTURE_REQUESTED
+        ".........x..", // CAPTURED
+        "............", // CAPTURE_FAILED
+        "............", // VOIDED
+        "............", // EXPIRED
+        ".....x....xx", // REFUND_REQUESTED
+        ".........x..", // PARTIALLY_REFUNDED
+        "............", // REFUNDED
+    ];
+
+    #[test]
+    fn every_pair_of_statuses() {
+        for (row, from) in PaymentStatus::ALL.into_iter().enumerate() {
+            for (column, to) in PaymentStatus::ALL.into_iter().enumerate() {
+                let allowed = MOVES[row].as_bytes()[column] == b'x';
+                assert_eq!(from.may_become(to), allowed, "{} -> {}", from.name(), to.name());
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_the_serialized_form() {
+        for status in PaymentStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+            assert_eq!(PaymentStatus::parse(status.name()), Some(status));
+        }
+        assert_eq!(PaymentStatus::parse("authorized"), None);
+    }
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn authorizing() -> Payment {
+        crate::domain::testing::order(1, 100).payment(&Policy::default(), NOW)
+    }
+
+    fn captured() -> Payment {
+        let mut payment = authorizing();
+        payment.conclude_authorization(&approved(100), &Policy::default(), NOW).unwrap();
+        payment.request_capture(None, NOW).unwrap();
+        payment.capture_done(NOW).unwrap();
+        payment
+    }
+
+    #[test]
+    fn another_amount_than_asked_is_held() {
+        let mut payment = authorizing();
+        payment.conclude_authorization(&approved(99), &Policy::default(), NOW).unwrap();
+        assert_eq!((payment.status, payment.authorized), (PaymentStatus::Unknown, 0));
+        assert_eq!(payment.reason.as_deref(), Some(AMOUNT_MISMATCH));
+        assert_eq!(payment.due_at, Some(NOW.after(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn an_unknown_outcome_climbs_the_ladder_and_absence_counts_from_the_second_asking() {
+        let mut payment = authorizing();
+        payment.conclude_authorization(&Verdict::Unknown { why: "timeout".into() }, &Policy::default(), NOW).unwrap();
+        assert_eq!(payment.due_at, Some(NOW.after(Duration::from_secs(5))));
+        payment.conclude_authorization(&Verdict::Absent, &Policy::default(), NOW).unwrap();
+        assert_eq!(payment.status, PaymentStatus::Unknown);
+        assert_eq!(payment.due_at, Some(NOW.after(Duration::from_secs(30))));
+        payment.conclude_authorization(&Verdict::Absent, &Policy::default(), NOW).unwrap();
+        assert_eq!((payment.status, payment.reason.as_deref()), (PaymentStatus::Declined, Some(NOT_SENT)));
+    }
+
+    #[test]
+    fn what_a_crash_left_behind_is_declined_at_the_second_asking() {
+        let (mut payment, policy) = (authorizing(), Policy::default());
+        payment.conclude_authorization(&Verdict::Absent, &policy, NOW).unwrap();
+        assert_eq!(payment.status, PaymentStatus::Unknown);
+        assert_eq!(payment.due_at, Some(NOW.after(Duration::from_secs(30))));
+        payment.conclude_authorization(&Verdict::Absent, &policy, NOW).unwrap();
+        assert_eq!(payment.status, PaymentStatus::Declined);
+    }
+
+    #[test]
+    fn nothing_sent_is_declined_at_once_but_not_when_an_earlier_attempt_may_have_arrived() {
+        let mut payment = authorizing();
+        payment.conclude_authorization(&Verdict::NotSent { why: "refused".into() }, &Policy::default(), NOW).unwrap();
+        assert_eq!(payment.status, PaymentStatus::Declined);
+
+        let mut payment = authorizing();
+        payment.conclude_authorization(&Verdict::Unknown { why: "timeout".into() }, &Policy::default(), NOW).unwrap();
+        payment.conclude_authorization(&Verdict::NotSent { why: "refused".into() }, &Policy::default(), NOW).unwrap();
+        assert_eq!(payment.status, PaymentStatus::Unknown);
+    }
+
+    #[test]
+    fn captures_fit_what_was_authorized() {
+        let mut payment = authorizing();
+        assert!(matches!(payment.request_capture(None, NOW), Err(Refusal::StateConflict { .. })));
+        payment.conclude_authorization(&approved(100), &Policy::default(), NOW).unwrap();
+        for wrong in [101, 0, -1, i64::MAX] {
+            let refused = payment.request_capture(Some(wrong), NOW);
+            assert_eq!(refused, Err(Refusal::CaptureExceedsAuthorized { capturable: 100 }), "{wrong}");
+        }
+        assert_eq!(payment.request_capture(Some(60), NOW), Ok(60));
+        payment.capture_done(NOW).unwrap();
+        assert_eq!((payment.captured, payment.capturable(), payment.refundable()), (60, 0, 60));
+        assert!(payment.void(NOW).is_err());
+    }
+
+    #[test]
+    fn refunds_fit_what_was_captured_and_the_status_follows() {
+        let mut payment = captured();
+        assert_eq!(payment.request_refund(Some(60), NOW), Ok(60));
+        let refused = payment.request_refund(Some(60), NOW);
+        assert_eq!(refused, Err(Refusal::RefundExceedsCaptured { refundable: 40 }));
+        assert_eq!(payment.request_refund(Some(10), NOW), Ok(10));
+        payment.refund_done(60, NOW).unwrap();
+        assert_eq!(payment.status, PaymentStatus::RefundRequested);
+        payment.refund_failed(10, NOW).unwrap();
+        assert_eq!(payment.status, PaymentStatus::PartiallyRefunded);
+        assert_eq!(payment.request_refund(None, NOW), Ok(40));
+        payment.refund_done(40, NOW).unwrap();
+        assert_eq!((payment.status, payment.refunded), (PaymentStatus::Refunded, 100));
+    }
+
+    #[test]
+    fn a_first_refund_that_fails_leaves_the_payment_captured() {
+        let mut payment = captured();
+        payment.request_refund(None, NOW).unwrap();
+        payment.refund_failed(100, NOW).unwrap();
+        assert_eq!((payment.status, payment.refundable()), (PaymentStatus::Captured, 100));
+    }
+
+    #[test]
+    fn authorizations_expire_after_seven_days_and_not_before() {
+        let mut payment = authorizing();
+        payment.conclude_authorization(&approved(100), &Policy::default(), NOW).unwrap();
+        let end = NOW.after(Policy::default().capture_window);
+        assert!(payment.expire(Timestamp(end.0 - 1)).is_err());
+        payment.expire(end).unwrap();
+        assert_eq!((payment.status, payment.capturable()), (PaymentStatus::Expired, 0));
+    }
+}

@@ -1,0 +1,39 @@
+//! Values that the tests of several rooms need.
+
+use super::command::AuthorizeOrder;
+use super::id::PaymentId;
+use super::idempotency::{Fingerprint, KeyUse, Operation, Scope};
+use super::money::{Currency, Money};
+use super::payment::CaptureMode;
+use super::psp::Verdict;
+use super::trace::TraceContext;
+
+pub const TRACE: TraceContext = TraceContext { trace_id: 0xabc, span_id: 1, sampled: false };
+
+pub fn krw(minor: i64) -> Money {
+    Money::new(minor, Currency::parse("KRW").unwrap())
+}
+
+pub fn approved(minor: i64) -> Verdict {
+    Verdict::Approved { reference: "psp_1".into(), money: krw(minor) }
+}
+
+/// An order of `MERCHANT-1` for payment `id`, with a key of its own.
+pub fn order(id: i64, minor: i64) -> AuthorizeOrder {
+    let key = format!("key-{id}");
+    AuthorizeOrder {
+        payment_id: PaymentId::from_stored(id),
+        merchant_id: "MERCHANT-1".into(),
+        money: krw(minor),
+        capture_mode: CaptureMode::Manual,
+        description: None,
+        metadata: Default::default(),
+        key_use: KeyUse {
+            scope: Scope::new("MERCHANT-1", Operation::Authorize, None, &key),
+            fingerprint: Fingerprint::of([("amount", minor.to_string().as_str())]),
+            key,
+            operation: Operation::Authorize,
+        },
+        trace: TRACE,
+    }
+}

@@ -1,0 +1,104 @@
+//! Everything that a call needs, put together by the node.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::{FlowError, Operations, Quota};
+use crate::actors::guarded_psp::GuardedPsp;
+use crate::actors::idempotency_cache::IdempotencyCache;
+use crate::actors::rate_limiter::{RateLimiter, TakeOne, limited};
+use crate::actors::shards::Shards;
+use crate::domain::idempotency::Operation;
+use crate::domain::policy::Policy;
+use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
+use crate::runtime::{Chance, Clock, Handle};
+
+/// The flows' one argument; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    pub clock: Clock,
+    pub chance: Chance,
+    pub policy: Arc<Policy>,
+    /// Makes the payments' ids, for all threads.
+    pub ids: Mutex<IdGenerator>,
+    pub shards: Shards,
+    pub limiter: Handle<RateLimiter>,
+    pub cache: Handle<IdempotencyCache>,
+    pub psp: GuardedPsp,
+    pub operations: Operations,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The largest amount of one payment, in the currency's minor unit.
+    pub fn amount_max(&self) -> i64 {
+        self.policy.amount_max
+    }
+
+    /// Joins the caller's trace, or begins one.
+    pub fn open_trace(&self, parent: Option<TraceContext>) -> TraceContext {
+        let span_id = self.chance.u64() | 1;
+        match parent {
+            Some(parent) => TraceContext { span_id, ..parent },
+            None => TraceContext {
+                trace_id: u128::from(self.chance.u64()) << 64 | u128::from(self.chance.u64() | 1),
+                span_id,
+                sampled: false,
+            },
+        }
+    }
+
+    /// A name for a request that came without one.
+    pub fn new_request_id(&self) -> String {
+        format!("req_{:016x}", self.chance.u64())
+    }
+
+    pub fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now_ms())
+    }
+
+    pub(super) fn new_payment_id(&self, merchant_id: &str) -> PaymentId {
+        self.ids.lock().next(self.now(), Bucket::of_merchant(merchant_id))
+    }
+
+    /// Takes one call from the merchant's limit. A limiter that is itself down or overloaded limits nobody: it guards
+    /// against merchants, and the mailboxes behind it guard the house.
+    pub(super) async fn take_quota(
+        &self,
+        merchant_id: &str,
+        operation: Operation,
+    ) -> (Option<Quota>, Result<(), FlowError>) {
+        let (merchant, action) = (merchant_id.into(), limited(operation));
+        let taken = self.limiter.ask(|reply| TakeOne { merchant, action, reply }).await;
+        let Ok(taken) = taken else { return (None, Ok(())) };
+        let quota = Quota {
+            limit: taken.limit,
+            window: Duration::from_secs(60),
+            remaining: taken.remaining,
+            reset: taken.reset,
+        };
+        let verdict = if taken.allowed { Ok(()) } else { Err(FlowError::RateLimited { retry_after: taken.reset }) };
+        (Some(quota), verdict)
+    }
+}

@@ -1,0 +1,72 @@
+//! Capture, void and refund: one transaction each; the PSP is asked afterwards, by the workers.
+
+use std::ops::ControlFlow;
+
+use super::idempotency::fresh;
+use super::{Answer, App, Call, FlowError, Performed};
+use crate::domain::PaymentId;
+use crate::domain::command::{Change, ChangeOrder};
+use crate::domain::idempotency::{Fingerprint, KeyUse, Scope};
+
+/// A validated request to change a payment.
+#[derive(Debug, Clone)]
+pub struct ChangeRequest {
+    pub payment_id: PaymentId,
+    pub merchant_id: String,
+    pub change: Change,
+    pub key: Option<String>,
+    pub fingerprint: Fingerprint,
+}
+
+impl App {
+    pub async fn change(&self, request: ChangeRequest, call: &Call) -> Performed {
+        let operation = request.change.operation();
+        let key_use = request.key.as_ref().map(|key| KeyUse {
+            scope: Scope::new(&request.merchant_id, operation, Some(request.payment_id), key),
+            fingerprint: request.fingerprint,
+            key: key.clone(),
+            operation,
+        });
+        let cached = async {
+            match &key_use {
+                Some(key_use) => self.cached(key_use).await,
+                None => None,
+            }
+        };
+        let ((quota, allowed), cached) = tokio::join!(self.take_quota(&request.merchant_id, operation), cached);
+        let result = match (allowed, cached) {
+            (Err(refused), _) => Err(refused),
+            (Ok(()), Some(answer)) => answer,
+            (Ok(()), None) => self.execute_change(request, key_use, call).await,
+        };
+        Performed { quota, result }
+    }
+
+    async fn execute_change(
+        &self,
+        request: ChangeRequest,
+        key_use: Option<KeyUse>,
+        call: &Call,
+    ) -> Result<Answer, FlowError> {
+        let ChangeRequest { payment_id, merchant_id, change, fingerprint, .. } = request;
+        let scope = key_use.as_ref().map(|key_use| key_use.scope);
+        let order = ChangeOrder {
+            payment_id,
+            merchant_id,
+            change,
+            key_use,
+            request_id: call.request_id.clone(),
+            trace: call.trace,
+        };
+        // Dying before this is committed changes nothing; after it, the workers go on and a repeated call is answered.
+        let claimed = self.shards.of(payment_id.bucket()).write(order).await?;
+        let answer = match fresh(claimed) {
+            ControlFlow::Continue(recorded) => Ok(Answer { recorded, replayed: false }),
+            ControlFlow::Break(answer) => answer,
+        };
+        if let (Some(scope), Ok(answer)) = (scope, &answer) {
+            self.remember(scope, fingerprint, &answer.recorded);
+        }
+        answer
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a call has no outcome.
+
+use std::time::Duration;
+
+use crate::actors::breaker::BreakerError;
+use crate::actors::shard_writer::WriteError;
+use crate::infra::database::DatabaseError;
+use crate::runtime::AskError;
+
+/// A call that was refused or failed. Nothing of it is stored, and only [`FlowError::Internal`] may have had an effect:
+/// repeating the call with the same key is safe in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FlowError {
+    #[error("the merchant's rate limit is used up")]
+    RateLimited { retry_after: Duration },
+    #[error("the key's first call is still running")]
+    KeyInProgress,
+    #[error("the key was used for another request")]
+    KeyReused,
+    #[error("no such payment")]
+    PaymentNotFound,
+    /// The PSP's breaker is open: nothing was sent, and the key is free.
+    #[error("the psp is unavailable")]
+    PspUnavailable { retry_after: Duration },
+    #[error("too much is waiting")]
+    Overloaded { retry_after: Duration },
+    #[error("the merchant's shard is unavailable")]
+    ShardUnavailable { retry_after: Duration },
+    #[error("interrupted with the work in hand")]
+    Internal,
+}
+
+/// When to come back to a shard whose database is down: about as long as it takes to notice that it is up again.
+const SHARD_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl From<WriteError> for FlowError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            WriteError::Unavailable => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
+            WriteError::Refused | WriteError::Interrupted => Self::Internal,
+        }
+    }
+}
+
+impl From<AskError> for FlowError {
+    fn from(error: AskError) -> Self {
+        WriteError::from(error).into()
+    }
+}
+
+impl From<DatabaseError> for FlowError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Unavailable(_) => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
+            other => {
+                tracing::error!(error = %other, "read failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<BreakerError> for FlowError {
+    fn from(error: BreakerError) -> Self {
+        match error {
+            BreakerError::Refused { retry_after } => Self::PspUnavailable { retry_after },
+            BreakerError::Ask(error) => error.into(),
+        }
+    }
+}

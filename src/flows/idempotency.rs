@@ -1,0 +1,35 @@
+//! The first layer of idempotency: answers that are still in the cache. The database, the second layer, decides.
+
+use std::ops::ControlFlow;
+
+use super::{Answer, App, FlowError};
+use crate::actors::idempotency_cache::{CachedAnswer, find, keep};
+use crate::domain::idempotency::{Claimed, Fingerprint, KeyUse, Scope};
+use crate::domain::outcome::Recorded;
+
+impl App {
+    /// Answers a repeated call from the cache. Anything but a hit, a broken cache too, leaves it to the database.
+    pub(super) async fn cached(&self, key_use: &KeyUse) -> Option<Result<Answer, FlowError>> {
+        let hit = find(&self.cache, key_use.scope).await?;
+        Some(if hit.fingerprint == key_use.fingerprint {
+            Ok(Answer { recorded: hit.recorded, replayed: true })
+        } else {
+            Err(FlowError::KeyReused)
+        })
+    }
+
+    /// Remembers a durable answer. A cache that cannot take it costs the next call a look into the database.
+    pub(super) fn remember(&self, scope: Scope, fingerprint: Fingerprint, recorded: &Recorded) {
+        keep(&self.cache, scope, &CachedAnswer { fingerprint, recorded: recorded.clone() });
+    }
+}
+
+/// Goes on with what executed now, or ends with what a repeated call is told.
+pub(super) fn fresh<T>(claimed: Claimed<T>) -> ControlFlow<Result<Answer, FlowError>, T> {
+    match claimed {
+        Claimed::Fresh(value) => ControlFlow::Continue(value),
+        Claimed::Replay(recorded) => ControlFlow::Break(Ok(Answer { recorded: *recorded, replayed: true })),
+        Claimed::InProgress => ControlFlow::Break(Err(FlowError::KeyInProgress)),
+        Claimed::KeyReused => ControlFlow::Break(Err(FlowError::KeyReused)),
+    }
+}

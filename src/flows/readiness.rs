@@ -1,0 +1,136 @@
+//! Readiness as capabilities: what the node can do now, and why not.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use crate::actors::breaker::BreakerState;
+use crate::runtime::{ActorSnapshot, State};
+
+/// How well something can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Up,
+    /// For some merchants, later, or by a stand-in.
+    Degraded,
+    Down,
+}
+
+/// One thing that the node is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Capability {
+    pub status: Level,
+    /// Why it is not up.
+    pub reasons: Vec<String>,
+}
+
+/// Everything that the node is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Capabilities {
+    pub authorize: Capability,
+    pub settle: Capability,
+    pub refund: Capability,
+    pub publish: Capability,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readiness {
+    /// The worst of the capabilities.
+    pub status: Level,
+    pub capabilities: Capabilities,
+}
+
+/// A database that does not answer within this is down.
+const PING_DEADLINE: Duration = Duration::from_millis(500);
+/// Events that wait longer than this make publishing degraded.
+const OUTBOX_AGE_MAX: Duration = Duration::from_secs(10);
+
+impl Capability {
+    fn up() -> Self {
+        Self { status: Level::Up, reasons: Vec::new() }
+    }
+
+    fn worsen(&mut self, status: Level, reason: impl Into<String>) {
+        self.status = self.status.max(status);
+        self.reasons.push(reason.into());
+    }
+}
+
+impl App {
+    pub async fn readiness(&self) -> Readiness {
+        let mut publish = Capability::up();
+        let mut authorize = Capability::up();
+        let mut settle = Capability::up();
+        let mut refund = Capability::up();
+
+        let shards = self.shards.all();
+        let pings = shards.iter().map(async |shard| {
+            let answer = tokio::time::timeout(PING_DEADLINE, shard.database.outbox_backlog()).await;
+            answer.ok().and_then(Result::ok)
+        });
+        let backlogs = join_all(pings).await;
+        let down = backlogs.iter().filter(|backlog| backlog.is_none()).count();
+        for (shard, backlog) in shards.iter().zip(&backlogs) {
+            let id = shard.database.id;
+            let Some(backlog) = backlog else {
+                let level = if down == shards.len() { Level::Down } else { Level::Degraded };
+                for capability in [&mut authorize, &mut settle, &mut refund, &mut publish] {
+                    capability.worsen(level, format!("the database of shard {id} does not answer"));
+                }
+                continue;
+            };
+            if backlog.oldest.is_some_and(|oldest| oldest < self.now().before(OUTBOX_AGE_MAX)) {
+                let events = backlog.pending;
+                for capability in [&mut settle, &mut refund, &mut publish] {
+                    capability.worsen(Level::Degraded, format!("{events} events of shard {id} wait to be published"));
+                }
+            }
+        }
+        for breaker in self.operations.breakers().await.unwrap_or_default() {
+            if matches!(breaker.state, BreakerState::Open | BreakerState::ForcedOpen) {
+                let reason = format!("the breaker of {} is open", breaker.name);
+                if breaker.name == "psp" {
+                    authorize.worsen(Level::Down, reason.clone());
+                    settle.worsen(Level::Degraded, reason.clone());
+                    refund.worsen(Level::Degraded, reason);
+                } else {
+                    publish.worsen(Level::Down, reason.clone());
+                    settle.worsen(Level::Degraded, reason.clone());
+                    refund.worsen(Level::Degraded, reason);
+                }
+            }
+        }
+        let tree = self.operations.tree();
+        for actor in tree.actors().into_iter().filter(|actor| actor.state != State::Running) {
+            let reason = not_running(actor);
+            match actor.actor {
+                "shard_writer" => authorize.worsen(Level::Degraded, reason),
+                "outbox_publisher" => publish.worsen(Level::Degraded, reason),
+                "settlement" | "settlement_retrier" => settle.worsen(Level::Degraded, reason),
+                "refund" | "refund_retrier" => refund.worsen(Level::Degraded, reason),
+                _ => {}
+            }
+        }
+        let status = [&authorize, &settle, &refund, &publish].map(|capability| capability.status);
+        let status = status.into_iter().max().unwrap_or(Level::Up);
+        Readiness { status, capabilities: Capabilities { authorize, settle, refund, publish } }
+    }
+}
+
+fn not_running(actor: &ActorSnapshot) -> String {
+    let state = match actor.state {
+        State::Waiting => "waiting",
+        State::Starting => "starting",
+        State::Running => "running",
+        State::Restarting => "restarting",
+        State::Stopped => "stopped",
+    };
+    match actor.shard {
+        Some(shard) => format!("{}/{shard} is {state}", actor.actor),
+        None => format!("{} is {state}", actor.actor),
+    }
+}

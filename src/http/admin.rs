@@ -1,0 +1,110 @@
+//! `/admin`: for operators.
+
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::payments::{read_body, shown};
+use super::problem::{Code, Problem};
+use super::query;
+use super::request::refuse;
+use crate::actors::breaker::{BreakerView, Forced};
+use crate::flows::{App, DeadLetterView};
+use crate::runtime::{Fault, FaultError};
+
+#[utoipa::path(get, path = "/admin/actors", tag = "operations", operation_id = "actors", description = "The supervision tree as it is now.", responses((status = 200, description = "The tree", body = serde_json::Value)))]
+pub async fn actors(app: Data<App>) -> HttpResponse {
+    HttpResponse::Ok().json(app.operations().tree())
+}
+
+#[utoipa::path(get, path = "/admin/actors/dead-letters", tag = "operations", operation_id = "actorDeadLetters", description = "What killed actors lately.", responses((status = 200, description = "Dead letters, newest last", body = serde_json::Value)))]
+pub async fn actor_dead_letters(app: Data<App>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "data": app.operations().actor_dead_letters() }))
+}
+
+#[utoipa::path(get, path = "/admin/breakers", tag = "operations", operation_id = "breakers", description = "The breakers and their figures.", responses((status = 200, description = "Breakers", body = Listed<BreakerView>)))]
+pub async fn breakers(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let found = app.operations().breakers().await.map_err(|error| Problem::from(&error));
+    shown(&request, found.map(|data| Listed { data }))
+}
+
+/// A list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Listed<T> {
+    data: Vec<T>,
+}
+
+/// `{"state": "open"}`, `"closed"`, or null to give the breaker back to itself.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerOrder {
+    state: Option<Forced>,
+}
+
+#[utoipa::path(put, path = "/admin/breakers/{name}", tag = "operations", operation_id = "forceBreaker", description = "Forces a breaker open or closed, or gives it back to itself.", params(("name" = String, Path, description = "psp or event_log")), request_body = BreakerOrder, responses((status = 200, description = "The breaker", body = BreakerView)))]
+pub async fn force_breaker(request: HttpRequest, payload: Payload, app: Data<App>, name: Path<String>) -> HttpResponse {
+    let forced = async {
+        let bytes = read_body(&request, payload).await?;
+        let order: BreakerOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let forced = app.operations().force_breaker(&name, order.state).await;
+        forced.map_err(|error| Problem::from(&error))?.map_err(|_| Problem::from(Code::NotFound))
+    };
+    shown(&request, forced.await)
+}
+
+/// Which actor, which fault, and how often; without a shard, every actor of the name.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultOrder {
+    #[schema(example = "shard_writer")]
+    actor: String,
+    shard: Option<u32>,
+    /// `panic`, `hang`, `drop`, or `{"delay": milliseconds}`.
+    #[schema(value_type = serde_json::Value, example = "panic")]
+    fault: Fault,
+    #[serde(default = "once")]
+    times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[utoipa::path(post, path = "/admin/faults", tag = "operations", operation_id = "injectFault", description = "Injects a fault into actors.", request_body = FaultOrder, responses((status = 200, description = "How many actors", body = serde_json::Value)))]
+pub async fn inject_fault(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let injected = async {
+        let faults = app.operations().faults();
+        if !faults.is_enabled() {
+            return Err(Problem::from(Code::FaultsDisabled));
+        }
+        let bytes = read_body(&request, payload).await?;
+        let order: FaultOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        tracing::warn!(actor = order.actor, actor.shard = order.shard, fault = ?order.fault, "fault injected");
+        match faults.inject(&order.actor, order.shard, order.fault, order.times) {
+            Ok(actors) => Ok(json!({ "actors": actors })),
+            Err(FaultError::Disabled) => Err(Code::FaultsDisabled.into()),
+            Err(FaultError::NoSuchActor) => Err(Code::NotFound.into()),
+        }
+    };
+    shown(&request, injected.await)
+}
+
+#[utoipa::path(delete, path = "/admin/faults", tag = "operations", operation_id = "clearFaults", description = "Disarms all faults.", responses((status = 204, description = "Done")))]
+pub async fn clear_faults(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let faults = app.operations().faults();
+    if !faults.is_enabled() {
+        return refuse(&request, &Code::FaultsDisabled.into());
+    }
+    faults.clear();
+    HttpResponse::NoContent().finish()
+}
+
+#[utoipa::path(get, path = "/admin/dead-letters", tag = "operations", operation_id = "deadLetters", description = "What could not be applied, newest first.", params(("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given")), responses((status = 200, description = "Dead letters", body = Listed<DeadLetterView>)))]
+pub async fn dead_letters(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let found = async {
+        let limit = query::limit(request.query_string())?;
+        app.operations().dead_letters(limit).await.map_err(|error| Problem::from(&error))
+    };
+    shown(&request, found.await.map(|data| Listed { data }))
+}

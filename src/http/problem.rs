@@ -1,0 +1,310 @@
+//! Problems (RFC 9457): every error that the API answers, each with its code, status and title in one place.
+
+use std::time::Duration;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::domain::payment::Refusal;
+use crate::flows::FlowError;
+
+macro_rules! codes {
+    ($($variant:ident $code:literal $status:literal $retryable:literal $title:literal $about:literal;)*) => {
+        /// What went wrong, in one word: the contract with callers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Code {
+            $(#[doc = $about] $variant,)*
+        }
+
+        impl Code {
+            /// Every code that the API can answer.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code as it is written.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            pub fn status(self) -> StatusCode {
+                let status: u16 = match self { $(Self::$variant => $status,)* };
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+
+            /// Whether the same call may succeed later without being changed.
+            pub fn is_retryable(self) -> bool {
+                match self { $(Self::$variant => $retryable,)* }
+            }
+
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What it means, and what to do.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson "malformed_json" 400 false "The body is not valid JSON"
+        "The body is not JSON, is cut off, is nested too deep, repeats a member, or is no object.";
+    UnknownField "unknown_field" 400 false "The body has an unknown field"
+        "A member that the call does not know, often a misspelling; `errors` points at it.";
+    FieldMissing "field_missing" 400 false "A required field is missing"
+        "`errors` points at the member that has to be there.";
+    FieldTypeInvalid "field_type_invalid" 400 false "A field has the wrong type"
+        "`errors` points at the member; texts are JSON strings without control characters, metadata is an object of texts.";
+    AmountNotInteger "amount_not_integer" 400 false "The amount is not an integer"
+        "Amounts are JSON integers in the currency's minor unit: no fraction, no exponent, no quotes.";
+    MerchantIdInvalid "merchant_id_invalid" 400 false "The merchant id is invalid"
+        "1 to 32 characters of A-Z, a-z, 0-9, _ and -.";
+    IdempotencyKeyMissing "idempotency_key_missing" 400 false "An idempotency key is required"
+        "Give `idempotencyKey` in the body or the header `Idempotency-Key`.";
+    IdempotencyKeyInvalid "idempotency_key_invalid" 400 false "The idempotency key is invalid"
+        "1 to 255 printable ASCII characters, in one place, or the same in header and body.";
+    CursorInvalid "cursor_invalid" 400 false "The cursor is invalid"
+        "`startingAfter` or `endingBefore`, one of them, is the id of one of the merchant's payments.";
+    LimitInvalid "limit_invalid" 400 false "The limit is invalid" "`limit` is 1 to 100.";
+    StatusInvalid "status_invalid" 400 false "The status is unknown" "`status` is one of the payment statuses.";
+    TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, such as 2026-11-23T09:30:00Z.";
+    ExpandInvalid "expand_invalid" 400 false "There is nothing of that name to expand"
+        "`expand` is a list of `refunds`, `ledger` and `events`.";
+    UnknownParameter "unknown_parameter" 400 false "The query has an unknown parameter"
+        "A parameter that the call does not know, or one given twice.";
+    PaymentDeclined "payment_declined" 402 false "The payment was declined"
+        "The payment provider declined; the payment is in the answer. Another try needs another key.";
+    FaultsDisabled "faults_disabled" 403 false "Faults are disabled" "Set `faults.enabled` to inject faults.";
+    PaymentNotFound "payment_not_found" 404 false "There is no such payment"
+        "The id is unknown, is not of our form, or belongs to another merchant.";
+    NotFound "not_found" 404 false "There is nothing here" "The path is not one of the API's.";
+    MethodNotAllowed "method_not_allowed" 405 false "The method is not allowed" "`Allow` names those that are.";
+    IdempotencyInProgress "idempotency_in_progress" 409 true "The key's first call is still running"
+        "Come back after `Retry-After` with the same key and body.";
+    PaymentStateConflict "payment_state_conflict" 409 false "The payment's state forbids this"
+        "`paymentStatus` is the state that it has.";
+    BodyTooLarge "body_too_large" 413 false "The body is too large" "Bodies are at most 64 KiB.";
+    UnsupportedMediaType "unsupported_media_type" 415 false "The content type is not supported"
+        "Send `Content-Type: application/json`.";
+    AmountInvalid "amount_invalid" 422 false "The amount is not above zero" "Amounts are 1 and above.";
+    AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have.";
+    CurrencyUnsupported "currency_unsupported" 422 false "The currency is not supported"
+        "Three upper-case letters of an active ISO 4217 currency.";
+    CardNumberNotAllowed "card_number_not_allowed" 422 false "A text holds a card number"
+        "Card numbers do not belong in texts and metadata; nothing of the request was kept.";
+    MetadataTooLarge "metadata_too_large" 422 false "The metadata is too large"
+        "At most 50 keys of 40 characters with values of 500.";
+    TextTooLong "text_too_long" 422 false "A text is too long"
+        "A description has at most 500 characters, a reason 255.";
+    IdempotencyKeyReused "idempotency_key_reused" 422 false "The key was used for another request"
+        "A key stands for one request; another request needs another key.";
+    CaptureExceedsAuthorized "capture_exceeds_authorized" 422 false "More than is authorized"
+        "`capturable` is what can be captured.";
+    RefundExceedsCaptured "refund_exceeds_captured" 422 false "More than was captured"
+        "`refundable` is what can still be refunded.";
+    RateLimited "rate_limited" 429 true "The rate limit is used up" "Come back after `Retry-After`.";
+    Internal "internal" 500 true "Something went wrong here"
+        "Repeat the call with the same key: it is executed once at most.";
+    PspUnavailable "psp_unavailable" 503 true "The payment provider is unavailable"
+        "Nothing was sent. With a payment in the answer another try needs another key, else come back after `Retry-After`.";
+    Overloaded "overloaded" 503 true "Too much is waiting" "Come back after `Retry-After`.";
+    ShardUnavailable "shard_unavailable" 503 true "The merchant's data are unavailable" "Come back after `Retry-After`.";
+}
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where, as a JSON pointer (RFC 6901).
+    #[schema(example = "/amount")]
+    pub pointer: String,
+    pub code: Code,
+}
+
+/// One problem, before it is known which request it answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    pub code: Code,
+    detail: Option<String>,
+    pub errors: Vec<FieldError>,
+    more: Map<String, Value>,
+    retry_after: Option<Duration>,
+    allow: Option<&'static str>,
+}
+
+/// The body of a problem.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    /// The request's path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    code: Code,
+    request_id: &'a str,
+    /// Whether the same call may succeed later.
+    retryable: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    /// What belongs to the code: `payment`, `paymentStatus`, `capturable`, `refundable`.
+    #[serde(flatten)]
+    more: &'a Map<String, Value>,
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self { code, detail: None, errors: Vec::new(), more: Map::new(), retry_after: None, allow: None }
+    }
+}
+
+impl Problem {
+    /// The problem of a body with wrong fields: the first one's code, and all of them in `errors`.
+    pub fn of_fields(errors: Vec<FieldError>) -> Option<Self> {
+        let code = errors.first()?.code;
+        Some(Self { errors, ..code.into() })
+    }
+
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// A member of its own.
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// The answer to the request `request_id`. Without an `instance` it depends on nothing else, so that a stored answer
+    /// is the same each time.
+    pub fn respond(&self, request_id: &str, instance: Option<&str>) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.code.status());
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        if let Some(wait) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, whole_seconds(wait).to_string()));
+        }
+        if let Some(methods) = self.allow {
+            response.insert_header((header::ALLOW, methods));
+        }
+        let body = ProblemBody {
+            kind: format!("/problems/{}", self.code.name()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.as_deref(),
+            instance,
+            code: self.code,
+            request_id,
+            retryable: self.code.is_retryable(),
+            errors: &self.errors,
+            more: &self.more,
+        };
+        // Texts, integers and JSON values: it always has a JSON form.
+        response.body(serde_json::to_vec(&body).unwrap_or_default())
+    }
+}
+
+/// Seconds to wait, rounded up, one at least.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+impl From<&FlowError> for Problem {
+    fn from(error: &FlowError) -> Self {
+        match error {
+            FlowError::RateLimited { retry_after } => Self::from(Code::RateLimited).retry_after(*retry_after),
+            FlowError::KeyInProgress => Self::from(Code::IdempotencyInProgress).retry_after(Duration::from_secs(1)),
+            FlowError::KeyReused => Code::IdempotencyKeyReused.into(),
+            FlowError::PaymentNotFound => Code::PaymentNotFound.into(),
+            FlowError::PspUnavailable { retry_after } => Self::from(Code::PspUnavailable).retry_after(*retry_after),
+            FlowError::Overloaded { retry_after } => Self::from(Code::Overloaded).retry_after(*retry_after),
+            FlowError::ShardUnavailable { retry_after } => Self::from(Code::ShardUnavailable).retry_after(*retry_after),
+            FlowError::Internal => Code::Internal.into(),
+        }
+    }
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::PaymentNotFound => Code::PaymentNotFound.into(),
+            Refusal::StateConflict { status } => Self::from(Code::PaymentStateConflict)
+                .detail(format!("The payment is {}.", status.name()))
+                .with("paymentStatus", status.name().into()),
+            Refusal::CaptureExceedsAuthorized { capturable } => Self::from(Code::CaptureExceedsAuthorized)
+                .detail(format!("{capturable} can be captured."))
+                .with("capturable", (*capturable).into()),
+            Refusal::RefundExceedsCaptured { refundable } => Self::from(Code::RefundExceedsCaptured)
+                .detail(format!("{refundable} can be refunded."))
+                .with("refundable", (*refundable).into()),
+            Refusal::AmountOverflow => Code::Internal.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_written_as_it_is_serialized_and_once() {
+        let mut seen = HashSet::new();
+        for code in Code::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+            assert!(seen.insert(code.name()), "{}", code.name());
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{}", code.name());
+            assert!(!code.title().is_empty() && !code.about().is_empty());
+        }
+    }
+
+    #[test]
+    fn waits_are_rounded_up_to_whole_seconds() {
+        for (wait_ms, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (29_500, 30)] {
+            assert_eq!(whole_seconds(Duration::from_millis(wait_ms)), seconds, "{wait_ms}");
+        }
+    }
+
+    #[test]
+    fn every_flow_error_and_refusal_has_its_problem() {
+        let retry_after = Duration::from_secs(2);
+        for (error, code) in [
+            (FlowError::RateLimited { retry_after }, Code::RateLimited),
+            (FlowError::KeyInProgress, Code::IdempotencyInProgress),
+            (FlowError::KeyReused, Code::IdempotencyKeyReused),
+            (FlowError::PaymentNotFound, Code::PaymentNotFound),
+            (FlowError::PspUnavailable { retry_after }, Code::PspUnavailable),
+            (FlowError::Overloaded { retry_after }, Code::Overloaded),
+            (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),
+            (FlowError::Internal, Code::Internal),
+        ] {
+            let problem = Problem::from(&error);
+            assert_eq!(problem.code, code);
+            let response = problem.respond("req_1", None);
+            assert_eq!(response.headers().contains_key("retry-after"), code.is_retryable() && code != Code::Internal);
+        }
+        let refused = Problem::from(&Refusal::RefundExceedsCaptured { refundable: 40 });
+        assert_eq!(refused.more["refundable"], 40);
+    }
+}

@@ -1,0 +1,152 @@
+//! What every request brings: its id, its place in a trace, its answer's headers and its measurement.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+use opentelemetry::KeyValue;
+
+use super::problem::{Code, Problem};
+use crate::flows::{App, Call};
+use crate::infra::telemetry::DurationHistogram;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Durations of requests, by OpenTelemetry's semantic conventions for HTTP servers.
+pub struct HttpMeter(DurationHistogram);
+
+impl HttpMeter {
+    pub fn new() -> Self {
+        Self(DurationHistogram::new("http.server.request.duration", "Duration of HTTP requests"))
+    }
+}
+
+/// Goes around every handler: gives the request its id and trace, answers a panic, and measures.
+pub async fn around(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let begun = Instant::now();
+    let (Some(app), Some(meter)) = (request.app_data::<web::Data<App>>(), request.app_data::<web::Data<HttpMeter>>())
+    else {
+        // Both are set where the server is made.
+        return Err(actix_web::error::ErrorInternalServerError("the server is not set up"));
+    };
+    let meter = meter.clone();
+    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let request_id = match given.filter(|id| is_request_id(id)) {
+        Some(id) => id.to_owned(),
+        None => app.new_request_id(),
+    };
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let trace = app.open_trace(parent.and_then(|text| text.parse().ok()));
+    request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
+
+    // Nobody may hold the request while it is routed, so an error here knows no path.
+    let mut response = match std::panic::AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(Unanswered { problem: problem_of(&error), request_id }.into()),
+        Err(_) => {
+            tracing::error!(request.id = request_id, "a handler panicked");
+            return Err(Unanswered { problem: Code::Internal.into(), request_id }.into());
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let labels = [
+        KeyValue::new("http.request.method", method(response.request())),
+        KeyValue::new("http.route", route(response.request())),
+        KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())),
+    ];
+    meter.0.record(begun.elapsed(), &labels);
+    Ok(response)
+}
+
+/// A request for which no handler has an answer.
+#[derive(Debug)]
+struct Unanswered {
+    problem: Problem,
+    request_id: String,
+}
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.problem.code.name())
+    }
+}
+
+impl ResponseError for Unanswered {
+    fn status_code(&self) -> StatusCode {
+        self.problem.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.problem.respond(&self.request_id, None);
+        if let Ok(value) = HeaderValue::from_str(&self.request_id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        response
+    }
+}
+
+/// The method as a label: those that the API does not know are one.
+fn method(request: &HttpRequest) -> &'static str {
+    match request.method().as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        _ => "_OTHER",
+    }
+}
+
+/// The route's pattern, never the path, so that there are as many labels as routes.
+fn route(request: &HttpRequest) -> String {
+    request.match_pattern().unwrap_or_default()
+}
+
+fn is_request_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// The call that a request makes; [`around`] has put it there.
+pub fn call(request: &HttpRequest) -> Call {
+    let found = request.extensions().get::<Call>().cloned();
+    // A handler that is mounted without `around` would have none; its answers then name no request.
+    found.unwrap_or_else(|| Call {
+        request_id: String::new(),
+        trace: crate::domain::TraceContext { trace_id: 1, span_id: 1, sampled: false },
+    })
+}
+
+/// A problem that answers this request.
+pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
+    problem.respond(&call(request).request_id, Some(request.path()))
+}
+
+/// What actix itself refuses: bodies and queries that it cannot read.
+fn problem_of(error: &actix_web::Error) -> Problem {
+    use actix_web::error::PayloadError;
+    match error.as_error::<PayloadError>() {
+        Some(PayloadError::Overflow) => return Code::BodyTooLarge.into(),
+        Some(_) => return Code::MalformedJson.into(),
+        None => {}
+    }
+    match error.as_response_error().status_code().as_u16() {
+        404 => Code::NotFound.into(),
+        413 => Code::BodyTooLarge.into(),
+        400..500 => Code::MalformedJson.into(),
+        _ => {
+            tracing::error!(%error, "request failed");
+            Code::Internal.into()
+        }
+    }
+}

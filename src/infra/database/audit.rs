@@ -1,0 +1,256 @@
+//! A shard as it stands at one instant, read page by page for whoever checks it. Nothing here writes.
+
+use entities::{
+    account_balance, idempotency_key, ledger_entry, outbox_event, payment, refund, refund_request, settlement_request,
+};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    TransactionTrait,
+};
+
+use super::error::DatabaseError;
+use super::{ShardDatabase, rows};
+use crate::domain::ledger::{Balance, BalanceKey, LedgerEntry};
+use crate::domain::payment::Payment;
+use crate::domain::refund::Refund;
+use crate::domain::request::PspRequest;
+use crate::domain::{PaymentId, Timestamp};
+
+/// One instant of a shard. As long as it lives, the database keeps what that instant needs: SQLite's write-ahead log grows
+/// by what is written meanwhile.
+pub struct Snapshot(DatabaseTransaction);
+
+/// All that a shard holds of one payment.
+#[derive(Debug, Clone)]
+pub struct Dossier {
+    pub payment: Payment,
+    pub refunds: Vec<Refund>,
+    /// Captures and voids owed to the PSP.
+    pub settlements: Vec<PspRequest>,
+    pub refund_requests: Vec<PspRequest>,
+    pub entries: Vec<LedgerEntry>,
+    /// Who holds the key that the payment was authorized under, if it is still kept.
+    pub claim: Option<ClaimRow>,
+}
+
+/// Payments in the order of their ids, and what belongs to payments that are not there.
+#[derive(Debug, Default)]
+pub struct Page {
+    pub dossiers: Vec<Dossier>,
+    /// Rows of payments that do not exist: the table, the row's id and the payment's.
+    pub orphans: Vec<(&'static str, i64, PaymentId)>,
+    pub orphan_entries: Vec<LedgerEntry>,
+    /// Where the next page begins; none after the last one.
+    pub next: Option<PaymentId>,
+}
+
+/// A claimed key without its answer.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct ClaimRow {
+    pub scope: Vec<u8>,
+    pub operation: String,
+    pub payment_id: i64,
+    pub has_outcome: bool,
+    pub created_at: i64,
+    pub finished_at: Option<i64>,
+    pub expires_at: i64,
+}
+
+/// What a claim says about its payment can be held against this.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct ClaimedPayment {
+    pub id: i64,
+    pub claim: Vec<u8>,
+    pub status: String,
+}
+
+/// An event of the outbox without its data.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct OutboxFact {
+    pub seq: i64,
+    pub event_id: i64,
+    pub payment_id: i64,
+    pub topic: String,
+    pub published_at: Option<i64>,
+}
+
+impl ShardDatabase {
+    /// The shard as it stands now.
+    pub async fn snapshot(&self) -> Result<Snapshot, DatabaseError> {
+        let tx = self.readers.begin().await?;
+        // The instant is that of the first read, not of BEGIN.
+        payment::Entity::find().select_only().column(payment::Column::Id).limit(1).into_tuple::<i64>().one(&tx).await?;
+        Ok(Snapshot(tx))
+    }
+}
+
+impl Snapshot {
+    /// The first `limit` payments above `after`, with all that is theirs.
+    pub async fn page(&self, after: PaymentId, limit: u64) -> Result<Page, DatabaseError> {
+        let found = payment::Entity::find()
+            .filter(payment::Column::Id.gt(after.get()))
+            .order_by_asc(payment::Column::Id)
+            .limit(limit)
+            .all(&self.0)
+            .await?;
+        let payments: Vec<Payment> = found.into_iter().map(rows::payment).collect::<Result<_, _>>()?;
+        let is_last = (payments.len() as u64) < limit;
+        let next = payments.last().map(|payment| payment.id).filter(|_| !is_last);
+        let through = next.map_or(i64::MAX, PaymentId::get);
+        let mut page = self.between(payments, after.get(), through).await?;
+        page.next = next;
+        Ok(page)
+    }
+
+    /// One payment, with all that is its.
+    pub async fn dossier(&self, id: PaymentId) -> Result<Option<Dossier>, DatabaseError> {
+        let found = payment::Entity::find_by_id(id.get()).one(&self.0).await?;
+        let payments: Vec<Payment> = found.into_iter().map(rows::payment).collect::<Result<_, _>>()?;
+        Ok(self.between(payments, id.get() - 1, id.get()).await?.dossiers.pop())
+    }
+
+    /// Adds to `payments`, which are all with ids above `after` up to `through`, what is theirs.
+    async fn between(&self, payments: Vec<Payment>, after: i64, through: i64) -> Result<Page, DatabaseError> {
+        let claims = self.claims_of(&payments).await?;
+        let dossier = |payment: Payment| Dossier {
+            claim: claims.iter().find(|claim| claim.scope == payment.claim.0).cloned(),
+            payment,
+            refunds: Vec::new(),
+            settlements: Vec::new(),
+            refund_requests: Vec::new(),
+            entries: Vec::new(),
+        };
+        let mut page = Page { dossiers: payments.into_iter().map(dossier).collect(), ..Default::default() };
+        for row in within::<refund::Entity, _>(&self.0, refund::Column::PaymentId, after, through).await? {
+            let refund = rows::refund(row)?;
+            match find(&mut page.dossiers, refund.payment_id) {
+                Some(dossier) => dossier.refunds.push(refund),
+                None => page.orphans.push(("refund", refund.id.get(), refund.payment_id)),
+            }
+        }
+        let column = settlement_request::Column::PaymentId;
+        for row in within::<settlement_request::Entity, _>(&self.0, column, after, through).await? {
+            let request = rows::settlement(row)?;
+            match find(&mut page.dossiers, request.payment_id) {
+                Some(dossier) => dossier.settlements.push(request),
+                None => page.orphans.push(("settlement_request", request.id.get(), request.payment_id)),
+            }
+        }
+        let column = refund_request::Column::PaymentId;
+        for row in within::<refund_request::Entity, _>(&self.0, column, after, through).await? {
+            let request = rows::refund_request(row)?;
+            match find(&mut page.dossiers, request.payment_id) {
+                Some(dossier) => dossier.refund_requests.push(request),
+                None => page.orphans.push(("refund_request", request.id.get(), request.payment_id)),
+            }
+        }
+        for row in within::<ledger_entry::Entity, _>(&self.0, ledger_entry::Column::PaymentId, after, through).await? {
+            let entry = rows::ledger_entry(row)?;
+            match find(&mut page.dossiers, entry.payment_id) {
+                Some(dossier) => dossier.entries.push(entry),
+                None => page.orphan_entries.push(entry),
+            }
+        }
+        Ok(page)
+    }
+
+    async fn claims_of(&self, payments: &[Payment]) -> Result<Vec<ClaimRow>, DatabaseError> {
+        if payments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scopes = payments.iter().map(|payment| payment.claim.0.to_vec());
+        Ok(claims().filter(idempotency_key::Column::Scope.is_in(scopes)).into_model().all(&self.0).await?)
+    }
+
+    /// Up to `limit` claims whose scope is above `after` (at first, nothing), by scope, each with its payment if there
+    /// is one.
+    pub async fn claims(
+        &self,
+        after: &[u8],
+        limit: u64,
+    ) -> Result<Vec<(ClaimRow, Option<ClaimedPayment>)>, DatabaseError> {
+        let found: Vec<ClaimRow> = claims()
+            .filter(idempotency_key::Column::Scope.gt(after.to_vec()))
+            .order_by_asc(idempotency_key::Column::Scope)
+            .limit(limit)
+            .into_model()
+            .all(&self.0)
+            .await?;
+        let payments: Vec<ClaimedPayment> = payment::Entity::find()
+            .select_only()
+            .columns([payment::Column::Id, payment::Column::Claim, payment::Column::Status])
+            .filter(payment::Column::Id.is_in(found.iter().map(|claim| claim.payment_id)))
+            .order_by_asc(payment::Column::Id)
+            .into_model()
+            .all(&self.0)
+            .await?;
+        let of = |claim: &ClaimRow| payments.binary_search_by_key(&claim.payment_id, |payment| payment.id).ok();
+        Ok(found.into_iter().map(|claim| (of(&claim).map(|at| payments[at].clone()), claim)).map(swap).collect())
+    }
+
+    /// Up to `limit` events of the outbox above the place `after`, in their order.
+    pub async fn outbox(&self, after: i64, limit: u64) -> Result<Vec<OutboxFact>, DatabaseError> {
+        use outbox_event::Column::{EventId, PaymentId, PublishedAt, Seq, Topic};
+        let query = outbox_event::Entity::find()
+            .select_only()
+            .columns([Seq, EventId, PaymentId, Topic, PublishedAt])
+            .filter(Seq.gt(after))
+            .order_by_asc(Seq)
+            .limit(limit);
+        Ok(query.into_model().all(&self.0).await?)
+    }
+
+    /// All balances of the shard: two for each merchant and currency that ever captured.
+    pub async fn balances(&self) -> Result<Vec<(BalanceKey, Balance)>, DatabaseError> {
+        let found = account_balance::Entity::find().all(&self.0).await?;
+        Ok(found.into_iter().map(rows::balance).collect::<Result<_, _>>()?)
+    }
+
+    /// When the oldest event happened that nobody has been told yet.
+    pub async fn oldest_unpublished(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        let oldest: Option<Option<i64>> = outbox_event::Entity::find()
+            .select_only()
+            .expr(outbox_event::Column::OccurredAt.min())
+            .filter(outbox_event::Column::PublishedAt.is_null())
+            .into_tuple()
+            .one(&self.0)
+            .await?;
+        Ok(oldest.flatten().map(Timestamp))
+    }
+}
+
+fn swap<A, B>((a, b): (A, B)) -> (B, A) {
+    (b, a)
+}
+
+fn claims() -> sea_orm::Select<idempotency_key::Entity> {
+    use idempotency_key::Column::{CreatedAt, ExpiresAt, FinishedAt, Operation, Outcome, PaymentId, Scope};
+    idempotency_key::Entity::find()
+        .select_only()
+        .columns([Scope, Operation, PaymentId, CreatedAt, FinishedAt, ExpiresAt])
+        .column_as(Outcome.is_not_null(), "has_outcome")
+}
+
+fn find(dossiers: &mut [Dossier], id: PaymentId) -> Option<&mut Dossier> {
+    let at = dossiers.binary_search_by_key(&id, |dossier| dossier.payment.id).ok()?;
+    dossiers.get_mut(at)
+}
+
+/// The rows whose `column` is above `after` and at most `through`.
+async fn within<E: EntityTrait, C: ColumnTrait>(
+    tx: &DatabaseTransaction,
+    column: C,
+    after: i64,
+    through: i64,
+) -> Result<Vec<E::Model>, DatabaseError> {
+    Ok(E::find().filter(column.gt(after)).filter(column.lte(through)).order_by_asc(column).all(tx).await?)
+}
+
+/// Runs SQL on any of Rialto's SQLite files: tests do damage with it.
+#[cfg(test)]
+pub async fn damage(path: &std::path::Path, sql: &str) {
+    use sea_orm::ConnectionTrait;
+    let db = crate::infra::sqlite::open_writer(path).await.unwrap();
+    db.execute_unprepared(sql).await.unwrap();
+    db.close().await.unwrap();
+}

@@ -1,0 +1,103 @@
+//! Reads what a batch's commands name: one `IN (...)` query a table, in key order.
+
+use entities::{
+    account_balance, idempotency_key, payment, processed_event, refund, refund_request, settlement_request,
+};
+use sea_orm::sea_query::SimpleExpr;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
+
+use super::error::DatabaseError;
+use super::rows;
+use crate::domain::book::{Book, Needs};
+use crate::domain::event::Consumer;
+use crate::domain::id::Id;
+use crate::domain::{EventId, Timestamp};
+use crate::infra::sqlite::even_chunks;
+
+/// Fills the book with the rows that are needed and exist.
+pub async fn load(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+    let scopes: Vec<Vec<u8>> = needs.claims.iter().map(|scope| scope.0.to_vec()).collect();
+    for row in by_key(db, idempotency_key::Column::Scope, &scopes).await? {
+        let claim = rows::claim(row)?;
+        book.claims.load(claim.scope, claim);
+    }
+    for row in by_key(db, payment::Column::Id, &ids(&needs.payments)).await? {
+        let payment = rows::payment(row)?;
+        book.payments.load(payment.id, payment);
+    }
+    for row in by_key(db, refund::Column::Id, &ids(&needs.refunds)).await? {
+        let refund = rows::refund(row)?;
+        book.refunds.load(refund.id, refund);
+    }
+    for row in by_key(db, settlement_request::Column::Id, &ids(&needs.settlements)).await? {
+        let request = rows::settlement(row)?;
+        book.settlements.load(request.id, request);
+    }
+    for row in by_key(db, refund_request::Column::Id, &ids(&needs.refund_requests)).await? {
+        let request = rows::refund_request(row)?;
+        book.refund_requests.load(request.id, request);
+    }
+    load_balances(db, needs, book).await?;
+    load_processed(db, needs, book).await
+}
+
+fn ids<K>(ids: &std::collections::BTreeSet<Id<K>>) -> Vec<i64> {
+    ids.iter().map(|id| id.get()).collect()
+}
+
+async fn by_key<C, V>(
+    db: &impl ConnectionTrait,
+    column: C,
+    keys: &[V],
+) -> Result<Vec<<C::EntityName as EntityTrait>::Model>, DatabaseError>
+where
+    C: ColumnTrait,
+    C::EntityName: EntityTrait,
+    V: Into<Value> + Clone,
+{
+    let mut found = Vec::with_capacity(keys.len());
+    for chunk in even_chunks(keys) {
+        let rows =
+            C::EntityName::find().filter(column.is_in(chunk.iter().cloned())).order_by_asc(column).all(db).await?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+async fn load_balances(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+    use account_balance::Column::{Account, Currency, MerchantId};
+    let keys: Vec<_> = needs.balances.iter().collect();
+    for chunk in even_chunks(&keys) {
+        let wanted = chunk.iter().fold(Condition::any(), |any, key| {
+            let parts: SimpleExpr = MerchantId
+                .eq(key.merchant_id.as_str())
+                .and(Account.eq(key.account.name()))
+                .and(Currency.eq(key.currency.code()));
+            any.add(parts)
+        });
+        for row in account_balance::Entity::find().filter(wanted).all(db).await? {
+            let (key, balance) = rows::balance(row)?;
+            book.balances.load(key, balance);
+        }
+    }
+    Ok(())
+}
+
+async fn load_processed(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+    use processed_event::Column::{Consumer as Who, EventId as Event};
+    for consumer in Consumer::ALL {
+        let events: Vec<i64> =
+            needs.processed.iter().filter(|(who, _)| *who == consumer).map(|(_, event)| event.get()).collect();
+        for chunk in even_chunks(&events) {
+            let rows = processed_event::Entity::find()
+                .filter(Who.eq(consumer.name()))
+                .filter(Event.is_in(chunk.iter().copied()))
+                .all(db)
+                .await?;
+            for row in rows {
+                book.processed.load((consumer, EventId::from_stored(row.event_id)), Timestamp(row.processed_at));
+            }
+        }
+    }
+    Ok(())
+}

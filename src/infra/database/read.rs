@@ -1,0 +1,187 @@
+//! What may be read of a shard without asking its writer.
+
+use entities::{dead_letter, ledger_entry, outbox_event, payment, refund, refund_request, settlement_request};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+
+use super::error::DatabaseError;
+use super::{ShardDatabase, rows};
+use crate::domain::ledger::LedgerEntry;
+use crate::domain::payment::{Payment, PaymentStatus};
+use crate::domain::refund::Refund;
+use crate::domain::request::PspRequest;
+use crate::domain::{EventId, PaymentId, Timestamp};
+
+/// An event that waits in the outbox, or was published from it.
+pub type OutboxRow = outbox_event::Model;
+/// A dead letter as it is kept.
+pub type StoredDeadLetter = dead_letter::Model;
+
+/// Which of a merchant's payments a listing shows. All bounds are exclusive.
+#[derive(Debug, Clone)]
+pub struct ListFilter {
+    pub merchant_id: String,
+    pub status: Option<PaymentStatus>,
+    /// Ids above this one.
+    pub above: Option<PaymentId>,
+    /// Ids below this one.
+    pub below: Option<PaymentId>,
+    /// Oldest first instead of newest first.
+    pub ascending: bool,
+    pub limit: u64,
+}
+
+/// How far the outbox is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OutboxBacklog {
+    pub pending: u64,
+    pub oldest: Option<Timestamp>,
+}
+
+impl ShardDatabase {
+    pub async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, DatabaseError> {
+        let row = payment::Entity::find_by_id(id.get()).one(&self.readers).await?;
+        Ok(row.map(rows::payment).transpose()?)
+    }
+
+    /// The payments among `ids` that exist, in the order of their ids.
+    pub async fn payments(&self, ids: &[PaymentId]) -> Result<Vec<Payment>, DatabaseError> {
+        let ids = ids.iter().map(|id| id.get());
+        let found = payment::Entity::find()
+            .filter(payment::Column::Id.is_in(ids))
+            .order_by_asc(payment::Column::Id)
+            .all(&self.readers)
+            .await?;
+        Ok(found.into_iter().map(rows::payment).collect::<Result<_, _>>()?)
+    }
+
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Payment>, DatabaseError> {
+        use payment::Column::{Id, MerchantId, Status};
+        let mut query = payment::Entity::find().filter(MerchantId.eq(filter.merchant_id.as_str())).limit(filter.limit);
+        if let Some(status) = filter.status {
+            query = query.filter(Status.eq(status.name()));
+        }
+        if let Some(above) = filter.above {
+            query = query.filter(Id.gt(above.get()));
+        }
+        if let Some(below) = filter.below {
+            query = query.filter(Id.lt(below.get()));
+        }
+        query = if filter.ascending { query.order_by_asc(Id) } else { query.order_by_desc(Id) };
+        let found = query.all(&self.readers).await?;
+        Ok(found.into_iter().map(rows::payment).collect::<Result<_, _>>()?)
+    }
+
+    pub async fn refunds_of(&self, id: PaymentId) -> Result<Vec<Refund>, DatabaseError> {
+        let found = refund::Entity::find()
+            .filter(refund::Column::PaymentId.eq(id.get()))
+            .order_by_asc(refund::Column::Id)
+            .all(&self.readers)
+            .await?;
+        Ok(found.into_iter().map(rows::refund).collect::<Result<_, _>>()?)
+    }
+
+    pub async fn ledger_of(&self, id: PaymentId) -> Result<Vec<LedgerEntry>, DatabaseError> {
+        let found = ledger_entry::Entity::find()
+            .filter(ledger_entry::Column::PaymentId.eq(id.get()))
+            .order_by_asc(ledger_entry::Column::Id)
+            .all(&self.readers)
+            .await?;
+        Ok(found.into_iter().map(rows::ledger_entry).collect::<Result<_, _>>()?)
+    }
+
+    /// Events that nobody has been told yet, in the order in which they happened.
+    pub async fn unpublished(&self, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
+        let found = outbox_event::Entity::find()
+            .filter(outbox_event::Column::PublishedAt.is_null())
+            .order_by_asc(outbox_event::Column::Seq)
+            .limit(limit)
+            .all(&self.readers)
+            .await?;
+        Ok(found)
+    }
+
+    pub async fn outbox_backlog(&self) -> Result<OutboxBacklog, DatabaseError> {
+        let (pending, oldest): (i64, Option<i64>) = outbox_event::Entity::find()
+            .select_only()
+            .expr(outbox_event::Column::Seq.count())
+            .expr(outbox_event::Column::OccurredAt.min())
+            .filter(outbox_event::Column::PublishedAt.is_null())
+            .into_tuple()
+            .one(&self.readers)
+            .await?
+            .unwrap_or_default();
+        Ok(OutboxBacklog { pending: u64::try_from(pending).unwrap_or_default(), oldest: oldest.map(Timestamp) })
+    }
+
+    /// The requests that events asked for, of captures and voids or of refunds.
+    pub async fn requests(&self, ids: &[EventId], refunds: bool) -> Result<Vec<PspRequest>, DatabaseError> {
+        let ids = ids.iter().map(|id| id.get());
+        if refunds {
+            let found =
+                refund_request::Entity::find().filter(refund_request::Column::Id.is_in(ids)).all(&self.readers).await?;
+            return Ok(found.into_iter().map(rows::refund_request).collect::<Result<_, _>>()?);
+        }
+        let found = settlement_request::Entity::find()
+            .filter(settlement_request::Column::Id.is_in(ids))
+            .all(&self.readers)
+            .await?;
+        Ok(found.into_iter().map(rows::settlement).collect::<Result<_, _>>()?)
+    }
+
+    /// Captures and voids, or refunds, whose next try is due.
+    pub async fn requests_due(
+        &self,
+        now: Timestamp,
+        refunds: bool,
+        limit: u64,
+    ) -> Result<Vec<PspRequest>, DatabaseError> {
+        if refunds {
+            let found = refund_request::Entity::find()
+                .filter(refund_request::Column::DueAt.lte(now.0))
+                .order_by_asc(refund_request::Column::DueAt)
+                .limit(limit)
+                .all(&self.readers)
+                .await?;
+            return Ok(found.into_iter().map(rows::refund_request).collect::<Result<_, _>>()?);
+        }
+        let found = settlement_request::Entity::find()
+            .filter(settlement_request::Column::DueAt.lte(now.0))
+            .order_by_asc(settlement_request::Column::DueAt)
+            .limit(limit)
+            .all(&self.readers)
+            .await?;
+        Ok(found.into_iter().map(rows::settlement).collect::<Result<_, _>>()?)
+    }
+
+    /// Payments that the resolver must look at: unknown outcomes, authorizations left under way, and expired ones.
+    pub async fn payments_due(&self, now: Timestamp, limit: u64) -> Result<Vec<Payment>, DatabaseError> {
+        let found = payment::Entity::find()
+            .filter(payment::Column::DueAt.lte(now.0))
+            .order_by_asc(payment::Column::DueAt)
+            .limit(limit)
+            .all(&self.readers)
+            .await?;
+        Ok(found.into_iter().map(rows::payment).collect::<Result<_, _>>()?)
+    }
+
+    /// Dead letters, newest first.
+    pub async fn dead_letters(&self, limit: u64) -> Result<Vec<StoredDeadLetter>, DatabaseError> {
+        let found =
+            dead_letter::Entity::find().order_by_desc(dead_letter::Column::Id).limit(limit).all(&self.readers).await?;
+        Ok(found)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DatabaseError> {
+        payment::Entity::find()
+            .select_only()
+            .expr(Expr::value(1))
+            .limit(1)
+            .into_tuple::<i32>()
+            .one(&self.readers)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! The event log in one SQLite file: durable before it answers, one process writing. What waits to be written shares a
+//! transaction, so appending grows cheaper per record as load rises.
+
+mod layout;
+mod reader;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::sqlx::{self, Connection, SqliteConnection};
+
+use self::layout::{FORMAT, Slot, TABLES};
+pub use self::reader::Reader;
+use self::writer::{Command, Nudges, Writer};
+use super::partitioner::partition_of;
+use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Progress, Record};
+use crate::infra::group_commit::GroupCommit;
+use crate::infra::sqlite::{self, OpenError};
+
+/// Why the log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenLogError {
+    #[error(transparent)]
+    File(#[from] OpenError),
+    /// Keys would move to other partitions and lose their order.
+    #[error("{path}: topic {topic} has {found} partitions and cannot be given {wanted}")]
+    PartitionsChanged { path: PathBuf, topic: &'static str, found: u32, wanted: u32 },
+}
+
+/// The log, open for writing. It writes in a task of the tokio runtime that opened it, so that must outlive it.
+pub struct EmbeddedLog {
+    reader: Reader,
+    door: Arc<GroupCommit<Writer>>,
+    nudges: Nudges,
+}
+
+impl EmbeddedLog {
+    /// Opens or creates the file, with these topics and partition counts; topics may be added later, counts stay.
+    pub async fn open(path: &Path, topics: &[(&'static str, u32)]) -> Result<Self, OpenLogError> {
+        let mut db = sqlite::private_writer(path, FORMAT, TABLES).await?;
+        let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        for &(topic, wanted) in topics {
+            let found = create_topic(&mut db, topic, wanted).await.map_err(sqlite)?;
+            if found != wanted {
+                return Err(OpenLogError::PartitionsChanged { path: path.to_owned(), topic, found, wanted });
+            }
+        }
+        let names: Vec<_> = topics.iter().map(|(name, _)| *name).collect();
+        let reader = Reader::open(path, &names).await?;
+        let nudges = Nudges::default();
+        let door = Arc::new(GroupCommit::start(Writer { db, nudges: nudges.clone() }));
+        Ok(Self { reader, door, nudges })
+    }
+
+    /// Deletes records older than `before_ms` (milliseconds since 1970 UTC) that every group of their partition has
+    /// committed, and returns how many. A record that is gone is no longer known if it is appended again.
+    pub async fn prune(&self, before_ms: i64) -> Result<u64, EventLogError> {
+        let mut pruned = 0;
+        for slot in self.reader.topics().0.iter().flat_map(|topic| &topic.slots) {
+            loop {
+                let deleted = submit(&self.door, Command::Prune { slot: *slot, before_ms }).await?;
+                pruned += deleted;
+                if deleted == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(pruned)
+    }
+}
+
+/// Creates the topic if there is none, and returns how many partitions it has.
+async fn create_topic(db: &mut SqliteConnection, topic: &str, partitions: u32) -> Result<u32, sqlx::Error> {
+    let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
+    let found: u32 = sqlx::query_scalar("SELECT count(*) FROM slot WHERE topic = ?")
+        .bind(topic)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if found > 0 {
+        return Ok(found);
+    }
+    for number in 0..partitions {
+        sqlx::query("INSERT INTO slot (topic, number, next_offset) VALUES (?, ?, 0)")
+            .bind(topic)
+            .bind(number)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(partitions)
+}
+
+async fn submit(door: &GroupCommit<Writer>, command: Command) -> Result<u64, EventLogError> {
+    let stopped = |_| EventLogError::Unavailable("the log is shut".to_owned());
+    door.submit(command).await.map_err(stopped)?
+}
+
+#[async_trait]
+impl EventLog for EmbeddedLog {
+    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut placed = Vec::with_capacity(records.len());
+        for record in records {
+            let topic = self.reader.topics().find(record.topic)?;
+            placed.push((topic.slot(partition_of(&record.key, topic.partitions()))?, record));
+        }
+        submit(&self.door, Command::Append(placed)).await.map(drop)
+    }
+
+    fn partitions(&self, topic: &str) -> Result<u32, EventLogError> {
+        self.reader.partitions(topic)
+    }
+
+    async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError> {
+        let topic = self.reader.topics().find(topic)?;
+        let slot = topic.slot(partition)?;
+        // A group that has joined holds its records back from pruning, although it has not committed yet.
+        let join = Command::Commit { group: group.to_owned(), slot, next_offset: 0, join: true };
+        submit(&self.door, join).await?;
+        let position = self.reader.committed(group, slot).await?.unwrap_or(0);
+        Ok(Box::new(EmbeddedConsumer {
+            reader: self.reader.clone(),
+            door: self.door.clone(),
+            group: group.to_owned(),
+            topic: topic.name,
+            partition,
+            slot,
+            position,
+        }))
+    }
+
+    fn on_append(&self, topic: &str, partition: u32, nudge: Nudge) -> Result<(), EventLogError> {
+        let slot = self.reader.topics().find(topic)?.slot(partition)?;
+        self.nudges.write().entry(slot).or_default().push(nudge);
+        Ok(())
+    }
+
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
+        self.reader.progress(group, topic).await
+    }
+
+    async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError> {
+        self.reader.read(topic, partition, from, max).await
+    }
+}
+
+struct EmbeddedConsumer {
+    reader: Reader,
+    door: Arc<GroupCommit<Writer>>,
+    group: String,
+    topic: &'static str,
+    partition: u32,
+    slot: Slot,
+    position: i64,
+}
+
+impl EmbeddedConsumer {
+    async fn commit_within_range(&self, offset: i64) -> Result<(), EventLogError> {
+        let end = self.reader.end(self.slot).await?;
+        if !(0..=end).contains(&offset) {
+            return Err(EventLogError::OffsetOutOfRange { offset, end });
+        }
+        let group = self.group.clone();
+        let commit = Command::Commit { group, slot: self.slot, next_offset: offset, join: false };
+        submit(&self.door, commit).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Consumer for EmbeddedConsumer {
+    async fn fetch(&mut self, max: usize) -> Result<Vec<Delivery>, EventLogError> {
+        let deliveries = self.reader.read(self.topic, self.partition, self.position, max).await?;
+        if let Some(last) = deliveries.last() {
+            self.position = last.offset + 1;
+        }
+        Ok(deliveries)
+    }
+
+    async fn commit(&self, next_offset: i64) -> Result<(), EventLogError> {
+        self.commit_within_range(next_offset).await
+    }
+
+    async fn seek(&mut self, offset: i64) -> Result<(), EventLogError> {
+        self.commit_within_range(offset).await?;
+        self.position = offset;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! The event log: topics cut into partitions, records that keep their order within one, and groups of consumers that
+//! each remember how far they have come. Shaped so that Apache Kafka fits behind it as well as a file.
+
+pub mod embedded;
+mod partitioner;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+/// One event: the attributes of CloudEvents 1.0 (<https://github.com/cloudevents/spec>) and its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub topic: &'static str,
+    /// Chooses the partition; records with one key keep their order. Rialto's is the payment's id.
+    pub key: String,
+    /// `ce_id`: unique over all topics, which is how the log knows a record that comes again.
+    pub id: String,
+    /// `ce_type`.
+    pub kind: Cow<'static, str>,
+    /// `ce_source`.
+    pub source: Cow<'static, str>,
+    /// `ce_time`, in milliseconds since 1970 UTC.
+    pub time_ms: i64,
+    /// `ce_subject`.
+    pub subject: String,
+    /// W3C trace context of the request that caused the event.
+    pub traceparent: Option<String>,
+    /// The data, JSON.
+    pub payload: String,
+}
+
+/// A record and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub partition: u32,
+    /// Counts the partition's records from 0, without gaps.
+    pub offset: i64,
+    pub record: Record,
+}
+
+/// How far a group has come in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub partition: u32,
+    /// The first offset that the group has not committed.
+    pub committed: i64,
+    /// The offset that the next record will get.
+    pub end: i64,
+}
+
+impl Progress {
+    /// Records that wait for the group.
+    pub fn lag(&self) -> i64 {
+        self.end.saturating_sub(self.committed).max(0)
+    }
+}
+
+/// Why the log did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventLogError {
+    #[error("no topic {0}")]
+    UnknownTopic(String),
+    #[error("topic {topic} has no partition {partition}")]
+    UnknownPartition { topic: String, partition: u32 },
+    #[error("offset {offset} is outside 0..={end}")]
+    OffsetOutOfRange { offset: i64, end: i64 },
+    /// The log cannot be reached or written. An append may or may not have happened; appending the same records again
+    /// is safe.
+    #[error("event log unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// Called after records were appended; it must be quick and must not block.
+pub type Nudge = Arc<dyn Fn() + Send + Sync>;
+
+/// A durable log of events.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Appends the records, in order; they are durable when this returns. A record whose id the log has already is left
+    /// out, so that an append of unknown outcome can be repeated.
+    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError>;
+
+    /// How many partitions a topic has: its consumers are numbered `0..partitions`.
+    fn partitions(&self, topic: &str) -> Result<u32, EventLogError>;
+
+    /// The group's reader of one partition, standing at the group's committed offset, or at 0 for a new group. A group
+    /// has at most one reader of a partition at a time; one that replaces another starts again from what was committed.
+    async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError>;
+
+    /// Has `nudge` called whenever records were appended to the partition, after they are durable. A nudge carries no
+    /// data and may be lost with the process, so consumers poll too. It stays for the log's lifetime: register a handle
+    /// that outlives restarts, once.
+    fn on_append(&self, topic: &str, partition: u32, nudge: Nudge) -> Result<(), EventLogError>;
+
+    /// How far a group has come in every partition of a topic.
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError>;
+
+    /// Up to `max` records of a partition from offset `from` on, or from the first that is still kept; no group moves.
+    async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError>;
+}
+
+/// One group's place in one partition. The place belongs to this object; what outlives it is what was committed.
+#[async_trait]
+pub trait Consumer: Send {
+    /// Up to `max` records from the place on, moving it behind them; none if there are none, without waiting.
+    async fn fetch(&mut self, max: usize) -> Result<Vec<Delivery>, EventLogError>;
+
+    /// Records, durably, that everything below `next_offset` is done. The place does not move.
+    async fn commit(&self, next_offset: i64) -> Result<(), EventLogError>;
+
+    /// Moves the place and what is committed to `offset`, back or forth: from there on all is delivered again.
+    async fn seek(&mut self, offset: i64) -> Result<(), EventLogError>;
+}

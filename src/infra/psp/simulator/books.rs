@@ -1,0 +1,175 @@
+//! The simulated PSP's books: what it reserved, took and gave back, and what it was asked.
+
+use std::path::Path;
+
+use sea_orm::sqlx::sqlite::{SqlitePool, SqliteRow};
+use sea_orm::sqlx::{self, Row};
+
+use crate::domain::{Currency, Money};
+use crate::infra::psp::PspAnswer;
+use crate::infra::sqlite::{self, OpenError};
+
+pub(super) const FORMAT: i64 = 1;
+
+/// Amounts are in the currency's minor unit. Both keys rise with time, so that rows are added at the end.
+pub(super) const TABLES: &str = "
+CREATE TABLE authorization (
+    reference TEXT PRIMARY KEY,
+    payment TEXT NOT NULL,
+    merchant TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    captured INTEGER NOT NULL CHECK (captured BETWEEN 0 AND amount),
+    refunded INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND captured),
+    voided INTEGER NOT NULL CHECK (voided = 0 OR captured = 0)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE operation (
+    key TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    authorization_reference TEXT,
+    reference TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    asked INTEGER NOT NULL,
+    approved INTEGER,
+    reason TEXT,
+    times_asked INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    CHECK ((approved IS NULL) <> (reason IS NULL))
+) STRICT, WITHOUT ROWID";
+
+pub(super) const AUTHORIZATION_COLUMNS: &str =
+    "reference, payment, merchant, currency, amount, captured, refunded, voided";
+pub(super) const OPERATION_COLUMNS: &str =
+    "key, kind, authorization_reference, reference, currency, asked, approved, reason, times_asked, at_ms";
+
+/// Connections for reading; audits use one.
+const CONNECTIONS: u32 = 2;
+
+/// Money reserved for a payment, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization {
+    pub reference: String,
+    /// The payment's id, as text.
+    pub payment: String,
+    pub merchant: String,
+    pub currency: Currency,
+    /// Minor units, as are the next two.
+    pub amount: i64,
+    pub captured: i64,
+    pub refunded: i64,
+    pub voided: bool,
+}
+
+/// One operation that reached the PSP, and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationEntry {
+    pub key: String,
+    /// `authorize`, `capture`, `void` or `refund`.
+    pub kind: String,
+    /// The authorization that it named; none for `authorize`.
+    pub authorization: Option<String>,
+    pub reference: String,
+    /// What it asked for.
+    pub asked: Money,
+    pub outcome: Outcome,
+    /// How often it arrived: 1, and one more for each repetition that was answered from the books.
+    pub times_asked: i64,
+    /// When it first arrived, in milliseconds since 1970 UTC.
+    pub at_ms: i64,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, for so many minor units.
+    Approved(i64),
+    /// Refused, for this reason.
+    Declined(String),
+}
+
+impl OperationEntry {
+    pub(super) fn answer(&self) -> PspAnswer {
+        match &self.outcome {
+            Outcome::Approved(minor) => PspAnswer::Approved {
+                reference: self.reference.clone(),
+                money: Money::new(*minor, self.asked.currency),
+            },
+            Outcome::Declined(reason) => PspAnswer::Declined { reason: reason.clone() },
+        }
+    }
+}
+
+/// The books, open for reading beside a running simulator or after it.
+#[derive(Debug, Clone)]
+pub struct Books(SqlitePool);
+
+impl Books {
+    /// Opens existing books.
+    pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        sqlite::private_readers(path, FORMAT, CONNECTIONS).await.map(Self)
+    }
+
+    /// Up to `max` authorizations whose reference is above `after` (at first, the empty text), by reference.
+    pub async fn authorizations(&self, after: &str, max: u32) -> Result<Vec<Authorization>, sqlx::Error> {
+        let text =
+            format!("SELECT {AUTHORIZATION_COLUMNS} FROM authorization WHERE reference > ? ORDER BY reference LIMIT ?");
+        let rows = sqlx::query(&text).bind(after).bind(max).fetch_all(&self.0).await?;
+        rows.iter().map(read_authorization).collect()
+    }
+
+    /// Up to `max` operations whose key is above `after` (at first, the empty text), by key.
+    pub async fn operations(&self, after: &str, max: u32) -> Result<Vec<OperationEntry>, sqlx::Error> {
+        let text = format!("SELECT {OPERATION_COLUMNS} FROM operation WHERE key > ? ORDER BY key LIMIT ?");
+        let rows = sqlx::query(&text).bind(after).bind(max).fetch_all(&self.0).await?;
+        rows.iter().map(read_operation).collect()
+    }
+
+    /// The operation under a key; there is never more than one.
+    pub async fn operation(&self, key: &str) -> Result<Option<OperationEntry>, sqlx::Error> {
+        let text = format!("SELECT {OPERATION_COLUMNS} FROM operation WHERE key = ?");
+        sqlx::query(&text).bind(key).fetch_optional(&self.0).await?.as_ref().map(read_operation).transpose()
+    }
+
+    /// How many operations of a kind there are, and how often they were asked for in all.
+    pub async fn count(&self, kind: &str) -> Result<(i64, i64), sqlx::Error> {
+        sqlx::query_as("SELECT count(*), COALESCE(sum(times_asked), 0) FROM operation WHERE kind = ?")
+            .bind(kind)
+            .fetch_one(&self.0)
+            .await
+    }
+}
+
+/// Reads [`AUTHORIZATION_COLUMNS`].
+pub(super) fn read_authorization(row: &SqliteRow) -> Result<Authorization, sqlx::Error> {
+    Ok(Authorization {
+        reference: row.try_get(0)?,
+        payment: row.try_get(1)?,
+        merchant: row.try_get(2)?,
+        currency: read_currency(row, 3)?,
+        amount: row.try_get(4)?,
+        captured: row.try_get(5)?,
+        refunded: row.try_get(6)?,
+        voided: row.try_get(7)?,
+    })
+}
+
+/// Reads [`OPERATION_COLUMNS`].
+pub(super) fn read_operation(row: &SqliteRow) -> Result<OperationEntry, sqlx::Error> {
+    Ok(OperationEntry {
+        key: row.try_get(0)?,
+        kind: row.try_get(1)?,
+        authorization: row.try_get(2)?,
+        reference: row.try_get(3)?,
+        asked: Money::new(row.try_get(5)?, read_currency(row, 4)?),
+        outcome: match row.try_get(6)? {
+            Some(minor) => Outcome::Approved(minor),
+            None => Outcome::Declined(row.try_get(7)?),
+        },
+        times_asked: row.try_get(8)?,
+        at_ms: row.try_get(9)?,
+    })
+}
+
+fn read_currency(row: &SqliteRow, column: usize) -> Result<Currency, sqlx::Error> {
+    Currency::parse(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+}

@@ -1,0 +1,156 @@
+//! A PSP in this process, with its own durable books and its own rules, as good or as bad as it is told to be.
+//!
+//! An effect is in the books before its answer is on the way: an answer that is late or lost, or a caller that stopped
+//! waiting, never takes it back. Rules: nothing is captured above what was authorized, nor twice (capturing a part
+//! releases the rest); only what is not captured can be voided; nothing is refunded above what was captured. The same
+//! key gives the same answer; the same key for another request is declined (`idempotency_key_reused`).
+//!
+//! With `magic_amounts`, these amounts in minor units force an outcome, like a PSP's test cards:
+//!
+//! | amount | of | outcome |
+//! | --- | --- | --- |
+//! | 4002 | authorize | declined, `insufficient_funds` |
+//! | 4003 | authorize | done, but the answer is lost (`timeout_ms`) |
+//! | 4004 | authorize | lost on the way, not done (`timeout_ms`) |
+//! | 4005 | authorize | connection refused, not done |
+//! | 4006 | authorize | approved for 4005 |
+//! | 4007 | authorize | done, but the answer is garbage |
+//! | 4008 | authorize | approved after 3 s |
+//! | 5001 | capture, refund | connection refused three times, then approved |
+//! | 5002 | capture, refund | connection refused, always |
+//! | 5003 | capture, refund | declined, `refused_by_issuer` |
+
+pub mod books;
+mod clerk;
+mod fate;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::time::sleep;
+
+use self::books::{FORMAT, TABLES};
+use self::clerk::{Clerk, Command, Instruction};
+use self::fate::{Fate, REFUSALS, SLOW_MS};
+use super::{Operation, Psp, PspAnswer, PspError};
+pub use crate::config::{RatesExceedWhole, SimulatorConfig};
+use crate::domain::psp::PspKey;
+use crate::infra::group_commit::GroupCommit;
+use crate::infra::sqlite::{self, OpenError};
+use crate::runtime::{Chance, Clock};
+
+/// Why the simulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] RatesExceedWhole),
+    #[error(transparent)]
+    Books(#[from] OpenError),
+}
+
+/// The PSP. It writes its books in a task of the tokio runtime that started it, so that must outlive it.
+pub struct Simulator {
+    config: SimulatorConfig,
+    chance: Chance,
+    clock: Clock,
+    door: GroupCommit<Clerk>,
+    /// How often each key met [`Fate::RefusedAtFirst`]; only tests send such amounts.
+    refusals: Mutex<HashMap<PspKey, u32>>,
+}
+
+impl Simulator {
+    /// Starts on the books at `books`, creating them if missing.
+    pub async fn start(
+        books: &Path,
+        config: SimulatorConfig,
+        clock: Clock,
+        chance: Chance,
+    ) -> Result<Self, StartError> {
+        config.check()?;
+        let db = sqlite::private_writer(books, FORMAT, TABLES).await?;
+        Ok(Self { config, chance, clock, door: GroupCommit::start(Clerk(db)), refusals: Mutex::default() })
+    }
+
+    async fn effect(&self, operation: &Operation, fate: Fate) -> Result<PspAnswer, PspError> {
+        let instruction = Instruction {
+            operation: operation.clone(),
+            decline: if let Fate::Declined(reason) = fate { Some(reason) } else { None },
+            short: fate == Fate::OtherAmount,
+            at_ms: self.clock.now_ms(),
+        };
+        let answer = self.submit(Command::Perform(instruction)).await?;
+        answer.ok_or_else(|| PspError::Unknown("the books gave no answer".to_owned()))
+    }
+
+    async fn submit(&self, command: Command) -> Result<Option<PspAnswer>, PspError> {
+        let answer = self.door.submit(command).await.map_err(|_| PspError::Unknown("the PSP is shut".to_owned()))?;
+        answer.map_err(|error| PspError::Unknown(format!("the PSP cannot write: {error}")))
+    }
+
+    fn still_refuses(&self, key: &PspKey) -> bool {
+        let mut refusals = self.refusals.lock();
+        let count = refusals.entry(key.clone()).or_default();
+        *count = count.saturating_add(1);
+        *count <= REFUSALS
+    }
+
+    async fn latency(&self) {
+        let jitter_ms = self.chance.below(self.config.latency_jitter_ms.saturating_add(1));
+        wait_ms(self.config.latency_ms.saturating_add(jitter_ms)).await;
+    }
+}
+
+/// Does not give way for nothing: a timer's shortest wait is a whole millisecond.
+async fn wait_ms(ms: u64) {
+    if ms > 0 {
+        sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+fn refused() -> PspError {
+    PspError::NotSent("connection refused".to_owned())
+}
+
+#[async_trait]
+impl Psp for Simulator {
+    async fn perform(&self, operation: &Operation) -> Result<PspAnswer, PspError> {
+        let fate = self.config.fate(operation, self.chance.below(1_000));
+        let refuses = fate == Fate::Refused || fate == Fate::RefusedAtFirst && self.still_refuses(&operation.key);
+        if refuses {
+            return Err(refused());
+        }
+        if fate == Fate::LostBefore {
+            wait_ms(self.config.timeout_ms).await;
+            return Err(PspError::Unknown("timed out".to_owned()));
+        }
+        let answer = self.effect(operation, fate).await?;
+        self.latency().await;
+        match fate {
+            Fate::LostAfter => {
+                wait_ms(self.config.timeout_ms).await;
+                Err(PspError::Unknown("timed out".to_owned()))
+            }
+            Fate::Garbage => Err(PspError::Unknown("the answer makes no sense".to_owned())),
+            Fate::Slow => {
+                wait_ms(SLOW_MS).await;
+                Ok(answer)
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn lookup(&self, key: &PspKey) -> Result<Option<PspAnswer>, PspError> {
+        if self.chance.below(1_000) < u64::from(self.config.failure_permille) {
+            return Err(refused());
+        }
+        let answer = self.submit(Command::Lookup(key.clone())).await?;
+        self.latency().await;
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What an actor is.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::pulse::Pulse;
+use super::{Chance, Clock, Failure, Message, Nudger};
+
+/// A component with its own state that handles one batch at a time, in its own actix context, and may die at any line.
+///
+/// Every method runs on the actor's seat: a blocking call blocks all who share it. Nothing outlives a death but the
+/// mailbox: the next incarnation comes fresh from the factory.
+pub trait Actor: Sized + 'static {
+    /// What it can be sent; [`super::Never`] for an actor that only wakes.
+    type Message: Message;
+
+    /// Called once before the first batch. The next child of the supervisor starts when this has succeeded.
+    fn started(&mut self, _ctx: &Context) -> impl Future<Output = Result<(), Failure>> {
+        async { Ok(()) }
+    }
+
+    /// Handles what waited: 1 to `Options::max_batch` messages in order of arrival.
+    ///
+    /// `Err` asks for a fresh actor: what is still unanswered in the batch is answered `Interrupted`.
+    fn handle(&mut self, batch: Vec<Self::Message>, ctx: &Context) -> impl Future<Output = Result<(), Failure>>;
+
+    /// Called after a nudge and on every `Options::tick`. Between two wakes the mailbox has its turn.
+    fn wake(&mut self, _ctx: &Context) -> impl Future<Output = Result<Wake, Failure>> {
+        async { Ok(Wake::Idle) }
+    }
+
+    /// Called once when the actor is stopped in order; not after a death.
+    fn stopping(&mut self, _ctx: &Context) -> impl Future<Output = ()> {
+        async {}
+    }
+}
+
+/// What a wake found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// More work is waiting: wake me again after the mailbox had its turn.
+    Again,
+    /// Nothing more to do until the next nudge or tick.
+    Idle,
+}
+
+/// What an actor knows of its place in the world.
+pub struct Context {
+    pub(super) name: &'static str,
+    pub(super) shard: Option<u32>,
+    pub(super) clock: Clock,
+    pub(super) chance: Chance,
+    pub(super) nudger: Nudger,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl Context {
+    /// `Options::new`'s name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// `Options::shard`.
+    pub fn shard(&self) -> Option<u32> {
+        self.shard
+    }
+
+    /// The only clock to read.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The only chance to draw from.
+    pub fn chance(&self) -> &Chance {
+        &self.chance
+    }
+
+    /// Asks for a wake after this turn.
+    pub fn nudge_self(&self) {
+        self.nudger.nudge();
+    }
+
+    /// For whatever shall wake this actor later.
+    pub fn nudger(&self) -> Nudger {
+        self.nudger.clone()
+    }
+
+    /// Tells the heartbeat that a long turn is still getting on.
+    pub fn progress(&self) {
+        self.pulse.beat();
+    }
+}

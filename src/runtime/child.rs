@@ -1,0 +1,132 @@
+//! What a supervisor sees of an actor: its kind of message and state are no concern of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::cell::{Factory, Life, attend, incarnate};
+use super::events::{Order, Report};
+use super::faults::FaultPoint;
+use super::mailbox::Mailbox;
+use super::meter::Meter;
+use super::placement::Seat;
+use super::pulse::Pulse;
+use super::{Actor, AskError, Context, DeadLetter, Environment, Nudger, Options};
+
+/// An actor as a supervisor's child.
+pub(super) trait ActorChild: Send + Sync {
+    fn options(&self) -> &Options;
+    fn meter(&self) -> &Meter;
+    /// Begins a new life on the seat, retiring any earlier one. To be called where local tasks can be spawned.
+    fn launch(&self, seat: &Seat, report: Report) -> (mpsc::UnboundedSender<Order>, Arc<Pulse>);
+    /// Whether anything waits to be done.
+    fn has_work(&self) -> bool;
+    /// Lets the present life take nothing more, should it still run.
+    fn retire(&self);
+    /// Writes the dead letters for what was in hand. Only a death that the messages may be guilty of counts against
+    /// them.
+    fn bury(&self, pulse: &Pulse, cause: &str, counts: bool);
+    /// Takes nothing in any more.
+    fn shut(&self);
+    /// Takes nothing in any more and answers what waits with `Stopped`.
+    fn close(&self);
+}
+
+pub(super) struct Supervised<A: Actor> {
+    pub(super) options: Options,
+    pub(super) factory: Factory<A>,
+    pub(super) mailbox: Arc<Mailbox<A::Message>>,
+    pub(super) faults: Arc<FaultPoint>,
+    pub(super) environment: Environment,
+}
+
+impl<A: Actor> ActorChild for Supervised<A> {
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.mailbox.meter
+    }
+
+    fn launch(&self, seat: &Seat, report: Report) -> (mpsc::UnboundedSender<Order>, Arc<Pulse>) {
+        let pulse = Arc::new(Pulse::default());
+        // Starting is work too: a start that hangs is found by the heartbeat.
+        pulse.begin();
+        let life = Life::<A> {
+            options: self.options.clone(),
+            factory: self.factory.clone(),
+            mailbox: self.mailbox.clone(),
+            lease: self.mailbox.advance(),
+            faults: self.faults.clone(),
+            context: Context {
+                name: self.options.name,
+                shard: self.options.shard,
+                clock: self.environment.clock.clone(),
+                chance: self.environment.chance.clone(),
+                nudger: Nudger::of(self.mailbox.clone()),
+                pulse: pulse.clone(),
+            },
+            report: report.clone(),
+        };
+        let (order, orders) = mpsc::unbounded_channel();
+        let (place, placed) = oneshot::channel();
+        seat.run(move || {
+            // Nobody waits for the placement any more if this life was given up in the meantime.
+            if let Err(Some(unattended)) = place.send(incarnate(life)) {
+                unattended.abort();
+            }
+        });
+        tokio::task::spawn_local(attend(placed, orders, report));
+        (order, pulse)
+    }
+
+    fn has_work(&self) -> bool {
+        self.mailbox.has_work()
+    }
+
+    fn retire(&self) {
+        self.mailbox.advance();
+    }
+
+    fn bury(&self, pulse: &Pulse, cause: &str, counts: bool) {
+        let hand = pulse.let_go();
+        let in_hand = hand.len();
+        // A key that was in hand more than once has died once.
+        let mut records = HashMap::new();
+        for message in hand {
+            if message.asked.as_ref().is_some_and(|asked| asked.is_answered()) {
+                continue;
+            }
+            let (deaths, quarantined) = match message.key {
+                Some(key) if counts => *records.entry(key).or_insert_with(|| self.mailbox.record_death(key)),
+                _ => (0, false),
+            };
+            if let Some(asked) = &message.asked {
+                asked.refuse(AskError::Interrupted);
+            }
+            self.mailbox.meter.lost();
+            self.environment.dead_letters.record(DeadLetter {
+                actor: self.options.name,
+                shard: self.options.shard,
+                kind: message.kind,
+                key: message.key,
+                trace_id: message.trace_id,
+                cause: cause.to_owned(),
+                in_hand,
+                deaths,
+                at_ms: self.environment.clock.now_ms(),
+                quarantined,
+            });
+        }
+    }
+
+    fn shut(&self) {
+        self.mailbox.shut();
+    }
+
+    fn close(&self) {
+        self.mailbox.close();
+    }
+}

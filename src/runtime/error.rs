@@ -1,0 +1,86 @@
+//! Why a message was not taken, or an ask has no answer; and an actor's own wish to be restarted.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why an ask has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The mailbox is full; the message was not taken.
+    #[error("overloaded, retry after {retry_after:?}")]
+    Overloaded {
+        /// How long what waits will take: depth times the recent handling time of one message, 10 ms to 30 s.
+        retry_after: Duration,
+    },
+    /// The actor died, or dropped the reply, with the message in hand: whether it took effect is unknown.
+    #[error("interrupted while in hand, the outcome is unknown")]
+    Interrupted,
+    /// No answer in time. A message that still waits is not started any more; one in hand runs on, outcome unknown.
+    #[error("the deadline has passed, the outcome is unknown")]
+    DeadlineExceeded,
+    /// A message of this key has killed the actor twice; it was not started.
+    #[error("quarantined: a message with this key has killed the actor twice")]
+    Quarantined,
+    /// The actor has been stopped for good; the message was not started.
+    #[error("the actor has stopped")]
+    Stopped,
+}
+
+/// Why a message was not taken. A message that was taken can still die with its actor, untold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TellError {
+    /// The mailbox is full.
+    #[error("overloaded, retry after {retry_after:?}")]
+    Overloaded {
+        /// As in [`AskError::Overloaded`].
+        retry_after: Duration,
+    },
+    /// A message of this key has killed the actor twice.
+    #[error("quarantined: a message with this key has killed the actor twice")]
+    Quarantined,
+    /// The actor has been stopped for good.
+    #[error("the actor has stopped")]
+    Stopped,
+}
+
+impl From<TellError> for AskError {
+    fn from(error: TellError) -> Self {
+        match error {
+            TellError::Overloaded { retry_after } => AskError::Overloaded { retry_after },
+            TellError::Quarantined => AskError::Quarantined,
+            TellError::Stopped => AskError::Stopped,
+        }
+    }
+}
+
+/// An actor's own verdict on itself: "I cannot go on, build me afresh". Not for a message that is merely refused:
+/// that is an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure(String);
+
+impl Failure {
+    /// A failure that anything can be turned into, errors above all: `.map_err(Failure::new)?`.
+    pub fn new(cause: impl fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<&str> for Failure {
+    fn from(cause: &str) -> Self {
+        Self(cause.to_owned())
+    }
+}
+
+impl From<String> for Failure {
+    fn from(cause: String) -> Self {
+        Self(cause)
+    }
+}

@@ -1,0 +1,98 @@
+//! What a supervisor and its children tell each other.
+
+use std::any::Any;
+use std::fmt;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+/// What a supervisor tells a child.
+pub(super) enum Order {
+    Stop(Stop),
+    /// End now. A child that does not is on a blocked thread.
+    Abort,
+}
+
+/// How one life of a child ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// As ordered.
+    Stopped,
+    /// By its own verdict, or because a supervisor gave up.
+    Failed(String),
+    Panicked(String),
+    Aborted,
+    /// The actix context ended by itself.
+    Vanished,
+}
+
+impl Exit {
+    /// Of a task that did not return.
+    pub(super) fn of(error: JoinError) -> Self {
+        match error.try_into_panic() {
+            Ok(payload) => Exit::Panicked(panic_text(payload.as_ref())),
+            Err(_) => Exit::Aborted,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Stopped => f.write_str("stopped without an order"),
+            Exit::Failed(cause) => write!(f, "failure: {cause}"),
+            Exit::Panicked(text) => write!(f, "panic: {text}"),
+            Exit::Aborted => f.write_str("aborted"),
+            Exit::Vanished => f.write_str("ended unexpectedly"),
+        }
+    }
+}
+
+/// Something that happened to a child.
+pub(super) struct Event {
+    pub(super) child: usize,
+    /// Which of the child's lives, so that late news of an earlier one is known as such.
+    pub(super) life: u64,
+    pub(super) news: News,
+}
+
+pub(super) enum News {
+    Started,
+    Exited(Exit),
+}
+
+/// The way of news from one life of a child to its supervisor, which may have ended first.
+#[derive(Clone)]
+pub(super) struct Report {
+    pub(super) child: usize,
+    pub(super) life: u64,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+impl Report {
+    pub(super) fn started(&self) {
+        self.send(News::Started);
+    }
+
+    pub(super) fn exited(&self, exit: Exit) {
+        self.send(News::Exited(exit));
+    }
+
+    fn send(&self, news: News) {
+        let _ = self.events.send(Event { child: self.child, life: self.life, news });
+    }
+}
+
+/// Control: finish the batch in hand, then what waits until `drain_until` (`None`: leave it waiting), then end.
+#[derive(Clone, Copy, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop {
+    pub(super) drain_until: Option<Instant>,
+}
+
+/// What `panic!` was called with.
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without text").to_owned()
+}

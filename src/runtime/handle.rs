@@ -1,0 +1,76 @@
+//! How others reach an actor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::mailbox::{Envelope, Mailbox};
+use super::{Actor, ActorSnapshot, AskError, Clock, Nudger, Reply, TellError};
+
+/// The address of an actor and the owner of its mailbox: valid before the actor starts and across its restarts.
+///
+/// Dropping the future of an ask abandons it: a message that still waits is not started any more, one in hand runs on.
+pub struct Handle<A: Actor> {
+    mailbox: Arc<Mailbox<A::Message>>,
+    clock: Clock,
+    ask_deadline: Duration,
+}
+
+impl<A: Actor> Clone for Handle<A> {
+    fn clone(&self) -> Self {
+        Self { mailbox: self.mailbox.clone(), clock: self.clock.clone(), ask_deadline: self.ask_deadline }
+    }
+}
+
+impl<A: Actor> Handle<A> {
+    pub(super) fn new(mailbox: Arc<Mailbox<A::Message>>, clock: Clock, ask_deadline: Duration) -> Self {
+        Self { mailbox, clock, ask_deadline }
+    }
+
+    /// Sends the message that `make` builds around its reply, and waits for the answer, at most `Options::ask_deadline`:
+    /// `teller.ask(|reply| Balance { account, reply }).await?`.
+    pub async fn ask<T: Send + 'static>(&self, make: impl FnOnce(Reply<T>) -> A::Message) -> Result<T, AskError> {
+        self.ask_within(self.ask_deadline, make).await
+    }
+
+    /// The same with a deadline of its own.
+    pub async fn ask_within<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        make: impl FnOnce(Reply<T>) -> A::Message,
+    ) -> Result<T, AskError> {
+        let (reply, answer) = Reply::pair();
+        let queued_at = self.clock.instant();
+        let deadline = queued_at + deadline;
+        let asked = Some(answer.asked());
+        self.mailbox.push(Envelope { message: make(reply), queued_at, deadline: Some(deadline), asked })?;
+        timeout_at(deadline, answer).await.unwrap_or(Err(AskError::DeadlineExceeded))
+    }
+
+    /// Sends a message without waiting for anything. Taken is not handled: it can still die with its actor.
+    pub fn tell(&self, message: A::Message) -> Result<(), TellError> {
+        let queued_at: Instant = self.clock.instant();
+        self.mailbox.push(Envelope { message, queued_at, deadline: None, asked: None })
+    }
+
+    /// Asks the actor to wake. Nudges carry no data and coalesce: any number before the wake begins is one wake.
+    pub fn nudge(&self) {
+        self.mailbox.nudge();
+    }
+
+    /// The nudge alone, for those who need not know what kind of actor it is.
+    pub fn nudger(&self) -> Nudger {
+        Nudger::of(self.mailbox.clone())
+    }
+
+    /// What is measured of the actor.
+    pub fn snapshot(&self) -> ActorSnapshot {
+        self.mailbox.meter.snapshot()
+    }
+
+    /// Lifts the quarantine of a key; returns whether there was anything to lift.
+    pub fn pardon(&self, key: u128) -> bool {
+        self.mailbox.acquit(key)
+    }
+}

@@ -1,0 +1,373 @@
+//! Where messages wait: bounded, owned by the handle, older than any incarnation of the actor and outliving it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::meter::Meter;
+use super::quarantine::{Quarantine, Standing};
+use super::reply::Asked;
+use super::{AskError, Message, TellError};
+
+/// A message on its way, with what the runtime needs to know of it.
+pub(super) struct Envelope<M> {
+    pub(super) message: M,
+    pub(super) queued_at: Instant,
+    pub(super) deadline: Option<Instant>,
+    pub(super) asked: Option<Arc<dyn Asked>>,
+}
+
+impl<M> Envelope<M> {
+    fn is_pointless(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+            || self.asked.as_ref().is_some_and(|asked| asked.is_abandoned())
+    }
+
+    /// Answers for the actor and drops the message. Not under the mailbox's lock: a message may do anything when
+    /// dropped.
+    fn refuse(self, error: AskError) {
+        if let Some(asked) = &self.asked {
+            asked.refuse(error);
+        }
+    }
+}
+
+/// One incarnation's right to take, until the next one gets its own.
+#[derive(Clone)]
+pub(super) struct Lease {
+    generation: u64,
+    /// Rings when there may be something to look at. Each incarnation has its own: a retired one on a blocked thread
+    /// still listens, and would swallow a ring that its successor needs.
+    bell: Arc<Notify>,
+}
+
+impl Lease {
+    pub(super) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    pub(super) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+}
+
+/// What [`Mailbox::take`] found.
+pub(super) enum Taken<M> {
+    /// Messages, in order of arrival, at least one.
+    Batch(Vec<Envelope<M>>),
+    /// Nothing waits.
+    Empty,
+    /// The taker has been replaced: it must end, for another takes now.
+    Retired,
+}
+
+pub(super) struct Mailbox<M> {
+    capacity: usize,
+    inner: Mutex<Inner<M>>,
+    is_nudged: AtomicBool,
+    pub(super) meter: Arc<Meter>,
+}
+
+struct Inner<M> {
+    queue: VecDeque<Envelope<M>>,
+    is_open: bool,
+    /// Held by the incarnation that may take.
+    lease: Lease,
+    quarantine: Quarantine,
+}
+
+impl<M: Message> Mailbox<M> {
+    pub(super) fn new(capacity: usize, meter: Arc<Meter>) -> Self {
+        let lease = Lease { generation: 0, bell: Arc::default() };
+        let inner = Inner { queue: VecDeque::new(), is_open: true, lease, quarantine: Quarantine::default() };
+        Self { capacity, inner: Mutex::new(inner), is_nudged: AtomicBool::new(false), meter }
+    }
+
+    /// Queues a message or says at once why not.
+    pub(super) fn push(&self, envelope: Envelope<M>) -> Result<(), TellError> {
+        let mut pointless = Vec::new();
+        let pushed = {
+            let mut inner = self.inner.lock();
+            if !inner.is_open {
+                Err((envelope, TellError::Stopped))
+            } else if inner.standing(&envelope.message) == Standing::Convicted {
+                Err((envelope, TellError::Quarantined))
+            } else {
+                if inner.queue.len() >= self.capacity {
+                    // Room may be hidden behind the oldest, who are the likeliest to have given up.
+                    while inner.queue.front().is_some_and(|oldest| oldest.is_pointless(envelope.queued_at)) {
+                        pointless.extend(inner.queue.pop_front());
+                    }
+                    self.meter.set_depth(inner.queue.len());
+                }
+                if inner.queue.len() >= self.capacity {
+                    Err((envelope, TellError::Overloaded { retry_after: self.meter.retry_after() }))
+                } else {
+                    inner.queue.push_back(envelope);
+                    self.meter.set_depth(inner.queue.len());
+                    Ok(inner.lease.clone())
+                }
+            }
+        };
+        for envelope in pointless {
+            self.meter.expired();
+            envelope.refuse(AskError::DeadlineExceeded);
+        }
+        match pushed {
+            // Not under the lock, which the one it wakes wants next. A successor's lease needs no ring: it looks first.
+            Ok(lease) => {
+                lease.ring();
+                Ok(())
+            }
+            Err((_refused, error)) => {
+                self.meter.refused();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes up to `max` of what waits, for whoever holds the lease: the one piece that turns a mailbox into
+    /// batches. What has become pointless is left out; a suspect is taken alone.
+    pub(super) fn take(&self, lease: &Lease, max: usize, now: Instant) -> Taken<M> {
+        let mut batch = Vec::new();
+        let mut refused = Vec::new();
+        {
+            let mut inner = self.inner.lock();
+            if inner.lease.generation != lease.generation {
+                return Taken::Retired;
+            }
+            batch.reserve(inner.queue.len().min(max));
+            while batch.len() < max
+                && let Some(envelope) = inner.queue.pop_front()
+            {
+                if envelope.is_pointless(now) {
+                    refused.push((envelope, AskError::DeadlineExceeded));
+                    continue;
+                }
+                match inner.standing(&envelope.message) {
+                    Standing::Clean => batch.push(envelope),
+                    Standing::Convicted => refused.push((envelope, AskError::Quarantined)),
+                    Standing::Suspect if batch.is_empty() => {
+                        batch.push(envelope);
+                        break;
+                    }
+                    Standing::Suspect => {
+                        inner.queue.push_front(envelope);
+                        break;
+                    }
+                }
+            }
+            self.meter.set_depth(inner.queue.len());
+        }
+        for (envelope, error) in refused {
+            match error {
+                AskError::Quarantined => self.meter.refused(),
+                _ => self.meter.expired(),
+            }
+            envelope.refuse(error);
+        }
+        for envelope in &batch {
+            self.meter.waited(now.saturating_duration_since(envelope.queued_at));
+        }
+        if batch.is_empty() { Taken::Empty } else { Taken::Batch(batch) }
+    }
+
+    /// Retires whoever takes now and returns the lease of its successor.
+    pub(super) fn advance(&self) -> Lease {
+        let mut inner = self.inner.lock();
+        inner.lease = Lease { generation: inner.lease.generation + 1, bell: Arc::default() };
+        inner.lease.clone()
+    }
+
+    pub(super) fn is_current(&self, lease: &Lease) -> bool {
+        self.inner.lock().lease.generation == lease.generation
+    }
+
+    pub(super) fn record_death(&self, key: u128) -> (u32, bool) {
+        let mut inner = self.inner.lock();
+        let deaths = inner.quarantine.record_death(key);
+        (deaths, inner.quarantine.standing(key) == Standing::Convicted)
+    }
+
+    /// Lifts what is held against a key; returns whether there was anything.
+    pub(super) fn acquit(&self, key: u128) -> bool {
+        let mut inner = self.inner.lock();
+        !inner.quarantine.is_empty() && inner.quarantine.acquit(key)
+    }
+
+    pub(super) fn nudge(&self) {
+        // A nudge that has not been taken yet rings, or has rung, for this one too.
+        if !self.is_nudged.swap(true, Ordering::AcqRel) {
+            let lease = self.inner.lock().lease.clone();
+            lease.ring();
+        }
+    }
+
+    /// Whether there was a nudge since the last call.
+    pub(super) fn take_nudge(&self) -> bool {
+        self.is_nudged.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.inner.lock().queue.is_empty()
+    }
+
+    /// Whether there is anything to do.
+    pub(super) fn has_work(&self) -> bool {
+        self.is_nudged.load(Ordering::Acquire) || !self.is_empty()
+    }
+
+    /// Takes nothing in any more; what waits still waits.
+    pub(super) fn shut(&self) {
+        self.inner.lock().is_open = false;
+    }
+
+    /// Takes nothing in any more and answers what waits with `Stopped`.
+    pub(super) fn close(&self) {
+        let waiting = {
+            let mut inner = self.inner.lock();
+            inner.is_open = false;
+            self.meter.set_depth(0);
+            std::mem::take(&mut inner.queue)
+        };
+        for envelope in waiting {
+            self.meter.refused();
+            envelope.refuse(AskError::Stopped);
+        }
+    }
+}
+
+impl<M: Message> Inner<M> {
+    fn standing(&self, message: &M) -> Standing {
+        if self.quarantine.is_empty() {
+            return Standing::Clean;
+        }
+        message.key().map_or(Standing::Clean, |key| self.quarantine.standing(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Clock, Options, Reply};
+    use std::time::Duration;
+
+    struct Item(u128, #[expect(dead_code, reason = "answers when dropped")] Option<Reply<()>>);
+
+    impl Message for Item {
+        fn kind(&self) -> &'static str {
+            "item"
+        }
+        fn key(&self) -> Option<u128> {
+            Some(self.0)
+        }
+    }
+
+    fn mailbox(capacity: usize) -> Mailbox<Item> {
+        let meter = Meter::new(&Options::new("test").capacity(capacity), Clock::system());
+        Mailbox::new(capacity, Arc::new(meter))
+    }
+
+    fn told(key: u128) -> Envelope<Item> {
+        Envelope { message: Item(key, None), queued_at: Instant::now(), deadline: None, asked: None }
+    }
+
+    fn keys(taken: Taken<Item>) -> Vec<u128> {
+        match taken {
+            Taken::Batch(batch) => batch.iter().map(|envelope| envelope.message.0).collect(),
+            Taken::Empty => Vec::new(),
+            Taken::Retired => panic!("retired"),
+        }
+    }
+
+    #[test]
+    fn batches_are_what_waits_in_order() {
+        let mailbox = mailbox(8);
+        let lease = mailbox.advance();
+        (1..=5).for_each(|key| mailbox.push(told(key)).unwrap());
+        assert_eq!(mailbox.meter.snapshot().depth, 5);
+        assert_eq!(keys(mailbox.take(&lease, 3, Instant::now())), [1, 2, 3]);
+        assert_eq!(keys(mailbox.take(&lease, 3, Instant::now())), [4, 5]);
+        assert!(matches!(mailbox.take(&lease, 3, Instant::now()), Taken::Empty));
+        assert_eq!(mailbox.meter.snapshot().depth, 0);
+    }
+
+    #[test]
+    fn a_full_mailbox_refuses_at_once() {
+        let mailbox = mailbox(2);
+        mailbox.push(told(1)).unwrap();
+        mailbox.push(told(2)).unwrap();
+        assert!(matches!(mailbox.push(told(3)), Err(TellError::Overloaded { .. })));
+        assert_eq!((mailbox.meter.snapshot().depth, mailbox.meter.snapshot().refused), (2, 1));
+    }
+
+    #[test]
+    fn the_late_and_the_abandoned_make_room() {
+        let mailbox = mailbox(2);
+        let lease = mailbox.advance();
+        let now = Instant::now();
+        mailbox.push(Envelope { deadline: Some(now), ..told(1) }).unwrap();
+        let (reply, answer) = Reply::pair();
+        mailbox.push(Envelope { message: Item(2, Some(reply)), asked: Some(answer.asked()), ..told(2) }).unwrap();
+        drop(answer);
+        mailbox.push(told(3)).unwrap();
+        assert_eq!((mailbox.meter.snapshot().depth, mailbox.meter.snapshot().expired), (1, 2));
+        assert_eq!(keys(mailbox.take(&lease, 8, now + Duration::from_secs(1))), [3]);
+    }
+
+    #[test]
+    fn suspects_come_alone_and_convicts_not_at_all() {
+        let mailbox = mailbox(8);
+        let lease = mailbox.advance();
+        (1..=4).for_each(|key| mailbox.push(told(key)).unwrap());
+        assert_eq!(mailbox.record_death(2), (1, false));
+        assert_eq!(mailbox.record_death(4), (1, false));
+        assert_eq!(mailbox.record_death(4), (2, true));
+        assert_eq!(keys(mailbox.take(&lease, 8, Instant::now())), [1]);
+        assert_eq!(keys(mailbox.take(&lease, 8, Instant::now())), [2]);
+        assert_eq!(keys(mailbox.take(&lease, 8, Instant::now())), [3]);
+        assert!(matches!(mailbox.take(&lease, 8, Instant::now()), Taken::Empty));
+        assert_eq!(mailbox.push(told(4)), Err(TellError::Quarantined));
+        assert!(mailbox.acquit(4));
+        mailbox.push(told(4)).unwrap();
+    }
+
+    #[test]
+    fn a_retired_incarnation_takes_nothing() {
+        let mailbox = mailbox(8);
+        let lease = mailbox.advance();
+        mailbox.push(told(1)).unwrap();
+        let successor = mailbox.advance();
+        assert!(mailbox.is_current(&successor) && !mailbox.is_current(&lease));
+        assert!(matches!(mailbox.take(&lease, 8, Instant::now()), Taken::Retired));
+        assert_eq!(keys(mailbox.take(&successor, 8, Instant::now())), [1]);
+    }
+
+    #[tokio::test]
+    async fn a_retired_incarnation_that_still_listens_swallows_no_ring() {
+        let mailbox = Arc::new(mailbox(8));
+        let retired = mailbox.advance();
+        let listening = tokio::spawn(async move { retired.rung().await });
+        tokio::task::yield_now().await;
+        let successor = mailbox.advance();
+        mailbox.push(told(1)).unwrap();
+        successor.rung().await;
+        assert!(!listening.is_finished());
+        listening.abort();
+    }
+
+    #[tokio::test]
+    async fn closing_answers_what_waits() {
+        let mailbox = mailbox(8);
+        let (reply, answer) = Reply::pair();
+        mailbox.push(Envelope { message: Item(1, Some(reply)), asked: Some(answer.asked()), ..told(1) }).unwrap();
+        mailbox.close();
+        assert_eq!(answer.await, Err(AskError::Stopped));
+        assert_eq!(mailbox.push(told(2)), Err(TellError::Stopped));
+        assert_eq!(mailbox.meter.snapshot().depth, 0);
+    }
+}

@@ -1,0 +1,383 @@
+//! What is measured of every actor without its own code.
+
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use opentelemetry::metrics::{AsyncInstrument, Histogram, Meter as OtelMeter};
+use opentelemetry::{KeyValue, global};
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::{Clock, Options};
+
+/// Where a supervised child is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum State {
+    /// Not started yet, or stopped with its supervisor to be started again.
+    Waiting = 0,
+    /// `started` is running.
+    Starting = 1,
+    /// At work.
+    Running = 2,
+    /// Dead; a fresh one follows after the backoff.
+    Restarting = 3,
+    /// Stopped for good.
+    Stopped = 4,
+}
+
+impl State {
+    pub(super) fn from_u8(value: u8) -> Self {
+        match value {
+            1 => State::Starting,
+            2 => State::Running,
+            3 => State::Restarting,
+            4 => State::Stopped,
+            _ => State::Waiting,
+        }
+    }
+}
+
+/// One actor's measurements at one moment. Counters count since the tree was built and survive restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ActorSnapshot {
+    /// The actor's name.
+    pub actor: &'static str,
+    /// Its shard.
+    pub shard: Option<u32>,
+    /// Where it is in its life.
+    pub state: State,
+    /// Messages that wait.
+    pub depth: u64,
+    /// Messages that may wait.
+    pub capacity: u64,
+    /// Messages whose batch ended well.
+    pub handled: u64,
+    /// Messages refused at the door: overloaded, quarantined or stopped.
+    pub refused: u64,
+    /// Messages not started because their deadline had passed or their asker had left.
+    pub expired: u64,
+    /// Messages that were in hand, unanswered, at a death.
+    pub lost: u64,
+    /// How often a fresh actor took over.
+    pub restarts: u64,
+    /// The mean time a message waited, in microseconds.
+    pub wait_mean_us: u64,
+    /// The mean time a batch took, in microseconds.
+    pub handling_mean_us: u64,
+    /// When the present incarnation started, in UTC epoch milliseconds.
+    pub started_at_ms: Option<i64>,
+    /// How long ago that was, in milliseconds.
+    pub since_restart_ms: Option<i64>,
+}
+
+/// The smallest and the largest `retry_after`.
+const RETRY_AFTER_MIN: Duration = Duration::from_millis(10);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// What one message is taken to cost before one has been handled.
+const HANDLING_GUESS_NANOS: u64 = 1_000_000;
+/// "Never started", in `started_at_ms`.
+const NEVER: i64 = i64::MIN;
+
+/// The measurements of one actor, written by its mailbox, its loop and its supervisor.
+pub(super) struct Meter {
+    name: &'static str,
+    shard: Option<u32>,
+    capacity: u64,
+    clock: Clock,
+    attributes: Vec<KeyValue>,
+    histograms: OnceLock<Histograms>,
+    state: AtomicU8,
+    started_at_ms: AtomicI64,
+    depth: AtomicU64,
+    handled: AtomicU64,
+    refused: AtomicU64,
+    expired: AtomicU64,
+    lost: AtomicU64,
+    restarts: AtomicU64,
+    waits: AtomicU64,
+    wait_nanos: AtomicU64,
+    batches: AtomicU64,
+    handling_nanos: AtomicU64,
+    /// Moving average of the handling time of one message.
+    recent_nanos: AtomicU64,
+}
+
+struct Histograms {
+    wait: Histogram<f64>,
+    handling: Histogram<f64>,
+}
+
+impl Meter {
+    pub(super) fn new(options: &Options, clock: Clock) -> Self {
+        let mut attributes = vec![KeyValue::new("actor", options.name)];
+        attributes.extend(options.shard.map(|shard| KeyValue::new("shard", i64::from(shard))));
+        Self {
+            name: options.name,
+            shard: options.shard,
+            capacity: to_u64(options.capacity),
+            clock,
+            attributes,
+            histograms: OnceLock::new(),
+            state: AtomicU8::new(State::Waiting as u8),
+            started_at_ms: AtomicI64::new(NEVER),
+            depth: AtomicU64::new(0),
+            handled: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            wait_nanos: AtomicU64::new(0),
+            batches: AtomicU64::new(0),
+            handling_nanos: AtomicU64::new(0),
+            recent_nanos: AtomicU64::new(HANDLING_GUESS_NANOS),
+        }
+    }
+
+    pub(super) fn set_depth(&self, depth: usize) {
+        self.depth.store(to_u64(depth), Relaxed);
+    }
+
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn expired(&self) {
+        self.expired.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn lost(&self) {
+        self.lost.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn waited(&self, wait: Duration) {
+        self.waits.fetch_add(1, Relaxed);
+        self.wait_nanos.fetch_add(nanos(wait), Relaxed);
+        if let Some(histograms) = self.histograms.get() {
+            histograms.wait.record(wait.as_secs_f64(), &self.attributes);
+        }
+    }
+
+    /// A batch of so many messages ended well after so long.
+    pub(super) fn handled(&self, messages: usize, took: Duration) {
+        let messages = to_u64(messages).max(1);
+        self.handled.fetch_add(messages, Relaxed);
+        self.batches.fetch_add(1, Relaxed);
+        self.handling_nanos.fetch_add(nanos(took), Relaxed);
+        // Written by one loop at a time, so load and store do; an eighth of each batch's mean enters the average.
+        let recent = self.recent_nanos.load(Relaxed);
+        self.recent_nanos.store(recent - recent / 8 + nanos(took) / messages / 8, Relaxed);
+        if let Some(histograms) = self.histograms.get() {
+            histograms.handling.record(took.as_secs_f64(), &self.attributes);
+        }
+    }
+
+    /// How long what waits will take.
+    pub(super) fn retry_after(&self) -> Duration {
+        let waiting = self.depth.load(Relaxed).saturating_mul(self.recent_nanos.load(Relaxed));
+        Duration::from_nanos(waiting).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Relaxed);
+        if state == State::Running {
+            self.started_at_ms.store(self.clock.now_ms(), Relaxed);
+        }
+    }
+
+    pub(super) fn restarted(&self) {
+        self.restarts.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn snapshot(&self) -> ActorSnapshot {
+        let mean_us = |sum: &AtomicU64, count: &AtomicU64| {
+            sum.load(Relaxed).checked_div(count.load(Relaxed)).unwrap_or(0) / 1_000
+        };
+        let started_at_ms = Some(self.started_at_ms.load(Relaxed)).filter(|at| *at != NEVER);
+        ActorSnapshot {
+            actor: self.name,
+            shard: self.shard,
+            state: State::from_u8(self.state.load(Relaxed)),
+            depth: self.depth.load(Relaxed),
+            capacity: self.capacity,
+            handled: self.handled.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            expired: self.expired.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
+            wait_mean_us: mean_us(&self.wait_nanos, &self.waits),
+            handling_mean_us: mean_us(&self.handling_nanos, &self.batches),
+            started_at_ms,
+            since_restart_ms: started_at_ms.map(|at| self.clock.now_ms().saturating_sub(at)),
+        }
+    }
+}
+
+/// Every meter of a tree, as the observable instruments see them.
+#[derive(Default)]
+pub(super) struct Meters(Mutex<Vec<Arc<Meter>>>);
+
+/// 10 us to 10 s: a cached answer is at one end, a PSP in trouble at the other.
+const BOUNDARIES_S: [f64; 19] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+    0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+type Read = fn(&Meter) -> u64;
+
+impl Meters {
+    pub(super) fn add(&self, meter: Arc<Meter>) {
+        self.0.lock().push(meter);
+    }
+
+    /// Registers the instruments with the global meter provider of this moment (a no-op without one). The callbacks
+    /// hold the tree weakly: they end with it.
+    pub(super) fn export(self: &Arc<Self>) {
+        self.export_to(&global::meter("rialto"));
+    }
+
+    fn export_to(self: &Arc<Self>, otel: &OtelMeter) {
+        let wait = histogram(otel, "rialto_actor_wait", "how long messages wait in the mailbox");
+        let handling = histogram(otel, "rialto_actor_handling", "how long batches take");
+        for meter in self.0.lock().iter() {
+            meter.histograms.get_or_init(|| Histograms { wait: wait.clone(), handling: handling.clone() });
+        }
+        let counters: [(&'static str, &'static str, Read); 5] = [
+            ("rialto_actor_handled", "messages handled", |m| m.handled.load(Relaxed)),
+            ("rialto_actor_refused", "messages refused at the door", |m| m.refused.load(Relaxed)),
+            ("rialto_actor_expired", "messages not started: too late or abandoned", |m| m.expired.load(Relaxed)),
+            ("rialto_actor_lost", "messages that died in hand", |m| m.lost.load(Relaxed)),
+            ("rialto_actor_restarts", "restarts", |m| m.restarts.load(Relaxed)),
+        ];
+        for (name, description, read) in counters {
+            let meters = Arc::downgrade(self);
+            let counter = otel.u64_observable_counter(name).with_description(description);
+            counter.with_callback(move |observer| observe(&meters, observer, read)).build();
+        }
+        let gauges: [(&'static str, &'static str, Read); 3] = [
+            ("rialto_actor_depth", "messages that wait", |m| m.depth.load(Relaxed)),
+            ("rialto_actor_capacity", "messages that may wait", |m| m.capacity),
+            ("rialto_actor_state", "0 waiting, 1 starting, 2 running, 3 restarting, 4 stopped", |m| {
+                u64::from(m.state.load(Relaxed))
+            }),
+        ];
+        for (name, description, read) in gauges {
+            let meters = Arc::downgrade(self);
+            let gauge = otel.u64_observable_gauge(name).with_description(description);
+            gauge.with_callback(move |observer| observe(&meters, observer, read)).build();
+        }
+        let meters = Arc::downgrade(self);
+        otel.u64_observable_gauge("rialto_actor_since_restart")
+            .with_description("time since the present incarnation started")
+            .with_unit("s")
+            .with_callback(move |observer| {
+                observe(&meters, observer, |m| {
+                    let ms = m.snapshot().since_restart_ms.unwrap_or(0);
+                    u64::try_from(ms / 1_000).unwrap_or(0)
+                });
+            })
+            .build();
+    }
+}
+
+fn histogram(otel: &OtelMeter, name: &'static str, description: &'static str) -> Histogram<f64> {
+    otel.f64_histogram(name).with_description(description).with_unit("s").with_boundaries(BOUNDARIES_S.to_vec()).build()
+}
+
+fn observe(meters: &Weak<Meters>, observer: &dyn AsyncInstrument<u64>, read: Read) {
+    if let Some(meters) = meters.upgrade() {
+        for meter in meters.0.lock().iter() {
+            observer.observe(read(meter), &meter.attributes);
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+    fn meter() -> Meter {
+        Meter::new(&Options::new("till").shard(2).capacity(8), Clock::system())
+    }
+
+    #[test]
+    fn retry_after_is_depth_times_recent_handling_time() {
+        let meter = meter();
+        assert_eq!(meter.retry_after(), RETRY_AFTER_MIN);
+        meter.set_depth(100);
+        assert_eq!(meter.retry_after(), Duration::from_millis(100));
+        (0..200).for_each(|_| meter.handled(10, Duration::from_millis(100)));
+        let recent = meter.retry_after();
+        assert!(recent > Duration::from_millis(990) && recent < Duration::from_millis(1_010), "{recent:?}");
+        meter.set_depth(1_000_000);
+        assert_eq!(meter.retry_after(), RETRY_AFTER_MAX);
+    }
+
+    #[test]
+    fn a_snapshot_has_means_and_survives_json() {
+        let meter = meter();
+        assert_eq!(meter.snapshot().since_restart_ms, None);
+        meter.set_state(State::Running);
+        meter.waited(Duration::from_micros(10));
+        meter.waited(Duration::from_micros(30));
+        meter.handled(2, Duration::from_micros(50));
+        let snapshot = meter.snapshot();
+        assert_eq!((snapshot.wait_mean_us, snapshot.handling_mean_us, snapshot.handled), (20, 50, 2));
+        let json = serde_json::to_value(snapshot).unwrap();
+        assert_eq!((&json["state"], &json["shard"]), (&"running".into(), &2.into()));
+    }
+
+    #[test]
+    fn prometheus_sees_every_actor() {
+        let registry = prometheus::Registry::new();
+        let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
+        let provider = SdkMeterProvider::builder().with_reader(reader).build();
+        let meters = Arc::new(Meters::default());
+        meters.add(Arc::new(meter()));
+        meters.add(Arc::new(Meter::new(&Options::new("door"), Clock::system())));
+        meters.export_to(&provider.meter("rialto"));
+        {
+            let meters = meters.0.lock();
+            meters[0].set_depth(3);
+            meters[0].waited(Duration::from_micros(7));
+            meters[0].handled(2, Duration::from_millis(2));
+            meters[1].refused();
+        }
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let has = |name: &str, labels: &[&str], value: &str| {
+            text.lines().any(|line| {
+                line.starts_with(&format!("{name}{{"))
+                    && labels.iter().all(|label| line.contains(label))
+                    && line.ends_with(&format!(" {value}"))
+            })
+        };
+        let till = [r#"actor="till""#, r#"shard="2""#];
+        assert!(has("rialto_actor_depth", &till, "3"), "{text}");
+        assert!(has("rialto_actor_capacity", &till, "8"), "{text}");
+        assert!(has("rialto_actor_handled_total", &till, "2"), "{text}");
+        assert!(has("rialto_actor_refused_total", &[r#"actor="door""#], "1"), "{text}");
+        assert!(has("rialto_actor_wait_seconds_bucket", &[r#"le="0.00001""#], "1"), "{text}");
+        assert!(has("rialto_actor_handling_seconds_bucket", &[r#"le="0.0025""#], "1"), "{text}");
+    }
+
+    #[test]
+    fn export_works_without_a_provider() {
+        let meters = Arc::new(Meters::default());
+        meters.add(Arc::new(meter()));
+        meters.export();
+        meters.0.lock()[0].waited(Duration::from_micros(1));
+    }
+}

@@ -1,0 +1,137 @@
+//! Where actors run: each on its seat's thread, or all on one.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use actix_rt::{Arbiter, ArbiterHandle, System};
+use parking_lot::Mutex;
+
+/// Where actors run.
+#[derive(Clone)]
+pub struct Placement(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Arbiters(Arc<Arbiters>),
+    CurrentThread,
+}
+
+impl Placement {
+    /// One actix arbiter (an OS thread with a current-thread tokio runtime) for each seat name, made when first
+    /// needed; supervisors run on a thread of their own, so that no actor can block them. The threads end when the
+    /// last clone is dropped.
+    pub fn arbiters() -> Self {
+        Self(Kind::Arbiters(Arc::default()))
+    }
+
+    /// Everything on the `LocalSet` that `Supervisor::start` is called in. A blocked thread blocks the supervisors
+    /// too, so this is for simulation and tests.
+    pub fn current_thread() -> Self {
+        Self(Kind::CurrentThread)
+    }
+
+    /// Runs `f` where supervisors run; there it may spawn local tasks.
+    pub(super) fn on_supervisor_thread(&self, f: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        match &self.0 {
+            Kind::CurrentThread => f(),
+            Kind::Arbiters(arbiters) => {
+                arbiters.system()?.arbiter().spawn_fn(f);
+            }
+        }
+        Ok(())
+    }
+
+    /// The seat of this name. Call it on the supervisor thread only: actix makes arbiters where a `System` is.
+    pub(super) fn seat(&self, name: &str) -> io::Result<Seat> {
+        match &self.0 {
+            Kind::CurrentThread => Ok(Seat { arbiter: None, is_lost: Arc::default() }),
+            Kind::Arbiters(arbiters) => {
+                let mut seats = arbiters.seats.lock();
+                if let Some(seat) = seats.get(name) {
+                    return Ok(seat.clone());
+                }
+                let seat = Seat { arbiter: Some(Arbiter::try_new()?.handle()), is_lost: Arc::default() };
+                seats.insert(name.to_owned(), seat.clone());
+                Ok(seat)
+            }
+        }
+    }
+
+    /// Gives up a seat whose thread does not respond: the next call of [`Placement::seat`] makes a fresh one. The old
+    /// thread ends as soon as whatever blocks it lets go.
+    pub(super) fn give_up(&self, name: &str, seat: &Seat) {
+        let (Kind::Arbiters(arbiters), Some(arbiter)) = (&self.0, &seat.arbiter) else { return };
+        let mut seats = arbiters.seats.lock();
+        if seats.get(name).is_some_and(|current| Arc::ptr_eq(&current.is_lost, &seat.is_lost)) {
+            seats.remove(name);
+            seat.is_lost.store(true, Ordering::Release);
+            arbiter.stop();
+        }
+    }
+}
+
+/// One thread that actors sit on.
+#[derive(Clone)]
+pub(super) struct Seat {
+    arbiter: Option<ArbiterHandle>,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Seat {
+    /// Runs `f` on the seat's thread; there it may spawn local tasks.
+    pub(super) fn run(&self, f: impl FnOnce() + Send + 'static) {
+        match &self.arbiter {
+            None => f(),
+            // A thread that has ended drops `f`; the child is then found by its silence.
+            Some(arbiter) => {
+                arbiter.spawn_fn(f);
+            }
+        }
+    }
+
+    /// Whether the seat was given up, for any child on it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+}
+
+#[derive(Default)]
+struct Arbiters {
+    system: Mutex<Option<System>>,
+    seats: Mutex<HashMap<String, Seat>>,
+}
+
+impl Arbiters {
+    /// The actix `System` that arbiters need. Ours, not the caller's: a tree works the same under `actix_web::main`,
+    /// plain tokio and a test, and does not lose its threads when somebody else's system stops.
+    fn system(&self) -> io::Result<System> {
+        let mut system = self.system.lock();
+        if let Some(system) = &*system {
+            return Ok(system.clone());
+        }
+        let (made, ready) = mpsc::sync_channel(1);
+        thread::Builder::new().name("rialto-supervisor".to_owned()).spawn(move || {
+            let runner = System::new();
+            // The receiver waits below, in the same call.
+            let _ = made.send(System::current());
+            if let Err(error) = runner.run() {
+                tracing::error!(%error, "supervisor thread failed");
+            }
+        })?;
+        let made = ready.recv().map_err(|_| io::Error::other("the supervisor thread did not start"))?;
+        *system = Some(made.clone());
+        Ok(made)
+    }
+}
+
+impl Drop for Arbiters {
+    fn drop(&mut self) {
+        if let Some(system) = self.system.get_mut().take() {
+            system.stop();
+        }
+    }
+}
