@@ -1,0 +1,196 @@
+//! Actors that panic, hang, or lose what they hold, while money moves.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::node::{TestNode, eventually, order};
+
+const FAULTS: (&str, &str) = ("FAULTS__ENABLED", "true");
+/// The default deadline of an ask, with room for a busy machine.
+const DEADLINE: Duration = Duration::from_secs(8);
+
+async fn inject(shop: &TestNode, fault: Value) {
+    shop.post("/admin/faults", &fault).await.expect(200);
+}
+
+/// The actors of this name in the tree.
+async fn actors(shop: &TestNode, name: &str) -> Vec<Value> {
+    fn collect(node: &Value, name: &str, found: &mut Vec<Value>) {
+        if node["actor"] == name {
+            found.push(node.clone());
+        }
+        for child in node["children"].as_array().into_iter().flatten() {
+            collect(child, name, found);
+        }
+    }
+    let tree = shop.get("/admin/actors").await.expect(200).json();
+    let mut found = Vec::new();
+    collect(&tree, name, &mut found);
+    assert!(!found.is_empty(), "no {name} in {tree:#}");
+    found
+}
+
+async fn restarts(shop: &TestNode, name: &str) -> u64 {
+    actors(shop, name).await.iter().map(|actor| actor["restarts"].as_u64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn faults_are_refused_unless_enabled() {
+    let shop = TestNode::start().await;
+    let fault = json!({"actor": "shard_writer", "fault": "panic", "times": 1});
+    shop.post("/admin/faults", &fault).await.expect_problem(403, "faults_disabled");
+}
+
+/// Runs whole payments while each incarnation of `actor` panics once, and checks that nothing acknowledged is lost.
+async fn panics_under_load(actor: &str) {
+    let shop = TestNode::start_with(&[FAULTS, ("RESOLVER__AFTER_MS", "5100"), ("REQUESTS__GRACE_MS", "500")]).await;
+    let told = async |number: usize| {
+        let mut told = Vec::new();
+        for _ in 0..15 {
+            let body = order(&format!("MERCHANT-{number}"), 1_000);
+            let begun = Instant::now();
+            let answer = shop.post("/payments/authorize", &body).await;
+            assert!(begun.elapsed() < DEADLINE, "{:?}", begun.elapsed());
+            match answer.status {
+                200 => {
+                    let id = answer.json()["paymentId"].as_str().unwrap().to_owned();
+                    let body = json!({"merchantId": format!("MERCHANT-{number}"), "idempotencyKey": "capture"});
+                    let path = format!("/payments/capture/{id}");
+                    // A call that was interrupted is repeated with its key, as clients do.
+                    let captured = eventually("captured", async || {
+                        let answer = shop.post(&path, &body).await;
+                        (answer.status == 200).then_some(())
+                    });
+                    captured.await;
+                    told.push(id);
+                }
+                500 => assert_eq!(answer.code(), "internal"),
+                503 => assert!(["overloaded", "psp_unavailable"].contains(&answer.code().as_str()), "{}", answer.text),
+                other => panic!("{other}: {}", answer.text),
+            }
+        }
+        told
+    };
+    let panics = async {
+        for _ in 0..2 {
+            let before = restarts(&shop, actor).await;
+            inject(&shop, json!({"actor": actor, "fault": "panic", "times": 1})).await;
+            let begun = Instant::now();
+            // Workers without work die of their next wake; the tick is at most half a second away.
+            eventually("a fresh actor", async || (restarts(&shop, actor).await > before).then_some(())).await;
+            eventually("all running", async || {
+                actors(&shop, actor).await.iter().all(|actor| actor["state"] == "running").then_some(())
+            })
+            .await;
+            assert!(begun.elapsed() < Duration::from_secs(3), "back after {:?}", begun.elapsed());
+            // What was in hand has its second turn before the next panic: a message that dies twice is not tried again.
+            for merchant in ["MERCHANT-1", "MERCHANT-2"] {
+                eventually("both shards at work", async || {
+                    let answer = shop.post("/payments/authorize", &order(merchant, 1_000)).await;
+                    (answer.status == 200).then_some(())
+                })
+                .await;
+            }
+        }
+    };
+    let (told, ()) = tokio::join!(join_all((1..=8).map(told)), panics);
+    for id in told.into_iter().flatten() {
+        eventually(&format!("{id} captured"), async || {
+            let found = shop.get(&format!("/payments/{id}")).await.expect(200).json();
+            (found["status"] == "CAPTURED").then_some(())
+        })
+        .await;
+    }
+    shop.audit().await;
+}
+
+macro_rules! panics {
+    ($($test:ident $actor:literal;)*) => {$(
+        #[tokio::test]
+        async fn $test() {
+            panics_under_load($actor).await;
+        }
+    )*};
+}
+
+panics! {
+    a_shard_writer_panics_under_load "shard_writer";
+    a_rate_limiter_panics_under_load "rate_limiter";
+    an_idempotency_cache_panics_under_load "idempotency_cache";
+    the_psp_breaker_panics_under_load "breaker_psp";
+    the_event_log_breaker_panics_under_load "breaker_event_log";
+    an_outbox_publisher_panics_under_load "outbox_publisher";
+    a_settlement_retrier_panics_under_load "settlement_retrier";
+    a_refund_retrier_panics_under_load "refund_retrier";
+    a_resolver_panics_under_load "resolver";
+}
+
+/// Six of a kind share one supervisor: one panic each is more than its intensity, so the supervisor itself is restarted.
+#[tokio::test]
+async fn workers_of_all_partitions_panic_under_load() {
+    let shop = TestNode::start_with(&[FAULTS]).await;
+    for actor in ["settlement", "ledger_writer", "refund"] {
+        inject(&shop, json!({"actor": actor, "fault": "panic", "times": 1})).await;
+    }
+    for _ in 0..10 {
+        let payment = shop.captured(1_000).await;
+        shop.refund(&payment, json!({})).await.expect(200);
+        shop.eventually(&payment, "REFUNDED").await;
+        shop.ledger(&payment, 2).await;
+    }
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_kept_with_its_trace() {
+    let shop = TestNode::start_with(&[FAULTS]).await;
+    inject(&shop, json!({"actor": "shard_writer", "shard": 1, "fault": "panic", "times": 1})).await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let url = format!("{}/payments/authorize", shop.url);
+    let request = shop.http.post(url).header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    shop.send(request.json(&order("MERCHANT-1", 1_000))).await.expect_problem(500, "internal");
+    let letter = eventually("the dead letter", async || {
+        let letters = shop.get("/admin/actors/dead-letters").await.expect(200).json();
+        Some(letters["data"][0].clone()).filter(Value::is_object)
+    })
+    .await;
+    assert_eq!(
+        (&letter["actor"], &letter["shard"], &letter["kind"]),
+        (&json!("shard_writer"), &json!(1), &json!("authorize"))
+    );
+    assert_eq!(letter["trace_id"], trace, "{letter:#}");
+    shop.authorize(1_000).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_hangs_is_replaced() {
+    let shop =
+        TestNode::start_with(&[FAULTS, ("SHARD__ASK_DEADLINE_MS", "1000"), ("SUPERVISION__HANG_AFTER_MS", "1500")])
+            .await;
+    inject(&shop, json!({"actor": "shard_writer", "shard": 1, "fault": "hang", "times": 1})).await;
+    let begun = Instant::now();
+    let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
+    assert!(begun.elapsed() < DEADLINE);
+    answer.expect_problem(500, "internal");
+    // The other shard notices nothing.
+    shop.authorize_for("MERCHANT-2", 1_000).await;
+    eventually("the shard is back", async || {
+        let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn more_panics_than_the_intensity_allows_end_the_process() {
+    let mut shop = TestNode::start_with(&[FAULTS, ("SUPERVISION__RESTARTS_MAX", "2")]).await;
+    inject(&shop, json!({"actor": "resolver", "fault": "panic", "times": 1000})).await;
+    let status = shop.ended().await;
+    assert!(!status.success(), "{status}");
+    shop.restart().await;
+    shop.authorize(1_000).await;
+    shop.audit().await;
+}

@@ -1,0 +1,15 @@
+//! Black-box tests: the real program as a process of its own, spoken to over HTTP and the command line.
+
+mod node;
+
+mod bad_input;
+mod conflicts;
+mod contract;
+mod crashes;
+mod faults;
+mod idempotency;
+mod limits;
+mod listing;
+mod payments;
+mod psp_faults;
+mod startup;

@@ -1,0 +1,269 @@
+//! A `rialto serve` of a test's own, and the verbs with which a test tells its story.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// Longer than anything here takes on a busy machine; a test that waits so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
+
+/// A running node with its own data directory and port.
+pub struct TestNode {
+    pub url: String,
+    pub http: reqwest::Client,
+    process: Child,
+    data_dir: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+/// One HTTP answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The problem's code, of a problem that is whole.
+    pub fn code(&self) -> String {
+        let body = self.json();
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
+        assert_eq!(body["status"], self.status, "{}", self.text);
+        for member in ["type", "title", "code", "requestId"] {
+            assert!(body[member].is_string(), "{member}: {}", self.text);
+        }
+        assert!(body["retryable"].is_boolean(), "{}", self.text);
+        body["code"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub fn expect_problem(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text);
+        self
+    }
+}
+
+/// A payment that a test has made.
+#[derive(Debug, Clone)]
+pub struct Payment {
+    pub id: String,
+    pub merchant: String,
+}
+
+/// A key that no other call has used.
+pub fn new_key() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("key-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The body of an authorization in KRW with a key of its own.
+pub fn order(merchant: &str, amount: i64) -> Value {
+    json!({"merchantId": merchant, "amount": amount, "currency": "KRW", "idempotencyKey": new_key()})
+}
+
+/// Waits until `condition` gives a value.
+#[track_caller]
+pub fn eventually<T, F>(what: &str, condition: impl Fn() -> F) -> impl Future<Output = T>
+where
+    F: Future<Output = Option<T>>,
+{
+    let what = what.to_owned();
+    async move {
+        let begun = Instant::now();
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl TestNode {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings, by their names in the environment without the prefix: `("SHARD__MAX_BATCH", "1")`.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        let settings =
+            settings.iter().map(|(name, value)| (format!("RIALTO__{name}"), value.to_string())).collect::<Vec<_>>();
+        let (process, url) = launch(data_dir.path(), &settings).await;
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        Self { url, http, process, data_dir, settings }
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
+    /// SIGKILL, as a power cut for the process.
+    pub async fn kill(&mut self) {
+        self.process.start_kill().unwrap();
+        self.process.wait().await.unwrap();
+    }
+
+    /// A new process on the same data.
+    pub async fn restart(&mut self) {
+        let (process, url) = launch(self.data_dir.path(), &self.settings).await;
+        self.process = process;
+        self.url = url;
+    }
+
+    /// SIGTERM; how the process ended.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let id = self.process_id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        self.ended().await
+    }
+
+    /// How the process ended, once it has.
+    pub async fn ended(&mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("the process did not end").unwrap()
+    }
+
+    /// Runs `rialto audit` on the node's data, with nothing allowed in flight; waits until that is so. What is broken
+    /// at the end fails the test.
+    pub async fn audit(&self) {
+        let begun = Instant::now();
+        loop {
+            let mut command = Command::new(PROGRAM);
+            command.args(["audit", "--settled", "--data-dir"]).arg(self.data_dir.path());
+            let output = command.envs(self.settings.iter().cloned()).output().await.unwrap();
+            if output.status.success() {
+                return;
+            }
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(begun.elapsed() < PATIENCE, "{said}{}", String::from_utf8_lossy(&output.stderr));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// A body as it is, with a content type.
+    pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.url)).header("content-type", content_type);
+        self.send(request.body(body)).await
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        self.try_send(request).await.unwrap_or_else(|error| panic!("no answer: {error}"))
+    }
+
+    /// As `send`, for a node that may be dead.
+    pub async fn try_send(&self, request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, text: response.text().await? })
+    }
+
+    /// An authorized payment of `MERCHANT-1`.
+    pub async fn authorize(&self, amount: i64) -> Payment {
+        self.authorize_for("MERCHANT-1", amount).await
+    }
+
+    pub async fn authorize_for(&self, merchant: &str, amount: i64) -> Payment {
+        let answer = self.post("/payments/authorize", &order(merchant, amount)).await.expect(200);
+        let body = answer.json();
+        assert_eq!(body["status"], "AUTHORIZED");
+        Payment { id: body["paymentId"].as_str().unwrap().to_owned(), merchant: merchant.to_owned() }
+    }
+
+    /// A payment whose money is taken.
+    pub async fn captured(&self, amount: i64) -> Payment {
+        let payment = self.authorize(amount).await;
+        self.capture(&payment, json!({})).await.expect(200);
+        self.eventually(&payment, "CAPTURED").await;
+        payment
+    }
+
+    /// Asks for a capture; `more` are further members of the body.
+    pub async fn capture(&self, payment: &Payment, more: Value) -> Answer {
+        self.change("capture", payment, more).await
+    }
+
+    pub async fn void(&self, payment: &Payment, more: Value) -> Answer {
+        self.change("void", payment, more).await
+    }
+
+    pub async fn refund(&self, payment: &Payment, more: Value) -> Answer {
+        self.change("refund", payment, more).await
+    }
+
+    async fn change(&self, operation: &str, payment: &Payment, more: Value) -> Answer {
+        let mut body = json!({"merchantId": payment.merchant});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.post(&format!("/payments/{operation}/{}", payment.id), &body).await
+    }
+
+    pub async fn look_up(&self, payment: &Payment) -> Value {
+        self.get(&format!("/payments/{}", payment.id)).await.expect(200).json()
+    }
+
+    /// Waits until the payment has this status, and gives it.
+    pub async fn eventually(&self, payment: &Payment, status: &str) -> Value {
+        eventually(&format!("{} {status}", payment.id), async || {
+            Some(self.look_up(payment).await).filter(|found| found["status"] == status)
+        })
+        .await
+    }
+
+    /// Waits until the payment has `count` ledger entries, and gives them.
+    pub async fn ledger(&self, payment: &Payment, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} ledger entries of {}", payment.id), async || {
+            let found = self.get(&format!("/payments/{}?expand=ledger", payment.id)).await.expect(200).json();
+            let entries = found["ledger"].as_array().unwrap().clone();
+            (entries.len() >= count).then_some(entries)
+        })
+        .await
+    }
+}
+
+async fn launch(data_dir: &Path, settings: &[(String, String)]) -> (Child, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+    command.envs(settings.iter().cloned()).env("RUST_LOG", "warn");
+    command.stdout(Stdio::piped()).kill_on_drop(true);
+    let mut process = command.spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the node did not start").unwrap();
+    let line = line.expect("the node ended before it served");
+    let url = line.strip_prefix("rialto: serving on ").unwrap_or_else(|| panic!("unexpected: {line}")).to_owned();
+    (process, url)
+}

@@ -1,0 +1,165 @@
+//! A PSP that declines, is away, is slow, lies, or acts without telling.
+
+use rialto::infra::psp::simulator::books::Books;
+use serde_json::json;
+
+use crate::node::{Payment, TestNode, order};
+
+/// Magic amounts, and everything that waits made short.
+const FAST: &[(&str, &str)] = &[
+    ("PSP__SIMULATOR__MAGIC_AMOUNTS", "true"),
+    ("PSP__TIMEOUT_MS", "300"),
+    ("RESOLVER__AFTER_MS", "1000"),
+    ("RESOLVER__LADDER_MS", "[100, 200, 300, 400, 500]"),
+    ("RESOLVER__POLL_MS", "50"),
+    ("REQUESTS__RETRY_BASE_MS", "20"),
+    ("REQUESTS__RETRY_CAP_MS", "100"),
+    ("REQUESTS__GRACE_MS", "500"),
+    ("REQUESTS__POLL_MS", "50"),
+    // Breakers are not what these tests are about.
+    ("BREAKER__MINIMUM_CALLS", "1000000"),
+];
+
+async fn unknown(shop: &TestNode, amount: i64) -> Payment {
+    let body = order("MERCHANT-1", amount);
+    let answer = shop.post("/payments/authorize", &body).await.expect(202).json();
+    assert_eq!(answer["status"], "UNKNOWN");
+    let again = shop.post("/payments/authorize", &body).await.expect(202);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    Payment { id: answer["paymentId"].as_str().unwrap().to_owned(), merchant: "MERCHANT-1".to_owned() }
+}
+
+#[tokio::test]
+async fn an_effect_without_an_answer_is_found_by_the_resolver() {
+    let shop = TestNode::start_with(FAST).await;
+    for amount in [4_003, 4_007] {
+        let payment = unknown(&shop, amount).await;
+        let found = shop.eventually(&payment, "AUTHORIZED").await;
+        assert_eq!(found["amounts"]["authorized"], amount);
+    }
+    let books = Books::open_read_only(&shop.data_dir().join("psp.db")).await.unwrap();
+    assert_eq!(books.count("authorize").await.unwrap(), (2, 2), "no second authorize");
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn what_never_arrived_is_declined_in_the_end() {
+    let shop = TestNode::start_with(FAST).await;
+    let payment = unknown(&shop, 4_004).await;
+    shop.eventually(&payment, "DECLINED").await;
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_said_so_and_a_new_key_may_try_again() {
+    let shop = TestNode::start_with(FAST).await;
+    let body = order("MERCHANT-1", 4_005);
+    let answer = shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_unavailable");
+    assert_eq!(answer.json()["payment"]["status"], "DECLINED");
+    assert!(answer.json()["payment"]["message"].as_str().unwrap().contains("not_sent"));
+    shop.post("/payments/authorize", &order("MERCHANT-1", 4_000)).await.expect(200);
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn another_amount_than_asked_is_held() {
+    let shop = TestNode::start_with(FAST).await;
+    let payment = unknown(&shop, 4_006).await;
+    // The resolver asks again and again and never takes it.
+    for _ in 0..3 {
+        let before = shop.look_up(&payment).await["updatedAt"].clone();
+        crate::node::eventually("another look", async || {
+            let found = shop.look_up(&payment).await;
+            assert_eq!(found["status"], "UNKNOWN");
+            (found["updatedAt"] != before).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_an_unknown_outcome() {
+    let shop = TestNode::start_with(FAST).await;
+    let payment = unknown(&shop, 4_008).await;
+    shop.eventually(&payment, "AUTHORIZED").await;
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn captures_are_tried_again_until_the_psp_is_back() {
+    let shop = TestNode::start_with(FAST).await;
+    let payment = shop.authorize(5_001).await;
+    shop.capture(&payment, json!({})).await.expect(200);
+    shop.eventually(&payment, "CAPTURED").await;
+    let timeline = shop.get(&format!("/payments/{}/timeline", payment.id)).await.json();
+    let entries = timeline["entries"].as_array().unwrap();
+    assert_eq!(entries.iter().filter(|entry| entry["what"] == "retry").count(), 3, "{timeline:#}");
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_capture_that_cannot_be_made_fails_into_the_dead_letters() {
+    let shop = TestNode::start_with(FAST).await;
+    let payment = shop.authorize(5_002).await;
+    shop.capture(&payment, json!({})).await.expect(200);
+    let failed = shop.eventually(&payment, "CAPTURE_FAILED").await;
+    assert_eq!(failed["amounts"]["captured"], 0);
+    let letters = shop.get("/admin/dead-letters").await.expect(200).json();
+    let letter = &letters["data"][0];
+    assert_eq!(letter["topic"], "settlement.dlq");
+    assert_eq!(letter["retryCount"], 10);
+    assert_eq!(letter["eventKey"], payment.id);
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_gives_the_amount_back_to_refund() {
+    let shop = TestNode::start_with(FAST).await;
+    let payment = shop.captured(10_000).await;
+    for (amount, retries) in [(5_002, true), (5_003, false)] {
+        shop.refund(&payment, json!({"amount": amount})).await.expect(200);
+        let found = shop.eventually(&payment, "CAPTURED").await;
+        assert_eq!(found["amounts"]["refundable"], 10_000, "retries: {retries}");
+    }
+    shop.refund(&payment, json!({"amount": 5_001})).await.expect(200);
+    let found = shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
+    assert_eq!(found["amounts"]["refunded"], 5_001);
+    let shown = shop.get(&format!("/payments/{}?expand=refunds", payment.id)).await.json();
+    let refunds: Vec<_> = shown["refunds"].as_array().unwrap().iter().map(|refund| &refund["status"]).collect();
+    assert_eq!(refunds, ["FAILED", "FAILED", "REFUNDED"]);
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn an_open_breaker_refuses_at_once_and_leaves_the_key_free() {
+    let shop = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true"), ("BREAKER__OPEN_MS", "2000")]).await;
+    for _ in 0..5 {
+        shop.post("/payments/authorize", &order("MERCHANT-1", 4_005)).await.expect(503);
+    }
+    let body = order("MERCHANT-1", 1_000);
+    let refused = shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_unavailable");
+    let retry_after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=2).contains(&retry_after), "{retry_after}");
+    let ready = shop.get("/readyz").await.json();
+    assert_eq!(ready["capabilities"]["authorize"]["status"], "down");
+    // Half-open after two seconds: the same key is served, and three successes close the breaker.
+    crate::node::eventually("the breaker lets a trial through", async || {
+        let answer = shop.post("/payments/authorize", &body).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    shop.authorize(1_000).await;
+    shop.authorize(1_000).await;
+    let breakers = shop.get("/admin/breakers").await.expect(200).json();
+    assert_eq!(breakers["data"][0]["state"], "closed", "{breakers:#}");
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn declines_do_not_open_the_breaker() {
+    let shop = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]).await;
+    for _ in 0..20 {
+        shop.post("/payments/authorize", &order("MERCHANT-1", 4_002)).await.expect(402);
+    }
+    shop.authorize(1_000).await;
+}

@@ -1,0 +1,97 @@
+//! What a node refuses to start with, and how soon it serves.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+
+use crate::node::{PATIENCE, TestNode};
+
+/// Starts a node that must refuse; returns what it said.
+async fn refused(arguments: &[&str], settings: &[(&str, &str)]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
+    command.args(["serve", "--data-dir"]).arg(dir.path()).args(arguments);
+    command.envs(settings.iter().copied()).stdout(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it started").unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_named_with_what_is_allowed() {
+    for (name, value, said) in [
+        ("RIALTO__SHARD__MAX_BATCH", "0", vec!["shard.max_batch", "0", "1 to 1000"]),
+        ("RIALTO__SHARD__MAX_BATCH", "many", vec!["max_batch", "many"]),
+        ("RIALTO__SHARD__MAX_BATCHES", "7", vec!["max_batches"]),
+        ("RIALTO__PSP__SIMULATOR__DECLINE_PERMILLE", "2000", vec!["2000"]),
+    ] {
+        // A key from the environment is said as it is spelled there.
+        let text = refused(&["--listen", "127.0.0.1:0"], &[(name, value)]).await.to_lowercase();
+        for part in said {
+            assert!(text.contains(part), "{name}={value}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn open_to_the_world_only_on_purpose() {
+    let text = refused(&["--listen", "0.0.0.0:0"], &[]).await;
+    assert!(text.contains("--insecure"), "{text}");
+}
+
+#[tokio::test]
+async fn a_data_directory_has_one_owner() {
+    let shop = TestNode::start().await;
+    let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(shop.data_dir())
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("in use"));
+}
+
+#[tokio::test]
+async fn payments_are_not_dealt_out_anew() {
+    let mut shop = TestNode::start().await;
+    shop.terminate().await;
+    let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(shop.data_dir())
+        .env("RIALTO__SHARD__COUNT", "3")
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("shard.count"));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_named() {
+    let mut shop = TestNode::start().await;
+    shop.terminate().await;
+    let file = shop.data_dir().join("shard-1.db");
+    let shard = rialto::infra::sqlite::open_writer(&file).await.unwrap();
+    let insert = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29990101_000001_later', 0)";
+    sea_orm::ConnectionTrait::execute_unprepared(&shard, insert).await.unwrap();
+    shard.close().await.unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(shop.data_dir())
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("m29990101_000001_later"));
+}
+
+/// A bound for a debug build on a machine that runs other tests; the release's figure is in the README.
+#[tokio::test]
+async fn a_node_serves_soon() {
+    let begun = Instant::now();
+    let shop = TestNode::start().await;
+    shop.authorize(1_000).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
