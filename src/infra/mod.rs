@@ -4,6 +4,8 @@ pub mod cache;
 pub mod database;
 pub mod event_log;
 mod group_commit;
+pub mod lease;
 pub mod psp;
+pub mod redis;
 pub mod sqlite;
 pub mod telemetry;

@@ -99,74 +99,35 @@ impl LimitStore for MemoryLimits {
 
 #[cfg(test)]
 mod tests {
-    use super::LimitedAction::{Authorize, Capture, Refund};
     use super::*;
-
-    fn want(merchant: &str, action: LimitedAction, per_minute: u32) -> Take {
-        Take { merchant: merchant.into(), action, per_minute: NonZeroU32::new(per_minute).unwrap() }
-    }
+    use crate::infra::cache::limit_cases::{self, want};
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_empties_and_fills() {
         let limits = MemoryLimits::default();
-        let secs = Duration::from_secs;
-        // 3 a minute: one more every 20 s. (wait before the wish, allowed, remaining, reset)
-        for (i, (wait, allowed, remaining, reset)) in [
-            (0, true, 2, 20),
-            (0, true, 1, 40),
-            (0, true, 0, 60),
-            (0, false, 0, 20),
-            (5, false, 0, 15),
-            (15, true, 0, 60),
-            (40, true, 1, 40),
-            (600, true, 2, 20),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            tokio::time::advance(secs(wait)).await;
-            let taken = limits.take_many(&[want("MERCHANT-1", Refund, 3)]).await.unwrap();
-            assert_eq!(taken, [Taken { allowed, limit: 3, remaining, reset: secs(reset) }], "step {i}");
-        }
+        limit_cases::a_bucket_empties_and_fills(&limits, tokio::time::advance, Duration::ZERO).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn merchants_and_actions_do_not_share() {
-        let limits = MemoryLimits::default();
-        let wants = [
-            want("MERCHANT-1", Authorize, 1),
-            want("MERCHANT-1", Authorize, 1),
-            want("MERCHANT-2", Authorize, 1),
-            want("MERCHANT-1", Capture, 1),
-            want("MERCHANT-1", Refund, 2),
-            want("MERCHANT-1", Refund, 2),
-        ];
-        let taken = limits.take_many(&wants).await.unwrap();
-        let allowed: Vec<_> = taken.iter().map(|taken| taken.allowed).collect();
-        assert_eq!(allowed, [true, false, true, true, true, true]);
+        limit_cases::merchants_and_actions_do_not_share(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_real_limits_hold_to_the_last() {
-        let limits = MemoryLimits::default();
-        for (action, per_minute) in [(Authorize, 48_000), (Capture, 48_000), (Refund, 30_000)] {
-            let wants = vec![want("MERCHANT-1", action, per_minute); per_minute as usize + 1];
-            let taken = limits.take_many(&wants).await.unwrap();
-            assert_eq!(taken.iter().filter(|taken| taken.allowed).count(), per_minute as usize);
-            assert_eq!(taken[0].remaining, per_minute - 1);
-        }
+        limit_cases::the_real_limits_hold_to_the_last(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn merchants_with_full_buckets_are_forgotten() {
         let limits = MemoryLimits::default();
         for n in 0..CLEAN_UP_EVERY - 1 {
-            limits.take_many(&[want(&format!("MERCHANT-{n}"), Authorize, 60)]).await.unwrap();
+            limits.take_many(&[want(&format!("MERCHANT-{n}"), LimitedAction::Authorize, 60)]).await.unwrap();
         }
         let known = || limits.limiters.read().values().map(|limiter| limiter.len()).sum::<usize>();
         assert_eq!(known() as u64, CLEAN_UP_EVERY - 1);
         tokio::time::advance(Duration::from_secs(60)).await;
-        limits.take_many(&[want("MERCHANT-1", Authorize, 60)]).await.unwrap();
+        limits.take_many(&[want("MERCHANT-1", LimitedAction::Authorize, 60)]).await.unwrap();
         assert_eq!(known(), 1);
     }
 }

@@ -1,8 +1,11 @@
 //! What is kept to answer sooner, and what is counted to refuse in time: both may be lost without harm to money. Calls
 //! are in batches, because a store over the network is then reached once for all who wait.
 
+#[cfg(test)]
+mod limit_cases;
 pub mod limits;
 pub mod memory;
+pub mod redis;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

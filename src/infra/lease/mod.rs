@@ -1,0 +1,34 @@
+//! Leases: of several processes, the one that works. A lease spares double work and nothing more: that no payment is
+//! harmed by it, unique keys, versions and idempotency keys see to.
+
+pub mod redis;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::cache::CacheError;
+
+/// A lease that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The fencing token: it stays while the holder stays and grows with every change of holder.
+    pub token: i64,
+}
+
+/// Leases by name, each with one holder at most. `holder` must be unique among all processes.
+#[async_trait]
+pub trait LeaseStore: Send + Sync {
+    /// Takes or renews each of these leases, for `ttl` from now on. One answer for each, in order: `None` while another
+    /// holds it.
+    async fn hold_many(
+        &self,
+        holder: &str,
+        ttl: Duration,
+        names: &[Arc<str>],
+    ) -> Result<Vec<Option<Grant>>, CacheError>;
+
+    /// Gives those of these leases back that `holder` holds.
+    async fn release_many(&self, holder: &str, names: &[Arc<str>]) -> Result<(), CacheError>;
+}
