@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod event_worker;
 pub mod guarded_psp;
 pub mod idempotency_cache;
+pub mod leases;
 pub mod ledger_writer;
 mod outage;
 pub mod outbox_publisher;
@@ -15,5 +16,6 @@ pub mod retrier;
 pub mod settlement;
 pub mod shard_writer;
 pub mod shards;
+pub mod tenure;
 #[cfg(test)]
 mod testing;

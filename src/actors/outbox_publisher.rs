@@ -1,5 +1,5 @@
 //! Outbox publisher: tells the event log what a shard has committed.
-//! Receives: nudges after commits, and a tick as the safety net; both do the same scan.   Sends: marks to the shard writer.
+//! Receives: nudges after commits, and a tick; both do the same scan, where it has the tenure.   Sends: marks to the shard writer.
 //! Durable: nothing of its own; an event is marked only after the log has it.   In memory: nothing.
 //! A panic between append and mark has the events appended again; the log keeps one of each id.
 //! Limits: `outbox.batch_max` events at a time, in the order of their commits; `outbox.linger_ms` lets them gather.
@@ -13,6 +13,7 @@ use opentelemetry::metrics::Counter;
 
 use super::breaker::{Breaker, guarded};
 use super::shards::Shard;
+use super::tenure::Tenure;
 use crate::domain::command::Published;
 use crate::domain::event::known_topic;
 use crate::domain::{EventId, PaymentId};
@@ -23,6 +24,7 @@ use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
 /// See the file's header.
 pub struct OutboxPublisher {
     shard: Shard,
+    tenure: Tenure,
     log: Arc<dyn EventLog>,
     breaker: Handle<Breaker>,
     batch_max: u64,
@@ -33,8 +35,10 @@ pub struct OutboxPublisher {
 }
 
 impl OutboxPublisher {
+    /// Publishes what `shard` has committed to `log`, while it has the `tenure`.
     pub fn new(
         shard: Shard,
+        tenure: Tenure,
         log: Arc<dyn EventLog>,
         breaker: Handle<Breaker>,
         batch_max: u64,
@@ -44,6 +48,7 @@ impl OutboxPublisher {
         let labels = [KeyValue::new("shard", i64::from(shard.database.id.0))];
         Self {
             shard,
+            tenure,
             log,
             breaker,
             batch_max,
@@ -102,6 +107,9 @@ impl Actor for OutboxPublisher {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        if !self.tenure.is_to_work(ctx.clock().instant()) {
+            return Ok(Wake::Idle);
+        }
         // Commits come in quick succession: one append for several of them spares the log a sync each.
         tokio::time::sleep(self.linger).await;
         match self.publish(ctx).await {

@@ -1,6 +1,6 @@
 //! Rate limiter: holds each merchant to its rate of authorizations, captures and refunds.
 //! Receives: wishes to do one more.   Sends: nothing; all wishes that wait go to the limit store in one call.
-//! Durable: nothing.   In memory: while the store is out, the buckets of this host alone, in `local`.
+//! Durable: nothing.   In memory: while the store is out, the buckets of this host alone, in `local`, of its share.
 //! A panic costs the batch in hand (answered `Interrupted`); the buckets live in the stores and are kept.
 //! Limit: mailbox and batch as in [`options`]; a store that fails or takes over 250 ms is left alone for 1 s.
 
@@ -63,6 +63,7 @@ pub struct RateLimiter {
     store: Arc<dyn LimitStore>,
     local: Arc<MemoryLimits>,
     limits: Limits,
+    hosts: NonZeroU32,
     outage: Outage,
     meter: LimitMeter,
 }
@@ -73,10 +74,17 @@ pub fn options() -> Options {
 }
 
 impl RateLimiter {
-    /// Takes from `store`, and from `local` while the store is out. Both outlive the actor.
-    pub fn new(store: Arc<dyn LimitStore>, local: Arc<MemoryLimits>, limits: Limits) -> Self {
+    /// Takes from `store`, and from `local` while the store is out. Both outlive the actor. `hosts` is how many hosts take
+    /// requests: without the store, each allows its share of a limit, and at least 1 a minute.
+    pub fn new(store: Arc<dyn LimitStore>, local: Arc<MemoryLimits>, limits: Limits, hosts: NonZeroU32) -> Self {
         let outage = Outage::new("limits", "rialto_rate_limiter_degraded");
-        Self { store, local, limits, outage, meter: LimitMeter::default() }
+        Self { store, local, limits, hosts, outage, meter: LimitMeter::default() }
+    }
+
+    /// The wish against this host's share of the limit.
+    fn share(&self, want: &Take) -> Take {
+        let per_minute = NonZeroU32::new(want.per_minute.get() / self.hosts).unwrap_or(NonZeroU32::MIN);
+        Take { per_minute, ..want.clone() }
     }
 }
 
@@ -94,8 +102,9 @@ impl Actor for RateLimiter {
             Some(taken) => taken,
             None => {
                 wants.iter().for_each(|want| self.meter.degraded(want.action));
+                let shares: Vec<Take> = wants.iter().map(|want| self.share(want)).collect();
                 // Memory does not fail; if it did, a fresh actor would be the right answer.
-                self.local.take_many(&wants).await.map_err(Failure::new)?
+                self.local.take_many(&shares).await.map_err(Failure::new)?
             }
         };
         for ((want, taken), reply) in wants.iter().zip(taken).zip(replies) {
@@ -184,9 +193,17 @@ mod tests {
     }
 
     async fn limiter<F: Future>(tell: impl FnOnce(Handle<RateLimiter>, Arc<Store>) -> F) -> F::Output {
+        limiter_among(1, tell).await
+    }
+
+    async fn limiter_among<F: Future>(
+        hosts: u32,
+        tell: impl FnOnce(Handle<RateLimiter>, Arc<Store>) -> F,
+    ) -> F::Output {
+        let hosts = NonZeroU32::new(hosts).unwrap();
         let store = Arc::<Store>::default();
         let (given, local) = (store.clone(), Arc::<MemoryLimits>::default());
-        let factory = move || RateLimiter::new(given.clone(), local.clone(), limits(3));
+        let factory = move || RateLimiter::new(given.clone(), local.clone(), limits(3), hosts);
         story(options(), factory, |handle, _| tell(handle, store)).await
     }
 
@@ -238,5 +255,21 @@ mod tests {
             assert_eq!(store.batches.lock().len(), 2);
         })
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn allows_only_this_hosts_share_while_the_store_is_out() {
+        // (hosts, refunds that each allows of 3 a minute)
+        for (hosts, share) in [(1, 3), (2, 1), (3, 1), (4, 1)] {
+            limiter_among(hosts, async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
+                let taken = take(&limiter, "MERCHANT-1", Operation::Refund).await;
+                assert_eq!((taken.limit, taken.remaining), (3, 2), "the store's limit is that of all hosts");
+                store.is_out.store(true, Ordering::Relaxed);
+                let taken = join_all((0..4).map(|_| take(&limiter, "MERCHANT-1", Operation::Refund))).await;
+                assert_eq!(taken.iter().filter(|taken| taken.allowed).count(), share, "{hosts} hosts");
+                assert_eq!(taken[0].limit, share as u32);
+            })
+            .await;
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Resolver: settles authorizations whose outcome is unknown, and ends those whose time to capture has passed.
-//! Receives: a tick.   Sends: conclusions and expiries to the shard writer.
+//! Receives: a tick, heeded where it has the tenure.   Sends: conclusions and expiries to the shard writer.
 //! Durable: the payment holds when it is due and how often it was asked about (5 s, 30 s, 5 min, 1 h, 1 day).
 //! A panic costs nothing: what is due stays due. It only asks the PSP by key, it never authorizes.
 //! Limit: `batch_max` payments at once.
@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use super::guarded_psp::GuardedPsp;
 use super::shards::Shard;
+use super::tenure::Tenure;
 use crate::domain::command::{Conclusion, Expiry};
 use crate::domain::payment::{AMOUNT_MISMATCH, Payment, PaymentStatus};
 use crate::domain::psp::PspKey;
@@ -18,13 +19,15 @@ use crate::runtime::{Actor, Context, Failure, Never, Wake};
 /// See the file's header.
 pub struct Resolver {
     shard: Shard,
+    tenure: Tenure,
     psp: GuardedPsp,
     batch_max: u64,
 }
 
 impl Resolver {
-    pub fn new(shard: Shard, psp: GuardedPsp, batch_max: u64) -> Self {
-        Self { shard, psp, batch_max }
+    /// Resolves what is due on `shard`, while it has the `tenure`.
+    pub fn new(shard: Shard, tenure: Tenure, psp: GuardedPsp, batch_max: u64) -> Self {
+        Self { shard, tenure, psp, batch_max }
     }
 
     /// Looks at what is due. Returns whether there may be more.
@@ -79,6 +82,9 @@ impl Actor for Resolver {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        if !self.tenure.is_to_work(ctx.clock().instant()) {
+            return Ok(Wake::Idle);
+        }
         match self.resolve_due(ctx).await {
             Ok(true) => Ok(Wake::Again),
             Ok(false) => Ok(Wake::Idle),

@@ -1,5 +1,5 @@
 //! Retrier: tries again what is owed to the PSP and due: after a try that failed, or when its event never came.
-//! Receives: a tick.   Sends: attempts to the shard writer.
+//! Receives: a tick, heeded where it has the tenure.   Sends: attempts to the shard writer.
 //! Durable: the request holds tries and the next time (exponential backoff with jitter).   In memory: nothing.
 //! A panic costs nothing: what is due stays due. While the PSP's breaker is open nothing is tried and no try is counted.
 //! Limit: `requests.batch_max` requests at once; after `requests.tries_max` tries a request fails and is a dead letter.
@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use super::psp_work::{PspWork, Subject};
 use super::shards::Shard;
+use super::tenure::Tenure;
 use crate::domain::request::PspRequest;
 use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::DatabaseError;
@@ -17,13 +18,15 @@ use crate::runtime::{Actor, Context, Failure, Never, Wake};
 pub struct Retrier {
     work: PspWork,
     shard: Shard,
+    tenure: Tenure,
     is_for_refunds: bool,
     batch_max: usize,
 }
 
 impl Retrier {
-    pub fn new(work: PspWork, shard: Shard, is_for_refunds: bool, batch_max: usize) -> Self {
-        Self { work, shard, is_for_refunds, batch_max }
+    /// Retries what is due on `shard`, while it has the `tenure`.
+    pub fn new(work: PspWork, shard: Shard, tenure: Tenure, is_for_refunds: bool, batch_max: usize) -> Self {
+        Self { work, shard, tenure, is_for_refunds, batch_max }
     }
 
     /// Tries what is due. Returns whether there may be more.
@@ -57,6 +60,9 @@ impl Actor for Retrier {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        if !self.tenure.is_to_work(ctx.clock().instant()) {
+            return Ok(Wake::Idle);
+        }
         match self.retry(ctx).await {
             Ok(true) => Ok(Wake::Again),
             Ok(false) => Ok(Wake::Idle),

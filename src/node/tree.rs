@@ -1,5 +1,6 @@
 //! The supervision tree: who there is, who supervises whom, in which order they start, and on which thread they sit.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::actors::retrier::Retrier;
 use crate::actors::settlement::Settlement;
 use crate::actors::shard_writer::{Pruning, ShardWriter};
 use crate::actors::shards::{Shard, Shards};
+use crate::actors::tenure::Tenure;
 use crate::config::Config;
 use crate::domain::event::EVENT_PARTITIONS;
 use crate::domain::{IdGenerator, ShardMap};
@@ -172,7 +174,7 @@ impl Grower<'_> {
         let store = self.limits.clone();
         let local = Arc::new(MemoryLimits::default());
         let options = self.common(rate_limiter::options(), FRONT);
-        guards.actor(options, move || RateLimiter::new(store.clone(), local.clone(), limits))
+        guards.actor(options, move || RateLimiter::new(store.clone(), local.clone(), limits, NonZeroU32::MIN))
     }
 
     fn idempotency_cache(&self, guards: &mut Supervisor, answers: Arc<dyn AnswerCache>) -> Handle<IdempotencyCache> {
@@ -220,7 +222,14 @@ impl Grower<'_> {
             let (publishes, log, breaker) = (shard.clone(), self.log.clone(), breaker.clone());
             let (batch_max, linger) = (outbox.batch_max, Duration::from_millis(outbox.linger_ms));
             let publisher = publishers.actor(options, move || {
-                OutboxPublisher::new(publishes.clone(), log.clone(), breaker.clone(), batch_max, linger)
+                OutboxPublisher::new(
+                    publishes.clone(),
+                    Tenure::always(),
+                    log.clone(),
+                    breaker.clone(),
+                    batch_max,
+                    linger,
+                )
             });
             // Set once, here: before the start nobody nudges.
             let _ = nudge_publisher.set(publisher.nudger());
@@ -260,7 +269,9 @@ impl Grower<'_> {
             let options =
                 self.options(name, PIPELINE).shard(shard.database.id.0).tick(Duration::from_millis(settings.poll_ms));
             let (work, shard, batch_max) = (work.clone(), shard.clone(), settings.batch_max);
-            supervisor.actor(options, move || Retrier::new(work.clone(), shard.clone(), is_for_refunds, batch_max));
+            supervisor.actor(options, move || {
+                Retrier::new(work.clone(), shard.clone(), Tenure::always(), is_for_refunds, batch_max)
+            });
         }
     }
 
@@ -271,7 +282,7 @@ impl Grower<'_> {
                 .shard(shard.database.id.0)
                 .tick(Duration::from_millis(self.config.resolver.poll_ms));
             let (shard, psp, batch_max) = (shard.clone(), psp.clone(), self.config.requests.batch_max as u64);
-            supervisor.actor(options, move || Resolver::new(shard.clone(), psp.clone(), batch_max));
+            supervisor.actor(options, move || Resolver::new(shard.clone(), Tenure::always(), psp.clone(), batch_max));
         }
     }
 }

@@ -1,0 +1,241 @@
+//! Leases: holds this process's leases, by which one host works on a shard's outbox, retries and unknown outcomes.
+//! Receives: a tick.   Sends: nothing; holders read their `Tenure` at each wake. All leases are renewed in one call.
+//! Durable: nothing.   In memory: which leases were held at the last look; what the store said is in the `Lease`s.
+//! A panic costs one renewal, which a lease survives. A clean stop gives the leases back, so others take over at once.
+//! Limits: one call each [`RENEW_EVERY`]; a store that is out for longer than [`LEASE_TTL`] has every process work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge};
+
+use super::outage::Outage;
+use super::tenure::{LEASE_TTL, Lease, Standing};
+use crate::infra::lease::LeaseStore;
+use crate::runtime::{Actor, Clock, Context, Failure, Never, Options, Wake};
+
+/// How often leases are renewed, and wished for by those who do not hold them.
+pub const RENEW_EVERY: Duration = Duration::from_millis(500);
+
+/// See the file's header.
+pub struct Leases {
+    store: Arc<dyn LeaseStore>,
+    holder: Arc<str>,
+    leases: Arc<[Lease]>,
+    names: Vec<Arc<str>>,
+    outage: Outage,
+    /// How each lease stood at the last look.
+    seen: Vec<Option<Standing>>,
+    meter: LeaseMeter,
+}
+
+/// How the keeper of the leases runs.
+pub fn options() -> Options {
+    Options::new("leases").tick(RENEW_EVERY)
+}
+
+impl Leases {
+    /// Holds `leases` as `holder`, which must be unique among all processes. The leases outlive the actor.
+    pub fn new(store: Arc<dyn LeaseStore>, holder: Arc<str>, leases: Arc<[Lease]>) -> Self {
+        let names = leases.iter().map(|lease| lease.name().clone()).collect();
+        let (seen, outage) = (vec![None; leases.len()], Outage::new("leases", "rialto_leases_degraded"));
+        Self { store, holder, leases, names, outage, seen, meter: LeaseMeter::default() }
+    }
+
+    async fn renew(&mut self, clock: &Clock) {
+        // The store counts from when it is reached: what is counted from here ends sooner.
+        let asked = clock.instant();
+        let call = self.store.hold_many(&self.holder, LEASE_TTL, &self.names);
+        if let Some(grants) = self.outage.ask(clock, call).await {
+            for (lease, grant) in self.leases.iter().zip(grants) {
+                lease.settle(grant, asked);
+            }
+        }
+        self.measure(clock);
+    }
+
+    fn measure(&mut self, clock: &Clock) {
+        let now = clock.instant();
+        for (lease, seen) in self.leases.iter().zip(&mut self.seen) {
+            let standing = lease.standing(now);
+            let Some(before) = seen.replace(standing) else {
+                self.meter.stands(lease, standing);
+                continue;
+            };
+            if standing != before {
+                tracing::info!(lease.name = &**lease.name(), ?before, ?standing, "lease has changed");
+                self.meter.stands(lease, standing);
+                if matches!(before, Standing::Held(_)) && !matches!(standing, Standing::Held(_)) {
+                    self.meter.losses.add(1, &[label(lease)]);
+                }
+            }
+        }
+    }
+}
+
+impl Actor for Leases {
+    type Message = Never;
+
+    async fn started(&mut self, ctx: &Context) -> Result<(), Failure> {
+        self.renew(ctx.clock()).await;
+        Ok(())
+    }
+
+    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        self.renew(ctx.clock()).await;
+        Ok(Wake::Idle)
+    }
+
+    async fn stopping(&mut self, ctx: &Context) {
+        let now = ctx.clock().instant();
+        for lease in &*self.leases {
+            lease.settle(None, now);
+            self.meter.stands(lease, Standing::NotMine);
+        }
+        if self.outage.ask(ctx.clock(), self.store.release_many(&self.holder, &self.names)).await.is_none() {
+            tracing::info!("leases not given back, they end by themselves");
+        }
+    }
+}
+
+/// What is measured of the leases.
+struct LeaseMeter {
+    held: Gauge<u64>,
+    losses: Counter<u64>,
+}
+
+impl Default for LeaseMeter {
+    fn default() -> Self {
+        let meter = opentelemetry::global::meter("rialto");
+        let held = meter.u64_gauge("rialto_lease_held").with_description("1 while this process holds the lease");
+        let losses = meter.u64_counter("rialto_lease_losses").with_description("Leases held and lost to another");
+        Self { held: held.build(), losses: losses.build() }
+    }
+}
+
+impl LeaseMeter {
+    fn stands(&self, lease: &Lease, standing: Standing) {
+        self.held.record(u64::from(matches!(standing, Standing::Held(_))), &[label(lease)]);
+    }
+}
+
+fn label(lease: &Lease) -> KeyValue {
+    KeyValue::new("lease", lease.name().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::actors::testing::story;
+    use crate::infra::lease::redis::RedisLeases;
+    use crate::infra::redis::RedisPool;
+    use crate::infra::redis::testing::{RedisServer, eventually};
+
+    /// What a call may take: much for a healthy Redis on a busy machine.
+    const PATIENCE: Duration = Duration::from_millis(200);
+    /// Within which another host is to be at work.
+    const TAKEOVER: Duration = Duration::from_secs(5);
+
+    /// What a process knows.
+    struct Process {
+        leases: Arc<[Lease]>,
+        clock: Clock,
+    }
+
+    impl Process {
+        fn standings(&self) -> [Standing; 2] {
+            [0, 1].map(|i| self.leases[i].standing(self.clock.instant()))
+        }
+
+        /// Waits until it holds all, and returns the first token.
+        async fn holds(&self) -> i64 {
+            eventually(async || match self.standings() {
+                [Standing::Held(token), Standing::Held(_)] => Some(token),
+                _ => None,
+            })
+            .await
+        }
+    }
+
+    /// Runs a process as long as `tell` takes, then stops it in order.
+    async fn process<T>(redis: RedisPool, holder: &str, tell: impl AsyncFnOnce(Process) -> T) -> T {
+        let (store, holder): (_, Arc<str>) = (Arc::new(RedisLeases::new(redis)), holder.into());
+        let now = Clock::system().instant();
+        let leases: Arc<[Lease]> = ["publisher:shard-1", "resolver:shard-1"].map(|name| Lease::new(name, now)).into();
+        let given = leases.clone();
+        let factory = move || Leases::new(store.clone(), holder.clone(), given.clone());
+        story(options(), factory, |_, environment| tell(Process { leases, clock: environment.clock })).await
+    }
+
+    #[tokio::test]
+    async fn another_takes_over_within_5_s_of_a_death() {
+        let server = RedisServer::start().await;
+        let alive = Notify::new();
+        let mut first = Box::pin(process(server.impatient_pool(PATIENCE), "host 1", async |first| {
+            first.holds().await;
+            alive.notify_one();
+            pending::<()>().await;
+        }));
+        tokio::select! { () = &mut first => unreachable!("it waits forever"), () = alive.notified() => {} }
+        process(server.impatient_pool(PATIENCE), "host 2", async |second| {
+            let refused = async {
+                let until = second.clock.instant() + LEASE_TTL + RENEW_EVERY;
+                while second.clock.instant() < until {
+                    assert_eq!(second.standings(), [Standing::NotMine; 2]);
+                    tokio::time::sleep(RENEW_EVERY / 10).await;
+                }
+            };
+            tokio::select! { () = &mut first => unreachable!("it waits forever"), () = refused => {} }
+            // Dropped where it stands, without an orderly stop.
+            drop(first);
+            let died = second.clock.instant();
+            second.holds().await;
+            let took = second.clock.instant() - died;
+            assert!(took <= TAKEOVER, "{took:?}");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_clean_stop_hands_over_at_once_with_a_higher_token() {
+        let server = RedisServer::start().await;
+        let first = process(server.pool(), "host 1", async |first| first.holds().await).await;
+        let stopped = Clock::system().instant();
+        let second = process(server.pool(), "host 2", async |second| second.holds().await).await;
+        assert!(stopped.elapsed() < LEASE_TTL / 2, "{:?}", stopped.elapsed());
+        assert!(second > first);
+    }
+
+    #[tokio::test]
+    async fn without_a_store_everyone_works_and_when_it_heals_one_does() {
+        let mut server = RedisServer::start().await;
+        let pools = [server.impatient_pool(PATIENCE), server.impatient_pool(PATIENCE)];
+        let [pool_1, pool_2] = pools;
+        process(pool_1, "host 1", async |first| {
+            process(pool_2, "host 2", async |second| {
+                first.holds().await;
+                server.kill();
+                let all = async |expected: fn([Standing; 2]) -> bool| {
+                    eventually(async || expected([first.standings()[0], second.standings()[0]]).then_some(())).await;
+                };
+                all(|standings| standings == [Standing::Degraded; 2]).await;
+                server.restart().await;
+                all(|standings| {
+                    matches!(standings, [Standing::Held(_), Standing::NotMine] | [Standing::NotMine, Standing::Held(_)])
+                })
+                .await;
+            })
+            .await;
+        })
+        .await;
+    }
+}
