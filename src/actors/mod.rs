@@ -18,4 +18,6 @@ pub mod shard_writer;
 pub mod shards;
 pub mod tenure;
 #[cfg(test)]
+mod tenure_test;
+#[cfg(test)]
 mod testing;

@@ -1,0 +1,129 @@
+//! Whoever works under a tenure: nothing without it, everything once it is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+use super::breaker::{self, Breaker};
+use super::guarded_psp::GuardedPsp;
+use super::outbox_publisher::OutboxPublisher;
+use super::psp_work::PspWork;
+use super::resolver::Resolver;
+use super::retrier::Retrier;
+use super::shard_writer::{Pruning, ShardWriter};
+use super::shards::{Shard, Shards};
+use super::tenure::{Lease, Tenure};
+use super::testing::START_MS;
+use crate::config::SimulatorConfig;
+use crate::domain::command::{Change, ChangeOrder, Conclusion};
+use crate::domain::event::topics;
+use crate::domain::policy::Policy;
+use crate::domain::testing::{TRACE, approved, order};
+use crate::domain::{IdGenerator, ShardId, ShardMap, Timestamp};
+use crate::infra::database::ShardDatabase;
+use crate::infra::event_log::embedded::EmbeddedLog;
+use crate::infra::lease::Grant;
+use crate::infra::psp::simulator::Simulator;
+use crate::infra::redis::testing::eventually;
+use crate::runtime::{Clock, Environment, Intensity, Nudger, Options, Strategy, Supervisor};
+
+const TICK: Duration = Duration::from_millis(5);
+
+/// Work that is due at a shard: events to publish, requests to the PSP, payments of unknown outcome.
+async fn due(database: &ShardDatabase, clock: &Clock) -> [usize; 3] {
+    let now = Timestamp(clock.now_ms());
+    [
+        database.unpublished(10).await.unwrap().len(),
+        database.requests_due(now, false, 10).await.unwrap().len(),
+        database.payments_due(now, 10).await.unwrap().len(),
+    ]
+}
+
+/// One payment authorized and to be captured, another whose authorization has no outcome.
+async fn fill(shard: &Shard) {
+    let authorize = async |id| {
+        let order = order(id, 100);
+        shard.write(order.clone()).await.unwrap();
+        order
+    };
+    let first = authorize(1).await;
+    authorize(2).await;
+    let conclusion = Conclusion {
+        payment_id: first.payment_id,
+        scope: first.key_use.scope,
+        verdict: approved(100),
+        took_ms: 1,
+        request_id: "r".into(),
+        trace: TRACE,
+    };
+    shard.write(conclusion).await.unwrap().unwrap();
+    let capture = ChangeOrder {
+        payment_id: first.payment_id,
+        merchant_id: first.merchant_id,
+        change: Change::Capture { amount: None },
+        key_use: None,
+        request_id: "r".into(),
+        trace: TRACE,
+    };
+    shard.write(capture).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_publisher_the_retriers_and_the_resolver_work_under_a_tenure_alone() {
+    LocalSet::new().run_until(story()).await;
+}
+
+async fn story() {
+    let dir = tempfile::tempdir().unwrap();
+    let environment = Environment::simulated(7, START_MS);
+    let clock = environment.clock.clone();
+    let lease = Lease::new("all", clock.instant());
+    let database = ShardDatabase::open_sqlite(ShardId(1), &dir.path().join("shard.db"), true).await.unwrap();
+    let log = EmbeddedLog::open(&dir.path().join("events.db"), &topics().collect::<Vec<_>>()).await.unwrap();
+    let (books, config) = (dir.path().join("psp.db"), SimulatorConfig::default());
+    let psp = Simulator::start(&books, config, clock.clone(), environment.chance.clone());
+    let (log, psp) = (Arc::new(log), Arc::new(psp.await.unwrap()));
+    // Everything is due at once.
+    let at_once = Policy { resolve_after: Duration::ZERO, request_grace: Duration::ZERO, ..Policy::default() };
+    let policy = Arc::new(at_once);
+
+    let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
+    let breaker = root.actor(breaker::options("breaker"), || Breaker::new("all", breaker::Settings::default()));
+    let (writes, decides) = (database.clone(), policy.clone());
+    let writer = root.actor(Options::new("shard_writer"), move || {
+        let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
+        let nudger = Nudger::from_fn(|| {});
+        ShardWriter::new(writes.clone(), decides.clone(), IdGenerator::new(0), nudger, pruning)
+    });
+    let shard = Shard { writer, database };
+    let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![shard.clone()]);
+    let psp = GuardedPsp::new(psp, breaker.clone(), clock.clone(), Duration::from_secs(5));
+    let work = PspWork { psp: psp.clone(), shards, policy };
+    let given = || (shard.clone(), lease.tenure());
+    let (own, tenure): (Shard, Tenure) = given();
+    root.actor(Options::new("outbox_publisher").tick(TICK), move || {
+        OutboxPublisher::new(own.clone(), tenure.clone(), log.clone(), breaker.clone(), 10, Duration::ZERO)
+    });
+    let (own, tenure) = given();
+    root.actor(Options::new("retrier").tick(TICK), move || {
+        Retrier::new(work.clone(), own.clone(), tenure.clone(), false, 10)
+    });
+    let (own, tenure) = given();
+    root.actor(Options::new("resolver").tick(TICK), move || {
+        Resolver::new(own.clone(), tenure.clone(), psp.clone(), 10)
+    });
+    let running = root.start().await;
+
+    fill(&shard).await;
+    let waiting = due(&shard.database, &clock).await;
+    assert!(waiting.iter().all(|count| *count > 0), "{waiting:?}");
+    tokio::time::sleep(40 * TICK).await;
+    assert_eq!(due(&shard.database, &clock).await, waiting);
+    eventually(async || {
+        lease.settle(Some(Grant { token: 1 }), clock.instant());
+        (due(&shard.database, &clock).await == [0; 3]).then_some(())
+    })
+    .await;
+    running.stop(Duration::from_secs(1)).await;
+}
