@@ -1,11 +1,12 @@
 # Rust may have been installed by scripts/setup a moment ago.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup run test
+.PHONY: help setup run test test-servers
 
 help:
 	@echo "make run    install what is missing, build, and serve on http://127.0.0.1:8080 with its data in ./data"
-	@echo "make test   install what is missing, then check Cargo.lock, formatting and lints, and run all tests"
+	@echo "make test   install what is missing, then check Cargo.lock, deployment files, formatting and lints, and run all tests"
+	@echo "make test-servers  test scripts/servers, which runs MariaDB, Redis and Kafka without containers"
 	@echo "make setup  only install what is missing: C compiler, curl, pkg-config, Rust"
 
 setup:
@@ -18,6 +19,10 @@ run: setup
 test: setup
 	@echo "test: is Cargo.lock current?"
 	@cargo metadata --locked --format-version 1 >/dev/null
+	scripts/check-deploy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+
+test-servers:
+	tests/servers.sh
