@@ -13,7 +13,7 @@ use crate::domain::command::Burial;
 use crate::domain::dead_letter::{DeadLetter, Source};
 use crate::domain::event::Consumer;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
-use crate::infra::event_log::{self, Delivery, EventLog};
+use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
 /// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up the
@@ -81,14 +81,22 @@ impl<W: Work> EventWorker<W> {
     }
 
     /// Applies the next records of one topic. Returns whether there may be more at once.
-    async fn advance(&mut self, topic: usize, ctx: &Context) -> Result<bool, event_log::EventLogError> {
+    async fn advance(&mut self, topic: usize, ctx: &Context) -> Result<bool, EventLogError> {
         let reader = &mut self.topics[topic];
         let now = ctx.clock().instant();
         let mut batch: Vec<(Delivery, u32, Timestamp)> = reader.due(now, self.batch_max);
         let room = self.batch_max - batch.len();
         let mut is_full = false;
         if room > 0 && reader.put_off.len() + batch.len() < PUT_OFF_MAX {
-            let fetched = reader.consumer.fetch(room).await?;
+            let fetched = match reader.consumer.fetch(room).await {
+                Ok(fetched) => fetched,
+                // Whoever has the partition now starts from what is committed, so nothing here is owed to anyone.
+                Err(EventLogError::Reassigned) => {
+                    reader.forget();
+                    return Ok(true);
+                }
+                Err(error) => return Err(error),
+            };
             is_full = fetched.len() == room;
             if let Some(last) = fetched.last() {
                 reader.next_offset = last.offset + 1;
@@ -170,6 +178,16 @@ pub fn trace_of(delivery: &Delivery) -> TraceContext {
 }
 
 impl TopicReader {
+    fn new(consumer: Box<dyn event_log::Consumer>) -> Self {
+        Self { consumer, put_off: BTreeMap::new(), next_offset: 0, committed: 0 }
+    }
+
+    /// Forgets the partition's records and offsets.
+    fn forget(&mut self) {
+        self.put_off.clear();
+        (self.next_offset, self.committed) = (0, 0);
+    }
+
     /// Takes out what was put off until now.
     fn due(&mut self, now: tokio::time::Instant, max: usize) -> Vec<(Delivery, u32, Timestamp)> {
         let offsets: Vec<i64> = self
@@ -184,7 +202,7 @@ impl TopicReader {
     }
 
     /// Commits up to the first record that is not done.
-    async fn commit(&mut self) -> Result<(), event_log::EventLogError> {
+    async fn commit(&mut self) -> Result<(), EventLogError> {
         let done = self.put_off.keys().next().copied().unwrap_or(self.next_offset);
         if done > self.committed {
             self.consumer.commit(done).await?;
@@ -201,7 +219,7 @@ impl<W: Work> Actor for EventWorker<W> {
         for topic in W::CONSUMER.topics() {
             let consumer =
                 self.log.consumer(W::CONSUMER.name(), topic.name(), self.partition).await.map_err(Failure::new)?;
-            self.topics.push(TopicReader { consumer, put_off: BTreeMap::new(), next_offset: 0, committed: 0 });
+            self.topics.push(TopicReader::new(consumer));
         }
         Ok(())
     }
