@@ -6,11 +6,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::committer::Committer;
 use super::member::Member;
 use super::place::Epoch;
 use super::settings::Settings;
@@ -30,6 +30,7 @@ pub(super) struct Group {
     member: Arc<Member>,
     /// Owned by the thread and by what is under way.
     consumer: Weak<KafkaConsumer>,
+    committer: Committer,
     is_leaving: Arc<AtomicBool>,
     has_left: parking_lot::Mutex<Receiver<()>>,
 }
@@ -48,6 +49,7 @@ impl Group {
             settings: settings.clone(),
             member,
             consumer: Arc::downgrade(&consumer),
+            committer: Committer::start(&consumer, settings.request_timeout).map_err(no_thread)?,
             is_leaving: is_leaving.clone(),
             has_left: parking_lot::Mutex::new(has_left),
         };
@@ -61,7 +63,7 @@ impl Group {
             let _ = left.send(());
         };
         let thread = std::thread::Builder::new().name(format!("kafka-{}", group.member.group)).spawn(serve);
-        thread.map_err(|error| KafkaError::ClientCreation(error.to_string())).map(|_| group)
+        thread.map_err(no_thread).map(|_| group)
     }
 
     /// Leaves the group, so that others get its partitions at once.
@@ -78,7 +80,6 @@ impl Group {
 
     /// A reader begins, at the committed offset. Blocks.
     pub(super) fn open(&self, topic: &'static str, partition: u32) -> Result<Epoch, EventLogError> {
-        let _assigned = self.member.fence.read();
         let (epoch, back_to) = self.member.place(topic, partition)?.lock().reopen();
         if let Some(offset) = back_to {
             self.move_to(topic, partition, offset)?;
@@ -96,69 +97,27 @@ impl Group {
         self.member.place(topic, partition)?.lock().fetch(topic, max, seen)
     }
 
-    /// Commits, unless the partition has another owner or reader since: theirs is the offset now. Blocks.
-    pub(super) fn commit(
+    /// Commits, unless the partition has another owner or reader since: theirs is the offset now. Returns whether it
+    /// was still the caller's.
+    pub(super) async fn commit(
         &self,
         topic: &'static str,
         partition: u32,
         offset: i64,
         seen: Epoch,
-    ) -> Result<(), EventLogError> {
-        // While this is held no partition changes hands, so the broker cannot take the offset for the next owner's.
-        let _assigned = self.member.fence.read();
-        let place = self.member.place(topic, partition)?;
-        if !place.lock().is_ours_since(seen) {
-            tracing::debug!(topic, partition, offset, "commit of a partition that is another's now");
-            return Ok(());
-        }
-        let at = self.at(topic, partition, offset).map_err(unavailable)?;
-        match self.consumer()?.commit(&at, CommitMode::Sync) {
-            Ok(()) => {
-                place.lock().committed(offset);
-                Ok(())
-            }
-            // The group is giving out its partitions anew, and this one's next owner starts from the last commit.
-            Err(KafkaError::ConsumerCommit(
-                code @ (RDKafkaErrorCode::RebalanceInProgress
-                | RDKafkaErrorCode::IllegalGeneration
-                | RDKafkaErrorCode::UnknownMemberId
-                | RDKafkaErrorCode::AssignmentLost),
-            )) => {
-                tracing::debug!(topic, partition, offset, %code, "commit during a rebalance");
-                Ok(())
-            }
-            Err(error) => Err(unavailable(error)),
-        }
+    ) -> Result<bool, EventLogError> {
+        self.committer.commit(topic, partition, offset, seen).await
     }
 
-    /// Moves what is committed and what is fetched next. Blocks.
-    pub(super) fn seek(
-        &self,
-        topic: &'static str,
-        partition: u32,
-        offset: i64,
-        seen: Epoch,
-    ) -> Result<(), EventLogError> {
-        let (consumer, wire_topic) = (self.consumer()?, self.settings.wire_name(topic));
-        let at = i32::try_from(partition).unwrap_or(i32::MAX);
-        let (_, end) =
-            consumer.fetch_watermarks(&wire_topic, at, self.settings.request_timeout).map_err(unavailable)?;
-        if !(0..=end).contains(&offset) {
-            return Err(EventLogError::OffsetOutOfRange { offset, end });
-        }
-        let _assigned = self.member.fence.read();
-        let place = self.member.place(topic, partition)?;
-        if !place.lock().is_ours_since(seen) {
-            return Err(EventLogError::Reassigned);
-        }
-        let list = self.at(topic, partition, offset).map_err(unavailable)?;
-        consumer.commit(&list, CommitMode::Sync).map_err(unavailable)?;
-        place.lock().committed(offset);
-        self.move_to(topic, partition, offset)
+    /// The offset behind the partition's last record. Blocks.
+    pub(super) fn end(&self, topic: &'static str, partition: u32) -> Result<i64, EventLogError> {
+        let (wire_topic, at) = (self.member.wire_topic(topic), i32::try_from(partition).unwrap_or(i32::MAX));
+        let watermarks = self.consumer()?.fetch_watermarks(&wire_topic, at, self.settings.request_timeout);
+        watermarks.map(|(_, end)| end).map_err(unavailable)
     }
 
-    /// Has librdkafka fetch from `offset` on; what it has fetched already is dropped.
-    fn move_to(&self, topic: &'static str, partition: u32, offset: i64) -> Result<(), EventLogError> {
+    /// Has librdkafka fetch from `offset` on; what it has fetched already is dropped. Blocks.
+    pub(super) fn move_to(&self, topic: &'static str, partition: u32, offset: i64) -> Result<(), EventLogError> {
         let consumer = self.consumer()?;
         let place = self.member.place(topic, partition)?;
         let started = Instant::now();
@@ -181,7 +140,7 @@ impl Group {
     fn at(&self, topic: &str, partition: u32, offset: i64) -> Result<TopicPartitionList, KafkaError> {
         let mut list = TopicPartitionList::new();
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        list.add_partition_offset(&self.settings.wire_name(topic), partition, Offset::Offset(offset))?;
+        list.add_partition_offset(&self.member.wire_topic(topic), partition, Offset::Offset(offset))?;
         Ok(list)
     }
 }
@@ -208,6 +167,10 @@ fn serve(consumer: &Arc<KafkaConsumer>) {
             }
         }
     }
+}
+
+fn no_thread(error: std::io::Error) -> KafkaError {
+    KafkaError::ClientCreation(error.to_string())
 }
 
 fn unavailable(error: KafkaError) -> EventLogError {

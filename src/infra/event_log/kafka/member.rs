@@ -1,8 +1,9 @@
 //! What librdkafka calls back in a consumer group: partitions come and go, statistics are told.
 
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
@@ -13,13 +14,16 @@ use super::client_log;
 use super::lag::Lags;
 use super::nudges::Nudges;
 use super::place::{Place, Places};
+use super::settings::Settings;
 use crate::infra::event_log::EventLogError;
 
 pub(super) struct Member {
     /// Rialto's name of the group.
     pub(super) group: &'static str,
-    /// Held while an offset is on its way to the broker; partitions are let go of only when none is.
-    pub(super) fence: RwLock<()>,
+    /// Held while offsets are on their way to the broker.
+    pub(super) fence: Mutex<()>,
+    /// How long a partition that is to be let go of waits for them. After that the broker knows them for outdated.
+    fence_timeout: Duration,
     topic_prefix: String,
     topics: Vec<&'static str>,
     places: Places<Self>,
@@ -33,15 +37,16 @@ impl Member {
     pub(super) fn new(
         group: &'static str,
         topics: &[(&'static str, u32)],
-        topic_prefix: String,
+        settings: &Settings,
         nudges: Nudges,
         lags: Lags,
     ) -> Self {
         let places = topics.iter().flat_map(|&(topic, partitions)| (0..partitions).map(move |at| (topic, at)));
         Self {
             group,
-            fence: RwLock::new(()),
-            topic_prefix,
+            fence: Mutex::new(()),
+            fence_timeout: settings.request_timeout,
+            topic_prefix: settings.topic_prefix.clone(),
             topics: topics.iter().map(|(topic, _)| *topic).collect(),
             places: places.map(|place| (place, Mutex::default())).collect(),
             nudges,
@@ -56,7 +61,11 @@ impl Member {
     }
 
     pub(super) fn wire_topics(&self) -> Vec<String> {
-        self.topics.iter().map(|topic| format!("{}{topic}", self.topic_prefix)).collect()
+        self.topics.iter().map(|topic| self.wire_topic(topic)).collect()
+    }
+
+    pub(super) fn wire_topic(&self, topic: &str) -> String {
+        format!("{}{topic}", self.topic_prefix)
     }
 
     pub(super) fn place(&self, topic: &'static str, partition: u32) -> Result<&Mutex<Place<Self>>, EventLogError> {
@@ -64,8 +73,8 @@ impl Member {
         self.places.get(&(topic, partition)).ok_or_else(|| EventLogError::UnknownTopic(topic.to_owned()))
     }
 
+    /// The process leaves the group.
     pub(super) fn let_go_of_all(&self) {
-        let _none_under_way = self.fence.write();
         for ((topic, partition), place) in &self.places {
             place.lock().reassign(None);
             self.lags.forget(self.group, topic, *partition);
@@ -89,7 +98,7 @@ impl Member {
     fn let_go(&self, list: &TopicPartitionList) {
         let places = self.places_in(list);
         tracing::info!(group = self.group, ?places, "partitions let go of");
-        let _none_under_way = self.fence.write();
+        let _fence = self.fence.try_lock_for(self.fence_timeout);
         for (topic, partition) in places {
             if let Some(place) = self.places.get(&(topic, partition)) {
                 place.lock().reassign(None);
@@ -103,12 +112,10 @@ impl Member {
         tracing::info!(group = self.group, ?places, "partitions taken over");
         // There is none when the process is leaving the group.
         let Some(consumer) = self.consumer.get().and_then(Weak::upgrade) else { return };
-        let _none_under_way = self.fence.write();
         for (topic, partition) in places {
             let Some(place) = self.places.get(&(topic, partition)) else { continue };
-            let wire_topic = format!("{}{topic}", self.topic_prefix);
             let at = i32::try_from(partition).unwrap_or(i32::MAX);
-            let mut queue = consumer.split_partition_queue(&wire_topic, at);
+            let mut queue = consumer.split_partition_queue(&self.wire_topic(topic), at);
             if let Some(queue) = &mut queue {
                 let nudges = self.nudges.clone();
                 queue.set_nonempty_callback(move || nudges.nudge(topic, partition));

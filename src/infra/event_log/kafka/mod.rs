@@ -2,6 +2,7 @@
 //! partitions are spread over them.
 
 mod client_log;
+mod committer;
 mod group;
 mod lag;
 mod look;
@@ -62,8 +63,7 @@ impl KafkaLog {
         }
         let topics =
             known.topics().iter().map(|topic| self.topics.find(topic.name())).collect::<Result<Vec<_>, _>>()?;
-        let prefix = self.settings.topic_prefix.clone();
-        let member = Member::new(known.name(), &topics, prefix, self.nudges.clone(), self.lags.clone());
+        let member = Member::new(known.name(), &topics, &self.settings, self.nudges.clone(), self.lags.clone());
         let joined = Group::join(&self.settings, member);
         let group = Arc::new(joined.map_err(|error| EventLogError::Unavailable(error.to_string()))?);
         groups.insert(known.name(), group.clone());
@@ -140,13 +140,20 @@ impl Consumer for KafkaConsumer {
     }
 
     async fn commit(&self, next_offset: i64) -> Result<(), EventLogError> {
-        let (group, topic, partition, epoch) = (self.group.clone(), self.topic, self.partition, self.epoch);
-        blocking(move || group.commit(topic, partition, next_offset, epoch)).await
+        self.group.commit(self.topic, self.partition, next_offset, self.epoch).await.map(drop)
     }
 
     async fn seek(&mut self, offset: i64) -> Result<(), EventLogError> {
-        let (group, topic, partition, epoch) = (self.group.clone(), self.topic, self.partition, self.epoch);
-        blocking(move || group.seek(topic, partition, offset, epoch)).await
+        let (group, topic, partition) = (self.group.clone(), self.topic, self.partition);
+        let end = blocking(move || group.end(topic, partition)).await?;
+        if !(0..=end).contains(&offset) {
+            return Err(EventLogError::OffsetOutOfRange { offset, end });
+        }
+        if !self.group.commit(topic, partition, offset, self.epoch).await? {
+            return Err(EventLogError::Reassigned);
+        }
+        let group = self.group.clone();
+        blocking(move || group.move_to(topic, partition, offset)).await
     }
 }
 

@@ -81,8 +81,11 @@ impl<C: ConsumerContext + 'static> Place<C> {
         Ok(found)
     }
 
-    pub(super) fn committed(&mut self, offset: i64) {
-        self.restart = Some(offset);
+    /// The offset was committed by the reader of that epoch.
+    pub(super) fn committed(&mut self, offset: i64, seen: Epoch) {
+        if self.is_ours_since(seen) {
+            self.restart = Some(offset);
+        }
     }
 
     /// What is handed out next is the record at `offset`.

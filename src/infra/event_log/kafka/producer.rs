@@ -90,12 +90,7 @@ impl Generation {
         for placed in records {
             acknowledgements.push(self.enqueue(placed).await?);
         }
-        let acknowledged = acknowledgements.into_iter().map(async |acknowledgement| match acknowledgement.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err((error, _))) => Err(error),
-            Err(_) => Err(KafkaError::Canceled),
-        });
-        try_join_all(acknowledged).await.map(drop)
+        try_join_all(acknowledgements.into_iter().map(acknowledged)).await.map(drop)
     }
 
     async fn enqueue(&self, placed: &Placed) -> Result<DeliveryFuture, KafkaError> {
@@ -126,5 +121,14 @@ impl Generation {
     fn close(&self) {
         *self.is_closed.write() = true;
         self.producer.purge(PurgeConfig::default().queue().inflight());
+    }
+}
+
+/// Waits until a record is durable.
+async fn acknowledged(acknowledgement: DeliveryFuture) -> Result<(), KafkaError> {
+    match acknowledgement.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(error),
+        Err(_) => Err(KafkaError::Canceled),
     }
 }

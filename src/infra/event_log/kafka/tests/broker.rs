@@ -149,7 +149,7 @@ async fn a_broker_that_hangs_costs_no_record_and_no_order() {
         return;
     };
     let log = Arc::new(KafkaLog::open(settings.clone(), TOPICS).await.unwrap());
-    let impatient = Settings { append_timeout: Duration::from_secs(1), ..settings };
+    let impatient = Settings { append_timeout: Duration::from_secs(1), ..settings.clone() };
     let publisher = Arc::new(KafkaLog::open(impatient, TOPICS).await.unwrap());
     let (appended, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     // Two shards append beside each other, each its own payments, and repeat what fails, until told to end.
@@ -174,12 +174,27 @@ async fn a_broker_that_hangs_costs_no_record_and_no_order() {
         let goal = counter.load(Ordering::Relaxed) + more;
         eventually("appends", async || (counter.load(Ordering::Relaxed) >= goal).then_some(())).await;
     };
+    let partition = partition_of("pay_0", 6);
+    let mut reader = log.consumer(SETTLEMENT, REQUESTED, partition).await.unwrap();
     for _ in 0..2 {
         reached(&appended, 50).await;
+        next(&mut reader, 1).await;
         let stopped = Stopped::new(pid.clone());
+        let begun_at = Instant::now();
+        let commit = reader.commit(1).await;
+        assert!(matches!(commit, Err(EventLogError::Unavailable(_))), "{commit:?}");
+        reader = log.consumer(SETTLEMENT, REQUESTED, partition).await.unwrap();
+        assert!(begun_at.elapsed() < 2 * settings.request_timeout, "{:?}", begun_at.elapsed());
         reached(&failed, 5).await;
         drop(stopped);
     }
+    eventually("a commit", async || {
+        let fetched = reader.fetch(100).await.ok()?;
+        reader.commit(fetched.last()?.offset + 1).await.ok()?;
+        let progress = log.progress(SETTLEMENT, REQUESTED).await.unwrap();
+        (progress[partition as usize].committed > fetched[0].offset).then_some(())
+    })
+    .await;
     reached(&appended, 50).await;
     is_over.store(true, Ordering::Relaxed);
     let counts = futures_util::future::join_all(shards).await;
