@@ -66,9 +66,13 @@ impl Group {
         thread.map_err(no_thread).map(|_| group)
     }
 
-    /// Leaves the group, so that others get its partitions at once.
+    /// Begins to leave the group, so that others get its partitions at once.
     pub(super) fn leave(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the group is left. Blocks.
+    pub(super) fn left(&self) {
         if self.has_left.lock().recv_timeout(LEAVE_WITHIN).is_err() {
             tracing::warn!(group = self.member.group, "the consumer group could not be left in time");
         }

@@ -33,7 +33,7 @@ use super::partitioner::partition_of;
 use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Progress, Record};
 use crate::domain::event;
 
-/// The log. Dropping it leaves its consumer groups, which may take a few seconds.
+/// The log. Dropping it leaves its consumer groups, which blocks for a few seconds at most.
 pub struct KafkaLog {
     settings: Settings,
     topics: Topics,
@@ -73,9 +73,9 @@ impl KafkaLog {
 
 impl Drop for KafkaLog {
     fn drop(&mut self) {
-        for group in self.groups.get_mut().values() {
-            group.leave();
-        }
+        let groups = self.groups.get_mut();
+        groups.values().for_each(|group| group.leave());
+        groups.values().for_each(|group| group.left());
     }
 }
 

@@ -8,8 +8,10 @@ use parking_lot::RwLock;
 use crate::infra::event_log::Nudge;
 
 /// By topic and partition.
+type Listeners = BTreeMap<(&'static str, u32), Vec<Nudge>>;
+
 #[derive(Clone, Default)]
-pub(super) struct Nudges(Arc<RwLock<BTreeMap<(&'static str, u32), Vec<Nudge>>>>);
+pub(super) struct Nudges(Arc<RwLock<Listeners>>);
 
 impl Nudges {
     pub(super) fn add(&self, topic: &'static str, partition: u32, nudge: Nudge) {

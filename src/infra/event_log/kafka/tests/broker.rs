@@ -1,20 +1,19 @@
 //! On a real broker, `RIALTO_TEST_KAFKA=host:port`. The test that stops it for a while needs `RIALTO_TEST_KAFKA_PID` too.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 
 /// A prefix of its own for each test, on the broker to test with; `None` says that there is no such broker.
 fn broker() -> Option<Settings> {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let Ok(brokers) = std::env::var("RIALTO_TEST_KAFKA") else {
         println!("skipped: RIALTO_TEST_KAFKA names no broker");
         return None;
     };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
-    let topic_prefix = format!("test-{now}-{}.", COUNT.fetch_add(1, Ordering::Relaxed));
+    let topic_prefix = format!("test-{:x}.", RandomState::new().hash_one("prefix"));
     Some(Settings { topic_prefix, ..Settings::new(brokers) })
 }
 
@@ -153,7 +152,7 @@ async fn a_broker_that_hangs_costs_no_record_and_no_order() {
     let publisher = Arc::new(KafkaLog::open(impatient, TOPICS).await.unwrap());
     let (appended, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     // Two shards append beside each other, each its own payments, and repeat what fails, until told to end.
-    let is_over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
     let shards = [0, 1].map(|shard| {
         let (publisher, appended, failed) = (publisher.clone(), appended.clone(), failed.clone());
         let is_over = is_over.clone();

@@ -181,6 +181,19 @@ async fn an_append_that_fails_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn nothing_of_an_append_that_failed_comes_late() {
+    let cluster = cluster();
+    let log = open(&cluster).await;
+    log.append(vec![record(1, 0)]).await.unwrap();
+    cluster.broker_down(1).unwrap();
+    log.append((1..50).map(|id| record(1, id)).collect()).await.unwrap_err();
+    cluster.broker_up(1).unwrap();
+    eventually("an append", async || log.append(vec![record(1, 99)]).await.ok()).await;
+    let found = all(&log, REQUESTED).await;
+    assert_eq!(first_arrivals(&found)["pay_1"], ["evt_0", "evt_99"]);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_refused() {
     let cluster = cluster();
     let log = open(&cluster).await;
