@@ -1,7 +1,7 @@
 //! Event worker: brings one partition of a consumer group's topics to the work that is done on each event.
 //! Receives: nudges when records were appended, and a tick; both do the same fetch.   Sends: what its work sends.
 //! Durable: the group's offset, committed only after the effects of all records below it.   In memory: what is put off.
-//! A panic costs nothing: the next incarnation goes on from the committed offset, and effects happen once.
+//! A panic costs nothing, nor does a partition that changes hands: whoever is next goes on from the committed offset.
 //! Limits: `batch_max` records at once; `PUT_OFF_MAX` records that wait for their shard before the partition does.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::domain::command::Burial;
 use crate::domain::dead_letter::{DeadLetter, Source};
 use crate::domain::event::Consumer;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
-use crate::infra::event_log::{self, Delivery, EventLog};
+use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
 /// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up the
@@ -81,14 +81,22 @@ impl<W: Work> EventWorker<W> {
     }
 
     /// Applies the next records of one topic. Returns whether there may be more at once.
-    async fn advance(&mut self, topic: usize, ctx: &Context) -> Result<bool, event_log::EventLogError> {
+    async fn advance(&mut self, topic: usize, ctx: &Context) -> Result<bool, EventLogError> {
         let reader = &mut self.topics[topic];
         let now = ctx.clock().instant();
         let mut batch: Vec<(Delivery, u32, Timestamp)> = reader.due(now, self.batch_max);
         let room = self.batch_max - batch.len();
         let mut is_full = false;
         if room > 0 && reader.put_off.len() + batch.len() < PUT_OFF_MAX {
-            let fetched = reader.consumer.fetch(room).await?;
+            let fetched = match reader.consumer.fetch(room).await {
+                Ok(fetched) => fetched,
+                // Whoever has the partition now starts from what is committed, so nothing here is owed to anyone.
+                Err(EventLogError::Reassigned) => {
+                    reader.forget();
+                    return Ok(true);
+                }
+                Err(error) => return Err(error),
+            };
             is_full = fetched.len() == room;
             if let Some(last) = fetched.last() {
                 reader.next_offset = last.offset + 1;
@@ -170,6 +178,16 @@ pub fn trace_of(delivery: &Delivery) -> TraceContext {
 }
 
 impl TopicReader {
+    fn new(consumer: Box<dyn event_log::Consumer>) -> Self {
+        Self { consumer, put_off: BTreeMap::new(), next_offset: 0, committed: 0 }
+    }
+
+    /// Forgets the partition's records and offsets.
+    fn forget(&mut self) {
+        self.put_off.clear();
+        (self.next_offset, self.committed) = (0, 0);
+    }
+
     /// Takes out what was put off until now.
     fn due(&mut self, now: tokio::time::Instant, max: usize) -> Vec<(Delivery, u32, Timestamp)> {
         let offsets: Vec<i64> = self
@@ -184,7 +202,7 @@ impl TopicReader {
     }
 
     /// Commits up to the first record that is not done.
-    async fn commit(&mut self) -> Result<(), event_log::EventLogError> {
+    async fn commit(&mut self) -> Result<(), EventLogError> {
         let done = self.put_off.keys().next().copied().unwrap_or(self.next_offset);
         if done > self.committed {
             self.consumer.commit(done).await?;
@@ -201,7 +219,7 @@ impl<W: Work> Actor for EventWorker<W> {
         for topic in W::CONSUMER.topics() {
             let consumer =
                 self.log.consumer(W::CONSUMER.name(), topic.name(), self.partition).await.map_err(Failure::new)?;
-            self.topics.push(TopicReader { consumer, put_off: BTreeMap::new(), next_offset: 0, committed: 0 });
+            self.topics.push(TopicReader::new(consumer));
         }
         Ok(())
     }
@@ -217,5 +235,138 @@ impl<W: Work> Actor for EventWorker<W> {
             again |= self.advance(topic, ctx).await.map_err(Failure::new)?;
         }
         Ok(if again { Wake::Again } else { Wake::Idle })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use async_trait::async_trait;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::actors::shard_writer::ShardWriter;
+    use crate::actors::shards::Shard;
+    use crate::actors::testing::story;
+    use crate::domain::{ShardId, ShardMap};
+    use crate::infra::database::ShardDatabase;
+    use crate::infra::event_log::{Nudge, Progress, Record};
+    use crate::runtime::{Environment, Intensity, Options, Strategy, Supervisor};
+
+    type Fetched = Result<Vec<Delivery>, EventLogError>;
+
+    /// A log whose one partition gives what it is told to, and what was made of it.
+    #[derive(Default)]
+    struct Script {
+        fetches: Mutex<VecDeque<Fetched>>,
+        commits: Mutex<Vec<i64>>,
+        applied: Mutex<Vec<i64>>,
+    }
+
+    struct Scripted(Arc<Script>);
+
+    #[async_trait]
+    impl EventLog for Scripted {
+        async fn consumer(&self, _: &str, _: &str, _: u32) -> Result<Box<dyn event_log::Consumer>, EventLogError> {
+            Ok(Box::new(Self(self.0.clone())))
+        }
+
+        async fn append(&self, _: Vec<Record>) -> Result<(), EventLogError> {
+            unreachable!("workers only read")
+        }
+
+        fn partitions(&self, _: &str) -> Result<u32, EventLogError> {
+            unreachable!("workers know theirs")
+        }
+
+        fn on_append(&self, _: &str, _: u32, _: Nudge) -> Result<(), EventLogError> {
+            unreachable!("workers are nudged by others")
+        }
+
+        async fn progress(&self, _: &str, _: &str) -> Result<Vec<Progress>, EventLogError> {
+            unreachable!("workers know their own")
+        }
+
+        async fn read(&self, _: &str, _: u32, _: i64, _: usize) -> Fetched {
+            unreachable!("workers read in a group")
+        }
+    }
+
+    #[async_trait]
+    impl event_log::Consumer for Scripted {
+        async fn fetch(&mut self, _: usize) -> Fetched {
+            self.0.fetches.lock().pop_front().unwrap_or_else(|| Ok(Vec::new()))
+        }
+
+        async fn commit(&self, next_offset: i64) -> Result<(), EventLogError> {
+            self.0.commits.lock().push(next_offset);
+            Ok(())
+        }
+
+        async fn seek(&mut self, _: i64) -> Result<(), EventLogError> {
+            unreachable!("workers go on")
+        }
+    }
+
+    /// Finds something else down at offset 5.
+    struct NotFive(Arc<Script>);
+
+    impl Work for NotFive {
+        const CONSUMER: Consumer = Consumer::Refund;
+
+        async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<Applied> {
+            let offsets = deliveries.iter().map(|delivery| delivery.offset);
+            self.0.applied.lock().extend(offsets.clone());
+            offsets.map(|offset| if offset == 5 { Applied::Later } else { Applied::Done }).collect()
+        }
+    }
+
+    fn delivery(offset: i64) -> Delivery {
+        let record = Record {
+            topic: "payment.refund-requested",
+            key: String::new(),
+            id: offset.to_string(),
+            kind: "".into(),
+            source: "".into(),
+            time_ms: 0,
+            subject: String::new(),
+            traceparent: None,
+            payload: String::new(),
+        };
+        Delivery { partition: 0, offset, record }
+    }
+
+    /// What a worker of these fetches commits and applies in ten seconds.
+    async fn work(fetches: impl IntoIterator<Item = Fetched>) -> (Vec<i64>, Vec<i64>) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = ShardDatabase::open_sqlite(ShardId(1), &dir.path().join("shard.db"), true).await.unwrap();
+        let mut idle = Supervisor::new("idle", Strategy::OneForOne, Intensity::default(), &Environment::service());
+        let writer = idle.actor(Options::new("shard_writer"), || -> ShardWriter { unreachable!("nothing is buried") });
+        let shards = Shards::new(ShardMap::dealt(std::num::NonZeroU32::MIN), vec![Shard { writer, database }]);
+        let script = Arc::new(Script { fetches: Mutex::new(fetches.into_iter().collect()), ..Script::default() });
+        let log = Arc::new(Scripted(script.clone()));
+        let made = script.clone();
+        tokio::time::pause();
+        let options = Options::new("event_worker").tick(Duration::from_millis(100));
+        let worker =
+            move || EventWorker::new(NotFive(made.clone()), log.clone(), shards.clone(), 0, 10, IdGenerator::new(0));
+        story(options, worker, |_, _| tokio::time::sleep(Duration::from_secs(10))).await;
+        (script.commits.lock().clone(), script.applied.lock().clone())
+    }
+
+    #[tokio::test]
+    async fn what_is_put_off_is_tried_again_and_holds_the_offset() {
+        let (commits, applied) = work([Ok(vec![delivery(4), delivery(5), delivery(6)])]).await;
+        assert_eq!(commits, [5]);
+        assert!(applied.iter().filter(|offset| **offset == 5).count() > 5, "{applied:?}");
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_was_reassigned_is_begun_afresh() {
+        let before = vec![delivery(5), delivery(6)];
+        let (commits, applied) = work([Ok(before), Err(EventLogError::Reassigned), Ok(vec![delivery(2)])]).await;
+        assert_eq!(commits, [5, 3], "the place is where the log says");
+        assert_eq!(applied, [5, 6, 2], "what was put off is the next owner's");
     }
 }

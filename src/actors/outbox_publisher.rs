@@ -1,7 +1,7 @@
 //! Outbox publisher: tells the event log what a shard has committed.
 //! Receives: nudges after commits, and a tick; both do the same scan, where it has the tenure.   Sends: marks to the shard writer.
 //! Durable: nothing of its own; an event is marked only after the log has it.   In memory: nothing.
-//! A panic between append and mark has the events appended again; the log keeps one of each id.
+//! A panic between append and mark has the events appended again; consumers apply one of each id.
 //! Limits: `outbox.batch_max` events at a time, in the order of their commits; `outbox.linger_ms` lets them gather.
 
 use std::borrow::Cow;

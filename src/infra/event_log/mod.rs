@@ -2,6 +2,7 @@
 //! each remember how far they have come. Shaped so that Apache Kafka fits behind it as well as a file.
 
 pub mod embedded;
+pub mod kafka;
 mod partitioner;
 
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ pub struct Record {
     pub topic: &'static str,
     /// Chooses the partition; records with one key keep their order. Rialto's is the payment's id.
     pub key: String,
-    /// `ce_id`: unique over all topics, which is how the log knows a record that comes again.
+    /// `ce_id`: unique over all topics, by which a record that comes again is known.
     pub id: String,
     /// `ce_type`.
     pub kind: Cow<'static, str>,
@@ -64,12 +65,18 @@ pub enum EventLogError {
     UnknownTopic(String),
     #[error("topic {topic} has no partition {partition}")]
     UnknownPartition { topic: String, partition: u32 },
+    #[error("no consumer group {0}")]
+    UnknownGroup(String),
     #[error("offset {offset} is outside 0..={end}")]
     OffsetOutOfRange { offset: i64, end: i64 },
     /// The log cannot be reached or written. An append may or may not have happened; appending the same records again
     /// is safe.
     #[error("event log unavailable: {0}")]
     Unavailable(String),
+    /// The partition has changed hands since the reader last looked: it was taken from this process or given to it. Said
+    /// once; what the reader knew of it is void, and its place is at the committed offset again.
+    #[error("the partition was assigned anew")]
+    Reassigned,
 }
 
 /// Called after records were appended; it must be quick and must not block.
@@ -78,8 +85,9 @@ pub type Nudge = Arc<dyn Fn() + Send + Sync>;
 /// A durable log of events.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Appends the records, in order; they are durable when this returns. A record whose id the log has already is left
-    /// out, so that an append of unknown outcome can be repeated.
+    /// Appends the records, in order; they are durable when this returns. An append of unknown outcome can be repeated
+    /// with the same records: the log may then hold some twice, which consumers know by their ids, but their first
+    /// arrivals are in order.
     async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError>;
 
     /// How many partitions a topic has: its consumers are numbered `0..partitions`.
@@ -87,6 +95,7 @@ pub trait EventLog: Send + Sync {
 
     /// The group's reader of one partition, standing at the group's committed offset, or at 0 for a new group. A group
     /// has at most one reader of a partition at a time; one that replaces another starts again from what was committed.
+    /// Where groups are spread over processes, the reader of a partition that is another's now delivers nothing.
     async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError>;
 
     /// Has `nudge` called whenever records were appended to the partition, after they are durable. A nudge carries no
@@ -105,9 +114,11 @@ pub trait EventLog: Send + Sync {
 #[async_trait]
 pub trait Consumer: Send {
     /// Up to `max` records from the place on, moving it behind them; none if there are none, without waiting.
+    /// [`EventLogError::Reassigned`] if what is known of the place is void.
     async fn fetch(&mut self, max: usize) -> Result<Vec<Delivery>, EventLogError>;
 
-    /// Records, durably, that everything below `next_offset` is done. The place does not move.
+    /// Records, durably, that everything below `next_offset` is done. The place does not move. Does nothing when the
+    /// partition is another's by now.
     async fn commit(&self, next_offset: i64) -> Result<(), EventLogError>;
 
     /// Moves the place and what is committed to `offset`, back or forth: from there on all is delivered again.

@@ -1,0 +1,208 @@
+//! On a real broker, `RIALTO_TEST_KAFKA=host:port`. The test that stops it for a while needs `RIALTO_TEST_KAFKA_PID` too.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::*;
+
+/// A prefix of its own for each test, on the broker to test with; `None` says that there is no such broker.
+fn broker() -> Option<Settings> {
+    let Ok(brokers) = std::env::var("RIALTO_TEST_KAFKA") else {
+        println!("skipped: RIALTO_TEST_KAFKA names no broker");
+        return None;
+    };
+    let topic_prefix = format!("test-{:x}.", RandomState::new().hash_one("prefix"));
+    Some(Settings { topic_prefix, ..Settings::new(brokers) })
+}
+
+#[tokio::test]
+async fn topics_are_created_once_and_keep_their_partitions() {
+    let Some(settings) = broker() else { return };
+    let topics: Vec<_> = event::topics().collect();
+    let log = KafkaLog::open(settings.clone(), &topics).await.unwrap();
+    log.append((0..20).map(|id| record(id, id)).collect()).await.unwrap();
+    let again = KafkaLog::open(settings.clone(), &topics).await.unwrap();
+    assert_eq!(all(&again, REQUESTED).await.len(), 20);
+    let changed = KafkaLog::open(settings, &[("payment.dlq", 6)]).await.err();
+    assert!(matches!(changed, Some(OpenError::PartitionsChanged { found: 3, wanted: 6, .. })), "{changed:?}");
+}
+
+/// One process of the system: a reader for every partition, and what they were given.
+struct Process {
+    log: KafkaLog,
+    consumers: Vec<Box<dyn Consumer>>,
+}
+
+impl Process {
+    async fn start(settings: &Settings) -> Self {
+        let log = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
+        let mut consumers = Vec::new();
+        for partition in 0..6 {
+            consumers.push(log.consumer(SETTLEMENT, REQUESTED, partition).await.unwrap());
+        }
+        Self { log, consumers }
+    }
+
+    /// Works on what is there, and commits it.
+    async fn work(&mut self, seen: &mut Vec<Delivery>) -> BTreeSet<u32> {
+        let mut from = BTreeSet::new();
+        for consumer in &mut self.consumers {
+            let fetched = match consumer.fetch(100).await {
+                Err(EventLogError::Reassigned) => continue,
+                fetched => fetched.unwrap(),
+            };
+            if let Some(last) = fetched.last() {
+                from.insert(last.partition);
+                consumer.commit(last.offset + 1).await.unwrap();
+            }
+            seen.extend(fetched);
+        }
+        from
+    }
+}
+
+#[tokio::test]
+async fn a_group_shares_its_partitions_and_loses_nothing() {
+    let Some(settings) = broker() else { return };
+    // So long that only a member that leaves properly can be gone in time.
+    let settings = Settings { session_timeout: Duration::from_secs(15), ..settings };
+    let (mut seen, mut given) = (Vec::new(), 0..);
+    let mut one = Process::start(&settings).await;
+    let publisher = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
+    let mut publish = async || {
+        let records = (0..30).map(|key| record(key, given.next().unwrap())).collect();
+        publisher.append(records).await.unwrap();
+    };
+
+    eventually("all partitions for one", async || {
+        publish().await;
+        (one.work(&mut seen).await.len() == 6).then_some(())
+    })
+    .await;
+
+    let mut two = Process::start(&settings).await;
+    let of_two = eventually("half of the partitions for each", async || {
+        publish().await;
+        let (of_one, of_two) = (one.work(&mut seen).await, two.work(&mut seen).await);
+        (of_one.len() == 3 && of_two.len() == 3 && of_one.is_disjoint(&of_two)).then_some(of_two)
+    })
+    .await;
+
+    // The first process is late with a commit of what is the second one's now.
+    let lost = *of_two.first().unwrap();
+    let before = two.log.progress(SETTLEMENT, REQUESTED).await.unwrap();
+    assert!(before[lost as usize].committed > 1);
+    one.consumers[lost as usize].commit(1).await.unwrap();
+    assert_eq!(two.log.progress(SETTLEMENT, REQUESTED).await.unwrap()[lost as usize], before[lost as usize]);
+
+    let left_at = Instant::now();
+    tokio::task::spawn_blocking(move || drop(two)).await.unwrap();
+    eventually("all partitions for the one that stays", async || {
+        publish().await;
+        (one.work(&mut seen).await.len() == 6).then_some(())
+    })
+    .await;
+    assert!(left_at.elapsed() < settings.session_timeout, "{:?}", left_at.elapsed());
+
+    eventually("nothing left over", async || {
+        one.work(&mut seen).await;
+        let progress = publisher.progress(SETTLEMENT, REQUESTED).await.unwrap();
+        progress.iter().all(|place| place.lag() == 0).then_some(())
+    })
+    .await;
+    let count = given.next().unwrap();
+    let arrived = first_arrivals(&seen);
+    for key in 0..30 {
+        let ids = (key..count).step_by(30).map(|id| format!("evt_{id}"));
+        assert_eq!(arrived[format!("pay_{key}").as_str()], ids.collect::<Vec<_>>());
+    }
+}
+
+/// A broker that hangs until this is dropped.
+struct Stopped(String);
+
+impl Stopped {
+    fn new(pid: String) -> Self {
+        signal("-STOP", &pid);
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(name: &str, pid: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_broker_that_hangs_costs_no_record_and_no_order() {
+    let Some(settings) = broker() else { return };
+    let Ok(pid) = std::env::var("RIALTO_TEST_KAFKA_PID") else {
+        println!("skipped: RIALTO_TEST_KAFKA_PID names no broker to stop");
+        return;
+    };
+    let log = Arc::new(KafkaLog::open(settings.clone(), TOPICS).await.unwrap());
+    let impatient = Settings { append_timeout: Duration::from_secs(1), ..settings.clone() };
+    let publisher = Arc::new(KafkaLog::open(impatient, TOPICS).await.unwrap());
+    let (appended, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    // Two shards append beside each other, each its own payments, and repeat what fails, until told to end.
+    let is_over = Arc::new(AtomicBool::new(false));
+    let shards = [0, 1].map(|shard| {
+        let (publisher, appended, failed) = (publisher.clone(), appended.clone(), failed.clone());
+        let is_over = is_over.clone();
+        tokio::spawn(async move {
+            let mut next = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let records: Vec<_> = (next..next + 20).map(|n| record(2 * (n % 7) + shard, 2 * n + shard)).collect();
+                while publisher.append(records.clone()).await.is_err() {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
+                next += 20;
+                appended.fetch_add(1, Ordering::Relaxed);
+            }
+            next
+        })
+    });
+    let reached = async |counter: &AtomicUsize, more: usize| {
+        let goal = counter.load(Ordering::Relaxed) + more;
+        eventually("appends", async || (counter.load(Ordering::Relaxed) >= goal).then_some(())).await;
+    };
+    let partition = partition_of("pay_0", 6);
+    let mut reader = log.consumer(SETTLEMENT, REQUESTED, partition).await.unwrap();
+    for _ in 0..2 {
+        reached(&appended, 50).await;
+        next(&mut reader, 1).await;
+        let stopped = Stopped::new(pid.clone());
+        let begun_at = Instant::now();
+        let commit = reader.commit(1).await;
+        assert!(matches!(commit, Err(EventLogError::Unavailable(_))), "{commit:?}");
+        reader = log.consumer(SETTLEMENT, REQUESTED, partition).await.unwrap();
+        assert!(begun_at.elapsed() < 2 * settings.request_timeout, "{:?}", begun_at.elapsed());
+        reached(&failed, 5).await;
+        drop(stopped);
+    }
+    eventually("a commit", async || {
+        let fetched = reader.fetch(100).await.ok()?;
+        reader.commit(fetched.last()?.offset + 1).await.ok()?;
+        let progress = log.progress(SETTLEMENT, REQUESTED).await.unwrap();
+        (progress[partition as usize].committed > fetched[0].offset).then_some(())
+    })
+    .await;
+    reached(&appended, 50).await;
+    is_over.store(true, Ordering::Relaxed);
+    let counts = futures_util::future::join_all(shards).await;
+    let found = all(&log, REQUESTED).await;
+    let arrived = first_arrivals(&found);
+    for (shard, count) in counts.into_iter().map(Result::unwrap).enumerate() {
+        for key in 0..7 {
+            let given = (key..count).step_by(7).map(|n| format!("evt_{}", 2 * n + shard));
+            assert_eq!(arrived[format!("pay_{}", 2 * key + shard).as_str()], given.collect::<Vec<_>>());
+        }
+    }
+}

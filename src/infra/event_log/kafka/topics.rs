@@ -1,0 +1,127 @@
+//! The topics of this system on the cluster: what they are called there, and that they are as they should be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+
+use super::client_log::ClientLog;
+use super::settings::Settings;
+use crate::infra::event_log::EventLogError;
+
+/// How long to wait before asking again for what is not there yet.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Why the log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("Kafka client: {0}")]
+    Client(#[from] KafkaError),
+    #[error("Kafka at {brokers} is not ready after {waited:?}: {reason}")]
+    NotReady { brokers: String, waited: Duration, reason: String },
+    #[error("topic {topic} cannot be created: {reason}")]
+    Create { topic: String, reason: String },
+    /// Keys would move to other partitions and lose their order.
+    #[error("topic {topic} has {found} partitions and cannot be given {wanted}")]
+    PartitionsChanged { topic: String, found: usize, wanted: u32 },
+}
+
+/// The topics that this process knows, by Rialto's names.
+#[derive(Debug, Clone)]
+pub(super) struct Topics(Arc<BTreeMap<&'static str, u32>>);
+
+impl Topics {
+    pub(super) fn new(topics: &[(&'static str, u32)]) -> Self {
+        Self(Arc::new(topics.iter().copied().collect()))
+    }
+
+    /// Rialto's own copy of a topic's name, and its number of partitions.
+    pub(super) fn find(&self, name: &str) -> Result<(&'static str, u32), EventLogError> {
+        let found = self.0.get_key_value(name).map(|(name, partitions)| (*name, *partitions));
+        found.ok_or_else(|| EventLogError::UnknownTopic(name.to_owned()))
+    }
+
+    /// A topic's name, if it has the partition.
+    pub(super) fn find_partition(&self, topic: &str, partition: u32) -> Result<&'static str, EventLogError> {
+        let (topic, partitions) = self.find(topic)?;
+        let unknown = || EventLogError::UnknownPartition { topic: topic.to_owned(), partition };
+        (partition < partitions).then_some(topic).ok_or_else(unknown)
+    }
+
+    /// Creates the topics that are missing and waits until all can be used.
+    pub(super) async fn ensure(&self, settings: &Settings) -> Result<(), OpenError> {
+        let admin: Arc<AdminClient<ClientLog>> = Arc::new(settings.client().create_with_context(ClientLog)?);
+        let started = Instant::now();
+        loop {
+            let reason = match self.missing(&admin, settings).await? {
+                Ok(missing) if missing.is_empty() => return Ok(()),
+                Ok(missing) => self.create(&admin, &missing, settings).await?,
+                Err(error) => error.to_string(),
+            };
+            if started.elapsed() >= settings.open_timeout {
+                let (brokers, waited) = (settings.brokers.clone(), started.elapsed());
+                return Err(OpenError::NotReady { brokers, waited, reason });
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+    }
+
+    /// The topics that cannot be used yet. The inner error is that of a broker that did not answer.
+    async fn missing(
+        &self,
+        admin: &Arc<AdminClient<ClientLog>>,
+        settings: &Settings,
+    ) -> Result<Result<Vec<&'static str>, KafkaError>, OpenError> {
+        let (admin, timeout) = (admin.clone(), settings.request_timeout);
+        let look = move || admin.inner().fetch_metadata(None, timeout);
+        let metadata = match tokio::task::spawn_blocking(look).await {
+            Ok(Ok(metadata)) => metadata,
+            Ok(Err(error)) => return Ok(Err(error)),
+            Err(_) => return Ok(Err(KafkaError::Canceled)),
+        };
+        let mut missing = Vec::new();
+        for (&name, &wanted) in self.0.iter() {
+            let wire = settings.wire_name(name);
+            let topic = metadata.topics().iter().find(|topic| topic.name() == wire);
+            let partitions = topic.map(|topic| topic.partitions()).unwrap_or_default();
+            if partitions.is_empty() || partitions.iter().any(|partition| partition.leader() < 0) {
+                missing.push(name);
+            } else if usize::try_from(wanted) != Ok(partitions.len()) {
+                return Err(OpenError::PartitionsChanged { topic: wire, found: partitions.len(), wanted });
+            }
+        }
+        Ok(Ok(missing))
+    }
+
+    /// Creates topics, if nobody else has in the meantime. Returns what they wait for.
+    async fn create(
+        &self,
+        admin: &AdminClient<ClientLog>,
+        missing: &[&'static str],
+        settings: &Settings,
+    ) -> Result<String, OpenError> {
+        let names: Vec<String> = missing.iter().map(|name| settings.wire_name(name)).collect();
+        let wanted = missing.iter().zip(&names).map(|(topic, wire)| {
+            let partitions = i32::try_from(self.0[topic]).unwrap_or(i32::MAX);
+            NewTopic::new(wire, partitions, TopicReplication::Fixed(settings.replication_factor))
+        });
+        let wanted: Vec<NewTopic<'_>> = wanted.collect();
+        let options = AdminOptions::new().operation_timeout(Some(settings.request_timeout));
+        match admin.create_topics(&wanted, &options).await {
+            Err(error) => Ok(error.to_string()),
+            Ok(results) => {
+                for result in results {
+                    match result {
+                        Ok(topic) => tracing::info!(topic, "topic created"),
+                        Err((_, RDKafkaErrorCode::TopicAlreadyExists | RDKafkaErrorCode::RequestTimedOut)) => {}
+                        Err((topic, code)) => return Err(OpenError::Create { topic, reason: code.to_string() }),
+                    }
+                }
+                Ok(format!("topics without a leader: {}", names.join(", ")))
+            }
+        }
+    }
+}
