@@ -9,3 +9,5 @@ pub mod psp;
 pub mod redis;
 pub mod sqlite;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;

@@ -119,14 +119,22 @@ pub(super) async fn private_readers(path: &Path, known: i64, connections: u32) -
     Ok(pool)
 }
 
-/// Cuts `rows` into few pieces of few sizes: 128, then 32, then what is left in one. Multi-row statements then come in 33
-/// texts and stay prepared, a small batch is one statement, and none meets SQLite's limit of 32 766 parameters.
+/// Cuts `rows` into few pieces of few sizes: see [`even_sizes`].
 pub(super) fn even_chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = [128, 32].into_iter().find(|size| rows.len() >= *size).unwrap_or(rows.len());
+    even_sizes(rows.len()).map(move |size| {
         let (piece, rest) = rows.split_at(size);
         rows = rest;
-        (!piece.is_empty()).then_some(piece)
+        piece
+    })
+}
+
+/// Cuts a number of rows into 128s, then 32s, then what is left. Multi-row statements then come in 33 texts and stay
+/// prepared, a small batch is one statement, and none meets SQLite's limit of 32 766 parameters.
+pub(super) fn even_sizes(mut rows: usize) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let size = [128, 32].into_iter().find(|size| rows >= *size).unwrap_or(rows);
+        rows -= size;
+        (size > 0).then_some(size)
     })
 }
 

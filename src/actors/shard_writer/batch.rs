@@ -17,8 +17,14 @@ use crate::runtime::{Context, Nudger};
 
 /// Times that a batch is tried again after a conflict before it is cut in halves.
 const RETRIES_MAX: u32 = 3;
+/// Times that a command is tried again that stands alone: only so much contention fails it.
+const RETRIES_ALONE_MAX: u32 = 10;
 /// The longest wait before the first retry; it doubles.
 const RETRY_BASE: Duration = Duration::from_millis(4);
+/// The longest wait before any retry.
+const RETRY_CAP: Duration = Duration::from_millis(64);
+/// When whoever asked for a row that all write may ask again.
+const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What is measured of a shard's batches.
 struct BatchMeter {
@@ -91,6 +97,15 @@ impl Committer {
                     let lost = Err(WriteError::Unavailable);
                     orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
                 }
+                Err(DatabaseError::InDoubt(error)) => {
+                    tracing::error!(shard.id = self.database.id.0, %error, "a commit is in doubt");
+                    orders.into_iter().for_each(|order| order.0.answer(Err(WriteError::Interrupted)));
+                }
+                Err(DatabaseError::Conflict) if orders.len() == 1 => {
+                    tracing::warn!(shard.id = self.database.id.0, "a command met conflict after conflict");
+                    let later = Err(WriteError::Overloaded { retry_after: CONTENDED_RETRY_AFTER });
+                    orders.into_iter().for_each(|order| order.0.answer(later));
+                }
                 Err(error) if orders.len() == 1 => {
                     let shard = self.database.id.0;
                     for order in orders {
@@ -143,10 +158,10 @@ impl Committer {
                 return Err(error);
             }
             self.meter.conflicts.add(1, &self.meter.labels);
-            if retries == RETRIES_MAX {
+            if retries == if orders.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
                 return Err(error);
             }
-            tokio::time::sleep(ctx.chance().jitter(RETRY_BASE * (1 << retries))).await;
+            tokio::time::sleep(ctx.chance().jitter(RETRY_CAP.min(RETRY_BASE * (1 << retries)))).await;
             retries += 1;
         }
     }

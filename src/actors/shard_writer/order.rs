@@ -9,16 +9,17 @@ use crate::runtime::{AskError, Message, Reply};
 /// Why a command was not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// Too much waits for the shard; nothing was begun.
+    /// Too much waits for the shard, or for the row; nothing was written.
     #[error("the shard is overloaded")]
     Overloaded { retry_after: Duration },
     /// The shard's database is down; nothing was written.
     #[error("the shard's database is unavailable")]
     Unavailable,
-    /// The command alone was refused by the database, or conflicts on and on; nothing was written.
+    /// The command alone was refused by the database; nothing was written.
     #[error("the shard's database refuses the command")]
     Refused,
-    /// The writer died, or the deadline passed, with the command in hand: it may or may not be committed.
+    /// The writer died, the connection was lost, or the deadline passed with the command in hand: it may or may not be
+    /// committed.
     #[error("the command was interrupted")]
     Interrupted,
 }

@@ -77,7 +77,7 @@ pub struct OutboxFact {
 impl ShardDatabase {
     /// The shard as it stands now.
     pub async fn snapshot(&self) -> Result<Snapshot, DatabaseError> {
-        let tx = self.readers.begin().await?;
+        let tx = self.readers.0.begin().await?;
         // The instant is that of the first read, not of BEGIN.
         payment::Entity::find().select_only().column(payment::Column::Id).limit(1).into_tuple::<i64>().one(&tx).await?;
         Ok(Snapshot(tx))

@@ -19,6 +19,12 @@ pub enum DatabaseError {
     Refused(DbErr),
     #[error(transparent)]
     Damaged(#[from] Damaged),
+    /// The answer to COMMIT was lost, and nobody can say whether the batch is in the tables or will be.
+    #[error("the connection was lost at the commit, and the tables cannot be read: {0}")]
+    InDoubt(Box<DatabaseError>),
+    /// The server is not one that can be trusted with money, or is not reached as it is told.
+    #[error("{0}")]
+    Server(String),
     #[error("{0}")]
     Schema(SchemaStatus),
     #[error(transparent)]

@@ -1,10 +1,12 @@
-//! Reads what a batch's commands name: one `IN (...)` query a table, in key order.
+//! Reads what a batch's commands name: one `IN (...)` query a table, in key order. On MariaDB that locks the rows, so that
+//! batches of several hosts that touch the same ones wait for each other, in one order, and do not write past each other;
+//! SQLite has one writer.
 
 use entities::{
     account_balance, idempotency_key, payment, processed_event, refund, refund_request, settlement_request,
 };
 use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
 use super::error::DatabaseError;
 use super::rows;
@@ -57,9 +59,8 @@ where
 {
     let mut found = Vec::with_capacity(keys.len());
     for chunk in even_chunks(keys) {
-        let rows =
-            C::EntityName::find().filter(column.is_in(chunk.iter().cloned())).order_by_asc(column).all(db).await?;
-        found.extend(rows);
+        let query = C::EntityName::find().filter(column.is_in(chunk.iter().cloned())).order_by_asc(column);
+        found.extend(query.lock_exclusive().all(db).await?);
     }
     Ok(found)
 }
@@ -75,7 +76,7 @@ async fn load_balances(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book
                 .and(Currency.eq(key.currency.code()));
             any.add(parts)
         });
-        for row in account_balance::Entity::find().filter(wanted).all(db).await? {
+        for row in account_balance::Entity::find().filter(wanted).lock_exclusive().all(db).await? {
             let (key, balance) = rows::balance(row)?;
             book.balances.load(key, balance);
         }

@@ -1,13 +1,19 @@
 //! A shard's database: its tables read and written for the actors above. The SQL is here and nowhere else.
 
 pub mod audit;
+mod bounded;
 mod error;
 mod load;
+mod mariadb;
 mod read;
 mod rows;
+mod statements;
+mod witness;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sea_orm::{DatabaseConnection, TransactionTrait};
 
@@ -15,6 +21,9 @@ pub use error::DatabaseError;
 pub use read::{ListFilter, OutboxBacklog, OutboxRow, StoredDeadLetter};
 pub use rows::Damaged;
 
+use self::bounded::{Bounded, in_time};
+use self::statements::Statements;
+use self::witness::Witness;
 use crate::domain::book::{Book, Needs};
 use crate::domain::{ShardId, Timestamp};
 use crate::infra::sqlite;
@@ -25,256 +34,107 @@ use migrations::SchemaStatus;
 pub struct ShardDatabase {
     pub id: ShardId,
     writer: DatabaseConnection,
-    readers: DatabaseConnection,
+    readers: Bounded,
+    statements: Arc<Statements>,
 }
 
 /// How many connections read a shard beside its writer: publisher, retriers and look-ups, a handful at a time.
 const READERS: u32 = 4;
+/// How long a lost COMMIT is asked after.
+const DOUBT_TIMEOUT: Duration = Duration::from_secs(12);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
     /// for a newer one, refuses and says which migration.
     pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
         let writer = sqlite::open_writer(path).await?;
-        if migrate {
-            for name in migrations::migrate(&writer).await? {
-                tracing::info!(shard.id = id.0, migration = name, "migration applied");
-            }
-        }
-        match migrations::status(&writer).await? {
-            SchemaStatus::Current => {}
-            status => return Err(DatabaseError::Schema(status)),
-        }
+        prepare(id, &writer, migrate).await?;
         let readers = sqlite::open_readers(path, READERS).await?;
-        Ok(Self { id, writer, readers })
+        Ok(Self::new(id, writer, readers))
     }
 
     /// Opens an existing SQLite file only to read it.
     pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
         let readers = sqlite::open_readers(path, READERS).await?;
-        match migrations::status(&readers).await? {
-            SchemaStatus::Current => Ok(Self { id, writer: readers.clone(), readers }),
-            status => Err(DatabaseError::Schema(status)),
-        }
+        prepare(id, &readers, false).await?;
+        Ok(Self::new(id, readers.clone(), readers))
     }
 
-    /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this returns, with the book as it is
-    /// written, all of it is durable; when it fails, none of it happened.
+    /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
+    /// [`open_sqlite`](Self::open_sqlite), with one host at a time.
+    pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
+        let writer = mariadb::open_writer(url).await?;
+        prepare(id, &writer, migrate).await?;
+        let readers = mariadb::open_readers(url, READERS).await?;
+        Ok(Self::new(id, writer, readers))
+    }
+
+    fn new(id: ShardId, writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+        Self { id, writer, readers: Bounded(readers), statements: Arc::default() }
+    }
+
+    /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this
+    /// returns, with the book as it is written, all of it is durable; when it fails, none of it happened, except if it
+    /// is [`DatabaseError::InDoubt`].
     pub async fn batch<'a, T>(
         &self,
         needs: &Needs,
         mut book: Book<'a>,
         decide: impl FnOnce(&mut Book<'a>) -> T,
     ) -> Result<(T, Book<'a>), DatabaseError> {
-        let tx = self.writer.begin().await?;
-        load::load(&tx, needs, &mut book).await?;
-        let decided = decide(&mut book);
-        write::write(&tx, &book).await?;
-        tx.commit().await?;
-        Ok((decided, book))
+        let written = async {
+            let tx = self.writer.begin().await?;
+            load::load(&tx, needs, &mut book).await?;
+            let decided = decide(&mut book);
+            write::write(&tx, &self.statements, &book).await?;
+            Ok::<_, DatabaseError>((tx, decided))
+        };
+        let (tx, decided) = in_time(written).await??;
+        let committed = in_time(tx.commit()).await.and_then(|committed| committed.map_err(DatabaseError::from));
+        match committed {
+            Ok(()) => Ok((decided, book)),
+            Err(DatabaseError::Unavailable(_)) => self.look_for(&book).await.map(|()| (decided, book)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finds out whether a batch is in the tables though nobody said so. If it is not, it is a conflict: reading and
+    /// deciding again is right.
+    async fn look_for(&self, book: &Book<'_>) -> Result<(), DatabaseError> {
+        tracing::warn!(shard.id = self.id.0, "the answer to a commit was lost");
+        // What has no witness is decided again: marks and schedules, which the tables then have already or get once.
+        let Some(witness) = Witness::of(book) else { return Err(DatabaseError::Conflict) };
+        let begun = Instant::now();
+        loop {
+            match in_time(witness.is_there(&self.writer)).await.flatten() {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(DatabaseError::Conflict),
+                Err(error) if begun.elapsed() >= DOUBT_TIMEOUT => return Err(DatabaseError::InDoubt(Box::new(error))),
+                Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
+            }
+        }
     }
 
     /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
     /// each, so that a prune never holds the writer for long. Returns how many rows went.
     pub async fn prune(&self, published_before: Timestamp, now: Timestamp, limit: u64) -> Result<u64, DatabaseError> {
-        write::prune(&self.writer, published_before, now, limit).await
+        in_time(write::prune(&self.writer, published_before, now, limit)).await?
+    }
+}
+
+/// Brings the schema up to this version, or refuses one that is not.
+async fn prepare(id: ShardId, db: &DatabaseConnection, migrate: bool) -> Result<(), DatabaseError> {
+    if migrate {
+        for name in migrations::migrate(db).await? {
+            tracing::info!(shard.id = id.0, migration = name, "migration applied");
+        }
+    }
+    match migrations::status(db).await? {
+        SchemaStatus::Current => Ok(()),
+        status => Err(DatabaseError::Schema(status)),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::command::{Attempt, Change, ChangeOrder, Command, Conclusion, Posting};
-    use crate::domain::event::{Consumer, Topic};
-    use crate::domain::idempotency::Claimed;
-    use crate::domain::payment::PaymentStatus;
-    use crate::domain::policy::Policy;
-    use crate::domain::psp::Verdict;
-    use crate::domain::request::Task;
-    use crate::domain::testing::{TRACE, approved, order};
-    use crate::domain::{IdGenerator, PaymentId};
-
-    const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-    struct Fixture {
-        db: ShardDatabase,
-        policy: Policy,
-        ids: IdGenerator,
-        _dir: tempfile::TempDir,
-    }
-
-    impl Fixture {
-        async fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let db = ShardDatabase::open_sqlite(ShardId(1), &dir.path().join("shard.db"), true).await.unwrap();
-            Self { db, policy: Policy::default(), ids: IdGenerator::new(0), _dir: dir }
-        }
-
-        async fn run<T>(&mut self, needs: Needs, decide: impl FnOnce(&mut Book<'_>) -> T) -> Result<T, DatabaseError> {
-            let book = Book::new(NOW, &self.policy, &mut self.ids);
-            Ok(self.db.batch(&needs, book, decide).await?.0)
-        }
-
-        async fn authorize(&mut self, id: i64) -> PaymentId {
-            let order = order(id, 100);
-            let mut needs = Needs::default();
-            order.needs(&mut needs);
-            let claimed = self.run(needs, |book| book.authorize(&order)).await.unwrap();
-            assert_eq!(claimed, Claimed::Fresh(()));
-            let conclusion = conclusion(id, approved(100));
-            let mut needs = Needs::default();
-            conclusion.needs(&mut needs);
-            self.run(needs, |book| book.conclude(&conclusion)).await.unwrap().unwrap();
-            order.payment_id
-        }
-
-        async fn change(&mut self, id: PaymentId, change: Change) {
-            let order = ChangeOrder {
-                payment_id: id,
-                merchant_id: "MERCHANT-1".into(),
-                change,
-                key_use: None,
-                request_id: "r".into(),
-                trace: TRACE,
-            };
-            let mut needs = Needs::default();
-            order.needs(&mut needs);
-            self.run(needs, |book| book.change(&order)).await.unwrap();
-        }
-
-        async fn work(&mut self, request: crate::domain::request::PspRequest) {
-            let consumer =
-                if matches!(request.task, Task::Refund(_)) { Consumer::Refund } else { Consumer::Settlement };
-            let attempt = Attempt {
-                request_id: request.id,
-                payment_id: request.payment_id,
-                task: request.task,
-                verdict: approved(request.money.minor),
-                took_ms: 1,
-                chance: 1,
-                event: Some((consumer, request.id)),
-                trace: TRACE,
-            };
-            let mut needs = Needs::default();
-            attempt.needs(&mut needs);
-            self.run(needs, |book| book.attempt(&attempt)).await.unwrap().unwrap();
-        }
-
-        async fn book_events(&mut self) {
-            for row in self.db.unpublished(100).await.unwrap() {
-                let Some(topic) = Topic::parse(&row.topic).filter(|topic| Consumer::Ledger.topics().contains(topic))
-                else {
-                    continue;
-                };
-                let posting = Posting {
-                    event_id: crate::domain::EventId::from_stored(row.event_id),
-                    topic,
-                    data: serde_json::from_str(&row.payload).unwrap(),
-                };
-                let mut needs = Needs::default();
-                posting.needs(&mut needs);
-                self.run(needs, |book| book.post(&posting)).await.unwrap().unwrap();
-            }
-        }
-    }
-
-    fn conclusion(id: i64, verdict: Verdict) -> Conclusion {
-        let order = order(id, 100);
-        Conclusion {
-            payment_id: order.payment_id,
-            scope: order.key_use.scope,
-            verdict,
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: TRACE,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_payment_lives_its_whole_life_in_the_tables() {
-        let mut shop = Fixture::new().await;
-        let id = shop.authorize(1).await;
-        shop.change(id, Change::Capture { amount: Some(80) }).await;
-        let later = Timestamp(NOW.0 + 60_000);
-        let due = shop.db.requests_due(later, false, 10).await.unwrap();
-        assert_eq!(due.len(), 1);
-        assert_eq!(shop.db.requests(&[due[0].id], false).await.unwrap(), due);
-        shop.work(due[0].clone()).await;
-        shop.change(id, Change::Refund { amount: Some(30), reason: Some("torn".into()) }).await;
-        let due = shop.db.requests_due(later, true, 10).await.unwrap();
-        shop.work(due[0].clone()).await;
-        shop.book_events().await;
-        shop.book_events().await;
-
-        let payment = shop.db.payment(id).await.unwrap().unwrap();
-        assert_eq!((payment.status, payment.captured, payment.refunded), (PaymentStatus::PartiallyRefunded, 80, 30));
-        assert_eq!(shop.db.payments(&[id]).await.unwrap(), std::slice::from_ref(&payment));
-        let refunds = shop.db.refunds_of(id).await.unwrap();
-        assert_eq!((refunds.len(), refunds[0].reason.as_deref()), (1, Some("torn")));
-        let entries = shop.db.ledger_of(id).await.unwrap();
-        assert_eq!(entries.iter().map(|entry| entry.money.minor).collect::<Vec<_>>(), [80, 30]);
-        let topics: Vec<_> = shop.db.unpublished(10).await.unwrap().into_iter().map(|row| row.topic).collect();
-        let told = ["authorized", "capture-requested", "captured", "refund-requested", "refunded"];
-        assert_eq!(topics, told.map(|name| format!("payment.{name}")));
-        assert_eq!(payment.timeline.entries().iter().filter(|entry| entry.event_id.is_some()).count(), 5);
-    }
-
-    #[tokio::test]
-    async fn a_row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written() {
-        let mut shop = Fixture::new().await;
-        let first = shop.authorize(1).await;
-        let stale = shop.db.payment(first).await.unwrap().unwrap();
-        shop.change(first, Change::Capture { amount: None }).await;
-        let result = shop
-            .run(Needs::default(), |book| {
-                book.payments.load(first, stale.clone());
-                book.payments.put(first, stale.clone());
-                book.authorize(&order(2, 100));
-            })
-            .await;
-        assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
-        assert_eq!(shop.db.payment(PaymentId::from_stored(2)).await.unwrap(), None);
-        assert_eq!(shop.db.payment(first).await.unwrap().unwrap().status, PaymentStatus::CaptureRequested);
-    }
-
-    #[tokio::test]
-    async fn a_key_taken_by_somebody_else_at_the_same_time_is_a_conflict() {
-        let mut shop = Fixture::new().await;
-        shop.authorize(1).await;
-        // Decided without having read the claim, as a second host would that read before the first one's commit.
-        let mut again = order(2, 100);
-        again.key_use = order(1, 100).key_use;
-        let result = shop.run(Needs::default(), |book| book.authorize(&again)).await;
-        assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
-    }
-
-    #[tokio::test]
-    async fn a_row_that_the_database_refuses_is_said_so() {
-        let mut shop = Fixture::new().await;
-        let result = shop
-            .run(Needs::default(), |book| {
-                let mut payment = order(1, 100).payment(&Policy::default(), NOW);
-                payment.captured = 7;
-                book.payments.put(payment.id, payment);
-            })
-            .await;
-        assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}");
-    }
-
-    #[tokio::test]
-    async fn published_events_and_expired_claims_are_pruned() {
-        let mut shop = Fixture::new().await;
-        shop.authorize(1).await;
-        let seqs: Vec<i64> = shop.db.unpublished(10).await.unwrap().iter().map(|row| row.seq).collect();
-        shop.run(Needs::default(), |book| book.published = seqs).await.unwrap();
-        assert_eq!(shop.db.outbox_backlog().await.unwrap(), OutboxBacklog { pending: 0, oldest: None });
-        assert_eq!(shop.db.prune(NOW, NOW, 10).await.unwrap(), 0);
-        let end = NOW.after(shop.policy.answers_kept);
-        assert_eq!(shop.db.prune(end, end, 10).await.unwrap(), 2);
-        let again = order(1, 100);
-        let mut needs = Needs::default();
-        again.needs(&mut needs);
-        let known = shop.run(needs, |book| book.claims.get(&again.key_use.scope).is_some()).await.unwrap();
-        assert!(!known);
-    }
-}
+mod tests;

@@ -2,14 +2,15 @@
 
 use sea_orm::sea_query::{Alias, Expr, Func, Iden, IntoIden, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Insert, Iterable,
-    PrimaryKeyToColumn, QueryFilter, QueryTrait,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Iterable,
+    PrimaryKeyToColumn, QueryFilter,
 };
 
 use entities::{account_balance, idempotency_key, outbox_event, payment, refund, refund_request, settlement_request};
 
 use super::error::DatabaseError;
 use super::rows;
+use super::statements::Statements;
 use crate::domain::Timestamp;
 use crate::domain::book::Book;
 use crate::domain::request::Task;
@@ -17,30 +18,31 @@ use crate::infra::sqlite::even_chunks;
 
 /// Writes everything that the book's decisions have changed. A row that somebody else has written since it was read
 /// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again.
-pub async fn write(tx: &DatabaseTransaction, book: &Book<'_>) -> Result<(), DatabaseError> {
+pub async fn write(tx: &DatabaseTransaction, statements: &Statements, book: &Book<'_>) -> Result<(), DatabaseError> {
+    let writing = Writing { tx, statements };
     let (anew, claims): (Vec<_>, Vec<_>) =
         book.claims.written_rows().partition(|(_, claim)| claim.version > 0 && claim.created_at == book.now);
-    save(tx, claims.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM).await?;
-    save(tx, anew.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM_ANEW).await?;
+    writing.save(claims.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM).await?;
+    writing.save(anew.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM_ANEW).await?;
     remove_claims(tx, book).await?;
     let payments = book.payments.written_rows().map(|(_, row)| (row.version, rows::payment_row(row)));
-    save(tx, payments, PAYMENT).await?;
+    writing.save(payments, PAYMENT).await?;
     let refunds = book.refunds.written_rows().map(|(_, row)| (row.version, rows::refund_row(row)));
-    save(tx, refunds, REFUND).await?;
+    writing.save(refunds, REFUND).await?;
     let settlements = book.settlements.written_rows().map(|(_, row)| (row.version, rows::settlement_row(row)));
-    save(tx, settlements, SETTLEMENT).await?;
+    writing.save(settlements, SETTLEMENT).await?;
     let refund_requests = book.refund_requests.written_rows().filter_map(|(_, row)| match row.task {
         Task::Refund(refund_id) => Some((row.version, rows::refund_request_row(row, refund_id))),
         Task::Capture | Task::Void => None,
     });
-    save(tx, refund_requests, REFUND_REQUEST).await?;
+    writing.save(refund_requests, REFUND_REQUEST).await?;
     let balances = book.balances.written_rows().map(|(key, row)| (row.version, rows::balance_row(key, row)));
-    save(tx, balances, BALANCE).await?;
+    writing.save(balances, BALANCE).await?;
     let processed = book.processed.written_rows();
-    insert(tx, processed.map(|((consumer, event), at)| rows::processed_row(*consumer, *event, *at)).collect()).await?;
-    insert(tx, book.entries.iter().map(rows::ledger_entry_row).collect()).await?;
-    insert(tx, book.dead_letters.iter().map(rows::dead_letter_row).collect()).await?;
-    insert(tx, book.events.iter().map(rows::event_row).collect()).await?;
+    writing.insert(processed.map(|((consumer, event), at)| rows::processed_row(*consumer, *event, *at))).await?;
+    writing.insert(book.entries.iter().map(rows::ledger_entry_row)).await?;
+    writing.insert(book.dead_letters.iter().map(rows::dead_letter_row)).await?;
+    writing.insert(book.events.iter().map(rows::event_row)).await?;
     mark_published(tx, &book.published, book.now.0).await
 }
 
@@ -58,21 +60,12 @@ async fn remove_claims(tx: &DatabaseTransaction, book: &Book<'_>) -> Result<(), 
     Ok(())
 }
 
-async fn insert<A>(tx: &DatabaseTransaction, rows: Vec<A>) -> Result<(), DatabaseError>
-where
-    A: ActiveModelTrait + Clone,
-{
-    for chunk in even_chunks(&rows) {
-        let statement = Insert::many(chunk.iter().cloned()).into_query();
-        tx.execute(tx.get_database_backend().build(&statement)).await?;
-    }
-    Ok(())
-}
+/// What is changed and the columns in which a stored row may change, `version` last: MariaDB sets columns from left to
+/// right and reads what it has set. The others are as they were written first; naming them would cost their indexes a
+/// rewrite.
+type Mutable<C> = (&'static str, &'static [C]);
 
-// The columns in which a stored row may change, `version` last: MariaDB sets columns from left to right and reads what it
-// has set. The others are as they were written first; naming them would cost their indexes a rewrite.
-
-const PAYMENT: &[payment::Column] = {
+const PAYMENT: Mutable<payment::Column> = ("change", {
     use payment::Column::*;
     &[
         Status,
@@ -90,83 +83,96 @@ const PAYMENT: &[payment::Column] = {
         Timeline,
         Version,
     ]
-};
+});
 
-const REFUND: &[refund::Column] = {
+const REFUND: Mutable<refund::Column> = ("change", {
     use refund::Column::*;
     &[Status, PspReference, Failure, UpdatedAt, Version]
-};
+});
 
-const SETTLEMENT: &[settlement_request::Column] = {
+const SETTLEMENT: Mutable<settlement_request::Column> = ("change", {
     use settlement_request::Column::*;
     &[Status, Attempts, Unsure, DueAt, LastError, UpdatedAt, Version]
-};
+});
 
-const REFUND_REQUEST: &[refund_request::Column] = {
+const REFUND_REQUEST: Mutable<refund_request::Column> = ("change", {
     use refund_request::Column::*;
     &[Status, Attempts, Unsure, DueAt, LastError, UpdatedAt, Version]
-};
+});
 
-const BALANCE: &[account_balance::Column] = {
+const BALANCE: Mutable<account_balance::Column> = ("change", {
     use account_balance::Column::*;
     &[Debits, Credits, Version]
-};
+});
 
 /// A claim gets its answer.
-const CLAIM: &[idempotency_key::Column] = {
+const CLAIM: Mutable<idempotency_key::Column> = ("answer", {
     use idempotency_key::Column::*;
     &[Outcome, FinishedAt, Version]
-};
+});
 
 /// A claim whose time has passed is taken for another request.
-const CLAIM_ANEW: &[idempotency_key::Column] = {
+const CLAIM_ANEW: Mutable<idempotency_key::Column> = ("claim anew", {
     use idempotency_key::Column::*;
     &[PaymentId, Fingerprint, Outcome, CreatedAt, FinishedAt, ExpiresAt, Version]
-};
+});
 
-/// Writes rows, new ones and changed ones, each with the version that was read (0 for a new one) and as it is to be: one
-/// above. One statement for many rows: an insert whose conflict is an update, which applies only to the version before.
-async fn save<A>(
-    tx: &DatabaseTransaction,
-    rows: impl Iterator<Item = (i64, A)>,
-    mutable: &[<A::Entity as EntityTrait>::Column],
-) -> Result<(), DatabaseError>
-where
-    A: ActiveModelTrait + Clone,
-{
-    let backend = tx.get_database_backend();
-    let rows: Vec<(i64, A)> = rows.collect();
-    for chunk in even_chunks(&rows) {
-        let mut statement = Insert::many(chunk.iter().map(|(_, row)| row.clone())).into_query();
-        statement.on_conflict(overwrite::<A::Entity>(backend, mutable));
-        let result = tx.execute(backend.build(&statement)).await?;
-        // MariaDB counts a row that it updates as two, SQLite as one; a row that the guard leaves alone counts as none.
-        let per_update = if backend == DbBackend::MySql { 2 } else { 1 };
-        let expected: u64 = chunk.iter().map(|(version, _)| if *version == 0 { 1 } else { per_update }).sum();
-        if result.rows_affected() != expected {
+/// What a batch writes with.
+struct Writing<'a> {
+    tx: &'a DatabaseTransaction,
+    statements: &'a Statements,
+}
+
+impl Writing<'_> {
+    async fn insert<A: ActiveModelTrait>(&self, rows: impl Iterator<Item = A>) -> Result<(), DatabaseError> {
+        self.statements.insert(self.tx, rows.collect(), "insert", || None).await?;
+        Ok(())
+    }
+
+    /// Writes rows, new ones and changed ones, each with the version that was read (0 for a new one) and as it is to
+    /// be: one above. One statement for many rows: an insert whose conflict is an update, which applies only to the
+    /// version before.
+    async fn save<A: ActiveModelTrait>(
+        &self,
+        rows: impl Iterator<Item = (i64, A)>,
+        (purpose, mutable): Mutable<<A::Entity as EntityTrait>::Column>,
+    ) -> Result<(), DatabaseError> {
+        let backend = self.tx.get_database_backend();
+        // MariaDB counts a row that the guard leaves alone as one, as if it were inserted; so there what is new has a
+        // statement of its own, in which a row that is there is an error.
+        let is_apart = backend == DbBackend::MySql;
+        let (new, changed): (Vec<_>, Vec<_>) = rows.partition(|(version, _)| is_apart && *version == 0);
+        self.insert(new.into_iter().map(|(_, row)| row)).await?;
+        // It counts a row that it updates as two, SQLite as one.
+        let expected = changed.len() as u64 * if is_apart { 2 } else { 1 };
+        let changed = changed.into_iter().map(|(_, row)| row).collect();
+        let overwrite = || Some(overwrite::<A::Entity>(backend, mutable));
+        if self.statements.insert(self.tx, changed, purpose, overwrite).await? != expected {
             return Err(DatabaseError::Conflict);
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn overwrite<E: EntityTrait>(backend: DbBackend, mutable: &[E::Column]) -> OnConflict {
     let table = Alias::new(E::default().table_name());
     let stored = |column: &str| Expr::col((table.clone(), Alias::new(column)));
+    // Written out: the values of a statement are those of its rows.
+    let one = || Expr::cust("1");
     let keys = E::PrimaryKey::iter().map(|key| key.into_column().into_iden());
     let mut conflict = OnConflict::columns(keys);
     if backend == DbBackend::MySql {
         let offered = |column: &str| Expr::cust(format!("VALUES(`{column}`)"));
         for column in mutable {
             let choice = Func::cust(Alias::new("IF"))
-                .arg(stored("version").eq(offered("version").sub(1)))
+                .arg(stored("version").eq(offered("version").sub(one())))
                 .arg(offered(&name(column)))
                 .arg(stored(&name(column)));
             conflict.value(*column, choice);
         }
     } else {
         let offered = Expr::col((Alias::new("excluded"), Alias::new("version")));
-        conflict.update_columns(mutable.iter().copied()).action_and_where(stored("version").eq(offered.sub(1)));
+        conflict.update_columns(mutable.iter().copied()).action_and_where(stored("version").eq(offered.sub(one())));
     }
     conflict
 }

@@ -1,4 +1,4 @@
-//! On a real broker, `RIALTO_TEST_KAFKA=host:port`. The test that stops it for a while needs `RIALTO_TEST_KAFKA_PID` too.
+//! On a real broker.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -6,13 +6,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
+use crate::infra::testing::server;
+
+/// Held by those who need the broker to answer, and alone by who stops it.
+static BROKER: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 
 /// A prefix of its own for each test, on the broker to test with; `None` says that there is no such broker.
 fn broker() -> Option<Settings> {
-    let Ok(brokers) = std::env::var("RIALTO_TEST_KAFKA") else {
-        println!("skipped: RIALTO_TEST_KAFKA names no broker");
-        return None;
-    };
+    let brokers = server("kafka")?;
     let topic_prefix = format!("test-{:x}.", RandomState::new().hash_one("prefix"));
     Some(Settings { topic_prefix, ..Settings::new(brokers) })
 }
@@ -20,6 +21,7 @@ fn broker() -> Option<Settings> {
 #[tokio::test]
 async fn topics_are_created_once_and_keep_their_partitions() {
     let Some(settings) = broker() else { return };
+    let _beside = BROKER.read().await;
     let topics: Vec<_> = event::topics().collect();
     let log = KafkaLog::open(settings.clone(), &topics).await.unwrap();
     log.append((0..20).map(|id| record(id, id)).collect()).await.unwrap();
@@ -66,6 +68,7 @@ impl Process {
 #[tokio::test]
 async fn a_group_shares_its_partitions_and_loses_nothing() {
     let Some(settings) = broker() else { return };
+    let _beside = BROKER.read().await;
     // So long that only a member that leaves properly can be gone in time.
     let settings = Settings { session_timeout: Duration::from_secs(15), ..settings };
     let (mut seen, mut given) = (Vec::new(), 0..);
@@ -143,10 +146,9 @@ fn signal(name: &str, pid: &str) {
 #[tokio::test]
 async fn a_broker_that_hangs_costs_no_record_and_no_order() {
     let Some(settings) = broker() else { return };
-    let Ok(pid) = std::env::var("RIALTO_TEST_KAFKA_PID") else {
-        println!("skipped: RIALTO_TEST_KAFKA_PID names no broker to stop");
-        return;
-    };
+    let _alone = BROKER.write().await;
+    let dir = std::env::var("RIALTO_TEST_SERVERS").unwrap();
+    let pid = std::fs::read_to_string(format!("{dir}/kafka.pid")).unwrap().trim().to_owned();
     let log = Arc::new(KafkaLog::open(settings.clone(), TOPICS).await.unwrap());
     let impatient = Settings { append_timeout: Duration::from_secs(1), ..settings.clone() };
     let publisher = Arc::new(KafkaLog::open(impatient, TOPICS).await.unwrap());
