@@ -1,5 +1,8 @@
 //! The composition root: opens the adapters, writes down the supervision tree, and serves.
 
+mod adapters;
+mod paths;
+mod tenures;
 mod tree;
 
 use std::fs::{File, TryLockError};
@@ -10,16 +13,12 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
-use crate::config::Config;
-use crate::domain::event::topics;
-use crate::domain::{ShardId, ShardMap};
+use self::adapters::{Adapters, is_embedded};
+pub use self::adapters::{OpenError, kafka_settings};
+pub use self::paths::{event_log_path, psp_books_path, shard_path};
+use crate::config::{Config, Roles};
 use crate::flows::App;
 use crate::http::{self, HttpSettings};
-use crate::infra::cache::limits::MemoryLimits;
-use crate::infra::cache::memory::MemoryAnswers;
-use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::event_log::embedded::{EmbeddedLog, OpenLogError};
-use crate::infra::psp::simulator::{Simulator, StartError as SimulatorError};
 use crate::infra::telemetry::{self, TelemetryError};
 use crate::runtime::{Environment, Escalation, Running};
 
@@ -31,42 +30,21 @@ pub enum StartError {
     #[error(
         "{0} is not a loopback address and there are no keys yet: listen on 127.0.0.1, or give --insecure to run open to everybody who can reach it"
     )]
-    Open(SocketAddr),
+    NoKeys(SocketAddr),
     #[error("data directory {path}: {error}")]
     DataDir { path: PathBuf, error: std::io::Error },
     #[error("data directory {0} is in use by another rialto")]
     InUse(PathBuf),
-    #[error("shard {shard}: {error}")]
-    Shard { shard: ShardId, error: DatabaseError },
-    #[error(
-        "data directory {path} has {found} shards, shard.count is {wanted}; payments stay on the shard that they were made on"
-    )]
-    ShardCount { path: PathBuf, found: usize, wanted: u32 },
-    #[error("event log: {0}")]
-    EventLog(#[from] OpenLogError),
-    #[error("psp simulator: {0}")]
-    Simulator(#[from] SimulatorError),
+    #[error("roles {0} work with others in other processes: set {1}")]
+    Apart(Roles, String),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
     #[error("http server: {0}")]
     Http(std::io::Error),
     #[error("{0}")]
     Actors(Escalation),
-}
-
-/// Where the embedded default keeps a shard.
-pub fn shard_path(data_dir: &Path, shard: ShardId) -> PathBuf {
-    data_dir.join(format!("shard-{shard}.db"))
-}
-
-/// Where the embedded default keeps the event log.
-pub fn event_log_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("events.db")
-}
-
-/// Where the PSP simulator keeps its books.
-pub fn psp_books_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("psp.db")
 }
 
 /// How a node is started.
@@ -76,6 +54,7 @@ pub struct Start {
     pub data_dir: PathBuf,
     /// Whether to serve beyond loopback without keys.
     pub insecure: bool,
+    pub roles: Roles,
 }
 
 /// A running node.
@@ -85,17 +64,18 @@ pub struct Node {
     server: ServerHandle,
     running: Arc<Running>,
     drain: Duration,
-    /// Held as long as the node runs, so that no second one opens the same data.
-    _lock: File,
+    /// Held as long as the node runs, so that no second one opens the same data. None if it has none of its own.
+    _lock: Option<File>,
 }
 
 impl Node {
     /// Starts everything, in order; when it returns, requests are accepted.
     pub async fn start(start: &Start, config: &Config) -> Result<Self, StartError> {
         if !start.listen.ip().is_loopback() && !start.insecure {
-            return Err(StartError::Open(start.listen));
+            return Err(StartError::NoKeys(start.listen));
         }
-        let lock = lock_data_dir(&start.data_dir)?;
+        check_roles(start.roles, config)?;
+        let lock = is_embedded(config).then(|| lock_data_dir(&start.data_dir)).transpose()?;
         let listen_error = |error| StartError::Listen { address: start.listen, error };
         let listener = TcpListener::bind(start.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
@@ -105,32 +85,9 @@ impl Node {
             environment.faults.enable();
         }
 
-        check_shard_count(&start.data_dir, config.shard.count.get())?;
-        let map = ShardMap::dealt(config.shard.count);
-        let mut databases = Vec::new();
-        for shard in map.shards() {
-            let database = ShardDatabase::open_sqlite(shard, &shard_path(&start.data_dir, shard), true)
-                .await
-                .map_err(|error| StartError::Shard { shard, error })?;
-            databases.push(database);
-        }
-        let log = EmbeddedLog::open(&event_log_path(&start.data_dir), &topics().collect::<Vec<_>>()).await?;
-        let simulator = Simulator::start(
-            &psp_books_path(&start.data_dir),
-            config.psp.simulator.clone(),
-            environment.clock.clone(),
-            environment.chance.clone(),
-        )
-        .await?;
-        let adapters = tree::Adapters {
-            map,
-            databases,
-            log: Arc::new(log),
-            psp: Arc::new(simulator),
-            answers: Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes)),
-            limits: Arc::new(MemoryLimits::default()),
-        };
-        let (app, running) = tree::grow(&environment, config, adapters).await.map_err(StartError::Actors)?;
+        let adapters = Adapters::open(&environment, config, start.roles, &start.data_dir).await?;
+        let (app, running) =
+            tree::grow(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
         let server = serve(listener, app, registry, config).map_err(StartError::Http)?;
         let drain = Duration::from_millis(config.node.drain_ms);
         Ok(Self { address, server, running, drain, _lock: lock })
@@ -173,13 +130,18 @@ fn serve(
     Ok(handle)
 }
 
-/// Refuses to deal existing payments out anew over another number of shards.
-fn check_shard_count(data_dir: &Path, wanted: u32) -> Result<(), StartError> {
-    let found = (1..).map(ShardId).take_while(|shard| shard_path(data_dir, *shard).exists()).count();
-    if found == 0 || found == wanted as usize {
+/// Roles in several processes meet in servers that all of them reach.
+fn check_roles(roles: Roles, config: &Config) -> Result<(), StartError> {
+    let needs = [
+        ("shard.databases", config.shard.databases.is_empty()),
+        ("kafka.brokers", config.kafka.brokers.is_empty()),
+        ("psp.url", config.psp.url.is_empty()),
+    ];
+    let missing: Vec<_> = needs.into_iter().filter(|(_, is_missing)| *is_missing).map(|(key, _)| key).collect();
+    if roles == Roles::all() || missing.is_empty() {
         return Ok(());
     }
-    Err(StartError::ShardCount { path: data_dir.to_owned(), found, wanted })
+    Err(StartError::Apart(roles, missing.join(", ")))
 }
 
 /// Makes the data directory this process's own.

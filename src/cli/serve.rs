@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Config;
+use crate::config::{Config, Roles};
 use crate::infra::telemetry;
 use crate::node::{Node, Start};
 
@@ -25,6 +25,9 @@ pub struct Args {
     /// Listen beyond loopback though there are no keys: everybody who can reach the address can move money.
     #[arg(long)]
     insecure: bool,
+    /// What this process does: all, or some of ingest, publisher, settlement, refund, ledger and resolver, with commas.
+    #[arg(long, default_value = "all")]
+    roles: Roles,
 }
 
 pub fn run(args: Args) -> ExitCode {
@@ -42,7 +45,7 @@ async fn serve(args: Args) -> ExitCode {
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return refuse(&"signals cannot be handled");
     };
-    let start = Start { listen: args.listen, data_dir: args.data_dir, insecure: args.insecure };
+    let start = Start { listen: args.listen, data_dir: args.data_dir, insecure: args.insecure, roles: args.roles };
     let node = match Node::start(&start, &config).await {
         Ok(node) => node,
         Err(error) => return refuse(&error),

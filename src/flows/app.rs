@@ -11,6 +11,7 @@ use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
 use crate::actors::rate_limiter::{RateLimiter, TakeOne, limited};
 use crate::actors::shards::Shards;
+use crate::config::{Role, Roles};
 use crate::domain::idempotency::Operation;
 use crate::domain::policy::Policy;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
@@ -22,6 +23,8 @@ pub struct App(Arc<Parts>);
 
 /// What an [`App`] is made of.
 pub struct Parts {
+    /// What this node does of the whole.
+    pub roles: Roles,
     pub clock: Clock,
     pub chance: Chance,
     pub policy: Arc<Policy>,
@@ -45,6 +48,11 @@ impl Deref for App {
 impl App {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// Whether this node takes requests for payments.
+    pub fn takes_payments(&self) -> bool {
+        self.roles.has(Role::Ingest)
     }
 
     /// The largest amount of one payment, in the currency's minor unit.

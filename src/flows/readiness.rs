@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use crate::actors::breaker::BreakerState;
+use crate::config::Role;
 use crate::runtime::{ActorSnapshot, State};
 
 /// How well something can be done.
@@ -28,13 +29,17 @@ pub struct Capability {
     pub reasons: Vec<String>,
 }
 
-/// Everything that the node is for.
+/// Everything that the node is for; what belongs to other roles than its own is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Capabilities {
-    pub authorize: Capability,
-    pub settle: Capability,
-    pub refund: Capability,
-    pub publish: Capability,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorize: Option<Capability>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Capability>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund: Option<Capability>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Capability>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -42,6 +47,20 @@ pub struct Readiness {
     /// The worst of the capabilities.
     pub status: Level,
     pub capabilities: Capabilities,
+}
+
+impl Readiness {
+    /// Whether nothing can be expected of the node: it cannot authorize, or if that is not its role, do any of its work.
+    pub fn is_down(&self) -> bool {
+        let Capabilities { authorize, settle, refund, publish } = &self.capabilities;
+        match authorize {
+            Some(authorize) => authorize.status == Level::Down,
+            None => {
+                let mut others = [settle, refund, publish].into_iter().flatten().peekable();
+                others.peek().is_some() && others.all(|capability| capability.status == Level::Down)
+            }
+        }
+    }
 }
 
 /// A database that does not answer within this is down.
@@ -115,9 +134,17 @@ impl App {
                 _ => {}
             }
         }
-        let status = [&authorize, &settle, &refund, &publish].map(|capability| capability.status);
-        let status = status.into_iter().max().unwrap_or(Level::Up);
-        Readiness { status, capabilities: Capabilities { authorize, settle, refund, publish } }
+        let of = |role, capability| self.roles.has(role).then_some(capability);
+        let capabilities = Capabilities {
+            authorize: of(Role::Ingest, authorize),
+            settle: of(Role::Settlement, settle),
+            refund: of(Role::Refund, refund),
+            publish: of(Role::Publisher, publish),
+        };
+        let Capabilities { authorize, settle, refund, publish } = &capabilities;
+        let known = [authorize, settle, refund, publish].into_iter().flatten();
+        let status = known.map(|capability| capability.status).max().unwrap_or(Level::Up);
+        Readiness { status, capabilities }
     }
 }
 

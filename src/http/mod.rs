@@ -45,6 +45,7 @@ pub fn serve(
     registry: prometheus::Registry,
     settings: HttpSettings,
 ) -> std::io::Result<Server> {
+    let takes_payments = app.takes_payments();
     let app = Data::new(app);
     let registry = Data::new(registry);
     let meter = Data::new(HttpMeter::new());
@@ -56,7 +57,7 @@ pub fn serve(
             .app_data(meter.clone())
             .app_data(body_max.clone())
             .wrap(from_fn(around))
-            .configure(routes)
+            .configure(|config| routes(config, takes_payments))
             .default_service(web::to(not_found))
     })
     .max_connections(settings.connections_max)
@@ -109,10 +110,12 @@ fn endpoints() -> Vec<Endpoint> {
     .into()
 }
 
-fn routes(config: &mut ServiceConfig) {
+/// What a node answers that takes payments, or one that does other work.
+fn routes(config: &mut ServiceConfig, takes_payments: bool) {
     for prefix in ["", "/api"] {
         for Endpoint { path, methods, routes } in endpoints() {
-            if prefix.is_empty() || path.starts_with("/payments") {
+            let is_payments = path.starts_with("/payments");
+            if if is_payments { takes_payments } else { prefix.is_empty() } {
                 config.service(routes.into_iter().fold(on(&format!("{prefix}{path}"), methods), Resource::route));
             }
         }

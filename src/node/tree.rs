@@ -1,15 +1,19 @@
 //! The supervision tree: who there is, who supervises whom, in which order they start, and on which thread they sit.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::adapters::Adapters;
+use super::tenures::Tenures;
 use crate::actors::breaker::{self, Breaker};
 use crate::actors::event_worker::{EventWorker, Work};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
+use crate::actors::leases::{self, Leases};
 use crate::actors::ledger_writer::LedgerWriter;
 use crate::actors::outbox_publisher::OutboxPublisher;
 use crate::actors::psp_work::PspWork;
@@ -20,28 +24,17 @@ use crate::actors::retrier::Retrier;
 use crate::actors::settlement::Settlement;
 use crate::actors::shard_writer::{Pruning, ShardWriter};
 use crate::actors::shards::{Shard, Shards};
-use crate::actors::tenure::Tenure;
-use crate::config::Config;
+use crate::config::{Config, Role, Roles};
 use crate::domain::event::EVENT_PARTITIONS;
-use crate::domain::{IdGenerator, ShardMap};
+use crate::domain::policy::Policy;
+use crate::domain::{IdGenerator, ShardId, ShardMap};
 use crate::flows::{App, Operations, Parts};
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::{AnswerCache, LimitStore};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::EventLog;
-use crate::infra::psp::Psp;
-use crate::runtime::{Environment, Escalation, Handle, Intensity, Options, Running, Strategy, Supervisor};
-
-/// Everything outside, behind its port.
-pub struct Adapters {
-    pub map: ShardMap,
-    /// In the map's order.
-    pub databases: Vec<ShardDatabase>,
-    pub log: Arc<dyn EventLog>,
-    pub psp: Arc<dyn Psp>,
-    pub answers: Arc<dyn AnswerCache>,
-    pub limits: Arc<dyn LimitStore>,
-}
+use crate::infra::lease::LeaseStore;
+use crate::runtime::{Environment, Escalation, Handle, Intensity, Nudger, Options, Running, Strategy, Supervisor};
 
 /// Rows that one prune deletes at most: a batch's time or so.
 const PRUNE_ROWS_MAX: u64 = 500;
@@ -53,60 +46,78 @@ const LOG_POLL: Duration = Duration::from_millis(500);
 const FRONT: &str = "front";
 const PIPELINE: &str = "pipeline";
 
-/// Writes the tree down and starts it.
+/// Writes down the tree of these roles and starts it.
 pub async fn grow(
     environment: &Environment,
     config: &Config,
+    roles: Roles,
     adapters: Adapters,
 ) -> Result<(App, Arc<Running>), Escalation> {
-    let grower = Grower { environment, config, log: adapters.log, limits: adapters.limits };
+    let grower = Grower { environment, config };
     let mut root = grower.supervisor("rialto");
     let policy = Arc::new(config.policy());
+    let mut tenures = Tenures::new(adapters.leases.is_none(), environment.clock.instant());
 
     let mut guards = grower.supervisor("guards");
     let psp_breaker = grower.breaker(&mut guards, "breaker_psp", "psp");
     let log_breaker = grower.breaker(&mut guards, "breaker_event_log", "event_log");
-    let limiter = grower.rate_limiter(&mut guards);
+    let limiter = grower.rate_limiter(&mut guards, adapters.limits);
     let cache = grower.idempotency_cache(&mut guards, adapters.answers);
-    root.adopt(guards);
 
-    let mut writers = grower.supervisor("shards");
-    let mut publishers = grower.supervisor("publishers");
-    let shards = grower.shards(&mut writers, &mut publishers, adapters.map, adapters.databases, &policy, &log_breaker);
-    root.adopt(writers);
-    root.adopt(publishers);
+    let (mut writers, nudges) = (grower.supervisor("shards"), Nudges::default());
+    let shards = grower.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
+    let mut behind = Vec::new();
 
     let timeout = Duration::from_millis(config.psp.timeout_ms);
     let psp = GuardedPsp::new(adapters.psp, psp_breaker.clone(), environment.clock.clone(), timeout);
     let work = PspWork { psp: psp.clone(), shards: shards.clone(), policy: policy.clone() };
+    if let Some(log) = &adapters.log {
+        if roles.has(Role::Publisher) {
+            let mut publishers = grower.supervisor("publishers");
+            grower.publishers(&mut publishers, &shards, log, &log_breaker, &mut tenures, &nudges);
+            behind.push(publishers);
+        }
+        if roles.has(Role::Ledger) {
+            let mut ledger = grower.supervisor("ledger");
+            let booking = shards.clone();
+            grower.workers(&mut ledger, "ledger_writer", log, &shards, move || LedgerWriter(booking.clone()));
+            behind.push(ledger);
+        }
+        if roles.has(Role::Settlement) {
+            let mut settlement = grower.supervisor("settlement");
+            let settling = work.clone();
+            grower.workers(&mut settlement, "settlement", log, &shards, move || Settlement(settling.clone()));
+            grower.retriers(&mut settlement, "settlement_retrier", &work, false, &mut tenures);
+            behind.push(settlement);
+        }
+        if roles.has(Role::Refund) {
+            let mut refund = grower.supervisor("refund");
+            let refunding = work.clone();
+            grower.workers(&mut refund, "refund", log, &shards, move || Refund(refunding.clone()));
+            grower.retriers(&mut refund, "refund_retrier", &work, true, &mut tenures);
+            behind.push(refund);
+        }
+    }
+    if roles.has(Role::Resolver) {
+        let mut resolver = grower.supervisor("resolver");
+        grower.resolvers(&mut resolver, &shards, &psp, &mut tenures);
+        behind.push(resolver);
+    }
+    if let Some(store) = adapters.leases {
+        grower.leases(&mut guards, store, tenures);
+    }
 
-    let mut ledger = grower.supervisor("ledger");
-    let booking = shards.clone();
-    grower.workers(&mut ledger, "ledger_writer", &shards, move || LedgerWriter(booking.clone()));
-    root.adopt(ledger);
-
-    let mut settlement = grower.supervisor("settlement");
-    let settling = work.clone();
-    grower.workers(&mut settlement, "settlement", &shards, move || Settlement(settling.clone()));
-    grower.retriers(&mut settlement, "settlement_retrier", &work, false);
-    root.adopt(settlement);
-
-    let mut refund = grower.supervisor("refund");
-    let refunding = work.clone();
-    grower.workers(&mut refund, "refund", &shards, move || Refund(refunding.clone()));
-    grower.retriers(&mut refund, "refund_retrier", &work, true);
-    root.adopt(refund);
-
-    let mut resolver = grower.supervisor("resolver");
-    grower.resolvers(&mut resolver, &shards, &psp);
-    root.adopt(resolver);
-
+    // Who is in front starts first and stops last.
+    root.adopt(guards);
+    root.adopt(writers);
+    behind.into_iter().for_each(|supervisor| root.adopt(supervisor));
     let running = Arc::new(root.start().await);
     if let Some(escalation) = futures_util::FutureExt::now_or_never(running.failed()) {
         return Err(escalation);
     }
     let breakers = vec![("psp", psp_breaker), ("event_log", log_breaker)];
     let app = App::new(Parts {
+        roles,
         clock: environment.clock.clone(),
         chance: environment.chance.clone(),
         policy,
@@ -120,11 +131,19 @@ pub async fn grow(
     Ok((app, running))
 }
 
+/// How a shard's writer reaches the shard's publisher, where this process has one.
+#[derive(Default)]
+struct Nudges(RefCell<HashMap<ShardId, Arc<OnceLock<Nudger>>>>);
+
+impl Nudges {
+    fn of(&self, shard: ShardId) -> Arc<OnceLock<Nudger>> {
+        self.0.borrow_mut().entry(shard).or_default().clone()
+    }
+}
+
 struct Grower<'a> {
     environment: &'a Environment,
     config: &'a Config,
-    log: Arc<dyn EventLog>,
-    limits: Arc<dyn LimitStore>,
 }
 
 impl Grower<'_> {
@@ -164,40 +183,46 @@ impl Grower<'_> {
         guards.actor(self.common(breaker::options(name), FRONT), move || Breaker::new(guarded, settings.clone()))
     }
 
-    fn rate_limiter(&self, guards: &mut Supervisor) -> Handle<RateLimiter> {
+    fn rate_limiter(&self, guards: &mut Supervisor, store: Arc<dyn LimitStore>) -> Handle<RateLimiter> {
         let figures = &self.config.limits;
         let limits = rate_limiter::Limits {
             authorize_per_minute: figures.authorize_per_minute,
             capture_per_minute: figures.capture_per_minute,
             refund_per_minute: figures.refund_per_minute,
         };
-        let store = self.limits.clone();
+        let hosts = figures.hosts;
         let local = Arc::new(MemoryLimits::default());
         let options = self.common(rate_limiter::options(), FRONT);
-        guards.actor(options, move || RateLimiter::new(store.clone(), local.clone(), limits, NonZeroU32::MIN))
+        guards.actor(options, move || RateLimiter::new(store.clone(), local.clone(), limits, hosts))
     }
 
     fn idempotency_cache(&self, guards: &mut Supervisor, answers: Arc<dyn AnswerCache>) -> Handle<IdempotencyCache> {
         guards.actor(self.common(idempotency_cache::options(), FRONT), move || IdempotencyCache::new(answers.clone()))
     }
 
-    /// Each shard's writer and its publisher. They know each other: the one nudges, the other has its marks written.
+    /// Renews this process's leases.
+    fn leases(&self, guards: &mut Supervisor, store: Arc<dyn LeaseStore>, tenures: Tenures) {
+        // Another one for every process, also for one that starts anew.
+        let holder: Arc<str> = format!("node-{}-{:016x}", self.config.node.id, self.environment.chance.u64()).into();
+        let leases = tenures.into_leases();
+        guards.actor(self.common(leases::options(), FRONT), move || {
+            Leases::new(store.clone(), holder.clone(), leases.clone())
+        });
+    }
+
     fn shards(
         &self,
         writers: &mut Supervisor,
-        publishers: &mut Supervisor,
         map: ShardMap,
         databases: Vec<ShardDatabase>,
-        policy: &Arc<crate::domain::policy::Policy>,
-        breaker: &Handle<Breaker>,
+        policy: &Arc<Policy>,
+        nudges: &Nudges,
     ) -> Shards {
         let settings = &self.config.shard;
-        let outbox = &self.config.outbox;
-        let pruning = Pruning { events_kept: Duration::from_millis(outbox.kept_ms), rows_max: PRUNE_ROWS_MAX };
-        let mut shards = Vec::with_capacity(databases.len());
-        for database in databases {
+        let events_kept = Duration::from_millis(self.config.outbox.kept_ms);
+        let pruning = Pruning { events_kept, rows_max: PRUNE_ROWS_MAX };
+        let shard = |database: ShardDatabase| {
             let id = database.id.0;
-            let nudge_publisher = Arc::new(std::sync::OnceLock::<crate::runtime::Nudger>::new());
             let options = self
                 .options("shard_writer", &format!("shard-{id}"))
                 .shard(id)
@@ -205,37 +230,46 @@ impl Grower<'_> {
                 .max_batch(settings.max_batch)
                 .ask_deadline(Duration::from_millis(settings.ask_deadline_ms))
                 .tick(PRUNE_EVERY);
-            let (ids_node, policy, writes) = (self.config.node.id, policy.clone(), database.clone());
-            let nudge = nudge_publisher.clone();
+            let (node, policy, writes) = (self.config.node.id, policy.clone(), database.clone());
+            let publisher = nudges.of(database.id);
             let writer = writers.actor(options, move || {
-                let nudge = nudge.clone();
-                let nudger = crate::runtime::Nudger::from_fn(move || {
-                    if let Some(publisher) = nudge.get() {
+                let publisher = publisher.clone();
+                let nudger = Nudger::from_fn(move || {
+                    if let Some(publisher) = publisher.get() {
                         publisher.nudge();
                     }
                 });
-                ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(ids_node), nudger, pruning)
+                ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(node), nudger, pruning)
             });
-            let shard = Shard { writer, database };
-            let options =
-                self.options("outbox_publisher", PIPELINE).shard(id).tick(Duration::from_millis(outbox.poll_ms));
-            let (publishes, log, breaker) = (shard.clone(), self.log.clone(), breaker.clone());
+            Shard { writer, database }
+        };
+        Shards::new(map, databases.into_iter().map(shard).collect())
+    }
+
+    fn publishers(
+        &self,
+        supervisor: &mut Supervisor,
+        shards: &Shards,
+        log: &Arc<dyn EventLog>,
+        breaker: &Handle<Breaker>,
+        tenures: &mut Tenures,
+        nudges: &Nudges,
+    ) {
+        let outbox = &self.config.outbox;
+        for shard in shards.all() {
+            let id = shard.database.id;
+            let tick = Duration::from_millis(outbox.poll_ms);
+            let options = self.options("outbox_publisher", PIPELINE).shard(id.0).tick(tick);
+            let (shard, log, breaker) = (shard.clone(), log.clone(), breaker.clone());
+            let tenure = tenures.of("publisher", id);
             let (batch_max, linger) = (outbox.batch_max, Duration::from_millis(outbox.linger_ms));
-            let publisher = publishers.actor(options, move || {
-                OutboxPublisher::new(
-                    publishes.clone(),
-                    Tenure::always(),
-                    log.clone(),
-                    breaker.clone(),
-                    batch_max,
-                    linger,
-                )
+            let publisher = supervisor.actor(options, move || {
+                let (shard, tenure) = (shard.clone(), tenure.clone());
+                OutboxPublisher::new(shard, tenure, log.clone(), breaker.clone(), batch_max, linger)
             });
             // Set once, here: before the start nobody nudges.
-            let _ = nudge_publisher.set(publisher.nudger());
-            shards.push(shard);
+            let _ = nudges.of(id).set(publisher.nudger());
         }
-        Shards::new(map, shards)
     }
 
     /// One worker for each partition of the consumer's topics, woken by what is appended there.
@@ -243,19 +277,20 @@ impl Grower<'_> {
         &self,
         supervisor: &mut Supervisor,
         name: &'static str,
+        log: &Arc<dyn EventLog>,
         shards: &Shards,
         work: impl Fn() -> W + Clone + Send + 'static,
     ) {
         for partition in 0..EVENT_PARTITIONS {
             let options = self.options(name, PIPELINE).shard(partition).tick(LOG_POLL);
-            let (log, shards, work, node) = (self.log.clone(), shards.clone(), work.clone(), self.config.node.id);
+            let (read, shards, work, node) = (log.clone(), shards.clone(), work.clone(), self.config.node.id);
             let batch_max = self.config.requests.batch_max;
             let worker = supervisor.actor(options, move || {
-                EventWorker::new(work(), log.clone(), shards.clone(), partition, batch_max, IdGenerator::new(node))
+                EventWorker::new(work(), read.clone(), shards.clone(), partition, batch_max, IdGenerator::new(node))
             });
             for topic in W::CONSUMER.topics() {
                 let nudger = worker.nudger();
-                let nudged = self.log.on_append(topic.name(), partition, Arc::new(move || nudger.nudge()));
+                let nudged = log.on_append(topic.name(), partition, Arc::new(move || nudger.nudge()));
                 if let Err(error) = nudged {
                     tracing::warn!(topic = topic.name(), partition, %error, "worker will poll");
                 }
@@ -263,26 +298,35 @@ impl Grower<'_> {
         }
     }
 
-    fn retriers(&self, supervisor: &mut Supervisor, name: &'static str, work: &PspWork, is_for_refunds: bool) {
+    fn retriers(
+        &self,
+        supervisor: &mut Supervisor,
+        name: &'static str,
+        work: &PspWork,
+        is_for_refunds: bool,
+        tenures: &mut Tenures,
+    ) {
+        let kind = if is_for_refunds { "retrier:refund" } else { "retrier:settlement" };
+        let settings = &self.config.requests;
         for shard in work.shards.all() {
-            let settings = &self.config.requests;
-            let options =
-                self.options(name, PIPELINE).shard(shard.database.id.0).tick(Duration::from_millis(settings.poll_ms));
-            let (work, shard, batch_max) = (work.clone(), shard.clone(), settings.batch_max);
+            let id = shard.database.id;
+            let options = self.options(name, PIPELINE).shard(id.0).tick(Duration::from_millis(settings.poll_ms));
+            let (work, shard, tenure, batch_max) =
+                (work.clone(), shard.clone(), tenures.of(kind, id), settings.batch_max);
             supervisor.actor(options, move || {
-                Retrier::new(work.clone(), shard.clone(), Tenure::always(), is_for_refunds, batch_max)
+                Retrier::new(work.clone(), shard.clone(), tenure.clone(), is_for_refunds, batch_max)
             });
         }
     }
 
-    fn resolvers(&self, supervisor: &mut Supervisor, shards: &Shards, psp: &GuardedPsp) {
+    fn resolvers(&self, supervisor: &mut Supervisor, shards: &Shards, psp: &GuardedPsp, tenures: &mut Tenures) {
         for shard in shards.all() {
-            let options = self
-                .options("resolver", PIPELINE)
-                .shard(shard.database.id.0)
-                .tick(Duration::from_millis(self.config.resolver.poll_ms));
-            let (shard, psp, batch_max) = (shard.clone(), psp.clone(), self.config.requests.batch_max as u64);
-            supervisor.actor(options, move || Resolver::new(shard.clone(), Tenure::always(), psp.clone(), batch_max));
+            let id = shard.database.id;
+            let tick = Duration::from_millis(self.config.resolver.poll_ms);
+            let options = self.options("resolver", PIPELINE).shard(id.0).tick(tick);
+            let (shard, psp, tenure) = (shard.clone(), psp.clone(), tenures.of("resolver", id));
+            let batch_max = self.config.requests.batch_max as u64;
+            supervisor.actor(options, move || Resolver::new(shard.clone(), tenure.clone(), psp.clone(), batch_max));
         }
     }
 }

@@ -1,0 +1,140 @@
+//! Opens what is outside: real servers where the configuration names them, else the embedded ones in the data directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::paths::{event_log_path, psp_books_path, shard_path};
+use crate::config::{Config, Roles};
+use crate::domain::event::topics;
+use crate::domain::{ShardId, ShardMap};
+use crate::infra::cache::limits::MemoryLimits;
+use crate::infra::cache::memory::MemoryAnswers;
+use crate::infra::cache::redis::{RedisAnswers, RedisLimits};
+use crate::infra::cache::{AnswerCache, CacheError, LimitStore};
+use crate::infra::database::{DatabaseError, ShardDatabase};
+use crate::infra::event_log::EventLog;
+use crate::infra::event_log::embedded::{EmbeddedLog, OpenLogError};
+use crate::infra::event_log::kafka::{self, KafkaLog};
+use crate::infra::lease::LeaseStore;
+use crate::infra::lease::redis::RedisLeases;
+use crate::infra::psp::Psp;
+use crate::infra::psp::simulator::{Simulator, StartError as SimulatorError};
+use crate::infra::redis::{RedisPool, RedisSettings};
+use crate::runtime::Environment;
+
+/// Why an adapter did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("shard {shard}: {error}")]
+    Shard { shard: ShardId, error: DatabaseError },
+    #[error(
+        "data directory {path} has {found} shards, shard.count is {wanted}; payments stay on the shard that they were made on"
+    )]
+    ShardCount { path: PathBuf, found: usize, wanted: u32 },
+    #[error("event log: {0}")]
+    EventLog(#[from] OpenLogError),
+    #[error("event log: {0}")]
+    Kafka(#[from] kafka::OpenError),
+    #[error("redis.url: {0}")]
+    Redis(#[from] CacheError),
+    #[error("psp simulator: {0}")]
+    Simulator(#[from] SimulatorError),
+}
+
+/// Everything outside, behind its port.
+pub struct Adapters {
+    pub map: ShardMap,
+    /// In the map's order.
+    pub databases: Vec<ShardDatabase>,
+    /// None where no role reads or writes it.
+    pub log: Option<Arc<dyn EventLog>>,
+    pub psp: Arc<dyn Psp>,
+    pub answers: Arc<dyn AnswerCache>,
+    pub limits: Arc<dyn LimitStore>,
+    /// None where this process is the only one.
+    pub leases: Option<Arc<dyn LeaseStore>>,
+}
+
+/// Whether something of this process is in its data directory, which then is its own.
+pub fn is_embedded(config: &Config) -> bool {
+    config.shard.databases.is_empty() || config.kafka.brokers.is_empty() || config.psp.url.is_empty()
+}
+
+impl Adapters {
+    /// Opens all that these roles need.
+    pub async fn open(
+        environment: &Environment,
+        config: &Config,
+        roles: Roles,
+        data_dir: &Path,
+    ) -> Result<Self, OpenError> {
+        let map = ShardMap::dealt(config.shard.count);
+        let databases = open_shards(config, &map, data_dir).await?;
+        let log = if roles.use_event_log() { Some(open_log(config, data_dir).await?) } else { None };
+        let psp = open_psp(environment, config, data_dir).await?;
+        if config.redis.url.is_empty() {
+            let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
+            let limits = Arc::new(MemoryLimits::default());
+            return Ok(Self { map, databases, log, psp, answers, limits, leases: None });
+        }
+        let redis = RedisPool::connect(RedisSettings {
+            url: config.redis.url.clone(),
+            key_prefix: config.redis.key_prefix.clone(),
+            timeout: Duration::from_millis(config.redis.timeout_ms),
+            connections: config.redis.connections,
+        })?;
+        let answers = Arc::new(RedisAnswers::new(redis.clone()));
+        let limits = Arc::new(RedisLimits::new(redis.clone()));
+        Ok(Self { map, databases, log, psp, answers, limits, leases: Some(Arc::new(RedisLeases::new(redis))) })
+    }
+}
+
+async fn open_shards(config: &Config, map: &ShardMap, data_dir: &Path) -> Result<Vec<ShardDatabase>, OpenError> {
+    let urls = &config.shard.databases;
+    if urls.is_empty() {
+        check_shard_count(data_dir, config.shard.count.get())?;
+    }
+    let mut databases = Vec::new();
+    for (place, shard) in map.shards().enumerate() {
+        let opened = match urls.get(place) {
+            Some(url) => ShardDatabase::open_mariadb(shard, url, true).await,
+            None => ShardDatabase::open_sqlite(shard, &shard_path(data_dir, shard), true).await,
+        };
+        databases.push(opened.map_err(|error| OpenError::Shard { shard, error })?);
+    }
+    Ok(databases)
+}
+
+/// Refuses to deal existing payments out anew over another number of shards.
+fn check_shard_count(data_dir: &Path, wanted: u32) -> Result<(), OpenError> {
+    let found = (1..).map(ShardId).take_while(|shard| shard_path(data_dir, *shard).exists()).count();
+    if found == 0 || found == wanted as usize {
+        return Ok(());
+    }
+    Err(OpenError::ShardCount { path: data_dir.to_owned(), found, wanted })
+}
+
+async fn open_log(config: &Config, data_dir: &Path) -> Result<Arc<dyn EventLog>, OpenError> {
+    let topics: Vec<_> = topics().collect();
+    if config.kafka.brokers.is_empty() {
+        return Ok(Arc::new(EmbeddedLog::open(&event_log_path(data_dir), &topics).await?));
+    }
+    Ok(Arc::new(KafkaLog::open(kafka_settings(config), &topics).await?))
+}
+
+/// How Kafka is reached.
+pub fn kafka_settings(config: &Config) -> kafka::Settings {
+    kafka::Settings {
+        topic_prefix: config.kafka.topic_prefix.clone(),
+        replication_factor: config.kafka.replication_factor,
+        linger_ms: config.kafka.linger_ms,
+        ..kafka::Settings::new(config.kafka.brokers.clone())
+    }
+}
+
+async fn open_psp(environment: &Environment, config: &Config, data_dir: &Path) -> Result<Arc<dyn Psp>, OpenError> {
+    let settings = config.psp.simulator.clone();
+    let (clock, chance) = (environment.clock.clone(), environment.chance.clone());
+    Ok(Arc::new(Simulator::start(&psp_books_path(data_dir), settings, clock, chance).await?))
+}

@@ -1,0 +1,38 @@
+//! Who has to hold a lease before it works, and who never has to ask.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::actors::tenure::{Lease, Tenure};
+use crate::domain::ShardId;
+
+/// The tenures of one process, given out one by one while its tree is written down.
+pub struct Tenures {
+    is_alone: bool,
+    now: Instant,
+    leases: Vec<Lease>,
+}
+
+impl Tenures {
+    /// With `is_alone` every tenure is for ever; else each stands for a lease that must be renewed.
+    pub fn new(is_alone: bool, now: Instant) -> Self {
+        Self { is_alone, now, leases: Vec::new() }
+    }
+
+    /// The tenure of one kind of work on one shard.
+    pub fn of(&mut self, work: &str, shard: ShardId) -> Tenure {
+        if self.is_alone {
+            return Tenure::always();
+        }
+        let lease = Lease::new(format!("{work}:shard-{shard}"), self.now);
+        let tenure = lease.tenure();
+        self.leases.push(lease);
+        tenure
+    }
+
+    /// What has to be renewed.
+    pub fn into_leases(self) -> Arc<[Lease]> {
+        self.leases.into()
+    }
+}
