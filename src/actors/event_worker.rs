@@ -251,7 +251,7 @@ mod tests {
     use crate::actors::testing::story;
     use crate::domain::{ShardId, ShardMap};
     use crate::infra::database::ShardDatabase;
-    use crate::infra::event_log::{Nudge, Progress, Record};
+    use crate::infra::event_log::{Nudge, Record};
     use crate::runtime::{Environment, Intensity, Options, Strategy, Supervisor};
 
     type Fetched = Result<Vec<Delivery>, EventLogError>;
@@ -276,20 +276,8 @@ mod tests {
             unreachable!("workers only read")
         }
 
-        fn partitions(&self, _: &str) -> Result<u32, EventLogError> {
-            unreachable!("workers know theirs")
-        }
-
         fn on_append(&self, _: &str, _: u32, _: Nudge) -> Result<(), EventLogError> {
             unreachable!("workers are nudged by others")
-        }
-
-        async fn progress(&self, _: &str, _: &str) -> Result<Vec<Progress>, EventLogError> {
-            unreachable!("workers know their own")
-        }
-
-        async fn read(&self, _: &str, _: u32, _: i64, _: usize) -> Fetched {
-            unreachable!("workers read in a group")
         }
     }
 

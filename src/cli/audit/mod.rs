@@ -9,6 +9,7 @@
 //! Shards and books are read in pages, side by side in the order of payment ids; see `events` for what stays in memory.
 
 mod events;
+mod house;
 mod keys;
 mod ledger;
 mod payment;
@@ -17,21 +18,19 @@ mod recheck;
 mod report;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Config, ConfigError};
-use crate::domain::{PaymentId, ShardId, ShardMap};
+use crate::domain::{PaymentId, ShardId};
 use crate::infra::database::audit::{Dossier, Page, Snapshot};
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::infra::event_log::EventLogError;
-use crate::infra::event_log::embedded::Reader;
-use crate::infra::psp::simulator::books::Books;
 use crate::infra::sqlite::OpenError;
-use crate::node::{event_log_path, psp_books_path, shard_path};
 use crate::runtime::Clock;
 
 use events::{Events, Marks, Outbox};
+use house::House;
 use ledger::Sums;
 pub use psp::BooksError;
 pub use recheck::LookError;
@@ -62,7 +61,7 @@ pub struct Args {
 pub enum AuditError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("no {0}: is this a data directory?")]
+    #[error("no {0}: is this the data directory, and the configuration, of the node?")]
     NoFile(PathBuf),
     #[error("{found} exists, the configuration has {count} shards")]
     ShardCount { found: PathBuf, count: u32 },
@@ -105,20 +104,20 @@ fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Audits a data directory.
+/// Audits what a node with this configuration works on.
 ///
 /// # Errors
 /// [`AuditError`] when something cannot be read; whatever is broken is in the report.
 pub async fn run(args: Args) -> Result<Report, AuditError> {
     let config = Config::load(args.config.as_deref())?;
-    let map = ShardMap::dealt(config.shard.count);
-    audit(&args.data_dir, &map, args.settled, &Clock::system()).await
+    let house = House::open(&config, &args.data_dir).await?;
+    audit(&house, args.settled, &Clock::system()).await
 }
 
-async fn audit(data_dir: &Path, map: &ShardMap, settled: bool, clock: &Clock) -> Result<Report, AuditError> {
-    let house = House::open(data_dir, map).await?;
+async fn audit(house: &House, settled: bool, clock: &Clock) -> Result<Report, AuditError> {
+    let log = &*house.log;
     let mut report = Report::new(settled);
-    let marks = Marks::note(&house.log).await?;
+    let marks = Marks::note(log).await?;
     let mut instants = Vec::new();
     for database in &house.databases {
         instants.push(Instant::of(database).await?);
@@ -127,7 +126,7 @@ async fn audit(data_dir: &Path, map: &ShardMap, settled: bool, clock: &Clock) ->
     for instant in &instants {
         instant.read_outbox(&mut outbox).await?;
     }
-    let mut events = Events::read(&house.log, &marks, outbox).await?;
+    let mut events = Events::read(log, &marks, outbox).await?;
     events.findings.drain(..).for_each(|finding| report.note(finding));
     let mut books = psp::Pages::new(&house.books);
 
@@ -135,7 +134,7 @@ async fn audit(data_dir: &Path, map: &ShardMap, settled: bool, clock: &Clock) ->
     while let Some((shard, dossier)) = next(&mut instants, &mut report).await? {
         let id = dossier.payment.id;
         let facts = events.of(id);
-        let mut findings = payment::judge(&dossier, shard, map);
+        let mut findings = payment::judge(&dossier, shard, &house.map);
         findings.extend(payment::in_flight(&dossier));
         findings.extend(ledger::judge(&dossier, &facts));
         findings.extend(Events::judge(&dossier, &facts));
@@ -155,52 +154,15 @@ async fn audit(data_dir: &Path, map: &ShardMap, settled: bool, clock: &Clock) ->
     }
 
     books.findings.into_iter().for_each(|finding| report.note(finding));
-    let at = |id: PaymentId| (house.database(map.shard_of(id.bucket())), id);
+    let at = |id: PaymentId| (house.database(house.map.shard_of(id.bucket())), id);
     let told = events.unknown.into_iter().map(at).collect();
     let at_psp = books.unknown.into_iter().map(at).collect();
     let mut again = recheck::unknown(told, at_psp).await?;
     again.extend(recheck::payments(suspects, &house.books, clock).await?);
     again.extend(recheck::outboxes(&house.databases.iter().collect::<Vec<_>>(), clock).await?);
-    again.extend(recheck::consumers(&house.log, clock).await?);
+    again.extend(recheck::consumers(log, clock).await?);
     again.into_iter().for_each(|finding| report.note(finding));
     Ok(report)
-}
-
-/// Everything that is read.
-struct House {
-    /// By shard, from 1.
-    databases: Vec<ShardDatabase>,
-    log: Reader,
-    books: Books,
-}
-
-impl House {
-    async fn open(data_dir: &Path, map: &ShardMap) -> Result<Self, AuditError> {
-        let existing = |path: PathBuf| if path.is_file() { Ok(path) } else { Err(AuditError::NoFile(path)) };
-        let mut databases = Vec::new();
-        let mut last = ShardId(0);
-        for shard in map.shards() {
-            let path = existing(shard_path(data_dir, shard))?;
-            let opened = ShardDatabase::open_sqlite_to_read(shard, &path).await;
-            databases.push(opened.map_err(|error| AuditError::Shard { shard, error })?);
-            last = shard;
-        }
-        let beyond = shard_path(data_dir, ShardId(last.0.saturating_add(1)));
-        if beyond.exists() {
-            return Err(AuditError::ShardCount { found: beyond, count: last.0 });
-        }
-        let topics: Vec<_> = crate::domain::event::topics().map(|(topic, _)| topic).collect();
-        let log = existing(event_log_path(data_dir))?;
-        let log = Reader::open(&log, &topics).await.map_err(AuditError::EventLogFile)?;
-        let books = existing(psp_books_path(data_dir))?;
-        let books = Books::open_read_only(&books).await.map_err(AuditError::BooksFile)?;
-        Ok(Self { databases, log, books })
-    }
-
-    fn database(&self, shard: ShardId) -> &ShardDatabase {
-        // invariant: shards are numbered from 1 without gaps, and every one of the map is open.
-        &self.databases[shard.0 as usize - 1]
-    }
 }
 
 /// A shard at its instant, and how far it has been read.

@@ -9,8 +9,7 @@ use super::report::Invariant::{EventsKnown, PspKnown, PspMoved, StuckConsumers, 
 use crate::domain::event::Consumer;
 use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::event_log::embedded::Reader;
-use crate::infra::event_log::{EventLogError, Progress};
+use crate::infra::event_log::{EventLogError, EventReader, Progress};
 use crate::infra::psp::simulator::books::Books;
 use crate::runtime::Clock;
 
@@ -119,7 +118,7 @@ pub async fn outboxes(shards: &[&ShardDatabase], clock: &Clock) -> Result<Vec<Fi
 }
 
 /// Consumer groups that leave events waiting.
-pub async fn consumers(log: &Reader, clock: &Clock) -> Result<Vec<Finding>, LookError> {
+pub async fn consumers(log: &dyn EventReader, clock: &Clock) -> Result<Vec<Finding>, LookError> {
     let mut findings = Vec::new();
     for consumer in Consumer::ALL {
         for topic in consumer.topics() {
@@ -134,7 +133,7 @@ pub async fn consumers(log: &Reader, clock: &Clock) -> Result<Vec<Finding>, Look
 }
 
 async fn lag(
-    log: &Reader,
+    log: &dyn EventReader,
     clock: &Clock,
     consumer: Consumer,
     topic: &'static str,

@@ -90,9 +90,6 @@ pub trait EventLog: Send + Sync {
     /// arrivals are in order.
     async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError>;
 
-    /// How many partitions a topic has: its consumers are numbered `0..partitions`.
-    fn partitions(&self, topic: &str) -> Result<u32, EventLogError>;
-
     /// The group's reader of one partition, standing at the group's committed offset, or at 0 for a new group. A group
     /// has at most one reader of a partition at a time; one that replaces another starts again from what was committed.
     /// Where groups are spread over processes, the reader of a partition that is another's now delivers nothing.
@@ -102,11 +99,21 @@ pub trait EventLog: Send + Sync {
     /// data and may be lost with the process, so consumers poll too. It stays for the log's lifetime: register a handle
     /// that outlives restarts, once.
     fn on_append(&self, topic: &str, partition: u32, nudge: Nudge) -> Result<(), EventLogError>;
+}
+
+/// A log as those see it who only look: no group moves, nothing is written.
+#[async_trait]
+pub trait EventReader: Send + Sync {
+    /// Whether the log itself sees to it that one record lies in it once, however often it is appended.
+    fn holds_each_record_once(&self) -> bool;
+
+    /// How many partitions a topic has.
+    fn partitions(&self, topic: &str) -> Result<u32, EventLogError>;
 
     /// How far a group has come in every partition of a topic.
     async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError>;
 
-    /// Up to `max` records of a partition from offset `from` on, or from the first that is still kept; no group moves.
+    /// Up to `max` records of a partition from offset `from` on, or from the first that is still kept.
     async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError>;
 }
 

@@ -6,7 +6,8 @@ use crate::cli::audit::Invariant;
 /// SQL that lets ledger entries be changed.
 const UNLOCK: &str = "DROP TRIGGER ledger_entry_no_update; DROP TRIGGER ledger_entry_no_delete;";
 /// SQL that lets the log hold an id twice.
-const UNLOCK_LOG: &str = "ALTER TABLE record RENAME TO old; CREATE TABLE record AS SELECT * FROM old; DROP TABLE old;";
+pub const UNLOCK_LOG: &str =
+    "ALTER TABLE record RENAME TO old; CREATE TABLE record AS SELECT * FROM old; DROP TABLE old;";
 
 async fn assert_broken(shop: &Shop, names: &[&str]) {
     let report = shop.audit(false).await.unwrap();

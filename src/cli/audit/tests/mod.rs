@@ -1,8 +1,12 @@
 mod breaking;
 mod shop;
 
-use self::shop::{Shop, capture, refund, shard_of};
-use crate::cli::audit::{AuditError, Invariant};
+use self::shop::{Shop, audit_dir, capture, refund, shard_of};
+use crate::cli::audit::house::House;
+use crate::cli::audit::{AuditError, Invariant, audit};
+use crate::config::Config;
+use crate::infra::event_log::{Delivery, EventLogError, EventReader, Progress};
+use crate::runtime::Clock;
 
 #[tokio::test]
 async fn a_system_at_rest_is_clean_and_nothing_of_it_is_in_flight() {
@@ -90,11 +94,11 @@ async fn what_is_in_flight_is_broken_for_a_system_that_should_rest() {
 #[tokio::test]
 async fn a_system_in_motion_does_not_look_broken() {
     let mut shop = Shop::at_rest().await;
-    let (directory, clock) = (shop.dir.path().to_owned(), crate::runtime::Clock::system());
+    let directory = shop.dir.path().to_owned();
     let audits = async {
         let mut seen = 0;
         for _ in 0..12 {
-            let report = crate::cli::audit::audit(&directory, &shop::map(), false, &clock).await.unwrap();
+            let report = audit_dir(&directory, false).await.unwrap();
             assert!(report.is_clean(), "{report}");
             seen = report.payments();
         }
@@ -122,7 +126,7 @@ async fn a_system_in_motion_does_not_look_broken() {
 #[tokio::test]
 async fn a_directory_without_data_is_an_error_that_names_the_file() {
     let empty = tempfile::tempdir().unwrap();
-    let missing = crate::cli::audit::audit(empty.path(), &shop::map(), false, &crate::runtime::Clock::system()).await;
+    let missing = audit_dir(empty.path(), false).await;
     assert!(matches!(&missing, Err(AuditError::NoFile(path)) if path.ends_with("shard-1.db")), "{missing:?}");
     let shop = Shop::open().await;
     std::fs::copy(shop.path("shard-2"), shop.path("shard-3")).unwrap();
@@ -132,6 +136,50 @@ async fn a_directory_without_data_is_an_error_that_names_the_file() {
     std::fs::remove_file(shop.path("shard-3")).unwrap();
     let missing = shop.audit(false).await;
     assert!(matches!(&missing, Err(AuditError::NoFile(path)) if path.ends_with("psp.db")), "{missing:?}");
+}
+
+/// As Kafka: appending a record again adds it again.
+struct Repeating(Box<dyn EventReader>);
+
+#[async_trait::async_trait]
+impl EventReader for Repeating {
+    fn holds_each_record_once(&self) -> bool {
+        false
+    }
+
+    fn partitions(&self, topic: &str) -> Result<u32, EventLogError> {
+        self.0.partitions(topic)
+    }
+
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
+        self.0.progress(group, topic).await
+    }
+
+    async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError> {
+        self.0.read(topic, partition, from, max).await
+    }
+}
+
+#[tokio::test]
+async fn records_that_come_again_are_in_order_where_the_log_lets_them() {
+    let shop = Shop::at_rest().await;
+    shop.damage("events", breaking::UNLOCK_LOG).await;
+    let again = "INSERT INTO record SELECT position + 1000, id, key, kind, source, time_ms, subject, traceparent, payload \
+                 FROM record WHERE payload LIKE '%MERCHANT-6\"%'";
+    shop.damage("events", again).await;
+    assert!(shop.audit(false).await.unwrap().broken_names().contains("events.unique"));
+
+    let mut house = House::open(&Config::default(), shop.dir.path()).await.unwrap();
+    house.log = Box::new(Repeating(house.log));
+    let report = audit(&house, false, &Clock::system()).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+
+    // The first of two arrivals is gone, so that the other is behind its successor.
+    let first = "DELETE FROM record WHERE position = \
+                 (SELECT min(position) FROM record WHERE kind = 'payment.refunded' AND payload LIKE '%MERCHANT-6\"%')";
+    shop.damage("events", first).await;
+    let report = audit(&house, false, &Clock::system()).await.unwrap();
+    assert_eq!(report.broken_names().into_iter().collect::<Vec<_>>(), ["events.ordered"]);
 }
 
 #[test]

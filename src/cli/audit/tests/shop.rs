@@ -1,14 +1,16 @@
 //! A data directory with payments in it, driven step by step as the actors do it.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::cli::audit::house::House;
 use crate::cli::audit::{AuditError, Report, audit};
+use crate::config::Config;
 use crate::domain::book::{Book, Needs};
 use crate::domain::command::{
     Attempt, AuthorizeOrder, Change, ChangeOrder, Command, Conclusion, Posting, Published, Release,
 };
-use crate::domain::event::{Consumer, Topic, known_topic, topics};
+use crate::domain::event::{Consumer, EVENT_PARTITIONS, Topic, known_topic, topics};
 use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope};
 use crate::domain::payment::CaptureMode;
 use crate::domain::policy::Policy;
@@ -49,7 +51,7 @@ impl Shop {
         let psp = Simulator::start(&books, config, clock.clone(), Chance::from_seed(1)).await.unwrap();
         for consumer in Consumer::ALL {
             for topic in consumer.topics() {
-                for partition in 0..log.partitions(topic.name()).unwrap() {
+                for partition in 0..EVENT_PARTITIONS {
                     log.consumer(consumer.name(), topic.name(), partition).await.unwrap();
                 }
             }
@@ -247,7 +249,7 @@ impl Shop {
     pub async fn consume(&mut self) {
         for consumer in Consumer::ALL {
             for topic in consumer.topics().iter().map(|topic| topic.name()) {
-                for partition in 0..self.log.partitions(topic).unwrap() {
+                for partition in 0..EVENT_PARTITIONS {
                     let mut place = self.log.consumer(consumer.name(), topic, partition).await.unwrap();
                     let deliveries = place.fetch(10_000).await.unwrap();
                     let Some(last) = deliveries.last() else { continue };
@@ -280,7 +282,7 @@ impl Shop {
     }
 
     pub async fn audit(&self, settled: bool) -> Result<Report, AuditError> {
-        audit(self.dir.path(), &map(), settled, &self.clock).await
+        audit_dir(self.dir.path(), settled).await
     }
 
     /// Audits, and fails with the whole report unless it is clean.
@@ -291,8 +293,13 @@ impl Shop {
     }
 }
 
-pub fn map() -> ShardMap {
-    ShardMap::dealt(std::num::NonZeroU32::new(2).unwrap())
+/// Audits a data directory of the default configuration.
+pub async fn audit_dir(dir: &Path, settled: bool) -> Result<Report, AuditError> {
+    audit(&House::open(&Config::default(), dir).await?, settled, &Clock::system()).await
+}
+
+fn map() -> ShardMap {
+    ShardMap::dealt(Config::default().shard.count)
 }
 
 pub fn capture(minor: i64) -> Change {

@@ -15,7 +15,7 @@ use self::layout::{FORMAT, Slot, TABLES};
 pub use self::reader::Reader;
 use self::writer::{Command, Nudges, Writer};
 use super::partitioner::partition_of;
-use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Progress, Record};
+use super::{Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
 use crate::infra::group_commit::GroupCommit;
 use crate::infra::sqlite::{self, OpenError};
 
@@ -111,10 +111,6 @@ impl EventLog for EmbeddedLog {
         submit(&self.door, Command::Append(placed)).await.map(drop)
     }
 
-    fn partitions(&self, topic: &str) -> Result<u32, EventLogError> {
-        self.reader.partitions(topic)
-    }
-
     async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError> {
         let topic = self.reader.topics().find(topic)?;
         let slot = topic.slot(partition)?;
@@ -137,14 +133,6 @@ impl EventLog for EmbeddedLog {
         let slot = self.reader.topics().find(topic)?.slot(partition)?;
         self.nudges.write().entry(slot).or_default().push(nudge);
         Ok(())
-    }
-
-    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
-        self.reader.progress(group, topic).await
-    }
-
-    async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError> {
-        self.reader.read(topic, partition, from, max).await
     }
 }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use sea_orm::sqlx::sqlite::{SqlitePool, SqliteRow};
 use sea_orm::sqlx::{self, Row};
 
 use super::layout::{FORMAT, Slot, Topic, Topics, offset_of_position, unavailable};
-use crate::infra::event_log::{Delivery, EventLogError, Progress, Record};
+use crate::infra::event_log::{Delivery, EventLogError, EventReader, Progress, Record};
 use crate::infra::sqlite::{self, OpenError};
 
 /// Connections for reading: more would only wait for the processor.
@@ -37,34 +38,6 @@ impl Reader {
         &self.topics
     }
 
-    /// How many partitions the topic has.
-    pub fn partitions(&self, topic: &str) -> Result<u32, EventLogError> {
-        self.topics.find(topic).map(Topic::partitions)
-    }
-
-    /// As [`EventLog::read`](crate::infra::event_log::EventLog::read).
-    pub async fn read(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: i64,
-        max: usize,
-    ) -> Result<Vec<Delivery>, EventLogError> {
-        let topic = self.topics.find(topic)?;
-        let slot = topic.slot(partition)?;
-        let rows = sqlx::query(
-            "SELECT position, id, key, kind, source, time_ms, subject, traceparent, payload FROM record \
-             WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
-        )
-        .bind(slot.position(from.max(0)))
-        .bind(slot.end())
-        .bind(i64::try_from(max).unwrap_or(i64::MAX))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(unavailable)?;
-        rows.iter().map(|row| delivery(topic.name, partition, row)).collect::<Result<_, _>>().map_err(unavailable)
-    }
-
     /// What the group committed last, if it ever did.
     pub(super) async fn committed(&self, group: &str, slot: Slot) -> Result<Option<i64>, EventLogError> {
         sqlx::query_scalar("SELECT next_offset FROM consumer_offset WHERE consumer_group = ? AND slot = ?")
@@ -83,9 +56,35 @@ impl Reader {
             .await
             .map_err(unavailable)
     }
+}
 
-    /// As [`EventLog::progress`](crate::infra::event_log::EventLog::progress).
-    pub async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
+#[async_trait]
+impl EventReader for Reader {
+    fn holds_each_record_once(&self) -> bool {
+        true
+    }
+
+    fn partitions(&self, topic: &str) -> Result<u32, EventLogError> {
+        self.topics.find(topic).map(Topic::partitions)
+    }
+
+    async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError> {
+        let topic = self.topics.find(topic)?;
+        let slot = topic.slot(partition)?;
+        let rows = sqlx::query(
+            "SELECT position, id, key, kind, source, time_ms, subject, traceparent, payload FROM record \
+             WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
+        )
+        .bind(slot.position(from.max(0)))
+        .bind(slot.end())
+        .bind(i64::try_from(max).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(|row| delivery(topic.name, partition, row)).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
         let topic = self.topics.find(topic)?;
         let rows: Vec<(u32, i64, i64)> = sqlx::query_as(
             "SELECT slot.number, COALESCE(consumer_offset.next_offset, 0), slot.next_offset FROM slot \

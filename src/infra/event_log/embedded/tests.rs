@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::infra::event_log::Progress;
 
 const CAPTURED: &str = "payment.captured";
 const DEAD: &str = "payment.dlq";
@@ -40,10 +41,10 @@ fn record(key: usize, id: usize) -> Record {
 
 async fn all(log: &EmbeddedLog, topic: &str) -> Vec<Delivery> {
     let mut found = Vec::new();
-    for partition in 0..log.partitions(topic).unwrap() {
+    for partition in 0..log.reader.partitions(topic).unwrap() {
         loop {
             let from = found.iter().filter(|d: &&Delivery| d.partition == partition).count();
-            let page = log.read(topic, partition, from as i64, 7).await.unwrap();
+            let page = log.reader.read(topic, partition, from as i64, 7).await.unwrap();
             if page.is_empty() {
                 break;
             }
@@ -112,7 +113,7 @@ async fn a_group_resumes_where_it_committed_even_after_a_kill() {
     let mut other = again.consumer("webhooks", CAPTURED, partition).await.unwrap();
     assert_eq!(other.fetch(100).await.unwrap().len(), 10);
     assert!(other.fetch(100).await.unwrap().is_empty());
-    let progress = again.progress("ledger", CAPTURED).await.unwrap();
+    let progress = again.reader.progress("ledger", CAPTURED).await.unwrap();
     assert_eq!(progress.len(), 6);
     assert_eq!(progress[partition as usize], Progress { partition, committed: 3, end: 10 });
     assert_eq!(progress.iter().map(Progress::lag).sum::<i64>(), 7);
@@ -152,7 +153,7 @@ async fn a_nudge_finds_the_records_there() {
     }
     log.append(vec![record(1, 1), record(1, 2)]).await.unwrap();
     let partition = heard.try_recv().unwrap();
-    assert_eq!(log.read(CAPTURED, partition, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(log.reader.read(CAPTURED, partition, 0, 10).await.unwrap().len(), 2);
     log.append(vec![record(1, 1)]).await.unwrap();
     assert_eq!(nudged.load(Ordering::Relaxed), 1, "one append, one nudge; nothing new, none");
 }
@@ -194,11 +195,11 @@ async fn pruning_keeps_what_a_group_has_not_committed() {
     assert_eq!(log.prune(old).await, Ok(5));
     ledger.commit(10).await.unwrap();
     assert_eq!(log.prune(old).await, Ok(3));
-    let left = log.read(CAPTURED, partition, 0, 10).await.unwrap();
+    let left = log.reader.read(CAPTURED, partition, 0, 10).await.unwrap();
     assert_eq!(left.iter().map(|d| d.offset).collect::<Vec<_>>(), [8, 9]);
     assert_eq!(log.prune(i64::MAX).await, Ok(2));
     log.append(vec![record(1, 20)]).await.unwrap();
-    assert_eq!(log.read(CAPTURED, partition, 0, 1).await.unwrap()[0].offset, 10, "offsets are never used again");
+    assert_eq!(log.reader.read(CAPTURED, partition, 0, 1).await.unwrap()[0].offset, 10, "offsets are never used again");
 }
 
 #[tokio::test]
@@ -214,7 +215,7 @@ async fn what_is_not_there_is_refused() {
     let changed = EmbeddedLog::open(&home.file(), &[(CAPTURED, 7)]).await.err();
     assert!(matches!(changed, Some(OpenLogError::PartitionsChanged { found: 6, wanted: 7, .. })));
     let grown = EmbeddedLog::open(&home.file(), &[(CAPTURED, 6), ("payment.voided", 2)]).await.unwrap();
-    assert_eq!(grown.partitions("payment.voided"), Ok(2));
+    assert_eq!(grown.reader.partitions("payment.voided"), Ok(2));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod message;
 mod nudges;
 mod place;
 mod producer;
+mod reader;
 mod settings;
 mod topics;
 
@@ -26,17 +27,18 @@ use self::member::Member;
 use self::nudges::Nudges;
 use self::place::Epoch;
 use self::producer::{Placed, Producer};
+pub use self::reader::Reader;
+use self::reader::{blocking, wire_partition};
 pub use self::settings::Settings;
 pub use self::topics::OpenError;
 use self::topics::Topics;
 use super::partitioner::partition_of;
-use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Progress, Record};
+use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
 use crate::domain::event;
 
 /// The log. Dropping it leaves its consumer groups, which blocks for a few seconds at most.
 pub struct KafkaLog {
-    settings: Settings,
-    topics: Topics,
+    reader: Reader,
     producer: Producer,
     groups: Mutex<BTreeMap<&'static str, Arc<Group>>>,
     nudges: Nudges,
@@ -46,11 +48,11 @@ pub struct KafkaLog {
 impl KafkaLog {
     /// Connects, and creates the topics that are missing. Waits for brokers that are down, within bounds.
     pub async fn open(settings: Settings, topics: &[(&'static str, u32)]) -> Result<Self, OpenError> {
-        let topics = Topics::new(topics);
-        topics.ensure(&settings).await?;
+        Topics::new(topics).ensure(&settings).await?;
         let producer = Producer::new(&settings)?;
         let groups = Mutex::default();
-        Ok(Self { settings, topics, producer, groups, nudges: Nudges::default(), lags: Lags::exported() })
+        let reader = Reader::new(settings, topics);
+        Ok(Self { reader, producer, groups, nudges: Nudges::default(), lags: Lags::exported() })
     }
 
     /// This process's membership in the group, from now on if not before.
@@ -62,9 +64,9 @@ impl KafkaLog {
             return Ok(group.clone());
         }
         let topics =
-            known.topics().iter().map(|topic| self.topics.find(topic.name())).collect::<Result<Vec<_>, _>>()?;
-        let member = Member::new(known.name(), &topics, &self.settings, self.nudges.clone(), self.lags.clone());
-        let joined = Group::join(&self.settings, member);
+            known.topics().iter().map(|topic| self.reader.topics.find(topic.name())).collect::<Result<Vec<_>, _>>()?;
+        let member = Member::new(known.name(), &topics, &self.reader.settings, self.nudges.clone(), self.lags.clone());
+        let joined = Group::join(&self.reader.settings, member);
         let group = Arc::new(joined.map_err(|error| EventLogError::Unavailable(error.to_string()))?);
         groups.insert(known.name(), group.clone());
         Ok(group)
@@ -83,20 +85,16 @@ impl Drop for KafkaLog {
 impl EventLog for KafkaLog {
     async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
         let placed = records.into_iter().map(|record| {
-            let (topic, partitions) = self.topics.find(record.topic)?;
+            let (topic, partitions) = self.reader.topics.find(record.topic)?;
             let partition = wire_partition(partition_of(&record.key, partitions));
-            Ok(Placed { wire_topic: self.settings.wire_name(topic), partition, record })
+            Ok(Placed { wire_topic: self.reader.settings.wire_name(topic), partition, record })
         });
         let placed = placed.collect::<Result<Vec<_>, EventLogError>>()?;
         self.producer.append(placed).await
     }
 
-    fn partitions(&self, topic: &str) -> Result<u32, EventLogError> {
-        self.topics.find(topic).map(|(_, partitions)| partitions)
-    }
-
     async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError> {
-        let topic = self.topics.find_partition(topic, partition)?;
+        let topic = self.reader.topics.find_partition(topic, partition)?;
         let group = self.group(group)?;
         let opening = group.clone();
         let epoch = blocking(move || opening.open(topic, partition)).await?;
@@ -104,24 +102,8 @@ impl EventLog for KafkaLog {
     }
 
     fn on_append(&self, topic: &str, partition: u32, nudge: Nudge) -> Result<(), EventLogError> {
-        self.nudges.add(self.topics.find_partition(topic, partition)?, partition, nudge);
+        self.nudges.add(self.reader.topics.find_partition(topic, partition)?, partition, nudge);
         Ok(())
-    }
-
-    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
-        let (topic, partitions) = self.topics.find(topic)?;
-        let (settings, group) = (self.settings.clone(), group.to_owned());
-        blocking(move || {
-            let progress = look::progress(&settings, &group, topic, wire_partition(partitions));
-            progress.map_err(|error| EventLogError::Unavailable(error.to_string()))
-        })
-        .await
-    }
-
-    async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError> {
-        let topic = self.topics.find_partition(topic, partition)?;
-        let settings = self.settings.clone();
-        blocking(move || look::read(&settings, topic, wire_partition(partition), from, max)).await
     }
 }
 
@@ -155,19 +137,6 @@ impl Consumer for KafkaConsumer {
         let group = self.group.clone();
         blocking(move || group.move_to(topic, partition, offset)).await
     }
-}
-
-/// Kafka counts partitions with a sign, and has far fewer than fit.
-fn wire_partition(partition: u32) -> i32 {
-    i32::try_from(partition).unwrap_or(i32::MAX)
-}
-
-/// librdkafka waits for brokers on the thread that asks.
-async fn blocking<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, EventLogError> + Send + 'static,
-) -> Result<T, EventLogError> {
-    let answer = tokio::task::spawn_blocking(ask).await;
-    answer.map_err(|error| EventLogError::Unavailable(error.to_string()))?
 }
 
 #[cfg(test)]

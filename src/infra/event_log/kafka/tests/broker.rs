@@ -95,10 +95,10 @@ async fn a_group_shares_its_partitions_and_loses_nothing() {
 
     // The first process is late with a commit of what is the second one's now.
     let lost = *of_two.first().unwrap();
-    let before = two.log.progress(SETTLEMENT, REQUESTED).await.unwrap();
+    let before = two.log.reader.progress(SETTLEMENT, REQUESTED).await.unwrap();
     assert!(before[lost as usize].committed > 1);
     one.consumers[lost as usize].commit(1).await.unwrap();
-    assert_eq!(two.log.progress(SETTLEMENT, REQUESTED).await.unwrap()[lost as usize], before[lost as usize]);
+    assert_eq!(two.log.reader.progress(SETTLEMENT, REQUESTED).await.unwrap()[lost as usize], before[lost as usize]);
 
     let left_at = Instant::now();
     tokio::task::spawn_blocking(move || drop(two)).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_group_shares_its_partitions_and_loses_nothing() {
 
     eventually("nothing left over", async || {
         one.work(&mut seen).await;
-        let progress = publisher.progress(SETTLEMENT, REQUESTED).await.unwrap();
+        let progress = publisher.reader.progress(SETTLEMENT, REQUESTED).await.unwrap();
         progress.iter().all(|place| place.lag() == 0).then_some(())
     })
     .await;
@@ -192,7 +192,7 @@ async fn a_broker_that_hangs_costs_no_record_and_no_order() {
     eventually("a commit", async || {
         let fetched = reader.fetch(100).await.ok()?;
         reader.commit(fetched.last()?.offset + 1).await.ok()?;
-        let progress = log.progress(SETTLEMENT, REQUESTED).await.unwrap();
+        let progress = log.reader.progress(SETTLEMENT, REQUESTED).await.unwrap();
         (progress[partition as usize].committed > fetched[0].offset).then_some(())
     })
     .await;

@@ -9,6 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::*;
+use crate::infra::event_log::Progress;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -43,7 +44,7 @@ async fn records_come_back_whole_and_in_order_per_key() {
         assert_eq!(kept.iter().map(|delivery| &delivery.record).collect::<Vec<_>>(), given);
         assert!(kept.iter().all(|delivery| delivery.partition == partition_of(&key, 6)));
     }
-    let page = log.read(REQUESTED, found[0].partition, 2, 3).await.unwrap();
+    let page = log.reader.read(REQUESTED, found[0].partition, 2, 3).await.unwrap();
     assert_eq!(page.iter().map(|delivery| delivery.offset).collect::<Vec<_>>(), [2, 3, 4]);
     assert!(all(&log, VOIDED).await.is_empty());
 }
@@ -69,7 +70,7 @@ async fn a_reader_that_follows_another_starts_from_what_was_committed() {
     let again = open(&cluster).await;
     let mut third = again.consumer(SETTLEMENT, REQUESTED, partition).await.unwrap();
     assert_eq!(next(&mut third, 1).await[0].offset, 6, "in the next process");
-    let progress = again.progress(SETTLEMENT, REQUESTED).await.unwrap();
+    let progress = again.reader.progress(SETTLEMENT, REQUESTED).await.unwrap();
     assert_eq!(progress.len(), 6);
     assert_eq!(progress[partition as usize], Progress { partition, committed: 6, end: 10 });
     assert_eq!(progress.iter().map(Progress::lag).sum::<i64>(), 4);

@@ -3,6 +3,7 @@
 mod broker;
 mod mock;
 
+use crate::infra::event_log::EventReader;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,8 @@ fn record(key: usize, id: usize) -> Record {
 
 async fn all(log: &KafkaLog, topic: &str) -> Vec<Delivery> {
     let mut found = Vec::new();
-    for partition in 0..log.partitions(topic).unwrap() {
-        found.extend(log.read(topic, partition, 0, usize::MAX).await.unwrap());
+    for partition in 0..log.reader.partitions(topic).unwrap() {
+        found.extend(log.reader.read(topic, partition, 0, usize::MAX).await.unwrap());
     }
     found
 }

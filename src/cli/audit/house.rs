@@ -1,0 +1,78 @@
+//! Opens everything that is read, and creates nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::AuditError;
+use crate::config::Config;
+use crate::domain::event::topics;
+use crate::domain::{ShardId, ShardMap};
+use crate::infra::database::ShardDatabase;
+use crate::infra::event_log::{EventReader, embedded, kafka};
+use crate::infra::psp::simulator::books::Books;
+use crate::node::{event_log_path, kafka_settings, psp_books_path, shard_path};
+
+/// Everything that is read.
+pub struct House {
+    pub map: ShardMap,
+    /// By shard, from 1.
+    pub databases: Vec<ShardDatabase>,
+    pub log: Box<dyn EventReader>,
+    pub books: Books,
+}
+
+impl House {
+    /// Opens what a node with this configuration and data directory works on.
+    pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, AuditError> {
+        let map = ShardMap::dealt(config.shard.count);
+        let databases = if config.shard.databases.is_empty() {
+            sqlite_shards(&map, data_dir).await?
+        } else {
+            mariadb_shards(&map, &config.shard.databases).await?
+        };
+        let topics: Vec<_> = topics().collect();
+        let log: Box<dyn EventReader> = if config.kafka.brokers.is_empty() {
+            let names: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
+            let path = existing(event_log_path(data_dir))?;
+            Box::new(embedded::Reader::open(&path, &names).await.map_err(AuditError::EventLogFile)?)
+        } else {
+            Box::new(kafka::Reader::new(kafka_settings(config), &topics))
+        };
+        let books = existing(psp_books_path(data_dir))?;
+        let books = Books::open_read_only(&books).await.map_err(AuditError::BooksFile)?;
+        Ok(Self { map, databases, log, books })
+    }
+
+    pub fn database(&self, shard: ShardId) -> &ShardDatabase {
+        // invariant: shards are numbered from 1 without gaps, and every one of the map is open.
+        &self.databases[shard.0 as usize - 1]
+    }
+}
+
+fn existing(path: PathBuf) -> Result<PathBuf, AuditError> {
+    if path.is_file() { Ok(path) } else { Err(AuditError::NoFile(path)) }
+}
+
+async fn sqlite_shards(map: &ShardMap, data_dir: &Path) -> Result<Vec<ShardDatabase>, AuditError> {
+    let mut databases = Vec::new();
+    let mut last = ShardId(0);
+    for shard in map.shards() {
+        let path = existing(shard_path(data_dir, shard))?;
+        let opened = ShardDatabase::open_sqlite_to_read(shard, &path).await;
+        databases.push(opened.map_err(|error| AuditError::Shard { shard, error })?);
+        last = shard;
+    }
+    let beyond = shard_path(data_dir, ShardId(last.0.saturating_add(1)));
+    if beyond.exists() {
+        return Err(AuditError::ShardCount { found: beyond, count: last.0 });
+    }
+    Ok(databases)
+}
+
+async fn mariadb_shards(map: &ShardMap, urls: &[String]) -> Result<Vec<ShardDatabase>, AuditError> {
+    let mut databases = Vec::new();
+    for (shard, url) in map.shards().zip(urls) {
+        let opened = ShardDatabase::open_mariadb(shard, url, false).await;
+        databases.push(opened.map_err(|error| AuditError::Shard { shard, error })?);
+    }
+    Ok(databases)
+}
