@@ -1,6 +1,8 @@
-//! Black-box tests: the real program as a process of its own, spoken to over HTTP and the command line.
+//! Black-box tests: the real program as a process of its own, spoken to over HTTP and the command line. One suite, run with
+//! everything embedded, and with `RIALTO_TEST_ON_SERVERS` on MariaDB, Redis and Kafka.
 
 mod node;
+mod servers;
 
 mod bad_input;
 mod conflicts;

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::servers::Places;
+
 /// Longer than anything here takes on a busy machine; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
@@ -22,6 +24,8 @@ pub struct TestNode {
     process: Child,
     data_dir: TempDir,
     settings: Vec<(String, String)>,
+    /// Given back when the process is gone.
+    _places: Option<Places>,
 }
 
 /// One HTTP answer.
@@ -110,12 +114,21 @@ impl TestNode {
 
     /// With settings, by their names in the environment without the prefix: `("SHARD__MAX_BATCH", "1")`.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_at(Places::taken().await, settings).await
+    }
+
+    /// With everything in its data directory, whatever the suite is run on: for what is about that directory.
+    pub async fn start_embedded() -> Self {
+        Self::start_at(None, &[]).await
+    }
+
+    async fn start_at(places: Option<Places>, settings: &[(&str, &str)]) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
-        let settings =
-            settings.iter().map(|(name, value)| (format!("RIALTO__{name}"), value.to_string())).collect::<Vec<_>>();
-        let (process, url) = launch(data_dir.path(), &settings).await;
+        let mut all = places.as_ref().map(Places::settings).unwrap_or_default();
+        all.extend(settings.iter().map(|(name, value)| (format!("RIALTO__{name}"), value.to_string())));
+        let (process, url) = launch(data_dir.path(), &all).await;
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { url, http, process, data_dir, settings }
+        Self { url, http, process, data_dir, settings: all, _places: places }
     }
 
     pub fn data_dir(&self) -> &Path {

@@ -42,7 +42,7 @@ async fn open_to_the_world_only_on_purpose() {
 
 #[tokio::test]
 async fn a_data_directory_has_one_owner() {
-    let shop = TestNode::start().await;
+    let shop = TestNode::start_embedded().await;
     let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(shop.data_dir())
@@ -55,7 +55,7 @@ async fn a_data_directory_has_one_owner() {
 
 #[tokio::test]
 async fn payments_are_not_dealt_out_anew() {
-    let mut shop = TestNode::start().await;
+    let mut shop = TestNode::start_embedded().await;
     shop.terminate().await;
     let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -70,7 +70,7 @@ async fn payments_are_not_dealt_out_anew() {
 
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_named() {
-    let mut shop = TestNode::start().await;
+    let mut shop = TestNode::start_embedded().await;
     shop.terminate().await;
     let file = shop.data_dir().join("shard-1.db");
     let shard = rialto::infra::sqlite::open_writer(&file).await.unwrap();

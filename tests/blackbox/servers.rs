@@ -1,0 +1,94 @@
+//! Places of a node's own on the real servers that tests share: databases, and prefixes on Redis and Kafka.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rialto::domain::event::{Consumer, topics};
+use rialto::runtime::Chance;
+use sea_orm::{ConnectionTrait, Database};
+
+const SHARDS: [&str; 2] = ["mariadb-1", "mariadb-2"];
+
+/// What one node and its data need on the servers; it goes with them.
+pub struct Places {
+    /// Unique, also among the runs that share the servers.
+    name: String,
+    databases: Vec<String>,
+    redis: String,
+    brokers: String,
+}
+
+impl Places {
+    /// None unless the suite is to be run on real servers: `RIALTO_TEST_ON_SERVERS` says so, and `RIALTO_TEST_SERVERS`
+    /// names the directory of `scripts/servers` in which they are.
+    pub async fn taken() -> Option<Self> {
+        std::env::var_os("RIALTO_TEST_ON_SERVERS")?;
+        let name = format!("test_{:016x}", Chance::from_entropy().u64());
+        let databases: Vec<_> = SHARDS.map(|shard| format!("mysql://rialto:rialto@{}", address(shard))).into();
+        let places = Self { name, databases, redis: address("redis"), brokers: address("kafka") };
+        places.on_each_database("CREATE DATABASE").await;
+        Some(places)
+    }
+
+    /// The settings by which a process works there, with their names in the environment.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let name = &self.name;
+        let databases: Vec<_> = self.databases.iter().map(|server| format!("\"{server}/{name}\"")).collect();
+        [
+            ("SHARD__DATABASES", format!("[{}]", databases.join(","))),
+            ("REDIS__URL", format!("redis://{}/", self.redis)),
+            ("REDIS__KEY_PREFIX", format!("{name}:")),
+            ("KAFKA__BROKERS", self.brokers.clone()),
+            ("KAFKA__TOPIC_PREFIX", format!("{name}.")),
+        ]
+        .map(|(key, value)| (format!("RIALTO__{key}"), value))
+        .into()
+    }
+
+    async fn on_each_database(&self, statement: &str) {
+        for server in &self.databases {
+            let db = Database::connect(server).await.unwrap();
+            db.execute_unprepared(&format!("{statement} {}", self.name)).await.unwrap();
+            db.close().await.unwrap();
+        }
+    }
+
+    async fn give_back(&self) {
+        self.on_each_database("DROP DATABASE").await;
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+        let topics: Vec<_> = topics().map(|(topic, _)| format!("{}.{topic}", self.name)).collect();
+        let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+        admin.delete_topics(&topics, &options).await.unwrap();
+        let groups: Vec<_> = Consumer::ALL.iter().map(|group| format!("{}.{}", self.name, group.name())).collect();
+        let groups: Vec<_> = groups.iter().map(String::as_str).collect();
+        // A group whose members were killed a moment ago cannot be deleted; it ends by itself.
+        let _ = admin.delete_groups(&groups, &options).await;
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("left on the servers for whoever looks into it: {}", self.name);
+            return;
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(self.give_back());
+            });
+        });
+    }
+}
+
+/// Where a server of `scripts/servers` listens.
+fn address(name: &str) -> String {
+    let dir = std::env::var("RIALTO_TEST_SERVERS").expect("RIALTO_TEST_ON_SERVERS is set, RIALTO_TEST_SERVERS is not");
+    let file = format!("{dir}/{name}.address");
+    let address = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    address.trim().to_owned()
+}
