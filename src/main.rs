@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, load, serve};
+use rialto::cli::{audit, load, psp_simulator, serve};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -22,6 +22,8 @@ struct CommandLine {
 enum Command {
     /// Serve payments; without a configuration, everything is embedded.
     Serve(serve::Args),
+    /// Serve the simulated PSP over HTTP, for nodes with `psp.url`.
+    PspSimulator(psp_simulator::Args),
     /// Check the books: shards, event log and PSP against each other.
     Audit(audit::Args),
     /// Drive load against a running node and say how fast it was.
@@ -31,6 +33,7 @@ enum Command {
 fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
         Command::Load(args) => load::main(args),
     }

@@ -1,21 +1,21 @@
 //! The composition root: opens the adapters, writes down the supervision tree, and serves.
 
 mod adapters;
-mod paths;
+mod data_dir;
 mod tenures;
 mod tree;
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
 use self::adapters::{Adapters, is_embedded};
-pub use self::adapters::{OpenError, kafka_settings};
-pub use self::paths::{event_log_path, psp_books_path, shard_path};
+pub use self::adapters::{OpenError, kafka_settings, psp_settings};
+pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
 use crate::config::{Config, Roles};
 use crate::flows::App;
 use crate::http::{self, HttpSettings};
@@ -31,10 +31,8 @@ pub enum StartError {
         "{0} is not a loopback address and there are no keys yet: listen on 127.0.0.1, or give --insecure to run open to everybody who can reach it"
     )]
     NoKeys(SocketAddr),
-    #[error("data directory {path}: {error}")]
-    DataDir { path: PathBuf, error: std::io::Error },
-    #[error("data directory {0} is in use by another rialto")]
-    InUse(PathBuf),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     #[error("roles {0} work with others in other processes: set {1}")]
     Apart(Roles, String),
     #[error(transparent)]
@@ -142,16 +140,4 @@ fn check_roles(roles: Roles, config: &Config) -> Result<(), StartError> {
         return Ok(());
     }
     Err(StartError::Apart(roles, missing.join(", ")))
-}
-
-/// Makes the data directory this process's own.
-fn lock_data_dir(path: &Path) -> Result<File, StartError> {
-    let io = |error| StartError::DataDir { path: path.to_owned(), error };
-    std::fs::create_dir_all(path).map_err(io)?;
-    let file = File::create(path.join("lock")).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(io(error)),
-    }
 }

@@ -2,4 +2,5 @@
 
 pub mod audit;
 pub mod load;
+pub mod psp_simulator;
 pub mod serve;

@@ -1,6 +1,7 @@
 //! Every setting and its default.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,8 @@ pub struct Breaker {
 pub struct Psp {
     /// The PSP's base URL, `http://` or `https://`. Empty: the simulator, in this process.
     pub url: String,
+    /// A file of certificates (PEM): the authority that signs the PSP's, beside those that everyone trusts. Empty: none.
+    pub ca_file: PathBuf,
     /// How long Rialto waits for an answer.
     pub timeout_ms: u64,
     pub simulator: SimulatorConfig,
@@ -289,7 +292,7 @@ impl Default for Breaker {
 
 impl Default for Psp {
     fn default() -> Self {
-        Self { url: String::new(), timeout_ms: 5_000, simulator: SimulatorConfig::default() }
+        Self { url: String::new(), ca_file: PathBuf::new(), timeout_ms: 5_000, simulator: SimulatorConfig::default() }
     }
 }
 

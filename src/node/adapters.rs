@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::paths::{event_log_path, psp_books_path, shard_path};
+use super::data_dir::{event_log_path, psp_books_path, shard_path};
 use crate::config::{Config, Roles};
 use crate::domain::event::topics;
 use crate::domain::{ShardId, ShardMap};
@@ -19,9 +19,13 @@ use crate::infra::event_log::kafka::{self, KafkaLog};
 use crate::infra::lease::LeaseStore;
 use crate::infra::lease::redis::RedisLeases;
 use crate::infra::psp::Psp;
+use crate::infra::psp::http::{self, HttpPsp};
 use crate::infra::psp::simulator::{Simulator, StartError as SimulatorError};
 use crate::infra::redis::{RedisPool, RedisSettings};
 use crate::runtime::Environment;
+
+/// Connections to the PSP that are kept while nobody uses them.
+const PSP_CONNECTIONS_KEPT: usize = 64;
 
 /// Why an adapter did not open.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,10 @@ pub enum OpenError {
     Kafka(#[from] kafka::OpenError),
     #[error("redis.url: {0}")]
     Redis(#[from] CacheError),
+    #[error("psp.ca_file {path}: {error}")]
+    Authority { path: PathBuf, error: std::io::Error },
+    #[error("psp.url: {0}")]
+    Psp(#[from] http::OpenError),
     #[error("psp simulator: {0}")]
     Simulator(#[from] SimulatorError),
 }
@@ -134,7 +142,23 @@ pub fn kafka_settings(config: &Config) -> kafka::Settings {
 }
 
 async fn open_psp(environment: &Environment, config: &Config, data_dir: &Path) -> Result<Arc<dyn Psp>, OpenError> {
+    if !config.psp.url.is_empty() {
+        return Ok(Arc::new(HttpPsp::new(&psp_settings(config)?)?));
+    }
     let settings = config.psp.simulator.clone();
     let (clock, chance) = (environment.clock.clone(), environment.chance.clone());
     Ok(Arc::new(Simulator::start(&psp_books_path(data_dir), settings, clock, chance).await?))
+}
+
+/// How the PSP is reached over HTTP.
+pub fn psp_settings(config: &Config) -> Result<http::Settings, OpenError> {
+    let path = &config.psp.ca_file;
+    let unreadable = |error| OpenError::Authority { path: path.clone(), error };
+    let is_given = !path.as_os_str().is_empty();
+    Ok(http::Settings {
+        base_url: config.psp.url.clone(),
+        timeout: Duration::from_millis(config.psp.timeout_ms),
+        idle_connections: PSP_CONNECTIONS_KEPT,
+        authority: is_given.then(|| std::fs::read(path)).transpose().map_err(unreadable)?,
+    })
 }

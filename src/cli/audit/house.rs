@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::AuditError;
+use super::books::Books;
+use super::error::AuditError;
 use crate::config::Config;
 use crate::domain::event::topics;
 use crate::domain::{ShardId, ShardMap};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::{EventReader, embedded, kafka};
-use crate::infra::psp::simulator::books::Books;
-use crate::node::{event_log_path, kafka_settings, psp_books_path, shard_path};
+use crate::infra::psp::http::HttpBooks;
+use crate::infra::psp::simulator::books::Books as FileBooks;
+use crate::node::{OpenError, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path};
 
 /// Everything that is read.
 pub struct House {
@@ -37,8 +39,12 @@ impl House {
         } else {
             Box::new(kafka::Reader::new(kafka_settings(config), &topics))
         };
-        let books = existing(psp_books_path(data_dir))?;
-        let books = Books::open_read_only(&books).await.map_err(AuditError::BooksFile)?;
+        let books = if config.psp.url.is_empty() {
+            let path = existing(psp_books_path(data_dir))?;
+            Books::File(FileBooks::open_read_only(&path).await.map_err(AuditError::BooksFile)?)
+        } else {
+            Books::Http(HttpBooks::new(&psp_settings(config)?).map_err(OpenError::from)?)
+        };
         Ok(Self { map, databases, log, books })
     }
 

@@ -8,6 +8,8 @@
 //!
 //! Shards and books are read in pages, side by side in the order of payment ids; see `events` for what stays in memory.
 
+mod books;
+mod error;
 mod events;
 mod house;
 mod keys;
@@ -21,18 +23,17 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::domain::{PaymentId, ShardId};
 use crate::infra::database::audit::{Dossier, Page, Snapshot};
 use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::event_log::EventLogError;
-use crate::infra::sqlite::OpenError;
 use crate::runtime::Clock;
 
+pub use books::BooksError;
+pub use error::AuditError;
 use events::{Events, Marks, Outbox};
 use house::House;
 use ledger::Sums;
-pub use psp::BooksError;
 pub use recheck::LookError;
 pub use report::{Finding, Invariant, Report};
 
@@ -54,29 +55,6 @@ pub struct Args {
     /// Count what is under way as broken: for a system that has come to rest.
     #[arg(long)]
     pub settled: bool,
-}
-
-/// Why there is no report. Nothing is known then of what holds.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("no {0}: is this the data directory, and the configuration, of the node?")]
-    NoFile(PathBuf),
-    #[error("{found} exists, the configuration has {count} shards")]
-    ShardCount { found: PathBuf, count: u32 },
-    #[error("shard {shard}: {error}")]
-    Shard { shard: ShardId, error: DatabaseError },
-    #[error("event log: {0}")]
-    EventLogFile(OpenError),
-    #[error("event log: {0}")]
-    EventLog(#[from] EventLogError),
-    #[error("psp books: {0}")]
-    BooksFile(OpenError),
-    #[error("psp books: {0}")]
-    Books(#[from] BooksError),
-    #[error(transparent)]
-    Look(#[from] LookError),
 }
 
 /// The command: prints the report and says by its exit code what it is: 0 clean, 1 broken, 2 no report.

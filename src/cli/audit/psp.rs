@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::books::{Books, BooksError};
 use super::report::Invariant::{PspAuthorized, PspKeys, PspKnown, PspMoved};
 use super::report::{Finding, of};
 use crate::domain::payment::{NOT_SENT, Payment, PaymentStatus};
@@ -13,22 +14,13 @@ use crate::domain::refund::RefundStatus;
 use crate::domain::request::{RequestStatus, Task};
 use crate::domain::{Money, PaymentId};
 use crate::infra::database::audit::Dossier;
-use crate::infra::psp::simulator::books::{Authorization, Books, OperationEntry, Outcome};
+use crate::infra::psp::simulator::books::{Authorization, OperationEntry, Outcome};
 
 const PAGE: u32 = 1_000;
 /// What the keys of a payment's operations begin with, and the operations' kinds.
 const OPERATIONS: [(&str, &str); 3] = [("auth_", "authorize"), ("cap_", "capture"), ("void_", "void")];
 /// What an authorization's reference begins with: the PSP names it after the operation's key.
 const REFERENCE: &str = "psp_auth_";
-
-/// The books cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BooksError(Box<dyn std::error::Error + Send + Sync>);
-
-fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> BooksError {
-    BooksError(Box::new(error))
-}
 
 /// What the books hold of one payment.
 #[derive(Debug, Default)]
@@ -122,7 +114,7 @@ impl<'a> Pages<'a> {
     async fn next_authorization(&mut self, id: PaymentId) -> Result<Option<Authorization>, BooksError> {
         let rows = &mut self.authorizations;
         if rows.page.is_empty() && !rows.is_end {
-            rows.page = self.books.authorizations(&rows.after, PAGE).await.map_err(unreadable)?.into();
+            rows.page = self.books.authorizations(&rows.after, PAGE).await?.into();
             match rows.page.back() {
                 Some(last) => rows.after.clone_from(&last.reference),
                 None => rows.is_end = true,
@@ -135,7 +127,7 @@ impl<'a> Pages<'a> {
     async fn next_operation(&mut self, place: usize, id: PaymentId) -> Result<Option<OperationEntry>, BooksError> {
         let (rows, prefix) = (&mut self.operations[place], OPERATIONS[place].0);
         if rows.page.is_empty() && !rows.is_end {
-            let mut page = self.books.operations(&rows.after, PAGE).await.map_err(unreadable)?;
+            let mut page = self.books.operations(&rows.after, PAGE).await?;
             page.retain(|row| row.key.starts_with(prefix));
             match page.last() {
                 Some(last) => rows.after.clone_from(&last.key),
@@ -157,11 +149,11 @@ pub async fn look_up(books: &Books, dossier: &Dossier) -> Result<PspFacts, Books
     let reference = format!("{REFERENCE}{id}");
     // The text without its end is below it, and at most 31 other ids lie between.
     let below = &reference[..reference.len() - 1];
-    let near = books.authorizations(below, 64).await.map_err(unreadable)?;
+    let near = books.authorizations(below, 64).await?;
     let authorization = near.into_iter().find(|authorization| authorization.reference == reference);
     let mut facts = PspFacts { authorization, ..Default::default() };
     for (place, (prefix, _)) in OPERATIONS.into_iter().enumerate() {
-        facts.operations[place] = books.operation(&format!("{prefix}{id}")).await.map_err(unreadable)?;
+        facts.operations[place] = books.operation(&format!("{prefix}{id}")).await?;
     }
     facts.refunds = refunds(books, dossier).await?;
     Ok(facts)
@@ -170,7 +162,7 @@ pub async fn look_up(books: &Books, dossier: &Dossier) -> Result<PspFacts, Books
 async fn refunds(books: &Books, dossier: &Dossier) -> Result<Vec<Option<OperationEntry>>, BooksError> {
     let mut found = Vec::with_capacity(dossier.refunds.len());
     for refund in &dossier.refunds {
-        found.push(books.operation(&PspKey::refund(refund.id).0).await.map_err(unreadable)?);
+        found.push(books.operation(&PspKey::refund(refund.id).0).await?);
     }
     Ok(found)
 }

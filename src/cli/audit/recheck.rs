@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use super::books::{Books, BooksError};
 use super::payment;
-use super::psp::{self, BooksError};
+use super::psp;
 use super::report::Finding;
 use super::report::Invariant::{EventsKnown, PspKnown, PspMoved, StuckConsumers, StuckOutbox};
 use crate::domain::event::Consumer;
 use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::infra::event_log::{EventLogError, EventReader, Progress};
-use crate::infra::psp::simulator::books::Books;
 use crate::runtime::Clock;
 
 /// How often a thing is looked at again, and the pause between: work that is due is taken up within a second.

@@ -1,5 +1,6 @@
 //! The port to a payment service provider: it moves the money, and may refuse, be slow, or leave us in the dark.
 
+pub mod http;
 pub mod simulator;
 
 use async_trait::async_trait;

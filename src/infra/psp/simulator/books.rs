@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sea_orm::sqlx::sqlite::{SqlitePool, SqliteRow};
 use sea_orm::sqlx::{self, Row};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Currency, Money};
 use crate::infra::psp::PspAnswer;
@@ -46,7 +47,7 @@ pub(super) const OPERATION_COLUMNS: &str =
 const CONNECTIONS: u32 = 2;
 
 /// Money reserved for a payment, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorization {
     pub reference: String,
     /// The payment's id, as text.
@@ -61,7 +62,7 @@ pub struct Authorization {
 }
 
 /// One operation that reached the PSP, and its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationEntry {
     pub key: String,
     /// `authorize`, `capture`, `void` or `refund`.
@@ -79,7 +80,7 @@ pub struct OperationEntry {
 }
 
 /// What was decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Done, for so many minor units.
     Approved(i64),

@@ -74,6 +74,31 @@ impl Simulator {
         Ok(Self { config, chance, clock, door: GroupCommit::start(Clerk(db)), refusals: Mutex::default() })
     }
 
+    /// What [`Psp::perform`] does, for a server that has to let its caller see what happens.
+    pub async fn reply(&self, operation: &Operation) -> Result<Reply, PspError> {
+        let fate = self.config.fate(operation, self.chance.below(1_000));
+        let refuses = fate == Fate::Refused || fate == Fate::RefusedAtFirst && self.still_refuses(&operation.key);
+        if refuses {
+            return Ok(Reply::Refused);
+        }
+        if fate == Fate::LostBefore {
+            wait_ms(self.config.timeout_ms).await;
+            return Ok(Reply::Lost);
+        }
+        let answer = self.effect(operation, fate).await?;
+        self.latency().await;
+        match fate {
+            Fate::LostAfter => {
+                wait_ms(self.config.timeout_ms).await;
+                return Ok(Reply::Lost);
+            }
+            Fate::Garbage => return Ok(Reply::Garbage),
+            Fate::Slow => wait_ms(SLOW_MS).await,
+            _ => {}
+        }
+        Ok(Reply::Answer(answer))
+    }
+
     async fn effect(&self, operation: &Operation, fate: Fate) -> Result<PspAnswer, PspError> {
         let instruction = Instruction {
             operation: operation.clone(),
@@ -114,31 +139,26 @@ fn refused() -> PspError {
     PspError::NotSent("connection refused".to_owned())
 }
 
+/// What becomes of a request to the simulator, on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    Answer(PspAnswer),
+    /// The connection is refused; nothing was done.
+    Refused,
+    /// No answer comes; `timeout_ms` have gone by.
+    Lost,
+    /// An answer comes that makes no sense.
+    Garbage,
+}
+
 #[async_trait]
 impl Psp for Simulator {
     async fn perform(&self, operation: &Operation) -> Result<PspAnswer, PspError> {
-        let fate = self.config.fate(operation, self.chance.below(1_000));
-        let refuses = fate == Fate::Refused || fate == Fate::RefusedAtFirst && self.still_refuses(&operation.key);
-        if refuses {
-            return Err(refused());
-        }
-        if fate == Fate::LostBefore {
-            wait_ms(self.config.timeout_ms).await;
-            return Err(PspError::Unknown("timed out".to_owned()));
-        }
-        let answer = self.effect(operation, fate).await?;
-        self.latency().await;
-        match fate {
-            Fate::LostAfter => {
-                wait_ms(self.config.timeout_ms).await;
-                Err(PspError::Unknown("timed out".to_owned()))
-            }
-            Fate::Garbage => Err(PspError::Unknown("the answer makes no sense".to_owned())),
-            Fate::Slow => {
-                wait_ms(SLOW_MS).await;
-                Ok(answer)
-            }
-            _ => Ok(answer),
+        match self.reply(operation).await? {
+            Reply::Answer(answer) => Ok(answer),
+            Reply::Refused => Err(refused()),
+            Reply::Lost => Err(PspError::Unknown("timed out".to_owned())),
+            Reply::Garbage => Err(PspError::Unknown("the answer makes no sense".to_owned())),
         }
     }
 

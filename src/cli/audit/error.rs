@@ -1,0 +1,37 @@
+//! Why an audit came to nothing.
+
+use std::path::PathBuf;
+
+use super::books::BooksError;
+use super::recheck::LookError;
+use crate::config::ConfigError;
+use crate::domain::ShardId;
+use crate::infra::database::DatabaseError;
+use crate::infra::event_log::EventLogError;
+use crate::infra::sqlite;
+use crate::node::OpenError;
+
+/// Why there is no report. Nothing is known then of what holds.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("no {0}: is this the data directory, and the configuration, of the node?")]
+    NoFile(PathBuf),
+    #[error("{found} exists, the configuration has {count} shards")]
+    ShardCount { found: PathBuf, count: u32 },
+    #[error("shard {shard}: {error}")]
+    Shard { shard: ShardId, error: DatabaseError },
+    #[error("event log: {0}")]
+    EventLogFile(sqlite::OpenError),
+    #[error("event log: {0}")]
+    EventLog(#[from] EventLogError),
+    #[error("psp books: {0}")]
+    BooksFile(sqlite::OpenError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("psp books: {0}")]
+    Books(#[from] BooksError),
+    #[error(transparent)]
+    Look(#[from] LookError),
+}

@@ -1,0 +1,99 @@
+//! The simulated PSP's door. What is said is in [`crate::infra::psp::http::wire`].
+
+use std::fmt::Display;
+use std::io::{Error, ErrorKind};
+use std::net::TcpListener;
+
+use actix_web::dev::Server;
+use actix_web::web::{self, Bytes, Data, Json, Path, Query};
+use actix_web::{App, HttpResponse, HttpServer};
+use futures_util::stream::once;
+use serde::Serialize;
+
+use crate::domain::psp::PspKey;
+use crate::infra::psp::http::wire::{Asked, BooksQuery, Decision, NotDone, NotFound, PAGE_MAX};
+use crate::infra::psp::simulator::books::Books;
+use crate::infra::psp::simulator::{Reply, Simulator};
+use crate::infra::psp::{Psp, PspError};
+
+/// A simulated PSP needs little of a machine that others share.
+const WORKERS: usize = 1;
+
+/// Serves on a bound listener. Signals are the caller's.
+pub fn serve(listener: TcpListener, simulator: Simulator, books: Books) -> std::io::Result<Server> {
+    let (simulator, books) = (Data::new(simulator), Data::new(books));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(simulator.clone())
+            .app_data(books.clone())
+            .route("/healthz", web::get().to(healthz))
+            .route("/v1/operations/{key}", web::put().to(perform))
+            .route("/v1/operations/{key}", web::get().to(look_up))
+            .route("/v1/books/authorizations", web::get().to(authorizations))
+            .route("/v1/books/operations", web::get().to(operations))
+            .route("/v1/books/operations/{key}", web::get().to(operation))
+    });
+    Ok(server.workers(WORKERS).disable_signals().listen(listener)?.run())
+}
+
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": "up" }))
+}
+
+async fn perform(simulator: Data<Simulator>, key: Path<String>, asked: Json<Asked<String>>) -> HttpResponse {
+    let Some(operation) = asked.into_inner().under(PspKey(key.into_inner())) else {
+        return HttpResponse::BadRequest().finish();
+    };
+    match simulator.reply(&operation).await {
+        Ok(Reply::Answer(answer)) => HttpResponse::Ok().json(Decision::from(answer)),
+        Ok(Reply::Refused) => HttpResponse::ServiceUnavailable().json(NotDone { done: false }),
+        Ok(Reply::Lost) => {
+            HttpResponse::Ok().streaming(once(async { Err::<Bytes, _>(Error::from(ErrorKind::BrokenPipe)) }))
+        }
+        Ok(Reply::Garbage) => HttpResponse::Ok().body("<html>"),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn look_up(simulator: Data<Simulator>, key: Path<String>) -> HttpResponse {
+    match simulator.lookup(&PspKey(key.into_inner())).await {
+        Ok(Some(answer)) => HttpResponse::Ok().json(Decision::from(answer)),
+        Ok(None) => HttpResponse::NotFound().json(NotFound { found: false }),
+        Err(PspError::NotSent(_)) => HttpResponse::ServiceUnavailable().json(NotDone { done: false }),
+        Err(error) => failed(&error),
+    }
+}
+
+/// The books cannot be written or read: what was done is open.
+fn failed(error: &dyn Display) -> HttpResponse {
+    tracing::error!(%error, "the books cannot be used");
+    HttpResponse::InternalServerError().finish()
+}
+
+async fn authorizations(books: Data<Books>, query: Query<BooksQuery>) -> HttpResponse {
+    if query.limit > PAGE_MAX {
+        return HttpResponse::BadRequest().finish();
+    }
+    rows(books.authorizations(&query.after, query.limit).await)
+}
+
+async fn operations(books: Data<Books>, query: Query<BooksQuery>) -> HttpResponse {
+    if query.limit > PAGE_MAX {
+        return HttpResponse::BadRequest().finish();
+    }
+    rows(books.operations(&query.after, query.limit).await)
+}
+
+async fn operation(books: Data<Books>, key: Path<String>) -> HttpResponse {
+    match books.operation(&key).await {
+        Ok(None) => HttpResponse::NotFound().json(NotFound { found: false }),
+        found => rows(found),
+    }
+}
+
+fn rows<T: Serialize, E: Display>(found: Result<T, E>) -> HttpResponse {
+    match found {
+        Ok(rows) => HttpResponse::Ok().json(rows),
+        Err(error) => failed(&error),
+    }
+}

@@ -1,0 +1,42 @@
+//! The data directory: what the embedded default keeps where, and that it has one owner.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::domain::ShardId;
+
+/// The data directory cannot be this process's.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    #[error("data directory {path}: {error}")]
+    Io { path: PathBuf, error: std::io::Error },
+    #[error("data directory {0} is in use by another rialto")]
+    InUse(PathBuf),
+}
+
+/// A shard.
+pub fn shard_path(data_dir: &Path, shard: ShardId) -> PathBuf {
+    data_dir.join(format!("shard-{shard}.db"))
+}
+
+/// The event log.
+pub fn event_log_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("events.db")
+}
+
+/// The PSP simulator's books.
+pub fn psp_books_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("psp.db")
+}
+
+/// Makes the data directory this process's own, as long as the file is held.
+pub fn lock_data_dir(path: &Path) -> Result<File, DataDirError> {
+    let io = |error| DataDirError::Io { path: path.to_owned(), error };
+    std::fs::create_dir_all(path).map_err(io)?;
+    let file = File::create(path.join("lock")).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}
