@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long)]
     insecure: bool,
     /// What this process does: all, or some of ingest, publisher, settlement, refund, ledger and resolver, with commas.
-    #[arg(long, default_value = "all")]
+    #[arg(long, env = "RIALTO_ROLES", default_value = "all")]
     roles: Roles,
 }
 

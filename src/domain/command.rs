@@ -28,7 +28,8 @@ pub trait Command: Send + 'static {
     fn trace(&self) -> Option<TraceContext>;
 
     /// Whether the decision may rest on rows as this process has written them last, instead of reading them. Only for
-    /// commands that either write what they rest on, so that the version guards it, or find it ended for good.
+    /// commands that either write all that they rest on, so that versions guard it, or find it ended for good. Rows that
+    /// must fit each other are read: of two, another process may have changed one that is known and one that is not.
     const TRUSTS_RECENT: bool = false;
 
     fn needs(&self, needs: &mut Needs);
@@ -262,7 +263,6 @@ impl Command for ChangeOrder {
 impl Command for Attempt {
     type Answer = Result<Attempted, Refusal>;
     const KIND: &'static str = "attempt";
-    const TRUSTS_RECENT: bool = true;
 
     fn key(&self) -> u128 {
         identity(self.request_id.get())

@@ -441,7 +441,7 @@ impl Book<'_> {
         refund_id: Option<RefundId>,
         trace: &TraceContext,
     ) -> EventId {
-        let id: EventId = self.ids.next(self.now, payment.id.bucket());
+        let id: EventId = self.ids.next_above(self.now, payment.id.bucket(), payment.timeline.last_event());
         payment.timeline.note_event(self.now, topic.name(), id, trace);
         self.events.push(Event {
             id,

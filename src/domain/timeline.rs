@@ -40,6 +40,9 @@ pub struct TimelineEntry {
     pub trace_id: String,
 }
 
+/// How an entry's event begins in its line.
+const EVENT_MEMBER: &str = "\"eventId\":\"";
+
 /// The entries as JSON Lines (<https://jsonlines.org>): appending one does not parse the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timeline(String);
@@ -69,6 +72,13 @@ impl Timeline {
             event_id: Some(event_id),
             trace_id,
         });
+    }
+
+    /// The event that was noted last.
+    pub fn last_event(&self) -> Option<EventId> {
+        // Quotes within a text are escaped, so this is the member and nothing else.
+        let (_, behind) = self.0.rsplit_once(EVENT_MEMBER)?;
+        behind.split('"').next()?.parse().ok()
     }
 
     fn push(&mut self, entry: &TimelineEntry) {
@@ -107,6 +117,11 @@ mod tests {
         assert_eq!(entries[0].detail, "authorize\nwith a \"line break\"");
         assert_eq!(entries[1].event_id, Some(EventId::from_stored(9)));
         assert_eq!(entries[1].trace_id, "00000000000000000000000000000007");
+        assert_eq!(timeline.last_event(), Some(EventId::from_stored(9)));
+        timeline.note_event(Timestamp(3), "payment.captured", EventId::from_stored(12), &TRACE);
+        timeline.note(Timestamp(4), Happening::PspCall, r#""eventId":"evt_0000000000001""#, &TRACE);
+        assert_eq!(timeline.last_event(), Some(EventId::from_stored(12)));
+        assert_eq!(Timeline::default().last_event(), None);
     }
 
     #[test]

@@ -58,7 +58,7 @@ async fn sixty_four_identical_calls_at_once_are_one_payment() {
         assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, Some("true")));
         assert!(texts.contains(&answer.text));
     }
-    let books = Books::open_read_only(&shop.data_dir().join("psp.db")).await.unwrap();
+    let books = Books::open_read_only(&shop.books()).await.unwrap();
     assert_eq!(books.count("authorize").await.unwrap(), (1, 1), "the psp was asked once");
 }
 

@@ -1,6 +1,6 @@
 //! A `rialto serve` of a test's own, and the verbs with which a test tells its story.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::servers::Places;
+use crate::servers::{OwnServers, Places};
 
 /// Longer than anything here takes on a busy machine; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,10 +22,54 @@ pub struct TestNode {
     pub url: String,
     pub http: reqwest::Client,
     process: Child,
+    psp: Option<TestPsp>,
     data_dir: TempDir,
     settings: Vec<(String, String)>,
     /// Given back when the process is gone.
     _places: Option<Places>,
+}
+
+/// A `rialto psp-simulator` of a node's own.
+pub struct TestPsp {
+    pub url: String,
+    process: Child,
+    data_dir: PathBuf,
+    settings: Vec<(String, String)>,
+}
+
+impl TestPsp {
+    /// With its books in this directory.
+    pub async fn start(data_dir: &Path, settings: &[(String, String)]) -> Self {
+        let (data_dir, settings) = (data_dir.to_owned(), settings.to_vec());
+        let (process, url) = launch(PSP, "127.0.0.1:0", &data_dir, &settings).await;
+        Self { url, process, data_dir, settings }
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        self.process.start_kill().unwrap();
+        self.process.wait().await.unwrap();
+    }
+
+    /// A new process with the same books and address.
+    pub async fn restart(&mut self) {
+        let address = self.url.trim_start_matches("http://");
+        (self.process, self.url) = launch(PSP, address, &self.data_dir, &self.settings).await;
+    }
+}
+
+/// Another process of a node's system, with its own port.
+pub struct Neighbour {
+    pub url: String,
+    process: Child,
+}
+
+impl Neighbour {
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        self.process.start_kill().unwrap();
+        self.process.wait().await.unwrap();
+    }
 }
 
 /// One HTTP answer.
@@ -114,21 +158,70 @@ impl TestNode {
 
     /// With settings, by their names in the environment without the prefix: `("SHARD__MAX_BATCH", "1")`.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        Self::start_at(Places::taken().await, settings).await
+        let places = Places::taken().await;
+        let is_apart = places.is_some();
+        Self::start_at(places, settings, is_apart, "all").await
+    }
+
+    /// The first of several processes on real servers; see [`join`](Self::join). None unless the suite is run there.
+    pub async fn start_role(roles: &str, settings: &[(&str, &str)]) -> Option<Self> {
+        let Some(places) = Places::taken().await else {
+            println!("skipped: RIALTO_TEST_ON_SERVERS is not set");
+            return None;
+        };
+        Some(Self::start_at(Some(places), settings, true, roles).await)
+    }
+
+    /// Beside servers that the test may stop. None unless the suite is run on real servers.
+    pub async fn start_beside(own: &OwnServers, settings: &[(&str, &str)]) -> Option<Self> {
+        let places = Places::taken_beside(Some(own)).await?;
+        Some(Self::start_at(Some(places), settings, true, "all").await)
+    }
+
+    /// With a PSP in a process of its own.
+    pub async fn start_with_psp(settings: &[(&str, &str)]) -> Self {
+        Self::start_at(Places::taken().await, settings, true, "all").await
     }
 
     /// With everything in its data directory, whatever the suite is run on: for what is about that directory.
     pub async fn start_embedded() -> Self {
-        Self::start_at(None, &[]).await
+        Self::start_at(None, &[], false, "all").await
     }
 
-    async fn start_at(places: Option<Places>, settings: &[(&str, &str)]) -> Self {
+    async fn start_at(places: Option<Places>, settings: &[(&str, &str)], has_psp: bool, roles: &str) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let mut all = places.as_ref().map(Places::settings).unwrap_or_default();
         all.extend(settings.iter().map(|(name, value)| (format!("RIALTO__{name}"), value.to_string())));
-        let (process, url) = launch(data_dir.path(), &all).await;
+        let mut psp = None;
+        if has_psp {
+            let started = TestPsp::start(&data_dir.path().join("psp"), &all).await;
+            all.push(("RIALTO__PSP__URL".to_owned(), started.url.clone()));
+            psp = Some(started);
+        }
+        all.push(("RIALTO_ROLES".to_owned(), roles.to_owned()));
+        let (process, url) = launch(SERVE, "127.0.0.1:0", data_dir.path(), &all).await;
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { url, http, process, data_dir, settings: all, _places: places }
+        Self { url, http, process, psp, data_dir, settings: all, _places: places }
+    }
+
+    /// Another process of the same system. Each needs a node id of its own.
+    pub async fn join(&self, roles: &str, node_id: u8) -> Neighbour {
+        let mut settings = self.settings.clone();
+        settings.push(("RIALTO_ROLES".to_owned(), roles.to_owned()));
+        settings.push(("RIALTO__NODE__ID".to_owned(), node_id.to_string()));
+        let (process, url) = launch(SERVE, "127.0.0.1:0", self.data_dir.path(), &settings).await;
+        Neighbour { url, process }
+    }
+
+    /// The PSP's process, if it has one of its own.
+    pub fn psp(&mut self) -> &mut TestPsp {
+        self.psp.as_mut().expect("this node's PSP is in its own process")
+    }
+
+    /// Where the PSP's books are.
+    pub fn books(&self) -> PathBuf {
+        let data_dir = self.psp.as_ref().map_or(self.data_dir.path(), |psp| &psp.data_dir);
+        data_dir.join("psp.db")
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -147,7 +240,7 @@ impl TestNode {
 
     /// A new process on the same data.
     pub async fn restart(&mut self) {
-        let (process, url) = launch(self.data_dir.path(), &self.settings).await;
+        let (process, url) = launch(SERVE, "127.0.0.1:0", self.data_dir.path(), &self.settings).await;
         self.process = process;
         self.url = url;
     }
@@ -268,15 +361,24 @@ impl TestNode {
     }
 }
 
-async fn launch(data_dir: &Path, settings: &[(String, String)]) -> (Child, String) {
+/// A command, and what its first line begins with once it serves.
+const SERVE: (&str, &str) = ("serve", "rialto: serving on ");
+const PSP: (&str, &str) = ("psp-simulator", "rialto: psp simulator on ");
+
+async fn launch(
+    (name, greeting): (&str, &str),
+    listen: &str,
+    data_dir: &Path,
+    settings: &[(String, String)],
+) -> (Child, String) {
     let mut command = Command::new(PROGRAM);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+    command.args([name, "--listen", listen, "--data-dir"]).arg(data_dir);
     command.envs(settings.iter().cloned()).env("RUST_LOG", "warn");
     command.stdout(Stdio::piped()).kill_on_drop(true);
     let mut process = command.spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the node did not start").unwrap();
-    let line = line.expect("the node ended before it served");
-    let url = line.strip_prefix("rialto: serving on ").unwrap_or_else(|| panic!("unexpected: {line}")).to_owned();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it did not start").unwrap();
+    let line = line.expect("it ended before it served");
+    let url = line.strip_prefix(greeting).unwrap_or_else(|| panic!("unexpected: {line}")).to_owned();
     (process, url)
 }

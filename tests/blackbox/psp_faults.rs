@@ -37,7 +37,7 @@ async fn an_effect_without_an_answer_is_found_by_the_resolver() {
         let found = shop.eventually(&payment, "AUTHORIZED").await;
         assert_eq!(found["amounts"]["authorized"], amount);
     }
-    let books = Books::open_read_only(&shop.data_dir().join("psp.db")).await.unwrap();
+    let books = Books::open_read_only(&shop.books()).await.unwrap();
     assert_eq!(books.count("authorize").await.unwrap(), (2, 2), "no second authorize");
     shop.audit().await;
 }

@@ -1,5 +1,7 @@
 //! Places of a node's own on the real servers that tests share: databases, and prefixes on Redis and Kafka.
 
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -8,6 +10,7 @@ use rdkafka::client::DefaultClientContext;
 use rialto::domain::event::{Consumer, topics};
 use rialto::runtime::Chance;
 use sea_orm::{ConnectionTrait, Database};
+use tempfile::TempDir;
 
 const SHARDS: [&str; 2] = ["mariadb-1", "mariadb-2"];
 
@@ -24,7 +27,13 @@ impl Places {
     /// None unless the suite is to be run on real servers: `RIALTO_TEST_ON_SERVERS` says so, and `RIALTO_TEST_SERVERS`
     /// names the directory of `scripts/servers` in which they are.
     pub async fn taken() -> Option<Self> {
+        Self::taken_beside(None).await
+    }
+
+    /// As `taken`, with the test's own servers in place of the shared ones.
+    pub async fn taken_beside(own: Option<&OwnServers>) -> Option<Self> {
         std::env::var_os("RIALTO_TEST_ON_SERVERS")?;
+        let address = |name| own.and_then(|own| own.address(name)).unwrap_or_else(|| address(name));
         let name = format!("test_{:016x}", Chance::from_entropy().u64());
         let databases: Vec<_> = SHARDS.map(|shard| format!("mysql://rialto:rialto@{}", address(shard))).into();
         let places = Self { name, databases, redis: address("redis"), brokers: address("kafka") };
@@ -85,10 +94,62 @@ impl Drop for Places {
     }
 }
 
-/// Where a server of `scripts/servers` listens.
+/// Where a shared server listens.
 fn address(name: &str) -> String {
     let dir = std::env::var("RIALTO_TEST_SERVERS").expect("RIALTO_TEST_ON_SERVERS is set, RIALTO_TEST_SERVERS is not");
-    let file = format!("{dir}/{name}.address");
-    let address = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    address.trim().to_owned()
+    address_in(Path::new(&dir), name).unwrap_or_else(|| panic!("{dir} has no {name}"))
+}
+
+fn address_in(dir: &Path, name: &str) -> Option<String> {
+    let address = std::fs::read_to_string(dir.join(format!("{name}.address"))).ok()?;
+    Some(address.trim().to_owned())
+}
+
+/// Servers that a test may stop: its own.
+pub struct OwnServers {
+    dir: TempDir,
+    names: &'static [&'static str],
+}
+
+impl OwnServers {
+    /// None unless the suite is to be run on real servers.
+    pub async fn start(names: &'static [&'static str]) -> Option<Self> {
+        if std::env::var_os("RIALTO_TEST_ON_SERVERS").is_none() {
+            println!("skipped: RIALTO_TEST_ON_SERVERS is not set");
+            return None;
+        }
+        let own = Self { dir: tempfile::tempdir().unwrap(), names };
+        own.run("up").await;
+        Some(own)
+    }
+
+    pub async fn up(&self) {
+        self.run("up").await;
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&self) {
+        self.run("kill").await;
+    }
+
+    pub fn address(&self, name: &str) -> Option<String> {
+        address_in(self.dir.path(), name)
+    }
+
+    fn command(&self, verb: &str) -> std::process::Command {
+        let mut command = std::process::Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers"));
+        command.arg(verb).arg("--dir").arg(self.dir.path()).args(self.names).stdout(Stdio::null());
+        command
+    }
+
+    async fn run(&self, verb: &str) {
+        let status = tokio::process::Command::from(self.command(verb)).status().await.unwrap();
+        assert!(status.success(), "scripts/servers {verb}: {status}");
+    }
+}
+
+impl Drop for OwnServers {
+    fn drop(&mut self) {
+        let _ = self.command("kill").status();
+    }
 }

@@ -80,10 +80,11 @@ mod tests {
 
     use super::*;
     use crate::domain::book::{Book, Needs};
-    use crate::domain::command::{AuthorizeOrder, Conclusion};
+    use crate::domain::command::{Attempt, Attempted, AuthorizeOrder, Change, ChangeOrder, Conclusion};
     use crate::domain::idempotency::Claimed;
+    use crate::domain::request::Progress;
     use crate::domain::testing::{approved, order};
-    use crate::domain::{PaymentId, ShardId, TraceContext};
+    use crate::domain::{PaymentId, ShardId, Timestamp, TraceContext};
     use crate::runtime::{Environment, Intensity, Options, Running, Strategy, Supervisor};
 
     struct Bench {
@@ -98,6 +99,15 @@ mod tests {
         async fn start(max_batch: usize) -> Self {
             let dir = tempfile::tempdir().unwrap();
             let database = ShardDatabase::open_sqlite(ShardId(1), &dir.path().join("shard.db"), true).await.unwrap();
+            Self::on(database, dir, max_batch).await
+        }
+
+        /// Another writer, as of another host.
+        async fn beside(&self) -> Self {
+            Self::on(self.database.clone(), tempfile::tempdir().unwrap(), 400).await
+        }
+
+        async fn on(database: ShardDatabase, dir: tempfile::TempDir, max_batch: usize) -> Self {
             let environment = Environment::service();
             let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
             let nudges = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -179,6 +189,53 @@ mod tests {
         };
         write(&bench.writer, conclusion).await.unwrap().unwrap();
         assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    /// What one host knows of a payment is old, and what it reads of a refund is new.
+    #[tokio::test]
+    async fn an_attempt_goes_by_what_another_host_has_written() {
+        let ours = Bench::start(400).await;
+        let theirs = ours.beside().await;
+        let order = order(1, 100);
+        let id = order.payment_id;
+        write(&ours.writer, order.clone()).await.unwrap();
+        let conclusion = Conclusion {
+            payment_id: id,
+            scope: order.key_use.scope,
+            verdict: approved(100),
+            took_ms: 1,
+            request_id: "r".into(),
+            trace: order.trace,
+        };
+        write(&ours.writer, conclusion).await.unwrap().unwrap();
+        let change = async |writer, change| {
+            let (merchant_id, request_id) = (order.merchant_id.clone(), "r".into());
+            let order =
+                ChangeOrder { payment_id: id, merchant_id, change, key_use: None, request_id, trace: order.trace };
+            write(writer, order).await.unwrap()
+        };
+        let work = async |writer, is_for_refunds| {
+            let due = ours.database.requests_due(Timestamp(i64::MAX), is_for_refunds, 10).await.unwrap();
+            let request = due.into_iter().next().unwrap();
+            let attempt = Attempt {
+                request_id: request.id,
+                payment_id: id,
+                task: request.task,
+                verdict: approved(request.money.minor),
+                took_ms: 1,
+                chance: 1,
+                event: None,
+                trace: order.trace,
+            };
+            assert_eq!(write(writer, attempt).await, Ok(Ok(Attempted::Progressed(Progress::Done))));
+        };
+        change(&ours.writer, Change::Capture { amount: None }).await;
+        work(&ours.writer, false).await;
+        for _ in 0..2 {
+            change(&theirs.writer, Change::Refund { amount: Some(40), reason: None }).await;
+            work(&ours.writer, true).await;
+        }
+        assert_eq!(ours.database.payment(id).await.unwrap().unwrap().refunded, 80);
     }
 
     #[tokio::test]

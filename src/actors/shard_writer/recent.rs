@@ -1,17 +1,15 @@
-//! Rows as this writer has written them last. A payment is written by its intent, read by its conclusion a moment later,
-//! read again by its capture: the second reading can be spared. What another host has changed meanwhile is noticed when the
+//! Rows as this writer has written them last. A payment is written by its intent and read by its conclusion a moment later,
+//! balances by one booking after the other: that reading can be spared. What another host has changed meanwhile is noticed when the
 //! row's version does not fit; then everything here is forgotten and read.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
+use crate::domain::PaymentId;
 use crate::domain::book::{Book, Needs, Shelf};
 use crate::domain::idempotency::{Claim, Scope};
 use crate::domain::ledger::{Balance, BalanceKey};
 use crate::domain::payment::Payment;
-use crate::domain::refund::Refund;
-use crate::domain::request::PspRequest;
-use crate::domain::{EventId, PaymentId, RefundId};
 
 /// Rows of one kind that are kept, the oldest going first: some seconds of a shard at full load, a few MiB.
 const ROWS_MAX: usize = 4_096;
@@ -32,7 +30,7 @@ macro_rules! versioned {
     )*};
 }
 
-versioned!(Payment, Claim, Refund, PspRequest, Balance);
+versioned!(Payment, Claim, Balance);
 
 /// Rows of one kind.
 struct Rows<K, V> {
@@ -77,10 +75,7 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
 #[derive(Default)]
 pub struct Recent {
     payments: Rows<PaymentId, Payment>,
-    refunds: Rows<RefundId, Refund>,
     claims: Rows<Scope, Claim>,
-    settlements: Rows<EventId, PspRequest>,
-    refund_requests: Rows<EventId, PspRequest>,
     balances: Rows<BalanceKey, Balance>,
 }
 
@@ -89,10 +84,7 @@ impl Recent {
     /// all that others need, is what remains to be read.
     pub fn fill(&self, mut trusting: Needs, others: &Needs, book: &mut Book<'_>) -> Needs {
         self.payments.fill(&mut trusting.payments, &mut book.payments);
-        self.refunds.fill(&mut trusting.refunds, &mut book.refunds);
         self.claims.fill(&mut trusting.claims, &mut book.claims);
-        self.settlements.fill(&mut trusting.settlements, &mut book.settlements);
-        self.refund_requests.fill(&mut trusting.refund_requests, &mut book.refund_requests);
         self.balances.fill(&mut trusting.balances, &mut book.balances);
         trusting.join(others);
         trusting
@@ -105,10 +97,7 @@ impl Recent {
             self.claims.rows.remove(scope);
         }
         self.payments.keep(book.payments);
-        self.refunds.keep(book.refunds);
         self.claims.keep(book.claims);
-        self.settlements.keep(book.settlements);
-        self.refund_requests.keep(book.refund_requests);
         self.balances.keep(book.balances);
     }
 }

@@ -1,0 +1,58 @@
+//! The PSP in a process of its own, which dies and comes back.
+
+use rialto::infra::psp::simulator::books::Books;
+use serde_json::json;
+
+use crate::node::{TestNode, order};
+
+#[tokio::test]
+async fn what_waits_for_a_psp_that_died_is_done_once_when_it_is_back() {
+    let mut shop = TestNode::start_with_psp(&[("REQUESTS__RETRY_CAP_MS", "500")]).await;
+    let payment = shop.authorize(1_000).await;
+    shop.psp().kill().await;
+    // Nothing is sent, so nothing is in doubt.
+    shop.post("/payments/authorize", &order("MERCHANT-1", 2_000)).await.expect_problem(503, "psp_unavailable");
+    shop.capture(&payment, json!({})).await.expect(200);
+    shop.psp().restart().await;
+    shop.eventually(&payment, "CAPTURED").await;
+    shop.refund(&payment, json!({})).await.expect(200);
+    shop.eventually(&payment, "REFUNDED").await;
+    shop.audit().await;
+    let books = Books::open_read_only(&shop.books()).await.unwrap();
+    for kind in ["authorize", "capture", "refund"] {
+        assert_eq!(books.count(kind).await.unwrap().0, 1, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_psp_that_dies_under_load_leaves_nothing_in_doubt() {
+    let fast = [
+        ("RESOLVER__AFTER_MS", "5100"),
+        ("RESOLVER__LADDER_MS", "[200, 400, 800, 1000, 1000]"),
+        ("REQUESTS__RETRY_CAP_MS", "500"),
+        ("REQUESTS__TRIES_MAX", "100"),
+        ("BREAKER__OPEN_MS", "200"),
+    ];
+    let mut shop = TestNode::start_with_psp(&fast).await;
+    for _ in 0..3 {
+        let url = format!("{}/payments/authorize", shop.url);
+        let calls = (1..=60).map(|number| {
+            let request = shop.http.post(&url).json(&order(&format!("MERCHANT-{}", number % 8), 1_000));
+            tokio::spawn(request.send())
+        });
+        let calls: Vec<_> = calls.collect();
+        shop.psp().kill().await;
+        for call in calls {
+            let status = call.await.unwrap().unwrap().status().as_u16();
+            assert!([200, 202, 503].contains(&status), "{status}");
+        }
+        shop.psp().restart().await;
+    }
+    let payment = crate::node::eventually("the breaker closes", async || {
+        let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
+        (answer.status == 200).then(|| answer.json()["paymentId"].as_str().unwrap().to_owned())
+    })
+    .await;
+    assert!(payment.starts_with("pay_"));
+    shop.audit().await;
+}
