@@ -5,7 +5,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 help:
 	@echo "make run    install what is missing, build, and serve on http://127.0.0.1:8080 with its data in ./data"
-	@echo "make test   install what is missing, then check Cargo.lock, deployment files, formatting and lints, and run all tests"
+	@echo "make test   install what is missing, then check Cargo.lock, deployment files, formatting and lints, and run all tests, also on real servers"
 	@echo "make test-servers  test scripts/servers, which runs MariaDB, Redis and Kafka without containers"
 	@echo "make setup  only install what is missing: C compiler, curl, pkg-config, Rust"
 
@@ -22,7 +22,7 @@ test: setup
 	scripts/check-deploy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked
+	scripts/test
 
 test-servers:
 	tests/servers.sh

@@ -18,3 +18,4 @@ mod payments;
 mod psp_faults;
 mod psp_simulator;
 mod startup;
+mod two_hosts;

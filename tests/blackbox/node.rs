@@ -15,7 +15,7 @@ use crate::servers::{OwnServers, Places};
 
 /// Longer than anything here takes on a busy machine; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
 
 /// A running node with its own data directory and port.
 pub struct TestNode {
@@ -42,6 +42,15 @@ impl TestPsp {
     pub async fn start(data_dir: &Path, settings: &[(String, String)]) -> Self {
         let (data_dir, settings) = (data_dir.to_owned(), settings.to_vec());
         let (process, url) = launch(PSP, "127.0.0.1:0", &data_dir, &settings).await;
+        Self { url, process, data_dir, settings }
+    }
+
+    /// As `start`, for everyone who reaches this machine.
+    pub async fn start_open(data_dir: &Path, settings: &[(String, String)]) -> Self {
+        let (data_dir, settings) = (data_dir.to_owned(), settings.to_vec());
+        let mut command = Command::new(PROGRAM);
+        command.args(["psp-simulator", "--listen", "0.0.0.0:0", "--insecure", "--data-dir"]).arg(&data_dir);
+        let (process, url) = greeted(command, PSP.1).await;
         Self { url, process, data_dir, settings }
     }
 
@@ -374,8 +383,12 @@ async fn launch(
     let mut command = Command::new(PROGRAM);
     command.args([name, "--listen", listen, "--data-dir"]).arg(data_dir);
     command.envs(settings.iter().cloned()).env("RUST_LOG", "warn");
-    command.stdout(Stdio::piped()).kill_on_drop(true);
-    let mut process = command.spawn().unwrap();
+    greeted(command, greeting).await
+}
+
+/// Starts a process and waits for its first line: the greeting, and where it serves.
+pub async fn greeted(mut command: Command, greeting: &str) -> (Child, String) {
+    let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it did not start").unwrap();
     let line = line.expect("it ended before it served");
