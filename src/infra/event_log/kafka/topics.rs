@@ -106,7 +106,9 @@ impl Topics {
         let names: Vec<String> = missing.iter().map(|name| settings.wire_name(name)).collect();
         let wanted = missing.iter().zip(&names).map(|(topic, wire)| {
             let partitions = i32::try_from(self.0[topic]).unwrap_or(i32::MAX);
+            // The audit reads a log from its first event; whoever wants to forget some says so on the broker.
             NewTopic::new(wire, partitions, TopicReplication::Fixed(settings.replication_factor))
+                .set("retention.ms", "-1")
         });
         let wanted: Vec<NewTopic<'_>> = wanted.collect();
         let options = AdminOptions::new().operation_timeout(Some(settings.request_timeout));

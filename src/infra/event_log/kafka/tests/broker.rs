@@ -5,6 +5,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+
 use super::*;
 use crate::infra::testing::server;
 
@@ -27,6 +30,12 @@ async fn topics_are_created_once_and_keep_their_partitions() {
     log.append((0..20).map(|id| record(id, id)).collect()).await.unwrap();
     let again = KafkaLog::open(settings.clone(), &topics).await.unwrap();
     assert_eq!(all(&again, REQUESTED).await.len(), 20);
+    let admin: AdminClient<DefaultClientContext> = settings.client().create().unwrap();
+    let wire_name = settings.wire_name(REQUESTED);
+    let topic = ResourceSpecifier::Topic(&wire_name);
+    let described = admin.describe_configs([&topic], &AdminOptions::new()).await.unwrap();
+    let retention = described[0].as_ref().unwrap().get("retention.ms").unwrap().value.clone();
+    assert_eq!(retention.as_deref(), Some("-1"), "nothing is forgotten");
     let changed = KafkaLog::open(settings, &[("payment.dlq", 6)]).await.err();
     assert!(matches!(changed, Some(OpenError::PartitionsChanged { found: 3, wanted: 6, .. })), "{changed:?}");
 }
