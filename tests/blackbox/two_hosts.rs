@@ -1,5 +1,5 @@
 //! Two hosts, each a network namespace with its own servers and processes, as `deploy/two-hosts` splits them: host 1 has
-//! shard 1, Redis, Kafka and an ingest node, host 2 has shard 2, an ingest node and the workers. The PSP is outside, as PSPs
+//! shard 1, Redis, Kafka and an ingest node, host 2 has shard 2, an ingest node, the workers and the balancer. The PSP is outside, as PSPs
 //! are, and so are those who pay and those who look: they reach each host by a way of its own.
 
 use std::path::Path;
@@ -28,6 +28,13 @@ async fn ip(arguments: &str) {
     run("ip", &arguments.split(' ').collect::<Vec<_>>()).await;
 }
 
+/// Where merchants may come in.
+#[derive(Clone)]
+struct Way {
+    name: &'static str,
+    url: String,
+}
+
 /// A namespace with what runs in it.
 struct Host {
     number: u8,
@@ -47,8 +54,12 @@ impl Host {
         (format!("10.213.{}.2", self.number), format!("10.213.{}.1", self.number))
     }
 
-    fn url(&self) -> String {
-        format!("http://{}:8080", self.outside().0)
+    /// The way in to its ingest node.
+    fn way(&self) -> Way {
+        Way {
+            name: if self.number == 1 { "ingest 1" } else { "ingest 2" },
+            url: format!("http://{}:8080", self.outside().0),
+        }
     }
 
     /// Connected to the world. The link to the other host is made by [`Hosts`].
@@ -97,6 +108,23 @@ impl Host {
         self.processes.push((roles, process));
     }
 
+    /// nginx with the shipped configuration over both ingest nodes; it stays when the others die.
+    async fn balance(&self, other: &Self) -> Balancer {
+        let dir = self.servers.path();
+        let file = dir.join("nginx.conf");
+        let shipped = include_str!("../../deploy/nginx/nginx.conf");
+        let local = shipped
+            .replace("/tmp/", &format!("{}/", dir.display()))
+            .replace("listen 8080", "listen 8070")
+            .replace("ingest-1:8080", &format!("{}:8080", other.address()))
+            .replace("ingest-2:8080", "127.0.0.1:8080");
+        std::fs::write(&file, local).unwrap();
+        let mut nginx = self.command("nginx");
+        nginx.arg("-c").arg(file).args(["-g", "daemon off; user root;"]).stdout(Stdio::null());
+        let way = Way { name: "balancer", url: format!("http://{}:8070", self.outside().0) };
+        Balancer { way, process: nginx.spawn().unwrap() }
+    }
+
     /// SIGKILL for everything but the servers.
     async fn kill_processes(&mut self) {
         for (_, process) in &mut self.processes {
@@ -123,12 +151,28 @@ impl Drop for Host {
     }
 }
 
+/// nginx.
+struct Balancer {
+    way: Way,
+    process: Child,
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        // A master that is killed would leave its workers behind.
+        if let Some(id) = self.process.id() {
+            let _ = std::process::Command::new("kill").arg(id.to_string()).status();
+        }
+    }
+}
+
 /// The whole system.
 struct Hosts {
     // Both before the PSP: who asks it goes first.
     one: Host,
     two: Host,
-    _psp: TestPsp,
+    balancer: Balancer,
+    psp: TestPsp,
     _books: TempDir,
     settings: Vec<(String, String)>,
     world: reqwest::Client,
@@ -164,7 +208,8 @@ impl Hosts {
         ];
         let settings = settings.map(|(key, value)| (format!("RIALTO__{key}"), value)).into();
         let world = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        let mut hosts = Self { one, two, _psp: psp, _books: books, settings, world };
+        let balancer = two.balance(&one).await;
+        let mut hosts = Self { one, two, balancer, psp, _books: books, settings, world };
         let settings = hosts.settings_of(&hosts.one);
         hosts.one.serve("ingest", 8080, &settings, 1).await;
         hosts.serve_two().await;
@@ -173,7 +218,7 @@ impl Hosts {
 
     fn settings_of(&self, host: &Host) -> Vec<(String, String)> {
         let mut settings = self.settings.clone();
-        let port = self._psp.url.rsplit(':').next().unwrap();
+        let port = self.psp.url.rsplit(':').next().unwrap();
         settings.push(("RIALTO__PSP__URL".to_owned(), format!("http://{}:{port}", host.outside().1)));
         settings
     }
@@ -186,16 +231,16 @@ impl Hosts {
         }
     }
 
-    async fn call(&self, host: &Host, path: &str, body: &Value) -> (u16, Value) {
-        let request = self.world.post(format!("{}{path}", host.url())).json(body);
-        let answer = request.send().await.unwrap_or_else(|error| panic!("host {}: {error}", host.number));
+    async fn call(&self, way: &Way, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.world.post(format!("{}{path}", way.url)).json(body);
+        let answer = request.send().await.unwrap_or_else(|error| panic!("{}: {error}", way.name));
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// Authorizes, and asks for the capture. What the host said, and the payment if it is authorized.
-    async fn trade(&self, host: &Host, merchant: &str) -> (u16, Option<String>) {
+    /// Authorizes, and asks for the capture. What was said, and the payment if it is authorized.
+    async fn trade(&self, way: &Way, merchant: &str) -> (u16, Option<String>) {
         let begun = Instant::now();
-        let (status, answer) = self.call(host, "/payments/authorize", &order(merchant, 1_000)).await;
+        let (status, answer) = self.call(way, "/payments/authorize", &order(merchant, 1_000)).await;
         assert!(begun.elapsed() < REFUSED_WITHIN, "{:?} for {answer}", begun.elapsed());
         if status != 200 {
             let code = answer["code"].as_str().unwrap_or_default();
@@ -212,7 +257,7 @@ impl Hosts {
         let id = answer["paymentId"].as_str().unwrap().to_owned();
         let capture = json!({"merchantId": merchant, "idempotencyKey": "capture"});
         eventually("the capture is taken on", async || {
-            let (status, _) = self.call(host, &format!("/payments/capture/{id}"), &capture).await;
+            let (status, _) = self.call(way, &format!("/payments/capture/{id}"), &capture).await;
             (status == 200).then_some(())
         })
         .await;
@@ -223,10 +268,10 @@ impl Hosts {
     async fn delivered(&self, payments: &[(String, String)]) {
         assert!(!payments.is_empty());
         let each = payments.iter().enumerate().map(async |(place, (merchant, id))| {
-            let host = if place % 2 == 0 { &self.one } else { &self.two };
+            let way = if place % 2 == 0 { self.one.way() } else { self.two.way() };
             let reach = async |status: &str| {
                 eventually(&format!("{id} {status}"), async || {
-                    let answer = self.world.get(format!("{}/payments/{id}", host.url())).send().await.ok()?;
+                    let answer = self.world.get(format!("{}/payments/{id}", way.url)).send().await.ok()?;
                     let found: Value = answer.json().await.ok()?;
                     (found["status"] == status).then_some(())
                 })
@@ -234,7 +279,7 @@ impl Hosts {
             };
             reach("CAPTURED").await;
             let refund = json!({"merchantId": merchant, "idempotencyKey": "refund"});
-            let (status, answer) = self.call(host, &format!("/payments/refund/{id}"), &refund).await;
+            let (status, answer) = self.call(&way, &format!("/payments/refund/{id}"), &refund).await;
             assert_eq!(status, 200, "{answer}");
             reach("REFUNDED").await;
         });
@@ -252,19 +297,20 @@ impl Hosts {
         }
     }
 
-    /// Trades on these hosts for a while, with merchants of both shards at once. What was authorized, and who was answered:
-    /// by host, by shard.
-    async fn trade_for(&self, hosts: &[&Host], lasting: Duration) -> (Vec<(String, String)>, Vec<(u8, usize)>) {
+    /// Trades by these ways for a while, with merchants of both shards at once. What was authorized, and who was served: by
+    /// way, of which shard.
+    async fn trade_for(&self, ways: &[Way], lasting: Duration) -> (Vec<(String, String)>, Vec<(&'static str, usize)>) {
         let begun = Instant::now();
-        let each = hosts.iter().flat_map(|host| [0, 1].map(|shard| (*host, shard))).map(async |(host, shard)| {
+        let each = ways.iter().flat_map(|way| [0, 1].map(|shard| (way, shard))).map(async |(way, shard)| {
             let (mut payments, mut served) = (Vec::new(), Vec::new());
             while begun.elapsed() < lasting {
-                let (status, payment) = self.trade_quickly(host, MERCHANTS[shard]).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let (status, payment) = self.trade(way, MERCHANTS[shard]).await;
                 if let Some(id) = payment {
                     payments.push((MERCHANTS[shard].to_owned(), id));
                 }
                 if status == 200 {
-                    served.push((host.number, shard + 1));
+                    served.push((way.name, shard + 1));
                 }
             }
             (payments, served)
@@ -274,12 +320,6 @@ impl Hosts {
         served.sort_unstable();
         served.dedup();
         (payments.concat(), served)
-    }
-
-    /// As `trade`, a few a second.
-    async fn trade_quickly(&self, host: &Host, merchant: &str) -> (u16, Option<String>) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        self.trade(host, merchant).await
     }
 }
 
@@ -295,19 +335,22 @@ async fn two_hosts_lose_each_other_a_shard_and_their_workers_and_no_money() {
         return;
     }
     let mut hosts = Hosts::build().await;
-    let everyone = vec![(1, 1), (1, 2), (2, 1), (2, 2)];
+    let (first, second, balancer) = (hosts.one.way(), hosts.two.way(), hosts.balancer.way.clone());
+    let both = [first.clone(), second];
+    let everyone = [("ingest 1", 1), ("ingest 1", 2), ("ingest 2", 1), ("ingest 2", 2)];
 
-    // All is well: every host serves the merchants of both shards.
-    let (payments, served) = hosts.trade_for(&[&hosts.one, &hosts.two], Duration::from_secs(2)).await;
-    assert_eq!(served, everyone);
+    // All is well: every way leads to the merchants of both shards.
+    let (payments, served) =
+        hosts.trade_for(&[&both[..], std::slice::from_ref(&balancer)].concat(), Duration::from_secs(2)).await;
+    assert_eq!(served, [&[("balancer", 1), ("balancer", 2)], &everyone[..]].concat());
     hosts.delivered(&payments).await;
 
-    // Host 2's processes die: host 1 serves everyone, and what the workers owe waits.
+    // Host 2's processes die: host 1 serves everyone, also those whom the balancer sends; what the workers owe waits.
     hosts.two.kill_processes().await;
-    let (payments, served) = hosts.trade_for(&[&hosts.one], Duration::from_secs(5)).await;
-    assert_eq!(served, [(1, 1), (1, 2)]);
+    let (payments, served) = hosts.trade_for(&[first.clone(), balancer], Duration::from_secs(5)).await;
+    assert_eq!(served, [("balancer", 1), ("balancer", 2), ("ingest 1", 1), ("ingest 1", 2)]);
     for (_, id) in &payments {
-        let answer = hosts.world.get(format!("{}/payments/{id}", hosts.one.url())).send().await.unwrap();
+        let answer = hosts.world.get(format!("{}/payments/{id}", first.url)).send().await.unwrap();
         assert_eq!(answer.json::<Value>().await.unwrap()["status"], "CAPTURE_REQUESTED");
     }
     hosts.serve_two().await;
@@ -316,24 +359,24 @@ async fn two_hosts_lose_each_other_a_shard_and_their_workers_and_no_money() {
     // The link is cut: each host serves the merchants of its own shard, and says of the others that it cannot.
     let (one, two) = (&hosts.one, &hosts.two);
     ip(&format!("-n {} link set dev other down", one.namespace)).await;
-    let (payments, served) = hosts.trade_for(&[one, two], Duration::from_secs(20)).await;
-    assert_eq!(served, [(1, 1), (2, 2)]);
+    let (payments, served) = hosts.trade_for(&both, Duration::from_secs(20)).await;
+    assert_eq!(served, [("ingest 1", 1), ("ingest 2", 2)]);
     ip(&format!("-n {} link set dev other up", one.namespace)).await;
     hosts.delivered(&payments).await;
     eventually("everyone is served again", async || {
-        let (_, served) = hosts.trade_for(&[one, two], Duration::from_secs(1)).await;
+        let (_, served) = hosts.trade_for(&both, Duration::from_secs(1)).await;
         (served == everyone).then_some(())
     })
     .await;
 
     // Shard 2 stops: its merchants wait, the others notice nothing.
     two.servers("kill", &["mariadb-2"]).await;
-    let (mut payments, served) = hosts.trade_for(&[one, two], Duration::from_secs(5)).await;
-    assert_eq!(served, [(1, 1), (2, 1)]);
+    let (mut payments, served) = hosts.trade_for(&both, Duration::from_secs(5)).await;
+    assert_eq!(served, [("ingest 1", 1), ("ingest 2", 1)]);
     two.servers("up", &["mariadb-2"]).await;
     let begun = Instant::now();
     loop {
-        let (more, served) = hosts.trade_for(&[one, two], Duration::from_secs(1)).await;
+        let (more, served) = hosts.trade_for(&both, Duration::from_secs(1)).await;
         payments.extend(more);
         if served == everyone {
             break;
