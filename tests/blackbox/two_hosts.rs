@@ -28,6 +28,12 @@ async fn ip(arguments: &str) {
     run("ip", &arguments.split(' ').collect::<Vec<_>>()).await;
 }
 
+/// The first of three networks of this test's own, as the third part of their addresses: between the hosts, and from the
+/// world to each.
+fn network() -> u32 {
+    std::process::id() % 84 * 3
+}
+
 /// Where merchants may come in.
 #[derive(Clone)]
 struct Way {
@@ -46,12 +52,13 @@ struct Host {
 impl Host {
     /// Its address for the other host.
     fn address(&self) -> String {
-        format!("10.213.0.{}", self.number)
+        format!("10.213.{}.{}", network(), self.number)
     }
 
     /// Its address for the world, and the world's for it.
     fn outside(&self) -> (String, String) {
-        (format!("10.213.{}.2", self.number), format!("10.213.{}.1", self.number))
+        let network = network() + u32::from(self.number);
+        (format!("10.213.{network}.2"), format!("10.213.{network}.1"))
     }
 
     /// The way in to its ingest node.
@@ -69,9 +76,10 @@ impl Host {
         let (name, (inside, outside)) = (&host.namespace, host.outside());
         ip(&format!("netns add {name}")).await;
         ip(&format!("-n {name} link set lo up")).await;
-        ip(&format!("link add rialto-w{number} type veth peer name world netns {name}")).await;
-        ip(&format!("addr add {outside}/30 dev rialto-w{number}")).await;
-        ip(&format!("link set rialto-w{number} up")).await;
+        let link = format!("rialto{number}-{}", std::process::id());
+        ip(&format!("link add {link} type veth peer name world netns {name}")).await;
+        ip(&format!("addr add {outside}/30 dev {link}")).await;
+        ip(&format!("link set {link} up")).await;
         ip(&format!("-n {name} addr add {inside}/30 dev world")).await;
         ip(&format!("-n {name} link set world up")).await;
         host
