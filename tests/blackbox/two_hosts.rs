@@ -61,6 +61,11 @@ impl Host {
         (format!("10.213.{network}.2"), format!("10.213.{network}.1"))
     }
 
+    /// The world's end of its link to it.
+    fn link(&self) -> String {
+        format!("rialto{}-{}", self.number, std::process::id())
+    }
+
     /// The way in to its ingest node.
     fn way(&self) -> Way {
         Way {
@@ -76,7 +81,7 @@ impl Host {
         let (name, (inside, outside)) = (&host.namespace, host.outside());
         ip(&format!("netns add {name}")).await;
         ip(&format!("-n {name} link set lo up")).await;
-        let link = format!("rialto{number}-{}", std::process::id());
+        let link = host.link();
         ip(&format!("link add {link} type veth peer name world netns {name}")).await;
         ip(&format!("addr add {outside}/30 dev {link}")).await;
         ip(&format!("link set {link} up")).await;
@@ -154,7 +159,8 @@ impl Drop for Host {
         let kill =
             [&["netns", "exec", &self.namespace, script, "kill", "--dir", dir][..], &started.collect::<Vec<_>>()];
         let _ = ip(&kill.concat());
-        // The links go with it.
+        // The link goes with either end; a namespace may live on for a while by connections that nobody has closed.
+        let _ = ip(&["link", "del", &self.link()]);
         let _ = ip(&["netns", "del", &self.namespace]);
     }
 }
@@ -170,16 +176,20 @@ impl Drop for Balancer {
         // A master that is killed would leave its workers behind.
         if let Some(id) = self.process.id() {
             let _ = std::process::Command::new("kill").arg(id.to_string()).status();
+            let begun = Instant::now();
+            while matches!(self.process.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(10) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
     }
 }
 
 /// The whole system.
 struct Hosts {
-    // Both before the PSP: who asks it goes first.
+    // In the order in which they go: who asks before who is asked.
+    balancer: Balancer,
     one: Host,
     two: Host,
-    balancer: Balancer,
     psp: TestPsp,
     _books: TempDir,
     settings: Vec<(String, String)>,
