@@ -42,7 +42,7 @@ pub struct BreakerOrder {
     state: Option<Forced>,
 }
 
-#[utoipa::path(put, path = "/admin/breakers/{name}", tag = "operations", operation_id = "forceBreaker", description = "Forces a breaker open or closed, or gives it back to itself.", params(("name" = String, Path, description = "psp or event_log")), request_body = BreakerOrder, responses((status = 200, description = "The breaker", body = BreakerView)))]
+#[utoipa::path(put, path = "/admin/breakers/{name}", tag = "operations", operation_id = "forceBreaker", description = "Forces a breaker open or closed, or gives it back to itself.", params(("name" = String, Path, description = "psp or event_log", pattern = "^(psp|event_log)$")), request_body = BreakerOrder, responses((status = 200, description = "The breaker", body = BreakerView)))]
 pub async fn force_breaker(request: HttpRequest, payload: Payload, app: Data<App>, name: Path<String>) -> HttpResponse {
     let forced = async {
         let bytes = read_body(&request, payload).await?;
@@ -100,7 +100,7 @@ pub async fn clear_faults(request: HttpRequest, app: Data<App>) -> HttpResponse 
     HttpResponse::NoContent().finish()
 }
 
-#[utoipa::path(get, path = "/admin/dead-letters", tag = "operations", operation_id = "deadLetters", description = "What could not be applied, newest first.", params(("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given")), responses((status = 200, description = "Dead letters", body = Listed<DeadLetterView>)))]
+#[utoipa::path(get, path = "/admin/dead-letters", tag = "operations", operation_id = "deadLetters", description = "What could not be applied, newest first.", params(("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100)), responses((status = 200, description = "Dead letters", body = Listed<DeadLetterView>)))]
 pub async fn dead_letters(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let found = async {
         let limit = query::limit(request.query_string())?;

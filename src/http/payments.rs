@@ -146,7 +146,7 @@ async fn change(
     description = "Shows a payment.",
     params(
         ("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
-        ("expand" = Option<String>, Query, description = "Any of refunds, ledger and events, with commas between them"),
+        ("expand" = Option<String>, Query, description = "Any of refunds, ledger and events, with commas between them", pattern = "^(refunds|ledger|events)(,(refunds|ledger|events))*$"),
     ),
     responses((status = 200, description = "The payment", body = PaymentDetails))
 )]
@@ -189,8 +189,8 @@ pub async fn timeline(request: HttpRequest, app: Data<App>, id: Path<String>) ->
         ("createdAfter" = Option<String>, Query, description = "RFC 3339, exclusive", format = DateTime),
         ("createdBefore" = Option<String>, Query, description = "RFC 3339, exclusive", format = DateTime),
         ("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100),
-        ("startingAfter" = Option<String>, Query, description = "The last payment of the page before: the page of older ones"),
-        ("endingBefore" = Option<String>, Query, description = "The first payment of the page before: the page of newer ones"),
+        ("startingAfter" = Option<String>, Query, description = "The last payment of the page before: the page of older ones. Not with endingBefore", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
+        ("endingBefore" = Option<String>, Query, description = "The first payment of the page before: the page of newer ones. Not with startingAfter", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
     ),
     responses((status = 200, description = "One page", body = Page))
 )]

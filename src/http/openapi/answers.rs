@@ -111,12 +111,12 @@ fn add_request_headers(operation: &mut Operation, changes_payments: bool) {
                      quoted string.";
         parameters.push(header_parameter("Idempotency-Key", about, key).into());
     }
-    let trace = text().pattern(Some("^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$"));
-    let about = "The trace to join (W3C Trace Context); one that is not valid is left aside.";
-    parameters.push(header_parameter("traceparent", about, trace).into());
-    let name = text().pattern(Some("^[A-Za-z0-9_.-]{1,64}$"));
-    let about = "A name for the request, answered again; one that is not valid is replaced.";
-    parameters.push(header_parameter("X-Request-Id", about, name).into());
+    // Without patterns: what does not fit them is taken, and left aside.
+    let about = "The trace to join (W3C Trace Context), `00-{32 hexadecimal digits}-{16}-{2}`; one that is not valid is \
+                 left aside.";
+    parameters.push(header_parameter("traceparent", about, text()).into());
+    let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid is replaced.";
+    parameters.push(header_parameter("X-Request-Id", about, text()).into());
 }
 
 fn header_parameter(name: &str, about: &str, schema: ObjectBuilder) -> Parameter {
