@@ -2,5 +2,6 @@
 
 pub mod audit;
 pub mod load;
+mod process;
 pub mod psp_simulator;
 pub mod serve;

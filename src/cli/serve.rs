@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
+use super::process::{Stop, refuse};
 use crate::config::{Config, Roles};
 use crate::infra::telemetry;
 use crate::node::{Node, Start};
@@ -40,10 +39,9 @@ async fn serve(args: Args) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
-    // Listened for before anything starts, so that no signal is missed.
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        return refuse(&"signals cannot be handled");
+    let mut stop = match Stop::listen() {
+        Ok(stop) => stop,
+        Err(error) => return refuse(&error),
     };
     let start = Start { listen: args.listen, data_dir: args.data_dir, insecure: args.insecure, roles: args.roles };
     let node = match Node::start(&start, &config).await {
@@ -57,20 +55,13 @@ async fn serve(args: Args) -> ExitCode {
     }
     println!("rialto: serving on http://{}", node.address);
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
+        signal = stop.told() => tracing::info!(signal, "stopping"),
         escalation = node.failed() => {
             tracing::error!(%escalation, "the supervision tree gave up");
-            eprintln!("rialto: {escalation}");
-            return ExitCode::FAILURE;
+            return refuse(&escalation);
         }
     }
     node.stop().await;
     tracing::info!("stopped");
     ExitCode::SUCCESS
-}
-
-fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("rialto: {why}");
-    ExitCode::FAILURE
 }

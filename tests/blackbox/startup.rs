@@ -35,6 +35,19 @@ async fn a_wrong_setting_is_named_with_what_is_allowed() {
 }
 
 #[tokio::test]
+async fn roles_apart_need_servers_that_all_reach() {
+    let text = refused(&["--listen", "127.0.0.1:0", "--roles", "settlement,refund"], &[]).await;
+    for part in ["settlement,refund", "shard.databases", "kafka.brokers", "psp.url"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = refused(&["--roles", "everything"], &[]).await;
+    assert!(text.contains("everything") && text.contains("resolver"), "{text}");
+    let databases = ("RIALTO__SHARD__DATABASES", "[\"mysql://u:secret@h/d\", \"mysql://u:secret@h/e\"]");
+    let text = refused(&["--listen", "127.0.0.1:0"], &[databases]).await;
+    assert!(text.contains("kafka.brokers") && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
 async fn open_to_the_world_only_on_purpose() {
     let text = refused(&["--listen", "0.0.0.0:0"], &[]).await;
     assert!(text.contains("--insecure"), "{text}");

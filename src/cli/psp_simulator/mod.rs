@@ -3,17 +3,16 @@
 mod server;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
-use crate::config::Config;
+use super::process::{Stop, refuse};
+use crate::config::{Config, ConfigError};
 use crate::infra::psp::simulator::books::Books;
 use crate::infra::psp::simulator::{Simulator, StartError};
-use crate::infra::sqlite;
+use crate::infra::sqlite::OpenError;
 use crate::infra::telemetry;
-use crate::node::{lock_data_dir, psp_books_path};
+use crate::node::{DataDirError, lock_data_dir, psp_books_path};
 use crate::runtime::{Chance, Clock};
 
 /// Serve the simulated PSP over HTTP. Its settings are those of `psp.simulator`.
@@ -33,72 +32,57 @@ pub struct Args {
     insecure: bool,
 }
 
+/// Why it does not serve.
 #[derive(Debug, thiserror::Error)]
-enum OpenError {
+enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("{0} is not a loopback address: give --insecure if that is meant")]
+    Open(SocketAddr),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     #[error(transparent)]
     Simulator(#[from] StartError),
     #[error(transparent)]
-    Books(#[from] sqlite::OpenError),
+    Books(#[from] OpenError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: std::io::Error },
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
 pub fn run(args: Args) -> ExitCode {
     telemetry::log();
-    actix_web::rt::System::new().block_on(serve(args))
-}
-
-async fn serve(args: Args) -> ExitCode {
-    let config = match Config::load(args.config.as_deref()) {
-        Ok(config) => config,
-        Err(error) => return refuse(&error),
-    };
-    if !args.listen.ip().is_loopback() && !args.insecure {
-        return refuse(&format!("{} is not a loopback address: give --insecure if that is meant", args.listen));
-    }
-    // Listened for before anything starts, so that no signal is missed.
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        return refuse(&"signals cannot be handled");
-    };
-    let _lock = match lock_data_dir(&args.data_dir) {
-        Ok(lock) => lock,
-        Err(error) => return refuse(&error),
-    };
-    let (simulator, books) = match open(&args.data_dir, &config).await {
-        Ok(opened) => opened,
-        Err(error) => return refuse(&error),
-    };
-    let listener = match TcpListener::bind(args.listen) {
-        Ok(listener) => listener,
-        Err(error) => return refuse(&format!("cannot listen on {}: {error}", args.listen)),
-    };
-    let address = listener.local_addr().unwrap_or(args.listen);
-    let server = match server::serve(listener, simulator, books) {
-        Ok(server) => server,
-        Err(error) => return refuse(&error),
-    };
-    let handle = server.handle();
-    let serving = actix_web::rt::spawn(server);
-    println!("rialto: psp simulator on http://{address}");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    handle.stop(true).await;
-    match serving.await {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => refuse(&error),
+    match actix_web::rt::System::new().block_on(serve(args)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),
     }
 }
 
-async fn open(data_dir: &Path, config: &Config) -> Result<(Simulator, Books), OpenError> {
-    let path = psp_books_path(data_dir);
+async fn serve(args: Args) -> Result<(), ServeError> {
+    let config = Config::load(args.config.as_deref())?;
+    if !args.listen.ip().is_loopback() && !args.insecure {
+        return Err(ServeError::Open(args.listen));
+    }
+    let mut stop = Stop::listen()?;
+    let _lock = lock_data_dir(&args.data_dir)?;
+    let path = psp_books_path(&args.data_dir);
     let settings = config.psp.simulator.clone();
     let simulator = Simulator::start(&path, settings, Clock::system(), Chance::from_entropy()).await?;
-    Ok((simulator, Books::open_read_only(&path).await?))
-}
+    let books = Books::open_read_only(&path).await?;
 
-fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("rialto: {why}");
-    ExitCode::FAILURE
+    let listen_error = |error| ServeError::Listen { address: args.listen, error };
+    let listener = TcpListener::bind(args.listen).map_err(listen_error)?;
+    let address = listener.local_addr().map_err(listen_error)?;
+    let server = server::serve(listener, simulator, books)?;
+    let handle = server.handle();
+    println!("rialto: psp simulator on http://{address}");
+    let stopping = async {
+        stop.told().await;
+        handle.stop(true).await;
+    };
+    tokio::select! {
+        served = server => Ok(served?),
+        () = stopping => Ok(()),
+    }
 }
