@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, load, psp_simulator, serve};
+use rialto::cli::{audit, dlq, load, psp_simulator, serve};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -26,6 +26,8 @@ enum Command {
     PspSimulator(psp_simulator::Args),
     /// Check the books: shards, event log and PSP against each other.
     Audit(audit::Args),
+    /// Look at dead letters of a running node, try them again, or put them away.
+    Dlq(dlq::Args),
     /// Drive load against a running node and say how fast it was.
     Load(load::LoadArgs),
 }
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
+        Command::Dlq(args) => dlq::main(args),
         Command::Load(args) => load::main(args),
     }
 }

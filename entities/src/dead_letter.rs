@@ -2,10 +2,11 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One dead letter. Indexed by (`status`, `id`).
+/// One dead letter. Indexed by (`status`, `id`), and by `due_at`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "dead_letter")]
 pub struct Model {
+    /// That of the event or the request that it is about; of a foreign record, a hash of its place.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
     /// The dead-letter topic, such as `payment.dlq`; at most 40 characters.
@@ -30,6 +31,17 @@ pub struct Model {
     pub trace_id: Option<String>,
     /// `open`, `redriven` or `discarded`.
     pub status: String,
+    /// What it is about: `event`, `request` or `foreign`.
+    pub matter: String,
+    /// When the event happened.
+    pub occurred_at: Option<i64>,
+    pub traceparent: Option<String>,
+    /// How often it was redriven.
+    pub redrives: i32,
+    pub due_at: Option<i64>,
+    /// Why it was discarded; at most 255 characters.
+    pub note: Option<String>,
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,6 +15,7 @@ pub mod account_balance;
 pub mod dead_letter;
 pub mod idempotency_key;
 pub mod ledger_entry;
+pub mod operator_action;
 pub mod outbox_event;
 pub mod payment;
 pub mod processed_event;

@@ -9,6 +9,7 @@ mod m20261123_000002_requests;
 mod m20261123_000003_ledger;
 mod m20261123_000004_events;
 mod m20261123_000005_idempotency_keys;
+mod m20261124_000006_dead_letters;
 mod schema;
 mod table;
 
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000003_ledger::Migration),
             Box::new(m20261123_000004_events::Migration),
             Box::new(m20261123_000005_idempotency_keys::Migration),
+            Box::new(m20261124_000006_dead_letters::Migration),
         ]
     }
 }

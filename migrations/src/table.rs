@@ -91,3 +91,41 @@ async fn create_index(
 pub(crate) async fn drop(manager: &SchemaManager<'_>, table: impl IntoTableRef) -> Result<(), DbErr> {
     manager.drop_table(Table::drop().table(table).if_exists().take()).await
 }
+
+/// Adds a column unless it is there; SQLite takes one at a time.
+pub(crate) async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: impl Iden + 'static,
+    mut column: ColumnDef,
+) -> Result<(), DbErr> {
+    if manager.has_column(table.to_string(), column.get_column_name()).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).add_column(&mut column).take()).await
+}
+
+/// Drops a column unless it is gone.
+pub(crate) async fn drop_column(
+    manager: &SchemaManager<'_>,
+    table: impl Iden + 'static,
+    column: impl Iden + 'static,
+) -> Result<(), DbErr> {
+    if !manager.has_column(table.to_string(), column.to_string()).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).drop_column(column).take()).await
+}
+
+/// Drops an index unless it is gone.
+pub(crate) async fn drop_index(
+    manager: &SchemaManager<'_>,
+    table: impl Iden + 'static,
+    name: &str,
+) -> Result<(), DbErr> {
+    if !manager.has_index(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut statement = Index::drop();
+    statement.table(table).name(name);
+    manager.drop_index(statement).await
+}

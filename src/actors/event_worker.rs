@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::burial::{Failed, bury};
 use super::shards::Shards;
-use crate::domain::command::Burial;
-use crate::domain::dead_letter::{DeadLetter, Source};
-use crate::domain::event::Consumer;
-use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
+use super::work::{Applied, Work};
+use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
@@ -21,25 +20,6 @@ use crate::runtime::{Actor, Context, Failure, Never, Wake};
 const PUT_OFF_MAX: usize = 4_096;
 /// How long a record that was put off waits.
 const PUT_OFF_FOR: Duration = Duration::from_millis(500);
-
-/// What became of one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
-    /// Its effect is durable, now or from before.
-    Done,
-    /// It cannot be applied now, because something else is down.
-    Later,
-    /// It cannot be applied at all.
-    Never { error_type: &'static str, error_message: String },
-}
-
-/// What a consumer group does with events.
-pub trait Work: 'static {
-    const CONSUMER: Consumer;
-
-    /// Applies events, beside each other; one answer for each, in order.
-    fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> impl Future<Output = Vec<Applied>>;
-}
 
 /// See the file's header.
 pub struct EventWorker<W> {
@@ -112,8 +92,9 @@ impl<W: Work> EventWorker<W> {
             let is_done = match applied {
                 Applied::Done => true,
                 Applied::Later => false,
-                Applied::Never { error_type, error_message } => {
-                    self.bury(&delivery, error_type, error_message, tries, first_failed_at, ctx).await
+                Applied::Never(why) => {
+                    let failed = Failed { delivery: &delivery, why, tries, first_failed_at };
+                    bury(W::CONSUMER, failed, &self.shards, &mut self.ids, ctx).await
                 }
             };
             if !is_done {
@@ -124,57 +105,6 @@ impl<W: Work> EventWorker<W> {
         self.topics[topic].commit().await?;
         Ok(is_full)
     }
-
-    /// Puts a record aside for people to see. Returns whether it is durable there.
-    async fn bury(
-        &mut self,
-        delivery: &Delivery,
-        error_type: &str,
-        error_message: String,
-        tries: u32,
-        first_failed_at: Timestamp,
-        ctx: &Context,
-    ) -> bool {
-        let record = &delivery.record;
-        let now = Timestamp(ctx.clock().now_ms());
-        // A record whose key is no payment's belongs to no shard; any will do.
-        let about =
-            record.key.parse().unwrap_or_else(|_| self.ids.next(now, Bucket::wrapping(u64::from(self.partition))));
-        let about: PaymentId = about;
-        let trace = trace_of(delivery);
-        tracing::error!(
-            consumer = W::CONSUMER.name(),
-            event.id = record.id,
-            event.topic = record.topic,
-            error.kind = error_type,
-            error = error_message,
-            "event put into the dead letters"
-        );
-        let letter = DeadLetter {
-            id: self.ids.next(now, about.bucket()),
-            topic: W::CONSUMER.dead_letters(),
-            source: Source {
-                topic: record.topic.to_owned(),
-                partition: Some(delivery.partition),
-                offset: Some(delivery.offset),
-                key: record.key.clone(),
-            },
-            payload: record.payload.clone(),
-            error_type: error_type.to_owned(),
-            error_message,
-            retry_count: tries,
-            first_failed_at,
-            last_failed_at: now,
-            trace_id: Some(trace.trace_id_hex()),
-        };
-        self.shards.of(about.bucket()).write(Burial { letter, about, trace }).await.is_ok()
-    }
-}
-
-/// The trace in which an event was made; a record without one gets the reserved id 1, which no trace has.
-pub fn trace_of(delivery: &Delivery) -> TraceContext {
-    let carried = delivery.record.traceparent.as_deref().and_then(|text| text.parse().ok());
-    carried.unwrap_or(TraceContext { trace_id: 1, span_id: 1, sampled: false })
 }
 
 impl TopicReader {
@@ -249,6 +179,7 @@ mod tests {
     use crate::actors::shard_writer::ShardWriter;
     use crate::actors::shards::Shard;
     use crate::actors::testing::story;
+    use crate::domain::event::Consumer;
     use crate::domain::{ShardId, ShardMap};
     use crate::infra::database::ShardDatabase;
     use crate::infra::event_log::{Nudge, Record};

@@ -6,16 +6,16 @@
 
 use futures_util::future::join_all;
 
-use super::event_worker::{Applied, Work};
-use super::psp_work::read;
 use super::shard_writer::WriteError;
 use super::shards::Shards;
+use super::work::{Applied, Work, read};
 use crate::domain::command::Posting;
 use crate::domain::event::{Consumer, Topic};
 use crate::infra::event_log::Delivery;
 use crate::runtime::Context;
 
 /// See the file's header.
+#[derive(Clone)]
 pub struct LedgerWriter(pub Shards);
 
 impl Work for LedgerWriter {
@@ -28,24 +28,19 @@ impl Work for LedgerWriter {
 
 impl LedgerWriter {
     async fn book(&self, delivery: &Delivery) -> Applied {
-        let never = |error_type, error: String| Applied::Never { error_type, error_message: error };
         let (event_id, data) = match read(delivery) {
             Ok(event) => event,
             Err(unreadable) => return unreadable,
         };
         let Some(topic) = Topic::parse(delivery.record.topic) else {
-            return never("topic_unknown", delivery.record.topic.to_owned());
+            return Applied::never("topic_unknown", delivery.record.topic);
         };
-        let shard = self.shards().of(data.payment_id.bucket());
+        let shard = self.0.of(data.payment_id.bucket());
         match shard.write(Posting { event_id, topic, data }).await {
             Ok(Ok(_)) => Applied::Done,
-            Ok(Err(error)) => never("unbookable", error.to_string()),
-            Err(WriteError::Refused) => never("refused", "the shard refuses the entry".to_owned()),
+            Ok(Err(error)) => Applied::never("unbookable", error.to_string()),
+            Err(WriteError::Refused) => Applied::never("refused", "the shard refuses the entry"),
             Err(_) => Applied::Later,
         }
-    }
-
-    fn shards(&self) -> &Shards {
-        &self.0
     }
 }

@@ -1,6 +1,7 @@
 //! The actors: one concern, one file. They decide nothing about money; they bring commands to where `domain` decides.
 
 pub mod breaker;
+mod burial;
 pub mod event_worker;
 pub mod guarded_psp;
 pub mod idempotency_cache;
@@ -10,6 +11,7 @@ mod outage;
 pub mod outbox_publisher;
 pub mod psp_work;
 pub mod rate_limiter;
+pub mod redriver;
 pub mod refund;
 pub mod resolver;
 pub mod retrier;
@@ -21,3 +23,4 @@ pub mod tenure;
 mod tenure_test;
 #[cfg(test)]
 mod testing;
+pub mod work;

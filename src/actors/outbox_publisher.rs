@@ -18,7 +18,7 @@ use crate::domain::command::Published;
 use crate::domain::event::known_topic;
 use crate::domain::{EventId, PaymentId};
 use crate::infra::database::OutboxRow;
-use crate::infra::event_log::{EventLog, Record};
+use crate::infra::event_log::{EventLog, OUR_SOURCE, Record};
 use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
 
 /// See the file's header.
@@ -91,7 +91,7 @@ fn record(row: OutboxRow) -> Result<Record, Failure> {
         key: payment_id.clone(),
         id: EventId::from_stored(row.event_id).to_string(),
         kind: Cow::Borrowed(topic),
-        source: Cow::Borrowed("/rialto/payments"),
+        source: Cow::Borrowed(OUR_SOURCE),
         time_ms: row.occurred_at,
         subject: payment_id,
         traceparent: Some(row.traceparent),

@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 
-use super::event_worker::{Applied, trace_of};
 use super::guarded_psp::{Asked, GuardedPsp};
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
+use super::work::{Applied, read, trace_of};
 use crate::domain::command::{Attempt, Attempted};
 use crate::domain::event::{Consumer, EventData};
 use crate::domain::policy::Policy;
@@ -78,20 +78,20 @@ impl PspWork {
             let place = self.shards.index_of(data.payment_id.bucket());
             let Ok(found) = &requests[place] else { return Applied::Later };
             let Some(request) = found.iter().find(|request| request.id == id) else {
-                return never("request_unknown", "no request with the event's id");
+                return Applied::never("request_unknown", "no request with the event's id");
             };
             if request.status != RequestStatus::Pending || request.attempts > 0 {
                 return Applied::Done;
             }
             let Some(authorization) = data.psp_reference else {
-                return never("authorization_missing", "the event names no authorization at the psp");
+                return Applied::never("authorization_missing", "the event names no authorization at the psp");
             };
             let subject = Subject { merchant_id: data.merchant_id, authorization };
             let shard = &self.shards.all()[place];
             let attempted = self.attempt(shard, request, subject, Some((consumer, id)), trace_of(delivery), ctx).await;
             match attempted {
                 None | Some(Ok(_)) => Applied::Done,
-                Some(Err(WriteError::Refused)) => never("refused", "the shard refuses the attempt"),
+                Some(Err(WriteError::Refused)) => Applied::never("refused", "the shard refuses the attempt"),
                 Some(Err(_)) => Applied::Later,
             }
         });
@@ -133,16 +133,4 @@ fn operation(request: &PspRequest, subject: Subject) -> Operation {
             Task::Refund(_) => Action::Refund { authorization },
         },
     }
-}
-
-/// Reads a record's event.
-pub fn read(delivery: &Delivery) -> Result<(EventId, EventData), Applied> {
-    let id = delivery.record.id.parse().map_err(|_| never("event_id_invalid", "the record's id is not an event's"))?;
-    let data = serde_json::from_str(&delivery.record.payload)
-        .map_err(|error| never("payload_unreadable", &error.to_string()))?;
-    Ok((id, data))
-}
-
-fn never(error_type: &'static str, error_message: &str) -> Applied {
-    Applied::Never { error_type, error_message: error_message.to_owned() }
 }

@@ -40,11 +40,7 @@ impl Resolver {
 
     /// Settles one payment as far as it can be; returns whether something was written.
     async fn resolve(&self, payment: &Payment, ctx: &Context) -> bool {
-        let trace = TraceContext {
-            trace_id: u128::from(ctx.chance().u64()) << 64 | u128::from(ctx.chance().u64() | 1),
-            span_id: ctx.chance().u64() | 1,
-            sampled: false,
-        };
+        let trace = TraceContext::opened(ctx.chance().u64(), ctx.chance().u64(), ctx.chance().u64());
         match payment.status {
             PaymentStatus::Authorized => {
                 let expiry = Expiry { payment_id: payment.id, trace };

@@ -4,13 +4,14 @@
 //! Stops with its event worker; a panic has the events delivered again, and the PSP's key makes the capture one capture.
 //! Limit: `requests.batch_max` events of a partition at once.
 
-use super::event_worker::{Applied, Work};
 use super::psp_work::PspWork;
+use super::work::{Applied, Work};
 use crate::domain::event::Consumer;
 use crate::infra::event_log::Delivery;
 use crate::runtime::Context;
 
 /// See the file's header.
+#[derive(Clone)]
 pub struct Settlement(pub PspWork);
 
 impl Work for Settlement {

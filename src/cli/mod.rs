@@ -1,6 +1,8 @@
 //! One command, one file.
 
+mod admin;
 pub mod audit;
+pub mod dlq;
 pub mod load;
 mod process;
 pub mod psp_simulator;

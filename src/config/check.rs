@@ -52,6 +52,9 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     range("requests.poll_ms", config.requests.poll_ms, 1, MINUTE_MS)?;
     range("resolver.after_ms", config.resolver.after_ms, config.psp.timeout_ms + 1, DAY_MS)?;
     range("resolver.poll_ms", config.resolver.poll_ms, 1, MINUTE_MS)?;
+    range("dead_letters.redrive_every_ms", config.dead_letters.redrive_every_ms, 1, 366 * DAY_MS)?;
+    range("dead_letters.poll_ms", config.dead_letters.poll_ms, 1, HOUR_MS)?;
+    range("dead_letters.batch_max", config.dead_letters.batch_max, 1, 10_000)?;
     range("supervision.restarts_max", u64::from(config.supervision.restarts_max), 1, 1_000)?;
     range("supervision.within_ms", config.supervision.within_ms, 1_000, DAY_MS)?;
     range("supervision.hang_after_ms", config.supervision.hang_after_ms, 100, HOUR_MS)?;

@@ -27,6 +27,7 @@ pub struct Config {
     pub outbox: Outbox,
     pub requests: Requests,
     pub resolver: Resolver,
+    pub dead_letters: DeadLetters,
     pub supervision: Supervision,
     pub faults: Faults,
 }
@@ -197,6 +198,20 @@ pub struct Resolver {
     pub poll_ms: u64,
 }
 
+/// Dead letters that are redriven by themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadLetters {
+    /// How long an event that could not be applied waits until it is delivered to its consumer again.
+    pub redrive_every_ms: u64,
+    /// How often that happens to one letter; 0 leaves it to operators.
+    pub redrives_max: u32,
+    /// How often it is looked at what is due.
+    pub poll_ms: u64,
+    /// Letters that are redriven at one look, for each shard and consumer.
+    pub batch_max: u64,
+}
+
 /// Supervision of actors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -333,6 +348,12 @@ impl Default for Resolver {
     }
 }
 
+impl Default for DeadLetters {
+    fn default() -> Self {
+        Self { redrive_every_ms: HOUR_MS, redrives_max: 24, poll_ms: 1_000, batch_max: 100 }
+    }
+}
+
 impl Default for Supervision {
     fn default() -> Self {
         Self { restarts_max: 5, within_ms: 30_000, hang_after_ms: 30_000 }
@@ -354,6 +375,8 @@ impl Config {
             },
             request_grace: Duration::from_millis(self.requests.grace_ms),
             answers_kept: Duration::from_millis(self.idempotency.kept_ms),
+            redrive_every: Duration::from_millis(self.dead_letters.redrive_every_ms),
+            redrives_max: self.dead_letters.redrives_max,
         }
     }
 

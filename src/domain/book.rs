@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dead_letter::DeadLetter;
+use super::dead_letter::{Action, KeptLetter};
 use super::event::{Consumer, Event};
-use super::id::{EventId, IdGenerator, PaymentId, RefundId};
+use super::id::{EventId, IdGenerator, LetterId, PaymentId, RefundId};
 use super::idempotency::{Claim, Scope};
 use super::ledger::{Balance, BalanceKey, LedgerEntry};
 use super::payment::Payment;
@@ -113,6 +113,7 @@ pub struct Needs {
     pub refund_requests: BTreeSet<EventId>,
     pub balances: BTreeSet<BalanceKey>,
     pub processed: BTreeSet<(Consumer, EventId)>,
+    pub letters: BTreeSet<LetterId>,
 }
 
 impl Needs {
@@ -125,6 +126,7 @@ impl Needs {
         self.refund_requests.extend(&other.refund_requests);
         self.balances.extend(other.balances.iter().cloned());
         self.processed.extend(&other.processed);
+        self.letters.extend(&other.letters);
     }
 }
 
@@ -145,7 +147,9 @@ pub struct Book<'a> {
     pub entries: Vec<LedgerEntry>,
     /// In the order in which they happened.
     pub events: Vec<Event>,
-    pub dead_letters: Vec<DeadLetter>,
+    pub letters: Shelf<LetterId, KeptLetter>,
+    /// What operators did.
+    pub actions: Vec<Action>,
     /// Places in the outbox of events that the event log has.
     pub published: Vec<i64>,
 }
@@ -165,7 +169,8 @@ impl<'a> Book<'a> {
             processed: Shelf::default(),
             entries: Vec::new(),
             events: Vec::new(),
-            dead_letters: Vec::new(),
+            letters: Shelf::default(),
+            actions: Vec::new(),
             published: Vec::new(),
         }
     }

@@ -1,9 +1,9 @@
 //! What a shard can be asked to change. Commands are values: they can be decided, dropped and decided again.
 
 use super::book::{Book, Needs};
-use super::dead_letter::DeadLetter;
+use super::dead_letter::{Disposal, KeptLetter, Operator};
 use super::event::{Consumer, EventData, Topic};
-use super::id::{EntryId, EventId, PaymentId};
+use super::id::{EntryId, EventId, LetterId, PaymentId};
 use super::idempotency::{Claimed, KeyUse, Operation, Scope};
 use super::ledger::{self, Unbookable};
 use super::money::{AmountOverflow, Money};
@@ -11,6 +11,7 @@ use super::outcome::Recorded;
 use super::payment::{CaptureMode, Metadata, Refusal};
 use super::psp::Verdict;
 use super::request::{Progress, Task};
+use super::shard_map::Bucket;
 use super::time::Timestamp;
 use super::trace::TraceContext;
 
@@ -159,9 +160,48 @@ pub struct Expiry {
 /// Keep a dead letter and publish it.
 #[derive(Debug, Clone)]
 pub struct Burial {
-    pub letter: DeadLetter,
+    pub letter: KeptLetter,
     /// The payment that it is about; of a record whose key is no payment, any id of the shard.
     pub about: PaymentId,
+    pub trace: TraceContext,
+}
+
+/// Try again what a dead letter is about.
+#[derive(Debug, Clone)]
+pub struct Redrive {
+    pub letter_id: LetterId,
+    /// Only say what would be done.
+    pub is_trial: bool,
+    /// None for the schedule.
+    pub operator: Option<Operator>,
+    pub trace: TraceContext,
+}
+
+/// Close a dead letter whose event was applied after all.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    pub letter_id: LetterId,
+    pub trace: TraceContext,
+}
+
+/// Put a dead letter away.
+#[derive(Debug, Clone)]
+pub struct Discard {
+    pub letter_id: LetterId,
+    pub reason: String,
+    /// Only say what would be done.
+    pub is_trial: bool,
+    pub operator: Operator,
+    pub trace: TraceContext,
+}
+
+/// Write into the trail what an operator did that changed no row.
+#[derive(Debug, Clone)]
+pub struct Noting {
+    pub kind: &'static str,
+    pub target: String,
+    pub detail: String,
+    pub operator: Operator,
     pub trace: TraceContext,
 }
 
@@ -282,6 +322,10 @@ impl Command for Attempt {
             }
         };
         needs.processed.extend(self.event);
+        // What the PSP approves is nobody's dead letter.
+        if !matches!(self.verdict, Verdict::Approved { .. }) {
+            needs.letters.insert(LetterId::of(self.request_id));
+        }
     }
 
     fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
@@ -342,7 +386,94 @@ impl Command for Burial {
     const KIND: &'static str = "bury";
 
     fn key(&self) -> u128 {
-        identity(self.letter.id.get())
+        identity(self.letter.letter.id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.letters.insert(self.letter.letter.id);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) {
+        book.bury(self.letter.clone(), self.about, self.trace);
+    }
+}
+
+impl Command for Redrive {
+    type Answer = Option<Disposal>;
+    const KIND: &'static str = "redrive";
+
+    fn key(&self) -> u128 {
+        identity(self.letter_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.letters.insert(self.letter_id);
+        let request = EventId::from_stored(self.letter_id.get());
+        needs.settlements.insert(request);
+        needs.refund_requests.insert(request);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.redrive(self.letter_id, self.is_trial, self.operator.as_ref())
+    }
+}
+
+impl Command for Applied {
+    type Answer = ();
+    const KIND: &'static str = "applied";
+
+    fn key(&self) -> u128 {
+        identity(self.letter_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.letters.insert(self.letter_id);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) {
+        book.applied(self.letter_id);
+    }
+}
+
+impl Command for Discard {
+    type Answer = Option<Disposal>;
+    const KIND: &'static str = "discard";
+
+    fn key(&self) -> u128 {
+        identity(self.letter_id.get())
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.trace)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.letters.insert(self.letter_id);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.discard(self.letter_id, &self.reason, self.is_trial, &self.operator)
+    }
+}
+
+impl Command for Noting {
+    type Answer = ();
+    const KIND: &'static str = "note";
+
+    fn key(&self) -> u128 {
+        self.trace.trace_id
     }
 
     fn trace(&self) -> Option<TraceContext> {
@@ -352,7 +483,9 @@ impl Command for Burial {
     fn needs(&self, _needs: &mut Needs) {}
 
     fn decide(&self, book: &mut Book<'_>) {
-        book.bury(self.letter.clone(), self.about, self.trace);
+        let Self { kind, target, detail, operator, .. } = self;
+        // Any shard keeps it, and nobody looks for it by its id.
+        book.note(Some(operator), kind, Bucket::wrapping(0), target, detail);
     }
 }
 

@@ -5,9 +5,9 @@ use super::book::Book;
 use super::command::{
     Attempt, Attempted, AuthorizeOrder, Change, ChangeOrder, Conclusion, Expiry, Posting, PostingError, Release,
 };
-use super::dead_letter::{DeadLetter, Source};
-use super::event::{Consumer, DeadLetterTopic, Event, EventData, Topic};
-use super::id::{EventId, PaymentId, RefundId};
+use super::dead_letter::{DeadLetter, KeptLetter, Matter, Source};
+use super::event::{Consumer, DeadLetterTopic, Event, EventData, Topic, json};
+use super::id::{EventId, LetterId, PaymentId, RefundId};
 use super::idempotency::{Claim, Claimed, KeyUse, Scope};
 use super::ledger;
 use super::outcome::{Outcome, PaymentSnapshot, Recorded};
@@ -345,20 +345,6 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Keeps a dead letter and publishes it.
-    pub fn bury(&mut self, letter: DeadLetter, about: PaymentId, trace: TraceContext) {
-        let event = Event {
-            id: self.ids.next(self.now, about.bucket()),
-            payment_id: about,
-            topic: letter.topic.name(),
-            occurred_at: self.now,
-            trace,
-            payload: json(&letter),
-        };
-        self.events.push(event);
-        self.dead_letters.push(letter);
-    }
-
     fn bury_request(&mut self, request: &PspRequest, error_type: &str, error_message: &str) {
         let (topic, source) = match request.task {
             Task::Capture => (DeadLetterTopic::Settlement, Topic::CaptureRequested),
@@ -374,7 +360,7 @@ impl Book<'_> {
             "lastError": request.last_error,
         });
         let letter = DeadLetter {
-            id: self.ids.next(self.now, request.payment_id.bucket()),
+            id: LetterId::of(request.id),
             topic,
             source: Source {
                 topic: source.name().to_owned(),
@@ -390,7 +376,7 @@ impl Book<'_> {
             last_failed_at: self.now,
             trace_id: Some(request.trace.trace_id_hex()),
         };
-        self.bury(letter, request.payment_id, request.trace);
+        self.bury(KeptLetter::new(letter, Matter::Request), request.payment_id, request.trace);
     }
 
     fn claimed<T>(&self, key_use: &KeyUse) -> Option<Claimed<T>> {
@@ -482,10 +468,4 @@ impl Book<'_> {
         assert!(payment.is_sound(), "unsound amounts on {}", payment.id);
         self.payments.put(payment.id, payment);
     }
-}
-
-/// A value of ours as JSON. Strings, integers and maps with text keys always have a JSON form.
-fn json(value: &impl serde::Serialize) -> String {
-    // invariant: see above; serde_json fails only for maps with other keys and for failing Serialize impls.
-    serde_json::to_string(value).expect("plain data have a JSON form")
 }

@@ -171,6 +171,12 @@ impl EventData {
     }
 }
 
+/// A value of ours as JSON. Strings, integers and maps with text keys always have a JSON form.
+pub(super) fn json(value: &impl serde::Serialize) -> String {
+    // invariant: see above; serde_json fails only for maps with other keys and for failing Serialize impls.
+    serde_json::to_string(value).expect("plain data have a JSON form")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,7 +50,8 @@ ids! {
     RefundId, RefundKind, "ref_", "Names one refund of a payment.";
     EventId, EventKind, "evt_", "Names one event; consumers keep it under a unique key, so that an effect happens once.";
     EntryId, EntryKind, "ent_", "Names one ledger entry.";
-    LetterId, LetterKind, "dlq_", "Names one dead letter.";
+    LetterId, LetterKind, "dlq_", "Names one dead letter: by the event that it is about.";
+    ActionId, ActionKind, "act_", "Names one action of an operator.";
 }
 
 impl<K> Id<K> {
@@ -67,6 +68,12 @@ impl<K> Id<K> {
     /// The bucket of the merchant whose data this is.
     pub fn bucket(self) -> Bucket {
         Bucket::wrapping((self.0 >> BUCKET_SHIFT) as u64)
+    }
+
+    /// The same id in another bucket.
+    pub(super) fn in_bucket(self, bucket: Bucket) -> Self {
+        let mask = i64::from(u16::MAX >> (u16::BITS - Bucket::BITS)) << BUCKET_SHIFT;
+        Self::from_stored(self.0 & !mask | i64::from(bucket.get()) << BUCKET_SHIFT)
     }
 
     /// When the id was made.

@@ -4,6 +4,7 @@ pub mod book;
 pub mod command;
 pub mod dead_letter;
 pub mod decide;
+pub mod disposal;
 pub mod event;
 pub mod id;
 pub mod idempotency;
@@ -25,7 +26,7 @@ mod model_test;
 #[cfg(test)]
 pub mod testing;
 
-pub use id::{EntryId, EventId, IdGenerator, LetterId, PaymentId, RefundId};
+pub use id::{ActionId, EntryId, EventId, IdGenerator, LetterId, PaymentId, RefundId};
 pub use money::{Currency, Money};
 pub use shard_map::{Bucket, ShardId, ShardMap};
 pub use time::Timestamp;

@@ -21,6 +21,10 @@ pub struct Policy {
     pub request_grace: Duration,
     /// How long stored answers are kept.
     pub answers_kept: Duration,
+    /// How long a dead letter that can be redriven waits until it is, without being asked to.
+    pub redrive_every: Duration,
+    /// How often that happens to one letter.
+    pub redrives_max: u32,
 }
 
 impl Policy {
@@ -47,6 +51,8 @@ impl Default for Policy {
             retry: RetryPolicy { tries_max: 10, base: Duration::from_millis(500), cap: Duration::from_secs(60) },
             request_grace: Duration::from_secs(10),
             answers_kept: 7 * DAY,
+            redrive_every: Duration::from_secs(60 * 60),
+            redrives_max: 24,
         }
     }
 }

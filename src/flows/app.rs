@@ -62,14 +62,10 @@ impl App {
 
     /// Joins the caller's trace, or begins one.
     pub fn open_trace(&self, parent: Option<TraceContext>) -> TraceContext {
-        let span_id = self.chance.u64() | 1;
+        let span = self.chance.u64();
         match parent {
-            Some(parent) => TraceContext { span_id, ..parent },
-            None => TraceContext {
-                trace_id: u128::from(self.chance.u64()) << 64 | u128::from(self.chance.u64() | 1),
-                span_id,
-                sampled: false,
-            },
+            Some(parent) => TraceContext { span_id: span | 1, ..parent },
+            None => TraceContext::opened(self.chance.u64(), self.chance.u64(), span),
         }
     }
 

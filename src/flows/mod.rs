@@ -4,18 +4,21 @@
 mod app;
 mod authorize;
 mod change;
+mod dead_letters;
 mod error;
 mod idempotency;
 mod look_up;
 mod operations;
 mod readiness;
 
+pub use crate::infra::database::LetterFilter;
 pub use app::{App, Parts};
 pub use authorize::AuthorizeRequest;
 pub use change::ChangeRequest;
+pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, LetterPage, Selection};
 pub use error::FlowError;
 pub use look_up::{Cursor, EventView, Expand, LedgerEntryView, ListQuery, Page, PaymentDetails, RefundView};
-pub use operations::{DeadLetterView, Operations, UnknownBreaker};
+pub use operations::{Operations, UnknownBreaker};
 pub use readiness::{Capabilities, Capability, Level, Readiness};
 
 use std::time::Duration;

@@ -7,10 +7,9 @@ use serde_json::json;
 
 use super::payments::{read_body, shown};
 use super::problem::{Code, Problem};
-use super::query;
-use super::request::refuse;
+use super::request::{call, operator, refuse};
 use crate::actors::breaker::{BreakerView, Forced};
-use crate::flows::{App, DeadLetterView};
+use crate::flows::App;
 use crate::runtime::{Fault, FaultError};
 
 #[utoipa::path(get, path = "/admin/actors", tag = "operations", operation_id = "actors", description = "The supervision tree as it is now.", responses((status = 200, description = "The tree", body = serde_json::Value)))]
@@ -32,7 +31,7 @@ pub async fn breakers(request: HttpRequest, app: Data<App>) -> HttpResponse {
 /// A list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Listed<T> {
-    data: Vec<T>,
+    pub(super) data: Vec<T>,
 }
 
 /// `{"state": "open"}`, `"closed"`, or null to give the breaker back to itself.
@@ -48,7 +47,10 @@ pub async fn force_breaker(request: HttpRequest, payload: Payload, app: Data<App
         let bytes = read_body(&request, payload).await?;
         let order: BreakerOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
         let forced = app.operations().force_breaker(&name, order.state).await;
-        forced.map_err(|error| Problem::from(&error))?.map_err(|_| Problem::from(Code::NotFound))
+        let view = forced.map_err(|error| Problem::from(&error))?.map_err(|_| Problem::from(Code::NotFound))?;
+        let detail = order.state.map_or("given back to itself".to_owned(), |state| format!("forced {state:?}"));
+        app.operations().note("breaker.force", &name, detail, &operator(&request), &call(&request)).await;
+        Ok(view)
     };
     shown(&request, forced.await)
 }
@@ -80,9 +82,12 @@ pub async fn inject_fault(request: HttpRequest, payload: Payload, app: Data<App>
         }
         let bytes = read_body(&request, payload).await?;
         let order: FaultOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
-        tracing::warn!(actor = order.actor, actor.shard = order.shard, fault = ?order.fault, "fault injected");
         match faults.inject(&order.actor, order.shard, order.fault, order.times) {
-            Ok(actors) => Ok(json!({ "actors": actors })),
+            Ok(actors) => {
+                let detail = format!("{:?} {} times on {actors} actors", order.fault, order.times);
+                app.operations().note("fault.inject", &order.actor, detail, &operator(&request), &call(&request)).await;
+                Ok(json!({ "actors": actors }))
+            }
             Err(FaultError::Disabled) => Err(Code::FaultsDisabled.into()),
             Err(FaultError::NoSuchActor) => Err(Code::NotFound.into()),
         }
@@ -98,13 +103,4 @@ pub async fn clear_faults(request: HttpRequest, app: Data<App>) -> HttpResponse 
     }
     faults.clear();
     HttpResponse::NoContent().finish()
-}
-
-#[utoipa::path(get, path = "/admin/dead-letters", tag = "operations", operation_id = "deadLetters", description = "What could not be applied, newest first.", params(("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100)), responses((status = 200, description = "Dead letters", body = Listed<DeadLetterView>)))]
-pub async fn dead_letters(request: HttpRequest, app: Data<App>) -> HttpResponse {
-    let found = async {
-        let limit = query::limit(request.query_string())?;
-        app.operations().dead_letters(limit).await.map_err(|error| Problem::from(&error))
-    };
-    shown(&request, found.await.map(|data| Listed { data }))
 }

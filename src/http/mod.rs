@@ -2,6 +2,7 @@
 
 mod admin;
 mod body;
+mod dead_letters;
 mod explain;
 mod health;
 mod openapi;
@@ -96,7 +97,11 @@ fn endpoints() -> Vec<Endpoint> {
         ("/admin/actors/dead-letters", READ, vec![read().to(admin::actor_dead_letters)]),
         ("/admin/breakers", READ, vec![read().to(admin::breakers)]),
         ("/admin/breakers/{name}", "PUT", vec![web::put().to(admin::force_breaker)]),
-        ("/admin/dead-letters", READ, vec![read().to(admin::dead_letters)]),
+        ("/admin/dead-letters", READ, vec![read().to(dead_letters::list)]),
+        ("/admin/dead-letters/redrive", "POST", vec![web::post().to(dead_letters::redrive)]),
+        ("/admin/dead-letters/discard", "POST", vec![web::post().to(dead_letters::discard)]),
+        ("/admin/dead-letters/{letterId}", READ, vec![read().to(dead_letters::show)]),
+        ("/admin/actions", READ, vec![read().to(dead_letters::actions)]),
         (
             "/admin/faults",
             "POST, DELETE",

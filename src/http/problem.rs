@@ -72,6 +72,11 @@ codes! {
         "`startingAfter` or `endingBefore`, one of them, is the id of one of the merchant's payments.";
     LimitInvalid "limit_invalid" 400 false "The limit is invalid" "`limit` is 1 to 100.";
     StatusInvalid "status_invalid" 400 false "The status is unknown" "`status` is one of the payment statuses.";
+    TopicInvalid "topic_invalid" 400 false "The topic is no dead-letter topic"
+        "One of `payment.dlq`, `settlement.dlq` and `refund.dlq`.";
+    SelectionInvalid "selection_invalid" 400 false "It is not clear which dead letters are meant"
+        "Give one of `ids` (up to 1 000), `filter` and `all: true`.";
+    ReasonInvalid "reason_invalid" 422 false "A reason is required" "1 to 255 characters.";
     TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, such as 2026-11-23T09:30:00Z.";
     ExpandInvalid "expand_invalid" 400 false "There is nothing of that name to expand"
         "`expand` is a list of `refunds`, `ledger` and `events`.";

@@ -2,9 +2,11 @@
 
 use actix_web::web::Query;
 
+use crate::domain::dead_letter::LetterStatus;
+use crate::domain::event::DeadLetterTopic;
 use crate::domain::payment::PaymentStatus;
 use crate::domain::{Bucket, PaymentId, Timestamp};
-use crate::flows::{Cursor, Expand, ListQuery};
+use crate::flows::{Cursor, Expand, LetterFilter, ListQuery};
 
 use super::body::is_merchant_id;
 use super::problem::{Code, Problem};
@@ -28,6 +30,28 @@ fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, Prob
 /// No parameters at all.
 pub fn nothing(query: &str) -> Result<(), Problem> {
     parameters(query, &[]).map(drop)
+}
+
+/// Which dead letters a listing shows, and how many.
+pub fn dead_letters(query: &str) -> Result<(LetterFilter, usize), Problem> {
+    let mut filter = LetterFilter::default();
+    let mut limit = LIMIT_DEFAULT;
+    for (name, value) in parameters(query, &["limit", "topic", "status", "errorType", "sourceTopic", "startingAfter"])?
+    {
+        match name.as_str() {
+            "limit" => limit = parse_limit(&value)?,
+            "topic" => filter.topic = Some(dead_letter_topic(&value)?),
+            "status" => filter.status = Some(LetterStatus::parse(&value).ok_or(Code::StatusInvalid)?),
+            "errorType" => filter.error_type = Some(value),
+            "sourceTopic" => filter.source_topic = Some(value),
+            _ => filter.below = Some(value.parse().map_err(|_| Code::CursorInvalid)?),
+        }
+    }
+    Ok((filter, limit as usize))
+}
+
+pub fn dead_letter_topic(name: &str) -> Result<DeadLetterTopic, Problem> {
+    DeadLetterTopic::ALL.into_iter().find(|topic| topic.name() == name).ok_or_else(|| Code::TopicInvalid.into())
 }
 
 /// `limit` alone.

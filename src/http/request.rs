@@ -127,6 +127,12 @@ pub fn call(request: &HttpRequest) -> Call {
     })
 }
 
+/// Who asks, as the header `X-Operator` says: up to 64 printable characters. Until there are keys it proves nothing.
+pub fn operator(request: &HttpRequest) -> String {
+    let said = request.headers().get("x-operator").and_then(|value| value.to_str().ok());
+    said.map(str::trim).filter(|name| (1..=64).contains(&name.len())).unwrap_or("unnamed").to_owned()
+}
+
 /// A problem that answers this request.
 pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     problem.respond(&call(request).request_id, Some(request.path()))

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::adapters::Adapters;
 use super::tenures::Tenures;
 use crate::actors::breaker::{self, Breaker};
-use crate::actors::event_worker::{EventWorker, Work};
+use crate::actors::event_worker::EventWorker;
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
@@ -18,12 +18,14 @@ use crate::actors::ledger_writer::LedgerWriter;
 use crate::actors::outbox_publisher::OutboxPublisher;
 use crate::actors::psp_work::PspWork;
 use crate::actors::rate_limiter::{self, RateLimiter};
+use crate::actors::redriver::Redriver;
 use crate::actors::refund::Refund;
 use crate::actors::resolver::Resolver;
 use crate::actors::retrier::Retrier;
 use crate::actors::settlement::Settlement;
 use crate::actors::shard_writer::{Pruning, ShardWriter};
 use crate::actors::shards::{Shard, Shards};
+use crate::actors::work::Work;
 use crate::config::{Config, Role, Roles};
 use crate::domain::event::EVENT_PARTITIONS;
 use crate::domain::policy::Policy;
@@ -79,21 +81,24 @@ pub async fn grow(
         }
         if roles.has(Role::Ledger) {
             let mut ledger = grower.supervisor("ledger");
-            let booking = shards.clone();
-            grower.workers(&mut ledger, "ledger_writer", log, &shards, move || LedgerWriter(booking.clone()));
+            let booking = LedgerWriter(shards.clone());
+            grower.workers(&mut ledger, "ledger_writer", log, &shards, &booking);
+            grower.redrivers(&mut ledger, "ledger_redriver", &shards, booking, &mut tenures);
             behind.push(ledger);
         }
         if roles.has(Role::Settlement) {
             let mut settlement = grower.supervisor("settlement");
-            let settling = work.clone();
-            grower.workers(&mut settlement, "settlement", log, &shards, move || Settlement(settling.clone()));
+            let settling = Settlement(work.clone());
+            grower.workers(&mut settlement, "settlement", log, &shards, &settling);
+            grower.redrivers(&mut settlement, "settlement_redriver", &shards, settling, &mut tenures);
             grower.retriers(&mut settlement, "settlement_retrier", &work, false, &mut tenures);
             behind.push(settlement);
         }
         if roles.has(Role::Refund) {
             let mut refund = grower.supervisor("refund");
-            let refunding = work.clone();
-            grower.workers(&mut refund, "refund", log, &shards, move || Refund(refunding.clone()));
+            let refunding = Refund(work.clone());
+            grower.workers(&mut refund, "refund", log, &shards, &refunding);
+            grower.redrivers(&mut refund, "refund_redriver", &shards, refunding, &mut tenures);
             grower.retriers(&mut refund, "refund_retrier", &work, true, &mut tenures);
             behind.push(refund);
         }
@@ -273,20 +278,27 @@ impl Grower<'_> {
     }
 
     /// One worker for each partition of the consumer's topics, woken by what is appended there.
-    fn workers<W: Work>(
+    fn workers<W: Work + Clone + Send>(
         &self,
         supervisor: &mut Supervisor,
         name: &'static str,
         log: &Arc<dyn EventLog>,
         shards: &Shards,
-        work: impl Fn() -> W + Clone + Send + 'static,
+        work: &W,
     ) {
         for partition in 0..EVENT_PARTITIONS {
             let options = self.options(name, PIPELINE).shard(partition).tick(LOG_POLL);
             let (read, shards, work, node) = (log.clone(), shards.clone(), work.clone(), self.config.node.id);
             let batch_max = self.config.requests.batch_max;
             let worker = supervisor.actor(options, move || {
-                EventWorker::new(work(), read.clone(), shards.clone(), partition, batch_max, IdGenerator::new(node))
+                EventWorker::new(
+                    work.clone(),
+                    read.clone(),
+                    shards.clone(),
+                    partition,
+                    batch_max,
+                    IdGenerator::new(node),
+                )
             });
             for topic in W::CONSUMER.topics() {
                 let nudger = worker.nudger();
@@ -327,6 +339,28 @@ impl Grower<'_> {
             let (shard, psp, tenure) = (shard.clone(), psp.clone(), tenures.of("resolver", id));
             let batch_max = self.config.requests.batch_max as u64;
             supervisor.actor(options, move || Resolver::new(shard.clone(), tenure.clone(), psp.clone(), batch_max));
+        }
+    }
+
+    /// One redriver a shard, which delivers to the consumer's work.
+    fn redrivers<W: Work + Clone + Send>(
+        &self,
+        supervisor: &mut Supervisor,
+        name: &'static str,
+        shards: &Shards,
+        work: W,
+        tenures: &mut Tenures,
+    ) {
+        let settings = &self.config.dead_letters;
+        for shard in shards.all() {
+            let id = shard.database.id;
+            let options = self.options(name, PIPELINE).shard(id.0).tick(Duration::from_millis(settings.poll_ms));
+            let (work, shard, shards, node) = (work.clone(), shard.clone(), shards.clone(), self.config.node.id);
+            let (tenure, batch_max) = (tenures.of(name, id), settings.batch_max);
+            supervisor.actor(options, move || {
+                let (shard, shards, tenure) = (shard.clone(), shards.clone(), tenure.clone());
+                Redriver::new(work.clone(), shard, shards, tenure, batch_max, IdGenerator::new(node))
+            });
         }
     }
 }

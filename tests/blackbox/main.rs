@@ -8,6 +8,7 @@ mod bad_input;
 mod conflicts;
 mod contract;
 mod crashes;
+mod dead_letters;
 mod faults;
 mod hosts;
 mod idempotency;

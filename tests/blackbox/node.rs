@@ -194,7 +194,12 @@ impl TestNode {
 
     /// With everything in its data directory, whatever the suite is run on: for what is about that directory.
     pub async fn start_embedded() -> Self {
-        Self::start_at(None, &[], false, "all").await
+        Self::start_embedded_with(&[]).await
+    }
+
+    /// As `start_embedded`, with settings.
+    pub async fn start_embedded_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_at(None, settings, false, "all").await
     }
 
     async fn start_at(places: Option<Places>, settings: &[(&str, &str)], has_psp: bool, roles: &str) -> Self {

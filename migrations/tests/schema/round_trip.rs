@@ -228,6 +228,13 @@ async fn events() {
             last_failed_at: 2,
             trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
             status: "discarded".to_owned(),
+            matter: "event".to_owned(),
+            occurred_at: Some(1),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            redrives: 24,
+            due_at: Some(3),
+            note: Some(text(255)),
+            version: 2,
         };
         let bare = dead_letter::Model {
             id: 2,
@@ -236,9 +243,25 @@ async fn events() {
             source_offset: None,
             event_key: None,
             trace_id: None,
+            matter: "foreign".to_owned(),
+            occurred_at: None,
+            traceparent: None,
+            due_at: None,
+            note: None,
             ..full.clone()
         };
         round_trip::<dead_letter::Entity>(db, vec![full, bare]).await;
+
+        let action = operator_action::Model {
+            id: i64::MAX,
+            at: 1,
+            operator: text(64),
+            kind: "dead_letter.redrive".to_owned(),
+            target: "dlq_0000000000001".to_owned(),
+            detail: text(1_024),
+            request_id: "r".repeat(64),
+        };
+        round_trip::<operator_action::Entity>(db, vec![action]).await;
     })
     .await;
 }

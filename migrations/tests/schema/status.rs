@@ -7,7 +7,7 @@ use sea_orm_migration::seaql_migrations;
 
 use crate::databases::{on_each, on_each_empty};
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "payment",
     "refund",
     "settlement_request",
@@ -18,9 +18,10 @@ const TABLES: [&str; 10] = [
     "idempotency_key",
     "processed_event",
     "dead_letter",
+    "operator_action",
 ];
 
-const INDEXES: [(&str, &str); 15] = [
+const INDEXES: [(&str, &str); 16] = [
     ("payment", "payment_merchant_id_id"),
     ("payment", "payment_due_at"),
     ("refund", "refund_payment_id"),
@@ -36,6 +37,7 @@ const INDEXES: [(&str, &str); 15] = [
     ("idempotency_key", "idempotency_key_expires_at"),
     ("processed_event", "processed_event_processed_at"),
     ("dead_letter", "dead_letter_status_id"),
+    ("dead_letter", "dead_letter_due_at"),
 ];
 
 fn names() -> Vec<String> {

@@ -80,7 +80,14 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("forceBreaker", &[BODY, &[Code::NotFound], ACTOR]),
     ("injectFault", &[BODY, &[Code::FaultsDisabled, Code::NotFound]]),
     ("clearFaults", &[&[Code::FaultsDisabled]]),
-    ("deadLetters", &[READ, &[Code::LimitInvalid]]),
+    ("deadLetters", &[READ, &[Code::LimitInvalid, Code::TopicInvalid, Code::StatusInvalid, Code::CursorInvalid]]),
+    ("deadLetter", &[&[Code::NotFound, Code::Internal, Code::ShardUnavailable]]),
+    ("redriveDeadLetters", &[BODY, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable], ACTOR]),
+    (
+        "discardDeadLetters",
+        &[BODY, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ReasonInvalid, Code::ShardUnavailable], ACTOR],
+    ),
+    ("operatorActions", &[READ, &[Code::LimitInvalid]]),
     ("explain", &[&[Code::NotFound]]),
     ("document", &[]),
     ("docs", &[]),
@@ -95,7 +102,8 @@ impl Modify for Shared {
             let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
             for operation in methods.into_iter().flatten() {
                 let changes_payments = path.starts_with("/payments") && operation.request_body.is_some();
-                add_request_headers(operation, changes_payments);
+                let is_operators = path.starts_with("/admin") && operation.request_body.is_some();
+                add_request_headers(operation, changes_payments, is_operators);
                 add_problems(operation);
                 add_answer_headers(operation, changes_payments);
             }
@@ -103,7 +111,7 @@ impl Modify for Shared {
     }
 }
 
-fn add_request_headers(operation: &mut Operation, changes_payments: bool) {
+fn add_request_headers(operation: &mut Operation, changes_payments: bool, is_operators: bool) {
     let parameters = operation.parameters.get_or_insert_default();
     if changes_payments {
         let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(257));
@@ -117,6 +125,11 @@ fn add_request_headers(operation: &mut Operation, changes_payments: bool) {
     parameters.push(header_parameter("traceparent", about, text()).into());
     let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid is replaced.";
     parameters.push(header_parameter("X-Request-Id", about, text()).into());
+    if is_operators {
+        let about =
+            "Who acts, for the trail of operators' actions; 1 to 64 printable ASCII characters, else `unnamed`.";
+        parameters.push(header_parameter("X-Operator", about, text()).into());
+    }
 }
 
 fn header_parameter(name: &str, about: &str, schema: ObjectBuilder) -> Parameter {

@@ -3,13 +3,13 @@
 //! SQLite has one writer.
 
 use entities::{
-    account_balance, idempotency_key, payment, processed_event, refund, refund_request, settlement_request,
+    account_balance, dead_letter, idempotency_key, payment, processed_event, refund, refund_request, settlement_request,
 };
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
 use super::error::DatabaseError;
-use super::rows;
+use super::{letters, rows};
 use crate::domain::book::{Book, Needs};
 use crate::domain::event::Consumer;
 use crate::domain::id::Id;
@@ -38,6 +38,10 @@ pub async fn load(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>)
     for row in by_key(db, refund_request::Column::Id, &ids(&needs.refund_requests)).await? {
         let request = rows::refund_request(row)?;
         book.refund_requests.load(request.id, request);
+    }
+    for row in by_key(db, dead_letter::Column::Id, &ids(&needs.letters)).await? {
+        let kept = letters::letter(row)?;
+        book.letters.load(kept.letter.id, kept);
     }
     load_balances(db, needs, book).await?;
     load_processed(db, needs, book).await

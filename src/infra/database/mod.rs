@@ -3,6 +3,7 @@
 pub mod audit;
 mod bounded;
 mod error;
+mod letters;
 mod load;
 mod mariadb;
 mod read;
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 use sea_orm::{DatabaseConnection, TransactionTrait};
 
 pub use error::DatabaseError;
-pub use read::{ListFilter, OutboxBacklog, OutboxRow, StoredDeadLetter};
+pub use letters::{LetterFilter, StoredAction};
+pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
 use self::bounded::{Bounded, in_time};

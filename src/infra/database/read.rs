@@ -1,6 +1,6 @@
 //! What may be read of a shard without asking its writer.
 
-use entities::{dead_letter, ledger_entry, outbox_event, payment, refund, refund_request, settlement_request};
+use entities::{ledger_entry, outbox_event, payment, refund, refund_request, settlement_request};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -15,8 +15,6 @@ use crate::domain::{EventId, PaymentId, Timestamp};
 
 /// An event that waits in the outbox, or was published from it.
 pub type OutboxRow = outbox_event::Model;
-/// A dead letter as it is kept.
-pub type StoredDeadLetter = dead_letter::Model;
 
 /// Which of a merchant's payments a listing shows. All bounds are exclusive.
 #[derive(Debug, Clone)]
@@ -164,13 +162,6 @@ impl ShardDatabase {
             .all(&self.readers)
             .await?;
         Ok(found.into_iter().map(rows::payment).collect::<Result<_, _>>()?)
-    }
-
-    /// Dead letters, newest first.
-    pub async fn dead_letters(&self, limit: u64) -> Result<Vec<StoredDeadLetter>, DatabaseError> {
-        let found =
-            dead_letter::Entity::find().order_by_desc(dead_letter::Column::Id).limit(limit).all(&self.readers).await?;
-        Ok(found)
     }
 
     /// Whether the database answers.

@@ -1,11 +1,10 @@
 //! Rows to domain values and back. What a row holds was written by us; a row that cannot be read is damage, and is said so.
 
-use entities::{account_balance, dead_letter, idempotency_key, ledger_entry, outbox_event, payment, processed_event};
+use entities::{account_balance, idempotency_key, ledger_entry, outbox_event, payment, processed_event};
 use entities::{refund, refund_request, settlement_request};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::IntoActiveModel;
 
-use crate::domain::dead_letter::DeadLetter;
 use crate::domain::event::{Consumer, Event};
 use crate::domain::idempotency::{Claim, Fingerprint, Operation, Scope};
 use crate::domain::ledger::{Account, Balance, BalanceKey, LedgerEntry};
@@ -26,25 +25,25 @@ pub struct Damaged {
 }
 
 /// Reads columns of one row, naming row and column where one is unreadable.
-struct Reading {
-    table: &'static str,
-    id: i64,
+pub struct Reading {
+    pub table: &'static str,
+    pub id: i64,
 }
 
 impl Reading {
-    fn column<T>(&self, column: &'static str, value: Option<T>) -> Result<T, Damaged> {
+    pub fn column<T>(&self, column: &'static str, value: Option<T>) -> Result<T, Damaged> {
         value.ok_or_else(|| Damaged { table: self.table, id: self.id.to_string(), column })
     }
 
-    fn currency(&self, code: &str) -> Result<Currency, Damaged> {
+    pub fn currency(&self, code: &str) -> Result<Currency, Damaged> {
         self.column("currency", Currency::parse(code).ok())
     }
 
-    fn count(&self, column: &'static str, value: i32) -> Result<u32, Damaged> {
+    pub fn count(&self, column: &'static str, value: i32) -> Result<u32, Damaged> {
         self.column(column, u32::try_from(value).ok())
     }
 
-    fn trace(&self, text: &str) -> Result<TraceContext, Damaged> {
+    pub fn trace(&self, text: &str) -> Result<TraceContext, Damaged> {
         self.column("traceparent", text.parse().ok())
     }
 }
@@ -344,32 +343,12 @@ pub fn processed_row(consumer: Consumer, event_id: EventId, at: Timestamp) -> pr
         .into_active_model()
 }
 
-pub fn dead_letter_row(letter: &DeadLetter) -> dead_letter::ActiveModel {
-    dead_letter::Model {
-        id: letter.id.get(),
-        topic: letter.topic.name().to_owned(),
-        source_topic: Some(cut(&letter.source.topic, 40)),
-        source_partition: letter.source.partition.and_then(|partition| i32::try_from(partition).ok()),
-        source_offset: letter.source.offset,
-        event_key: Some(cut(&letter.source.key, 64)),
-        payload: letter.payload.clone(),
-        error_type: cut(&letter.error_type, 64),
-        error_message: cut(&letter.error_message, 1024),
-        retry_count: count(letter.retry_count),
-        first_failed_at: letter.first_failed_at.0,
-        last_failed_at: letter.last_failed_at.0,
-        trace_id: letter.trace_id.clone(),
-        status: "open".to_owned(),
-    }
-    .into_active_model()
-}
-
 /// Text that others gave us, cut to its column's width in characters.
-fn cut(text: &str, characters: usize) -> String {
+pub fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 
-fn count(value: u32) -> i32 {
+pub fn count(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 

@@ -6,11 +6,13 @@ use sea_orm::{
     PrimaryKeyToColumn, QueryFilter,
 };
 
-use entities::{account_balance, idempotency_key, outbox_event, payment, refund, refund_request, settlement_request};
+use entities::{
+    account_balance, dead_letter, idempotency_key, outbox_event, payment, refund, refund_request, settlement_request,
+};
 
 use super::error::DatabaseError;
-use super::rows;
 use super::statements::Statements;
+use super::{letters, rows};
 use crate::domain::Timestamp;
 use crate::domain::book::Book;
 use crate::domain::request::Task;
@@ -41,7 +43,9 @@ pub async fn write(tx: &DatabaseTransaction, statements: &Statements, book: &Boo
     let processed = book.processed.written_rows();
     writing.insert(processed.map(|((consumer, event), at)| rows::processed_row(*consumer, *event, *at))).await?;
     writing.insert(book.entries.iter().map(rows::ledger_entry_row)).await?;
-    writing.insert(book.dead_letters.iter().map(rows::dead_letter_row)).await?;
+    let letters = book.letters.written_rows().map(|(_, kept)| (kept.version, letters::letter_row(kept)));
+    writing.save(letters, DEAD_LETTER).await?;
+    writing.insert(book.actions.iter().map(letters::action_row)).await?;
     writing.insert(book.events.iter().map(rows::event_row)).await?;
     mark_published(tx, &book.published, book.now.0).await
 }
@@ -103,6 +107,29 @@ const REFUND_REQUEST: Mutable<refund_request::Column> = ("change", {
 const BALANCE: Mutable<account_balance::Column> = ("change", {
     use account_balance::Column::*;
     &[Debits, Credits, Version]
+});
+
+const DEAD_LETTER: Mutable<dead_letter::Column> = ("change", {
+    use dead_letter::Column::*;
+    &[
+        SourceTopic,
+        SourcePartition,
+        SourceOffset,
+        Payload,
+        ErrorType,
+        ErrorMessage,
+        RetryCount,
+        LastFailedAt,
+        TraceId,
+        Status,
+        Matter,
+        OccurredAt,
+        Traceparent,
+        Redrives,
+        DueAt,
+        Note,
+        Version,
+    ]
 });
 
 /// A claim gets its answer.

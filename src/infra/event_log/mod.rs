@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+/// `ce_source` of what Rialto tells.
+pub const OUR_SOURCE: &str = "/rialto/payments";
+
 /// One event: the attributes of CloudEvents 1.0 (<https://github.com/cloudevents/spec>) and its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {

@@ -242,7 +242,7 @@ async fn no_statement_scans_a_table() {
     shop.db.ledger_of(id).await.unwrap();
     shop.db.payments_due(NOW, 10).await.unwrap();
     shop.db.outbox_backlog().await.unwrap();
-    shop.db.dead_letters(10).await.unwrap();
+    shop.db.dead_letters(&LetterFilter::default(), 10).await.unwrap();
     shop.db.prune(NOW, NOW, 10).await.unwrap();
     let filter = ListFilter {
         merchant_id: "MERCHANT-1".into(),

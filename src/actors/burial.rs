@@ -1,0 +1,69 @@
+//! How an event that cannot be applied is put aside for people to see.
+
+use super::shards::Shards;
+use super::work::{Why, trace_of};
+use crate::domain::command::Burial;
+use crate::domain::dead_letter::{DeadLetter, KeptLetter, Matter, Source};
+use crate::domain::event::Consumer;
+use crate::domain::{Bucket, EventId, IdGenerator, LetterId, PaymentId, Timestamp};
+use crate::infra::event_log::Delivery;
+use crate::runtime::Context;
+
+/// An event that was given up.
+pub struct Failed<'a> {
+    pub delivery: &'a Delivery,
+    pub why: Why,
+    /// Tries again that were in vain.
+    pub tries: u32,
+    pub first_failed_at: Timestamp,
+}
+
+/// Puts an event aside. Returns whether it is durable there.
+pub async fn bury(
+    consumer: Consumer,
+    failed: Failed<'_>,
+    shards: &Shards,
+    ids: &mut IdGenerator,
+    ctx: &Context,
+) -> bool {
+    let Failed { delivery, why, tries, first_failed_at } = failed;
+    let record = &delivery.record;
+    let now = Timestamp(ctx.clock().now_ms());
+    // A record whose key is no payment's belongs to no shard; any will do.
+    let anywhere = |_| ids.next(now, Bucket::wrapping(u64::from(delivery.partition)));
+    let about: PaymentId = record.key.parse().unwrap_or_else(anywhere);
+    let trace = trace_of(delivery);
+    tracing::error!(
+        consumer = consumer.name(),
+        event.id = record.id,
+        event.topic = record.topic,
+        error.kind = why.error_type,
+        error = why.error_message,
+        "event put into the dead letters"
+    );
+    // An event of ours has an id of our form, and one that leads to the shard of its payment.
+    let is_ours = |id: &EventId| record.key == about.to_string() && id.bucket() == about.bucket();
+    let (id, matter) = match record.id.parse().ok().filter(is_ours) {
+        Some(id) => (LetterId::of(id), Matter::Event { occurred_at: Timestamp(record.time_ms), trace }),
+        None => (LetterId::of_record(record.topic, delivery.partition, delivery.offset), Matter::Foreign),
+    };
+    let letter = DeadLetter {
+        id,
+        topic: consumer.dead_letters(),
+        source: Source {
+            topic: record.topic.to_owned(),
+            partition: Some(delivery.partition),
+            offset: Some(delivery.offset),
+            key: record.key.clone(),
+        },
+        payload: record.payload.clone(),
+        error_type: why.error_type.to_owned(),
+        error_message: why.error_message,
+        retry_count: tries,
+        first_failed_at,
+        last_failed_at: now,
+        trace_id: Some(trace.trace_id_hex()),
+    };
+    let burial = Burial { letter: KeptLetter::new(letter, matter), about, trace };
+    shards.of(id.bucket()).write(burial).await.is_ok()
+}

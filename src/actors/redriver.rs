@@ -1,0 +1,123 @@
+//! Redriver: delivers again, to the consumer that could not apply them, the events of a shard's dead letters.
+//! Receives: a tick, heeded where it has the tenure.   Sends: redrives, burials and closings to the shard writer.
+//! Durable: the letter holds how often it was redriven and the next time.   In memory: nothing.
+//! A panic costs nothing: what is due stays due, and an event that was applied before is applied once all the same.
+//! Limits: `dead_letters.batch_max` letters at once; on the schedule each `dead_letters.redrives_max` times in all.
+
+use std::borrow::Cow;
+
+use super::burial::{Failed, bury};
+use super::shard_writer::WriteError;
+use super::shards::{Shard, Shards};
+use super::tenure::Tenure;
+use super::work::{Applied, Work, trace_of};
+use crate::domain::command::{self, Redrive};
+use crate::domain::dead_letter::{Disposal, KeptLetter, LetterStatus, Matter};
+use crate::domain::event::known_topic;
+use crate::domain::{IdGenerator, LetterId, Timestamp};
+use crate::infra::event_log::{Delivery, OUR_SOURCE, Record};
+use crate::runtime::{Actor, Context, Failure, Never, Wake};
+
+/// See the file's header.
+pub struct Redriver<W> {
+    work: W,
+    shard: Shard,
+    shards: Shards,
+    tenure: Tenure,
+    batch_max: u64,
+    ids: IdGenerator,
+}
+
+impl<W: Work> Redriver<W> {
+    /// Delivers to `work` what is due on `shard`, one of `shards`, while it has the `tenure`.
+    pub fn new(work: W, shard: Shard, shards: Shards, tenure: Tenure, batch_max: u64, ids: IdGenerator) -> Self {
+        Self { work, shard, shards, tenure, batch_max, ids }
+    }
+
+    /// Delivers what is due. Returns whether there may be more.
+    async fn redrive(&mut self, ctx: &Context) -> Result<bool, Failure> {
+        let now = Timestamp(ctx.clock().now_ms());
+        let topic = W::CONSUMER.dead_letters();
+        let due = self.shard.database.dead_letters_due(topic, now, self.batch_max).await.map_err(Failure::new)?;
+        let is_full = due.len() as u64 == self.batch_max;
+        let mut letters = Vec::with_capacity(due.len());
+        for kept in due {
+            if self.is_taken_up(&kept).await.map_err(Failure::new)?
+                && let Some(delivery) = delivery(&kept)
+            {
+                letters.push((kept.letter.id, kept.letter.first_failed_at, delivery));
+            }
+        }
+        let deliveries: Vec<Delivery> = letters.iter().map(|(.., delivery)| delivery.clone()).collect();
+        let applied = self.work.apply(&deliveries, ctx).await;
+        let mut is_any_ended = false;
+        for ((id, first_failed_at, delivery), applied) in letters.into_iter().zip(applied) {
+            is_any_ended |= match applied {
+                Applied::Done => self.close(id, &delivery).await.map_err(Failure::new)?,
+                Applied::Later => false,
+                Applied::Never(why) => {
+                    let failed = Failed { delivery: &delivery, why, tries: 1, first_failed_at };
+                    bury(W::CONSUMER, failed, &self.shards, &mut self.ids, ctx).await
+                }
+            };
+        }
+        Ok(is_full && is_any_ended)
+    }
+
+    /// Whether the letter is being redriven: an open one is from here on, because its time on the schedule has come.
+    async fn is_taken_up(&self, kept: &KeptLetter) -> Result<bool, WriteError> {
+        if kept.status == LetterStatus::Redriven {
+            return Ok(true);
+        }
+        let Matter::Event { trace, .. } = kept.matter else { return Ok(false) };
+        let redrive = Redrive { letter_id: kept.letter.id, is_trial: false, operator: None, trace };
+        Ok(self.shard.write(redrive).await? == Some(Disposal::Redelivered))
+    }
+
+    async fn close(&self, letter_id: LetterId, delivery: &Delivery) -> Result<bool, WriteError> {
+        self.shard.write(command::Applied { letter_id, trace: trace_of(delivery) }).await?;
+        Ok(true)
+    }
+}
+
+/// The letter's event as it was delivered; none if it is about none.
+fn delivery(kept: &KeptLetter) -> Option<Delivery> {
+    let Matter::Event { occurred_at, trace } = kept.matter else { return None };
+    let letter = &kept.letter;
+    let topic = known_topic(&letter.source.topic)?;
+    let record = Record {
+        topic,
+        key: letter.source.key.clone(),
+        id: letter.id.event().to_string(),
+        kind: Cow::Borrowed(topic),
+        source: Cow::Borrowed(OUR_SOURCE),
+        time_ms: occurred_at.0,
+        subject: letter.source.key.clone(),
+        traceparent: Some(trace.to_string()),
+        payload: letter.payload.clone(),
+    };
+    let (partition, offset) = (letter.source.partition?, letter.source.offset?);
+    Some(Delivery { partition, offset, record })
+}
+
+impl<W: Work> Actor for Redriver<W> {
+    type Message = Never;
+
+    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        if !self.tenure.is_to_work(ctx.clock().instant()) {
+            return Ok(Wake::Idle);
+        }
+        match self.redrive(ctx).await {
+            Ok(true) => Ok(Wake::Again),
+            Ok(false) => Ok(Wake::Idle),
+            Err(error) => {
+                tracing::warn!(shard.id = self.shard.database.id.0, %error, "redrives put off");
+                Ok(Wake::Idle)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How commands speak to a running node's `/admin`.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+/// Longer than the longest deadline of what a node does for an operator.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Which node, and who speaks.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AdminArgs {
+    /// The node's base URL.
+    #[arg(long, default_value = "http://127.0.0.1:8080", global = true)]
+    pub url: String,
+    /// Who acts, for the trail of operators' actions.
+    #[arg(long, env = "USER", default_value = "unnamed", global = true)]
+    pub operator: String,
+}
+
+/// Why there is no answer, or none to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The node cannot be reached, or not in time.
+    #[error("{0}")]
+    Unreachable(#[from] reqwest::Error),
+    /// The node says no.
+    #[error("the node answers {status}: {detail}")]
+    Refused { status: StatusCode, detail: String },
+}
+
+/// A node's `/admin`.
+pub struct Admin {
+    args: AdminArgs,
+    http: reqwest::Client,
+}
+
+impl Admin {
+    /// # Errors
+    /// [`AdminError::Unreachable`] if no client can be made.
+    pub fn new(args: AdminArgs) -> Result<Self, AdminError> {
+        Ok(Self { args, http: reqwest::Client::builder().timeout(TIMEOUT).build()? })
+    }
+
+    /// # Errors
+    /// [`AdminError`] when there is no answer or no success.
+    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, AdminError> {
+        self.send(self.request(Method::GET, path).query(query)).await
+    }
+
+    /// # Errors
+    /// [`AdminError`] when there is no answer or no success.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, AdminError> {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}/admin{path}", self.args.url.trim_end_matches('/'));
+        self.http.request(method, url).header("x-operator", &self.args.operator)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, AdminError> {
+        let answer = request.send().await?;
+        let status = answer.status();
+        let body: Value = answer.json().await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let said = |member: &str| body[member].as_str().map(str::to_owned);
+        let detail = said("detail").or_else(|| said("title")).unwrap_or_default();
+        Err(AdminError::Refused { status, detail })
+    }
+}

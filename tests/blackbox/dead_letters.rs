@@ -1,0 +1,176 @@
+//! Dead letters as a tool: an event that cannot be applied, its cause mended, and the event redriven.
+
+use sea_orm::{ConnectionTrait, Database};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::node::{PROGRAM, Payment, TestNode, eventually};
+
+/// Makes the shards refuse, or take again, what the ledger writes: the cause that a person mends.
+async fn ledger_refuses(shop: &TestNode, refuses: bool) {
+    for shard in ["shard-1.db", "shard-2.db"] {
+        let path = shop.data_dir().join(shard);
+        let db = Database::connect(format!("sqlite://{}?mode=rw", path.display())).await.unwrap();
+        let sql = if refuses {
+            "CREATE TRIGGER refuse BEFORE INSERT ON ledger_entry BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        } else {
+            "DROP TRIGGER refuse"
+        };
+        eventually("the trigger", async || db.execute_unprepared(sql).await.ok()).await;
+        db.close().await.unwrap();
+    }
+}
+
+const POLL: (&str, &str) = ("DEAD_LETTERS__POLL_MS", "50");
+
+async fn letters(shop: &TestNode, query: &str) -> Vec<Value> {
+    let found = shop.get(&format!("/admin/dead-letters?{query}")).await.expect(200).json();
+    found["data"].as_array().unwrap().clone()
+}
+
+/// A node with `count` captured payments whose captures the ledger could not book.
+async fn unbooked(settings: &[(&str, &str)], count: usize) -> (TestNode, Vec<Payment>) {
+    let shop = TestNode::start_embedded_with(settings).await;
+    ledger_refuses(&shop, true).await;
+    let mut payments = Vec::new();
+    for _ in 0..count {
+        payments.push(shop.captured(1_000).await);
+    }
+    eventually("the dead letters", async || {
+        (letters(&shop, "topic=payment.dlq&status=open").await.len() == count).then_some(())
+    })
+    .await;
+    (shop, payments)
+}
+
+/// `rialto dlq` against the node; what it prints.
+async fn dlq(shop: &TestNode, args: &[&str]) -> String {
+    let mut command = Command::new(PROGRAM);
+    command.args(["dlq", "--url", &shop.url, "--operator", "kim"]).args(args);
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn an_event_is_redriven_when_its_cause_is_mended_and_has_one_effect() {
+    let (shop, payments) = unbooked(&[POLL], 2).await;
+    let found = letters(&shop, "topic=payment.dlq&errorType=refused").await;
+    assert_eq!(found.len(), 2);
+    for letter in &found {
+        assert_eq!(letter["sourceTopic"], "payment.captured");
+        assert!(letter["sourcePartition"].is_u64() && letter["sourceOffset"].is_i64(), "{letter:#}");
+        assert!(payments.iter().any(|payment| letter["eventKey"] == payment.id), "{letter:#}");
+        let data: Value = serde_json::from_str(letter["payload"].as_str().unwrap()).unwrap();
+        assert_eq!(data["amount"], 1_000);
+        assert_eq!((&letter["matter"], &letter["status"]), (&json!("event"), &json!("open")));
+        assert!(letter["redriveAt"].is_string() && letter["traceId"].is_string(), "{letter:#}");
+    }
+    let id = found[0]["id"].as_str().unwrap().to_owned();
+    let shown = dlq(&shop, &["show", &id]).await;
+    assert!(shown.contains("payment.captured") && shown.contains("refused"), "{shown}");
+
+    // Redriven in vain, it is open again and counts on; a dry run before changes nothing.
+    assert!(dlq(&shop, &["redrive", &id]).await.contains("dry run"));
+    assert_eq!(letters(&shop, "status=open").await.len(), 2);
+    assert!(dlq(&shop, &["redrive", &id, "--yes"]).await.contains("redelivered"));
+    eventually("it fails again", async || {
+        let letter = shop.get(&format!("/admin/dead-letters/{id}")).await.expect(200).json();
+        (letter["status"] == "open" && letter["redrives"] == 1).then_some(())
+    })
+    .await;
+
+    ledger_refuses(&shop, false).await;
+    assert!(dlq(&shop, &["redrive", "--topic", "payment.dlq", "--yes"]).await.contains("redelivered"));
+    let again = dlq(&shop, &["redrive", &id, "--yes"]).await;
+    assert!(again.contains("already_redriven"), "{again}");
+    for payment in &payments {
+        assert_eq!(shop.ledger(payment, 1).await.len(), 1);
+    }
+    assert!(letters(&shop, "status=open").await.is_empty());
+    eventually("nothing is due", async || {
+        letters(&shop, "").await.iter().all(|letter| letter["redriveAt"].is_null()).then_some(())
+    })
+    .await;
+    assert!(dlq(&shop, &["list", "--status", "redriven"]).await.contains(&id));
+
+    let trail = shop.get("/admin/actions").await.expect(200).json();
+    let redrives: Vec<_> = trail["data"].as_array().unwrap().iter().collect();
+    assert_eq!(redrives.len(), 3, "{trail:#}");
+    assert!(redrives.iter().all(|action| action["operator"] == "kim" && action["action"] == "dead_letter.redrive"));
+    shop.audit().await;
+    for payment in &payments {
+        assert_eq!(shop.ledger(payment, 1).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_schedule_redrives_by_itself() {
+    let (shop, payments) = unbooked(&[("DEAD_LETTERS__REDRIVE_EVERY_MS", "2000"), POLL], 1).await;
+    ledger_refuses(&shop, false).await;
+    assert_eq!(shop.ledger(&payments[0], 1).await.len(), 1);
+    eventually("the letter is closed", async || letters(&shop, "status=redriven").await.pop()).await;
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn what_is_discarded_has_a_reason_and_a_name() {
+    let (shop, _) = unbooked(&[], 1).await;
+    shop.post("/admin/dead-letters/discard", &json!({"all": true, "reason": " "}))
+        .await
+        .expect_problem(422, "reason_invalid");
+    assert!(dlq(&shop, &["discard", "--all", "--reason", "booked by hand"]).await.contains("dry run"));
+    assert!(dlq(&shop, &["discard", "--all", "--reason", "booked by hand", "--yes"]).await.contains("discarded"));
+    let letter = letters(&shop, "status=discarded").await.pop().unwrap();
+    assert_eq!((&letter["note"], &letter["redriveAt"]), (&json!("booked by hand"), &Value::Null));
+    let id = letter["id"].as_str().unwrap();
+    assert!(dlq(&shop, &["redrive", id, "--yes"]).await.contains("already_discarded"));
+    let trail = shop.get("/admin/actions").await.expect(200).json();
+    assert_eq!(trail["data"].as_array().unwrap().len(), 1, "{trail:#}");
+    assert_eq!(trail["data"][0]["detail"], "booked by hand");
+}
+
+#[tokio::test]
+async fn it_must_be_clear_which_letters_are_meant() {
+    let shop = TestNode::start().await;
+    for body in [
+        json!({}),
+        json!({"ids": []}),
+        json!({"all": true, "ids": ["dlq_0000000000001"]}),
+        json!({"all": true, "filter": {}}),
+    ] {
+        shop.post("/admin/dead-letters/redrive", &body).await.expect_problem(400, "selection_invalid");
+    }
+    let filter = json!({"filter": {"topic": "payment.captured"}});
+    shop.post("/admin/dead-letters/redrive", &filter).await.expect_problem(400, "topic_invalid");
+    let unknown = json!({"ids": ["dlq_0000000000001"], "dryRun": false});
+    let answer = shop.post("/admin/dead-letters/redrive", &unknown).await.expect(200).json();
+    assert_eq!(answer["data"][0]["outcome"], "nothing_left");
+    for (query, code) in [
+        ("limit=0", "limit_invalid"),
+        ("topic=payment.captured", "topic_invalid"),
+        ("status=closed", "status_invalid"),
+        ("startingAfter=1", "cursor_invalid"),
+        ("color=red", "unknown_parameter"),
+    ] {
+        shop.get(&format!("/admin/dead-letters?{query}")).await.expect_problem(400, code);
+    }
+    shop.get("/admin/dead-letters/dlq_0000000000001").await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn what_operators_do_to_breakers_and_actors_is_in_the_trail() {
+    let shop = TestNode::start_with(&[("FAULTS__ENABLED", "true")]).await;
+    let put = shop.http.put(format!("{}/admin/breakers/psp", shop.url)).header("x-operator", "kim");
+    shop.send(put.json(&json!({"state": "open"}))).await.expect(200);
+    let fault = json!({"actor": "resolver", "fault": {"delay": 1}});
+    shop.post("/admin/faults", &fault).await.expect(200);
+    let trail = shop.get("/admin/actions?limit=10").await.expect(200).json();
+    let said: Vec<_> = trail["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| (action["operator"].as_str().unwrap(), action["action"].as_str().unwrap()))
+        .collect();
+    assert_eq!(said, [("unnamed", "fault.inject"), ("kim", "breaker.force")]);
+}
