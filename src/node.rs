@@ -2,6 +2,7 @@
 
 mod adapters;
 mod data_dir;
+mod rewind;
 mod tenures;
 mod tree;
 
@@ -16,6 +17,7 @@ use actix_web::dev::ServerHandle;
 use self::adapters::{Adapters, is_embedded};
 pub use self::adapters::{OpenError, kafka_settings, psp_settings};
 pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
+pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;
 use crate::http::{self, HttpSettings};
@@ -59,6 +61,7 @@ pub struct Start {
 pub struct Node {
     /// Where it listens; the port that the system chose if it was asked for port 0.
     pub address: SocketAddr,
+    app: App,
     server: ServerHandle,
     running: Arc<Running>,
     drain: Duration,
@@ -86,9 +89,14 @@ impl Node {
         let adapters = Adapters::open(&environment, config, start.roles, &start.data_dir).await?;
         let (app, running) =
             tree::grow(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
-        let server = serve(listener, app, registry, config).map_err(StartError::Http)?;
+        let server = serve(listener, app.clone(), registry, config).map_err(StartError::Http)?;
         let drain = Duration::from_millis(config.node.drain_ms);
-        Ok(Self { address, server, running, drain, _lock: lock })
+        Ok(Self { address, app, server, running, drain, _lock: lock })
+    }
+
+    /// What callers in this process ask.
+    pub fn app(&self) -> &App {
+        &self.app
     }
 
     /// Resolves when the supervision tree has given up: the process must end, with an error, so that whoever started it

@@ -6,4 +6,5 @@ pub mod dlq;
 pub mod load;
 mod process;
 pub mod psp_simulator;
+pub mod replay;
 pub mod serve;

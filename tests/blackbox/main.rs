@@ -2,6 +2,7 @@
 //! everything embedded, and with `RIALTO_TEST_ON_SERVERS` on MariaDB, Redis and Kafka.
 
 mod node;
+mod replay;
 mod servers;
 
 mod bad_input;

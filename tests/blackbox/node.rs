@@ -271,14 +271,19 @@ impl TestNode {
         tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("the process did not end").unwrap()
     }
 
+    /// Runs a command of the program's on the node's data, with its settings.
+    pub async fn command(&self, name: &str, args: &[&str]) -> std::process::Output {
+        let mut command = Command::new(PROGRAM);
+        command.arg(name).arg("--data-dir").arg(self.data_dir.path()).args(args);
+        command.envs(self.settings.iter().cloned()).env("RUST_LOG", "warn").output().await.unwrap()
+    }
+
     /// Runs `rialto audit` on the node's data, with nothing allowed in flight; waits until that is so. What is broken
     /// at the end fails the test.
     pub async fn audit(&self) {
         let begun = Instant::now();
         loop {
-            let mut command = Command::new(PROGRAM);
-            command.args(["audit", "--settled", "--data-dir"]).arg(self.data_dir.path());
-            let output = command.envs(self.settings.iter().cloned()).output().await.unwrap();
+            let output = self.command("audit", &["--settled"]).await;
             if output.status.success() {
                 return;
             }

@@ -11,7 +11,7 @@
 mod books;
 mod error;
 mod events;
-mod house;
+pub(super) mod house;
 mod keys;
 mod ledger;
 mod payment;

@@ -1,12 +1,13 @@
 //! What may be read of a shard without asking its writer.
 
-use entities::{ledger_entry, outbox_event, payment, refund, refund_request, settlement_request};
+use entities::{ledger_entry, outbox_event, payment, processed_event, refund, refund_request, settlement_request};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use super::error::DatabaseError;
 use super::{ShardDatabase, rows};
+use crate::domain::event::Consumer;
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::Refund;
@@ -162,6 +163,14 @@ impl ShardDatabase {
             .all(&self.readers)
             .await?;
         Ok(found.into_iter().map(rows::payment).collect::<Result<_, _>>()?)
+    }
+
+    /// How many of these events the consumer has applied.
+    pub async fn count_processed(&self, consumer: Consumer, events: &[EventId]) -> Result<u64, DatabaseError> {
+        let query = processed_event::Entity::find()
+            .filter(processed_event::Column::Consumer.eq(consumer.name()))
+            .filter(processed_event::Column::EventId.is_in(events.iter().map(|event| event.get())));
+        Ok(query.count(&self.readers).await?)
     }
 
     /// Whether the database answers.

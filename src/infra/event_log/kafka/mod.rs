@@ -12,6 +12,7 @@ mod nudges;
 mod place;
 mod producer;
 mod reader;
+mod rewind;
 mod settings;
 mod topics;
 
@@ -29,6 +30,7 @@ use self::place::Epoch;
 use self::producer::{Placed, Producer};
 pub use self::reader::Reader;
 use self::reader::{blocking, wire_partition};
+pub use self::rewind::RewindError;
 pub use self::settings::Settings;
 pub use self::topics::OpenError;
 use self::topics::Topics;
