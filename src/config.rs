@@ -100,6 +100,7 @@ mod tests {
             ("[shard]\ncount = 1\ndatabases = [\"mysql://one\"]\n", vec!["kafka.brokers", "shard.databases"]),
             ("[psp]\nurl = \"localhost:8090\"\n", vec!["psp.url", "http://"]),
             ("[redis]\nurl = \"localhost\"\n", vec!["redis.url", "redis://"]),
+            ("[faults]\nevent_log_stop = \"true\"\n", vec!["faults.event_log_stop", "faults.event_log_start"]),
             ("nonsense", vec!["configuration"]),
         ] {
             let said = from_toml(text).unwrap_err().to_string();

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, dlq, load, psp_simulator, replay, serve};
+use rialto::cli::{audit, dlq, exercise, load, psp_simulator, replay, serve};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -28,6 +28,8 @@ enum Command {
     Audit(audit::Args),
     /// Look at dead letters of a running node, try them again, or put them away.
     Dlq(dlq::Args),
+    /// Make the event log unreachable to a running node, and check its breaker step by step.
+    Exercise(exercise::Args),
     /// Deliver events of before once more, and show that nothing doubles.
     Replay(replay::Args),
     /// Drive load against a running node and say how fast it was.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
         Command::Dlq(args) => dlq::main(args),
+        Command::Exercise(args) => exercise::main(args),
         Command::Replay(args) => replay::main(args),
         Command::Load(args) => load::main(args),
     }

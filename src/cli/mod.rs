@@ -3,6 +3,7 @@
 mod admin;
 pub mod audit;
 pub mod dlq;
+pub mod exercise;
 pub mod load;
 mod process;
 pub mod psp_simulator;

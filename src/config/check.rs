@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::settings::{Config, DAY_MS, HOUR_MS, MINUTE_MS};
+use super::settings::{Config, DAY_MS, Faults, HOUR_MS, MINUTE_MS};
 
 /// Why there is no configuration to start with.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,11 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     range("supervision.restarts_max", u64::from(config.supervision.restarts_max), 1, 1_000)?;
     range("supervision.within_ms", config.supervision.within_ms, 1_000, DAY_MS)?;
     range("supervision.hang_after_ms", config.supervision.hang_after_ms, 100, HOUR_MS)?;
+    let Faults { event_log_stop, event_log_start, .. } = &config.faults;
+    if event_log_stop.is_empty() != event_log_start.is_empty() {
+        let allowed = "set together with faults.event_log_start, or empty like it".to_owned();
+        return not_allowed("faults.event_log_stop", format!("{event_log_stop:?}"), allowed);
+    }
     addresses(config)
 }
 

@@ -227,8 +227,13 @@ pub struct Supervision {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Opens `/admin/faults`. For tests and game days.
+    /// Opens `/admin/faults` and the breaker's exercise. For tests and game days.
     pub enabled: bool,
+    /// A shell command by which the exercise really stops the event log's server, or the way to it. Empty: appends fail in
+    /// the process instead.
+    pub event_log_stop: String,
+    /// The shell command that starts it again.
+    pub event_log_start: String,
 }
 
 pub const MINUTE_MS: u64 = 60 * 1_000;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::FlowError;
-use crate::actors::breaker::{Breaker, BreakerMessage, BreakerView, Forced};
+use super::exercise::{ExerciseView, Exercises};
+use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, Forced, peek};
 use crate::actors::shards::Shards;
+use crate::infra::event_log::link::Link;
 use crate::runtime::{DeadLetter, Faults, Handle, Running, TreeNode};
 
 /// The running node, for those who operate it.
@@ -12,6 +14,9 @@ pub struct Operations {
     running: Arc<Running>,
     breakers: Vec<(&'static str, Handle<Breaker>)>,
     pub(super) shards: Shards,
+    /// What an exercise cuts.
+    pub(super) link: Link,
+    pub(super) exercises: Exercises,
 }
 
 /// There is no breaker of that name.
@@ -20,8 +25,28 @@ pub struct Operations {
 pub struct UnknownBreaker;
 
 impl Operations {
-    pub fn new(running: Arc<Running>, breakers: Vec<(&'static str, Handle<Breaker>)>, shards: Shards) -> Self {
-        Self { running, breakers, shards }
+    pub fn new(
+        running: Arc<Running>,
+        breakers: Vec<(&'static str, Handle<Breaker>)>,
+        shards: Shards,
+        link: Link,
+    ) -> Self {
+        Self { running, breakers, shards, link, exercises: Exercises::default() }
+    }
+
+    /// The exercise under way, or the last one of this process.
+    pub fn last_exercise(&self) -> Option<ExerciseView> {
+        self.exercises.last()
+    }
+
+    /// Whether the breaker of this name would let a call through now; none if there is no such breaker or no answer.
+    pub(super) async fn peek_breaker(&self, name: &str) -> Option<bool> {
+        let (_, breaker) = self.breakers.iter().find(|(known, _)| *known == name)?;
+        match peek(breaker).await {
+            Ok(()) => Some(true),
+            Err(BreakerError::Refused { .. }) => Some(false),
+            Err(BreakerError::Ask(_)) => None,
+        }
     }
 
     pub fn tree(&self) -> TreeNode {

@@ -3,6 +3,7 @@
 mod admin;
 mod body;
 mod dead_letters;
+mod exercise;
 mod explain;
 mod health;
 mod openapi;
@@ -96,6 +97,11 @@ fn endpoints() -> Vec<Endpoint> {
         ("/admin/actors", READ, vec![read().to(admin::actors)]),
         ("/admin/actors/dead-letters", READ, vec![read().to(admin::actor_dead_letters)]),
         ("/admin/breakers", READ, vec![read().to(admin::breakers)]),
+        (
+            "/admin/breakers/event_log/exercise",
+            "GET, HEAD, POST",
+            vec![read().to(exercise::last), web::post().to(exercise::begin)],
+        ),
         ("/admin/breakers/{name}", "PUT", vec![web::put().to(admin::force_breaker)]),
         ("/admin/dead-letters", READ, vec![read().to(dead_letters::list)]),
         ("/admin/dead-letters/redrive", "POST", vec![web::post().to(dead_letters::redrive)]),

@@ -16,6 +16,7 @@ use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::infra::event_log::EventLog;
 use crate::infra::event_log::embedded::{EmbeddedLog, OpenLogError};
 use crate::infra::event_log::kafka::{self, KafkaLog};
+use crate::infra::event_log::link::{Link, Linked};
 use crate::infra::lease::LeaseStore;
 use crate::infra::lease::redis::RedisLeases;
 use crate::infra::psp::Psp;
@@ -57,6 +58,8 @@ pub struct Adapters {
     pub databases: Vec<ShardDatabase>,
     /// None where no role reads or writes it.
     pub log: Option<Arc<dyn EventLog>>,
+    /// By which an exercise cuts the log off.
+    pub link: Link,
     pub psp: Arc<dyn Psp>,
     pub answers: Arc<dyn AnswerCache>,
     pub limits: Arc<dyn LimitStore>,
@@ -80,11 +83,14 @@ impl Adapters {
         let map = ShardMap::dealt(config.shard.count);
         let databases = open_shards(config, &map, data_dir).await?;
         let log = if roles.use_event_log() { Some(open_log(config, data_dir).await?) } else { None };
+        let link = Link::new(&config.faults.event_log_stop, &config.faults.event_log_start);
+        let linked = |log| Arc::new(Linked { log, link: link.clone() }) as Arc<dyn EventLog>;
+        let log = if config.faults.enabled { log.map(linked) } else { log };
         let psp = open_psp(environment, config, data_dir).await?;
         if config.redis.url.is_empty() {
             let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
             let limits = Arc::new(MemoryLimits::default());
-            return Ok(Self { map, databases, log, psp, answers, limits, leases: None });
+            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None });
         }
         let redis = RedisPool::connect(RedisSettings {
             url: config.redis.url.clone(),
@@ -94,7 +100,7 @@ impl Adapters {
         })?;
         let answers = Arc::new(RedisAnswers::new(redis.clone()));
         let limits = Arc::new(RedisLimits::new(redis.clone()));
-        Ok(Self { map, databases, log, psp, answers, limits, leases: Some(Arc::new(RedisLeases::new(redis))) })
+        Ok(Self { map, databases, log, link, psp, answers, limits, leases: Some(Arc::new(RedisLeases::new(redis))) })
     }
 }
 

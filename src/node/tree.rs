@@ -131,7 +131,7 @@ pub async fn grow(
         limiter,
         cache,
         psp,
-        operations: Operations::new(running.clone(), breakers, shards),
+        operations: Operations::new(running.clone(), breakers, shards, adapters.link),
     });
     Ok((app, running))
 }

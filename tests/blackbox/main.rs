@@ -10,6 +10,7 @@ mod conflicts;
 mod contract;
 mod crashes;
 mod dead_letters;
+mod exercise;
 mod faults;
 mod hosts;
 mod idempotency;

@@ -136,6 +136,12 @@ impl OwnServers {
         address_in(self.dir.path(), name)
     }
 
+    /// The shell's command that does `verb` to them: up or kill.
+    pub fn shell(&self, verb: &str) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers");
+        format!("'{script}' {verb} --dir '{}' {} >/dev/null", self.dir.path().display(), self.names.join(" "))
+    }
+
     fn command(&self, verb: &str) -> std::process::Command {
         let mut command = std::process::Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers"));
         command.arg(verb).arg("--dir").arg(self.dir.path()).args(self.names).stdout(Stdio::null());

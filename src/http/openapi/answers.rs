@@ -78,6 +78,8 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("actorDeadLetters", &[]),
     ("breakers", &[ACTOR]),
     ("forceBreaker", &[BODY, &[Code::NotFound], ACTOR]),
+    ("exerciseBreaker", &[BODY, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]]),
+    ("breakerExercise", &[&[Code::NotFound]]),
     ("injectFault", &[BODY, &[Code::FaultsDisabled, Code::NotFound]]),
     ("clearFaults", &[&[Code::FaultsDisabled]]),
     ("deadLetters", &[READ, &[Code::LimitInvalid, Code::TopicInvalid, Code::StatusInvalid, Code::CursorInvalid]]),

@@ -52,6 +52,8 @@ pub use bodies::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
         super::admin::actor_dead_letters,
         super::admin::breakers,
         super::admin::force_breaker,
+        super::exercise::begin,
+        super::exercise::last,
         super::admin::inject_fault,
         super::admin::clear_faults,
         super::dead_letters::list,

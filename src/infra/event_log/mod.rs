@@ -3,6 +3,7 @@
 
 pub mod embedded;
 pub mod kafka;
+pub mod link;
 mod partitioner;
 
 use std::borrow::Cow;

@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use parking_lot::RwLock;
-use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, ClientContext};
+use tokio::sync::Notify;
 
-use super::client_log::ClientLog;
+use super::client_log;
 use super::message::headers;
 use super::settings::Settings;
 use crate::infra::event_log::{EventLogError, Record};
@@ -40,9 +42,31 @@ pub(super) struct Producer {
 
 /// One librdkafka producer.
 struct Generation {
-    producer: FutureProducer<ClientLog>,
+    producer: FutureProducer<Watch>,
+    /// Tells those who wait when no broker can be reached.
+    outages: Arc<Notify>,
     /// Nothing enters a producer that was given up: it would arrive without what was taken out before it.
     is_closed: RwLock<bool>,
+}
+
+/// The context of a producer: it says what librdkafka says, and wakes those who wait in vain. A wait without a broker
+/// must be short, or so few appends fail in a breaker's window that it never opens.
+struct Watch {
+    outages: Arc<Notify>,
+}
+
+impl ClientContext for Watch {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client_log::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client_log::report(&error, reason);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            // It comes again with every attempt to connect, so that nobody needs to be told of an earlier one.
+            self.outages.notify_waiters();
+        }
+    }
 }
 
 impl Producer {
@@ -55,10 +79,14 @@ impl Producer {
     /// Returns when all records are durable, or when it is not known of all.
     pub(super) async fn append(&self, records: Vec<Placed>) -> Result<(), EventLogError> {
         let generation = self.current.read().clone();
-        let failed = match tokio::time::timeout(self.timeout, generation.append(&records)).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("not acknowledged within {:?}", self.timeout),
+        let failed = tokio::select! {
+            biased;
+            appended = generation.append(&records) => match appended {
+                Ok(()) => return Ok(()),
+                Err(error) => error.to_string(),
+            },
+            () = generation.outages.notified() => "no broker can be reached".to_owned(),
+            () = tokio::time::sleep(self.timeout) => format!("not acknowledged within {:?}", self.timeout),
         };
         self.replace(generation);
         Err(EventLogError::Unavailable(failed))
@@ -82,7 +110,9 @@ impl Producer {
 
 impl Generation {
     fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
-        Ok(Self { producer: config.create_with_context(ClientLog)?, is_closed: RwLock::new(false) })
+        let outages = Arc::<Notify>::default();
+        let producer = config.create_with_context(Watch { outages: outages.clone() })?;
+        Ok(Self { producer, outages, is_closed: RwLock::new(false) })
     }
 
     async fn append(&self, records: &[Placed]) -> Result<(), KafkaError> {
