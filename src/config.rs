@@ -12,12 +12,28 @@ pub use roles::{Role, Roles, UnknownRole};
 pub use settings::*;
 pub use simulator::{RatesExceedWhole, SimulatorConfig};
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::Value;
 
 impl Config {
+    /// The configuration of these variables, named as in the environment, over the defaults.
+    pub fn of(variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let named = variables.iter().filter_map(|(name, value)| {
+            let key = name.strip_prefix("RIALTO__")?.to_lowercase().replace("__", ".");
+            Some((key, value.parse::<Value>().ok()?))
+        });
+        let figment = named.fold(Figment::from(Serialized::defaults(Self::default())), |figment, (key, value)| {
+            figment.merge(Serialized::default(&key, value))
+        });
+        let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
+        check::check(&config)?;
+        Ok(config)
+    }
+
     /// The configuration of `file` and the environment over the defaults.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));

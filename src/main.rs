@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, dlq, exercise, load, psp_simulator, replay, serve};
+use rialto::cli::{audit, dlq, exercise, load, psp_simulator, replay, serve, torture};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -32,6 +32,8 @@ enum Command {
     Exercise(exercise::Args),
     /// Deliver events of before once more, and show that nothing doubles.
     Replay(replay::Args),
+    /// Drive payments while processes die and servers stop, and check everything that was said.
+    Torture(torture::Args),
     /// Drive load against a running node and say how fast it was.
     Load(load::LoadArgs),
 }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Dlq(args) => dlq::main(args),
         Command::Exercise(args) => exercise::main(args),
         Command::Replay(args) => replay::main(args),
+        Command::Torture(args) => torture::main(args),
         Command::Load(args) => load::main(args),
     }
 }

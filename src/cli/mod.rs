@@ -9,3 +9,4 @@ mod process;
 pub mod psp_simulator;
 pub mod replay;
 pub mod serve;
+pub mod torture;

@@ -141,7 +141,7 @@ struct Exercise {
 impl Exercise {
     async fn run(mut self, exercises: Exercises) {
         let mut status = StepStatus::Passed;
-        for place in 0..STEPS.len() {
+        for (place, name) in STEPS.into_iter().enumerate() {
             exercises.change(|view| view.steps[place].status = StepStatus::Running);
             let begun = Instant::now();
             let ended = self.step(place, &exercises).await;
@@ -149,7 +149,7 @@ impl Exercise {
             let is_failed = ended.is_err();
             status = if is_failed { StepStatus::Failed } else { StepStatus::Passed };
             let detail = ended.unwrap_or_else(|why| why);
-            tracing::info!(exercise.step = STEPS[place], exercise.passed = !is_failed, detail, "breaker exercise");
+            tracing::info!(exercise.step = name, exercise.passed = !is_failed, detail, "breaker exercise");
             exercises.change(|view| {
                 let step = &mut view.steps[place];
                 (step.status, step.detail, step.took_ms) = (status, detail, took_ms);

@@ -104,3 +104,36 @@ pub async fn clear_faults(request: HttpRequest, app: Data<App>) -> HttpResponse 
     faults.clear();
     HttpResponse::NoContent().finish()
 }
+
+/// How much more than the machine's clock this process reads.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClockOrder {
+    /// In milliseconds, at most ten years either way; 0 is the machine's own time.
+    #[schema(minimum = -315360000000i64, maximum = 315360000000i64)]
+    ahead_ms: i64,
+}
+
+const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;
+
+#[utoipa::path(put, path = "/admin/faults/clock", tag = "operations", operation_id = "jumpClock", description = "Sets this process's clock.", request_body = ClockOrder, responses((status = 204, description = "Done")))]
+pub async fn jump_clock(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let jumped = async {
+        if !app.operations().faults().is_enabled() {
+            return Err(Problem::from(Code::FaultsDisabled));
+        }
+        let bytes = read_body(&request, payload).await?;
+        let order: ClockOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        if order.ahead_ms.checked_abs().is_none_or(|ms| ms > CLOCK_MS_MAX) {
+            return Err(Code::TimeInvalid.into());
+        }
+        app.clock.jump(order.ahead_ms);
+        let detail = format!("{} ms ahead", order.ahead_ms);
+        app.operations().note("fault.clock", "clock", detail, &operator(&request), &call(&request)).await;
+        Ok(())
+    };
+    match jumped.await {
+        Ok(()) => HttpResponse::NoContent().finish(),
+        Err(problem) => refuse(&request, &problem),
+    }
+}

@@ -113,6 +113,7 @@ fn endpoints() -> Vec<Endpoint> {
             "POST, DELETE",
             vec![web::post().to(admin::inject_fault), web::delete().to(admin::clear_faults)],
         ),
+        ("/admin/faults/clock", "PUT", vec![web::put().to(admin::jump_clock)]),
         ("/problems/{code}", READ, vec![read().to(explain::explain)]),
         ("/openapi.json", READ, vec![read().to(openapi::document)]),
         ("/docs", READ, vec![read().to(openapi::docs)]),

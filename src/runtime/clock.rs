@@ -1,5 +1,7 @@
 //! Time, given to actors and never taken by them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -10,14 +12,14 @@ pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
-    System,
+    System { ahead_ms: Arc<AtomicI64> },
     Simulated { start_ms: i64, origin: Instant },
 }
 
 impl Clock {
     /// The machine's wall clock.
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System { ahead_ms: Arc::default() })
     }
 
     /// A clock that reads `start_ms` (UTC epoch milliseconds) now and follows tokio's time, paused or not.
@@ -28,15 +30,29 @@ impl Clock {
 
     /// UTC epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
-        match self.0 {
-            #[expect(clippy::disallowed_methods, reason = "the clock is the one place that reads the system's time")]
-            Source::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
-                Ok(since) => saturating_ms(since.as_millis()),
-                Err(before) => -saturating_ms(before.duration().as_millis()),
-            },
+        match &self.0 {
+            Source::System { ahead_ms } => {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the clock is the one place that reads the system's time"
+                )]
+                let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
+                    Ok(since) => saturating_ms(since.as_millis()),
+                    Err(before) => -saturating_ms(before.duration().as_millis()),
+                };
+                now.saturating_add(ahead_ms.load(Ordering::Relaxed))
+            }
             Source::Simulated { start_ms, origin } => {
                 start_ms.saturating_add(saturating_ms(origin.elapsed().as_millis()))
             }
+        }
+    }
+
+    /// Has the machine's clock read so much more (or less) than it does, for all clones: what a clock that is set looks
+    /// like. A fault on purpose; monotonic time goes on as it does on a machine whose clock is set.
+    pub fn jump(&self, ahead_ms: i64) {
+        if let Source::System { ahead_ms: ahead } = &self.0 {
+            ahead.store(ahead_ms, Ordering::Relaxed);
         }
     }
 
@@ -61,6 +77,16 @@ mod tests {
         assert_eq!(clock.now_ms(), 1_000);
         tokio::time::advance(Duration::from_secs(3_600)).await;
         assert_eq!(clock.now_ms(), 3_601_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_set_for_all() {
+        let clock = Clock::system();
+        let (other, before) = (clock.clone(), clock.now_ms());
+        clock.jump(3_600_000);
+        assert!(other.now_ms() >= before + 3_600_000);
+        clock.jump(-3_600_000);
+        assert!(other.now_ms() < before);
     }
 
     #[test]

@@ -81,6 +81,7 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("exerciseBreaker", &[BODY, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]]),
     ("breakerExercise", &[&[Code::NotFound]]),
     ("injectFault", &[BODY, &[Code::FaultsDisabled, Code::NotFound]]),
+    ("jumpClock", &[BODY, &[Code::FaultsDisabled, Code::TimeInvalid]]),
     ("clearFaults", &[&[Code::FaultsDisabled]]),
     ("deadLetters", &[READ, &[Code::LimitInvalid, Code::TopicInvalid, Code::StatusInvalid, Code::CursorInvalid]]),
     ("deadLetter", &[&[Code::NotFound, Code::Internal, Code::ShardUnavailable]]),

@@ -56,6 +56,7 @@ pub use bodies::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
         super::exercise::last,
         super::admin::inject_fault,
         super::admin::clear_faults,
+        super::admin::jump_clock,
         super::dead_letters::list,
         super::dead_letters::show,
         super::dead_letters::redrive,

@@ -1,0 +1,175 @@
+//! What is done to the world, drawn from the seed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::world::{SERVERS, World, WorldError};
+use crate::config::Config;
+use crate::domain::event::{Consumer, EVENT_PARTITIONS};
+use crate::node::rewind;
+
+/// Actors of every node.
+const ACTORS: [&str; 12] = [
+    "shard_writer",
+    "outbox_publisher",
+    "settlement",
+    "refund",
+    "ledger_writer",
+    "resolver",
+    "settlement_retrier",
+    "refund_retrier",
+    "rate_limiter",
+    "idempotency_cache",
+    "breaker_psp",
+    "breaker_event_log",
+];
+/// Clocks jump by up to an hour either way: less than an authorization lives.
+const JUMP_MS_MAX: i64 = 3_600_000;
+
+/// One kind of fault, and how often it is drawn beside the others.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Kill,
+    Pause,
+    Actor,
+    Psp,
+    Clock,
+    Redeliver,
+    Server,
+}
+
+const EMBEDDED: [(Kind, u32); 6] =
+    [(Kind::Kill, 3), (Kind::Pause, 1), (Kind::Actor, 8), (Kind::Psp, 2), (Kind::Clock, 2), (Kind::Redeliver, 1)];
+
+/// Does things to the world until its time is over.
+pub struct Tormentor {
+    chance: StdRng,
+    http: reqwest::Client,
+    /// The furthest that any clock was ahead.
+    ahead_ms: i64,
+    pub done: BTreeMap<String, u64>,
+}
+
+impl Tormentor {
+    pub fn new(seed: u64, http: reqwest::Client) -> Self {
+        Self { chance: StdRng::seed_from_u64(seed), http, ahead_ms: 0, done: BTreeMap::new() }
+    }
+
+    pub async fn torment(&mut self, world: &mut World, ends_at: Instant) -> Result<(), WorldError> {
+        let mut kinds = EMBEDDED.to_vec();
+        if world.servers.is_some() {
+            kinds.push((Kind::Server, 4));
+        }
+        while Instant::now() < ends_at {
+            let wait = self.chance.random_range(300..2_500);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            let Ok((kind, _)) = kinds.choose_weighted(&mut self.chance, |(_, weight)| *weight) else { continue };
+            self.strike(*kind, world).await?;
+            let revived = world.keep_up().await?;
+            *self.done.entry("nodes that gave up".to_owned()).or_default() += revived as u64;
+        }
+        Ok(())
+    }
+
+    async fn strike(&mut self, kind: Kind, world: &mut World) -> Result<(), WorldError> {
+        let node = self.chance.random_range(0..world.nodes());
+        let while_ = Duration::from_millis(self.chance.random_range(0..4_000));
+        let what = match kind {
+            Kind::Kill => {
+                world.kill_node(node).await;
+                tokio::time::sleep(while_ / 2).await;
+                world.start_node(node).await?;
+                "node killed".to_owned()
+            }
+            Kind::Pause => {
+                world.pause_node(node, while_).await;
+                "node paused".to_owned()
+            }
+            Kind::Psp => {
+                world.restart_psp(while_ / 2).await?;
+                "psp killed".to_owned()
+            }
+            Kind::Actor => {
+                let actor = ACTORS.choose(&mut self.chance).copied().unwrap_or(ACTORS[0]);
+                let fault = match self.chance.random_range(0..8) {
+                    0..3 => json!("panic"),
+                    3 => json!("hang"),
+                    4..6 => json!("drop"),
+                    _ => json!({ "delay": self.chance.random_range(1..2_000) }),
+                };
+                let times = self.chance.random_range(1..4);
+                let body = json!({ "actor": actor, "fault": fault, "times": times });
+                self.tell(world, node, reqwest::Method::POST, "/admin/faults", &body).await;
+                format!("actor {}", fault.as_str().unwrap_or("delay"))
+            }
+            Kind::Clock => {
+                let ahead_ms = self.chance.random_range(-JUMP_MS_MAX..JUMP_MS_MAX);
+                self.ahead_ms = self.ahead_ms.max(ahead_ms);
+                self.set_clock(world, node, ahead_ms).await;
+                "clock jumped".to_owned()
+            }
+            Kind::Redeliver => {
+                for node in 0..world.nodes() {
+                    world.kill_node(node).await;
+                }
+                let rewound = self.rewind(world).await;
+                for node in 0..world.nodes() {
+                    world.start_node(node).await?;
+                }
+                if rewound { "group rewound".to_owned() } else { "all nodes killed".to_owned() }
+            }
+            Kind::Server => {
+                let name = SERVERS.choose(&mut self.chance).copied().unwrap_or(SERVERS[0]);
+                if let Some(servers) = &world.servers {
+                    servers.run("kill", &[name]).await?;
+                    tokio::time::sleep(while_).await;
+                    servers.run("up", &[name]).await?;
+                }
+                format!("{name} killed")
+            }
+        };
+        *self.done.entry(what).or_default() += 1;
+        Ok(())
+    }
+
+    /// Sets some group back to the beginning of a partition, so that all of it is delivered again.
+    async fn rewind(&mut self, world: &World) -> bool {
+        let consumer = Consumer::ALL[self.chance.random_range(0..Consumer::ALL.len())];
+        let topic = consumer.topics()[self.chance.random_range(0..consumer.topics().len())];
+        let partition = self.chance.random_range(0..EVENT_PARTITIONS);
+        let Ok(config) = Config::of(&world.settings) else { return false };
+        rewind(&config, &world.data_dir, consumer, topic, &[(partition, 0)]).await.is_ok()
+    }
+
+    /// Ends all faults: servers, PSP and nodes are up and well. Clocks stay where the furthest one was, or what was put
+    /// off by it would wait for its hour.
+    pub async fn heal(&mut self, world: &mut World) -> Result<(), WorldError> {
+        if let Some(servers) = &world.servers {
+            servers.run("up", &SERVERS).await?;
+        }
+        world.heal_psp().await?;
+        for node in 0..world.nodes() {
+            world.kill_node(node).await;
+            world.start_node(node).await?;
+            self.set_clock(world, node, self.ahead_ms).await;
+        }
+        Ok(())
+    }
+
+    async fn set_clock(&self, world: &World, node: usize, ahead_ms: i64) {
+        let body = json!({ "aheadMs": ahead_ms });
+        self.tell(world, node, reqwest::Method::PUT, "/admin/faults/clock", &body).await;
+    }
+
+    /// A node that is too ill to be told is ill enough.
+    async fn tell(&self, world: &World, node: usize, method: reqwest::Method, path: &str, body: &Value) {
+        let url = world.urls.lock().get(node).cloned().unwrap_or_default();
+        let _ = self.http.request(method, format!("{url}{path}")).json(body).send().await;
+    }
+}

@@ -1,0 +1,354 @@
+//! What one payment may do, as a single thread would do it: a search for an order of a payment's calls, within the times
+//! at which they were under way, that explains every answer and the end. Written apart from the rules of the house, so
+//! that a mistake there is not repeated here.
+//!
+//! The search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993): a call may come next if no
+//! other call had ended before it began. A call without an answer may have happened at any later time, or never.
+
+use std::collections::HashSet;
+
+/// What was asked of a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Ask {
+    Capture { amount: i64 },
+    Void,
+    Refund { amount: i64 },
+    Read,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It was done; for a refund, the refund's id.
+    Done { refund_id: Option<String> },
+    /// The rules refused it.
+    Refused,
+    /// A read: status, captured and refunded.
+    Seen { status: String, captured: i64, refunded: i64 },
+    /// Nothing that can be relied on.
+    Unknown,
+}
+
+/// One call, from its first sending to its last answer, in any unit of one clock.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub ask: Ask,
+    pub told: Told,
+    pub begun: u64,
+    /// Never, if there was no answer.
+    pub ended: u64,
+}
+
+/// How a refund ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalRefund {
+    pub id: String,
+    pub amount: i64,
+    pub is_refunded: bool,
+}
+
+/// How the payment stands when all has come to rest.
+#[derive(Debug, Clone)]
+pub struct Final {
+    pub status: String,
+    pub authorized: i64,
+    /// Whether its capture was asked for with the authorization.
+    pub is_automatic: bool,
+    pub captured: i64,
+    pub refunded: i64,
+    pub refunds: Vec<FinalRefund>,
+}
+
+/// Where the payment stands in the search.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Stage {
+    Authorized,
+    CaptureRequested { amount: i64 },
+    Captured { amount: i64 },
+    CaptureFailed,
+    Voided,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct State {
+    stage: Stage,
+    /// Of the final refunds: 0 not asked for, 1 under way, 2 ended.
+    refunds: Vec<u8>,
+    done: u64,
+}
+
+/// Calls of one payment beyond which the search would take too long; a plan makes fewer.
+pub const CALLS_MAX: usize = 64;
+
+/// Whether some order explains the history of an authorized payment and how it ended.
+///
+/// # Errors
+/// What cannot be explained.
+pub fn explain(history: &[Entry], end: &Final) -> Result<(), String> {
+    if history.len() > CALLS_MAX {
+        return Err(format!("{} calls are more than can be searched", history.len()));
+    }
+    let stage = match end.is_automatic {
+        true => Stage::CaptureRequested { amount: end.authorized },
+        false => Stage::Authorized,
+    };
+    let start = State { stage, refunds: vec![0; end.refunds.len()], done: 0 };
+    let mut search = Search { history, end, seen: HashSet::new(), deepest: 0 };
+    if search.find(start) {
+        return Ok(());
+    }
+    let unexplained = history.len() - search.deepest.min(history.len());
+    Err(format!("no order explains it: {unexplained} of {} calls stay over; it ended {end:?}", history.len()))
+}
+
+struct Search<'a> {
+    history: &'a [Entry],
+    end: &'a Final,
+    seen: HashSet<State>,
+    deepest: usize,
+}
+
+impl Search<'_> {
+    fn find(&mut self, state: State) -> bool {
+        if !self.seen.insert(state.clone()) {
+            return false;
+        }
+        self.deepest = self.deepest.max(state.done.count_ones() as usize);
+        let open: Vec<usize> = (0..self.history.len()).filter(|call| state.done & 1 << call == 0).collect();
+        if open.iter().all(|call| self.history[*call].told == Told::Unknown) && self.is_end(&state) {
+            return true;
+        }
+        // What happens by itself.
+        for next in self.alone(&state) {
+            if self.find(next) {
+                return true;
+            }
+        }
+        // A call comes next if no other open one had ended before it began.
+        let first_end = open.iter().map(|call| self.history[*call].ended).min().unwrap_or(u64::MAX);
+        for call in open {
+            if self.history[call].begun > first_end {
+                continue;
+            }
+            for mut next in self.take(&state, call) {
+                next.done |= 1 << call;
+                if self.find(next) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn is_end(&self, state: &State) -> bool {
+        let end = self.end;
+        let refunded: i64 = end.refunds.iter().filter(|refund| refund.is_refunded).map(|refund| refund.amount).sum();
+        if state.refunds.iter().any(|stage| *stage != 2) || refunded != end.refunded {
+            return false;
+        }
+        let (status, captured) = match state.stage {
+            Stage::Authorized => ("AUTHORIZED", 0),
+            Stage::CaptureRequested { .. } => return false,
+            Stage::CaptureFailed => ("CAPTURE_FAILED", 0),
+            Stage::Voided => ("VOIDED", 0),
+            Stage::Captured { amount } if refunded == 0 => ("CAPTURED", amount),
+            Stage::Captured { amount } if refunded == amount => ("REFUNDED", amount),
+            Stage::Captured { amount } => ("PARTIALLY_REFUNDED", amount),
+        };
+        (status, captured) == (end.status.as_str(), end.captured)
+    }
+
+    /// What the workers may do now, as it ended: a capture that succeeds or fails, refunds that do.
+    fn alone(&self, state: &State) -> Vec<State> {
+        let mut next = Vec::new();
+        if let Stage::CaptureRequested { amount } = state.stage {
+            let stage =
+                if self.end.status == "CAPTURE_FAILED" { Stage::CaptureFailed } else { Stage::Captured { amount } };
+            next.push(State { stage, ..state.clone() });
+        }
+        for refund in (0..state.refunds.len()).filter(|refund| state.refunds[*refund] == 1) {
+            let mut ended = state.clone();
+            ended.refunds[refund] = 2;
+            next.push(ended);
+        }
+        next
+    }
+
+    /// The states in which a call may leave the payment and have been answered as it was.
+    fn take(&self, state: &State, call: usize) -> Vec<State> {
+        let Entry { ask, told, .. } = &self.history[call];
+        if let Told::Seen { status, captured, refunded } = told {
+            let is_so = (status.as_str(), *captured, *refunded) == self.shown(state);
+            return if is_so { vec![state.clone()] } else { Vec::new() };
+        }
+        let changed = self.changed(state, ask, told);
+        match told {
+            Told::Done { .. } => changed,
+            Told::Refused if changed.is_empty() => vec![state.clone()],
+            Told::Refused | Told::Seen { .. } => Vec::new(),
+            // It may have done something, or not (which is the case in which it stays over).
+            Told::Unknown => changed,
+        }
+    }
+
+    fn changed(&self, state: &State, ask: &Ask, told: &Told) -> Vec<State> {
+        match (ask, &state.stage) {
+            (Ask::Capture { amount }, Stage::Authorized) if *amount <= self.end.authorized => {
+                vec![State { stage: Stage::CaptureRequested { amount: *amount }, ..state.clone() }]
+            }
+            (Ask::Void, Stage::Authorized) => vec![State { stage: Stage::Voided, ..state.clone() }],
+            (Ask::Refund { amount }, Stage::Captured { amount: captured }) => {
+                if self.held(state).saturating_add(*amount) > *captured {
+                    return Vec::new();
+                }
+                let is_it = |refund: &FinalRefund| match told {
+                    Told::Done { refund_id } => refund_id.as_ref() == Some(&refund.id),
+                    _ => true,
+                };
+                let free = |place: &usize| {
+                    let refund = &self.end.refunds[*place];
+                    state.refunds[*place] == 0 && refund.amount == *amount && is_it(refund)
+                };
+                let begun = |place: usize| {
+                    let mut next = state.clone();
+                    next.refunds[place] = 1;
+                    next
+                };
+                let mut next: Vec<State> = (0..state.refunds.len()).filter(free).map(begun).collect();
+                // A refusal needs to know that it could have been: also without a refund that was one in the end.
+                if next.is_empty() && *told == Told::Refused {
+                    next.push(state.clone());
+                }
+                next
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What refunds hold of the captured amount: all but those that have failed.
+    fn held(&self, state: &State) -> i64 {
+        let refunds = state.refunds.iter().zip(&self.end.refunds);
+        refunds
+            .filter(|(stage, refund)| **stage == 1 || **stage == 2 && refund.is_refunded)
+            .map(|(_, r)| r.amount)
+            .sum()
+    }
+
+    fn shown(&self, state: &State) -> (&'static str, i64, i64) {
+        let refunds = || state.refunds.iter().zip(&self.end.refunds);
+        let refunded: i64 =
+            refunds().filter(|(stage, refund)| **stage == 2 && refund.is_refunded).map(|(_, r)| r.amount).sum();
+        let is_under_way = refunds().any(|(stage, _)| *stage == 1);
+        match state.stage {
+            Stage::Authorized => ("AUTHORIZED", 0, 0),
+            Stage::CaptureRequested { .. } => ("CAPTURE_REQUESTED", 0, 0),
+            Stage::CaptureFailed => ("CAPTURE_FAILED", 0, 0),
+            Stage::Voided => ("VOIDED", 0, 0),
+            Stage::Captured { amount } if is_under_way => ("REFUND_REQUESTED", amount, refunded),
+            Stage::Captured { amount } if refunded == 0 => ("CAPTURED", amount, 0),
+            Stage::Captured { amount } if refunded == amount => ("REFUNDED", amount, refunded),
+            Stage::Captured { amount } => ("PARTIALLY_REFUNDED", amount, refunded),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(ask: Ask, told: Told, begun: u64, ended: u64) -> Entry {
+        Entry { ask, told, begun, ended }
+    }
+
+    fn done() -> Told {
+        Told::Done { refund_id: None }
+    }
+
+    fn refunded(id: &str) -> Told {
+        Told::Done { refund_id: Some(id.to_owned()) }
+    }
+
+    fn seen(status: &str, captured: i64, refunded: i64) -> Told {
+        Told::Seen { status: status.to_owned(), captured, refunded }
+    }
+
+    fn end(status: &str, captured: i64, refunds: &[(&str, i64, bool)]) -> Final {
+        let refunds = refunds.iter().map(|(id, amount, is_refunded)| {
+            let (amount, is_refunded) = (*amount, *is_refunded);
+            FinalRefund { id: (*id).to_owned(), amount, is_refunded }
+        });
+        let refunds: Vec<_> = refunds.collect();
+        let refunded = refunds.iter().filter(|refund| refund.is_refunded).map(|refund| refund.amount).sum();
+        Final { status: status.to_owned(), authorized: 100, is_automatic: false, captured, refunded, refunds }
+    }
+
+    const CAPTURE: Ask = Ask::Capture { amount: 100 };
+    const REFUND: Ask = Ask::Refund { amount: 60 };
+
+    #[test]
+    fn what_one_thread_could_have_done_is_explained() {
+        for (history, end) in [
+            (vec![], end("AUTHORIZED", 0, &[])),
+            (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURED", 100, &[])),
+            (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURE_FAILED", 0, &[])),
+            // A race: one wins.
+            (vec![call(CAPTURE, done(), 1, 5), call(Ask::Void, Told::Refused, 2, 4)], end("CAPTURED", 100, &[])),
+            (vec![call(CAPTURE, Told::Refused, 1, 5), call(Ask::Void, done(), 2, 4)], end("VOIDED", 0, &[])),
+            // Two refunds of 60 on 100.
+            (
+                vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 9), call(REFUND, Told::Refused, 3, 8)],
+                end("PARTIALLY_REFUNDED", 100, &[("a", 60, true)]),
+            ),
+            // The first fails, so the second fits.
+            (
+                vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4), call(REFUND, refunded("b"), 5, 6)],
+                end("PARTIALLY_REFUNDED", 100, &[("a", 60, false), ("b", 60, true)]),
+            ),
+            // Without an answer: it may have been, or not.
+            (vec![call(CAPTURE, Told::Unknown, 1, u64::MAX)], end("CAPTURED", 100, &[])),
+            (vec![call(CAPTURE, Told::Unknown, 1, u64::MAX)], end("AUTHORIZED", 0, &[])),
+            (
+                vec![call(CAPTURE, done(), 1, 2), call(Ask::Read, seen("CAPTURE_REQUESTED", 0, 0), 3, 4)],
+                end("CAPTURED", 100, &[]),
+            ),
+        ] {
+            assert_eq!(explain(&history, &end), Ok(()), "{history:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_thread_could_have_done_is_not() {
+        for (what, history, end) in [
+            ("lost", vec![call(CAPTURE, done(), 1, 2)], end("AUTHORIZED", 0, &[])),
+            ("unasked", vec![], end("CAPTURED", 100, &[])),
+            ("two winners", vec![call(CAPTURE, done(), 1, 5), call(Ask::Void, done(), 2, 4)], end("VOIDED", 0, &[])),
+            ("no winner", vec![call(CAPTURE, Told::Refused, 1, 2)], end("AUTHORIZED", 0, &[])),
+            (
+                "too much",
+                vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4), call(REFUND, refunded("b"), 3, 4)],
+                end("REFUNDED", 100, &[("a", 60, true), ("b", 60, true)]),
+            ),
+            (
+                "doubled",
+                vec![call(CAPTURE, done(), 1, 2), call(Ask::Refund { amount: 40 }, refunded("a"), 3, 4)],
+                end("PARTIALLY_REFUNDED", 100, &[("a", 40, true), ("b", 40, true)]),
+            ),
+            (
+                "went back",
+                vec![
+                    call(CAPTURE, done(), 1, 2),
+                    call(Ask::Read, seen("CAPTURED", 100, 0), 3, 4),
+                    call(Ask::Read, seen("AUTHORIZED", 0, 0), 5, 6),
+                ],
+                end("CAPTURED", 100, &[]),
+            ),
+            (
+                "before its time",
+                vec![call(Ask::Read, seen("CAPTURED", 100, 0), 1, 2), call(CAPTURE, done(), 3, 4)],
+                end("CAPTURED", 100, &[]),
+            ),
+        ] {
+            assert!(explain(&history, &end).is_err(), "{what}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The end of a run: all comes to rest, the books are audited, and every story is held against the model.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::history::{Authorized, Story};
+use super::model::{Final, FinalRefund, explain};
+use super::world::{World, WorldError};
+
+/// How long all may take to come to rest.
+const REST_WITHIN: Duration = Duration::from_secs(240);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Waits until the audit finds nothing broken and nothing under way. What it says at the end, if that does not come.
+pub async fn rest(world: &World) -> Result<Option<String>, WorldError> {
+    let begun = Instant::now();
+    loop {
+        let (is_clean, said) = world.audit().await?;
+        if is_clean {
+            return Ok(None);
+        }
+        if begun.elapsed() > REST_WITHIN {
+            return Ok(Some(format!("it does not come to rest, or is broken:\n{said}")));
+        }
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    }
+}
+
+/// Everything that is wrong, a line each.
+pub async fn violations(stories: &[Story], world: &World, http: &reqwest::Client) -> Result<Vec<String>, WorldError> {
+    let url = world.urls.lock().first().cloned().unwrap_or_default();
+    let mut by_merchant: BTreeMap<&str, Vec<&Story>> = BTreeMap::new();
+    for story in stories {
+        by_merchant.entry(&story.merchant).or_default().push(story);
+    }
+    let mut wrong = Vec::new();
+    for (merchant, stories) in by_merchant {
+        let mut payments: HashMap<String, Vec<Value>> = HashMap::new();
+        for payment in listed(http, &url, merchant).await? {
+            let key = payment["description"].as_str().unwrap_or_default().to_owned();
+            payments.entry(key).or_default().push(payment);
+        }
+        for story in stories {
+            let found = payments.remove(&story.key).unwrap_or_default();
+            wrong.extend(story.absurd.iter().cloned());
+            match judge(story, &found) {
+                Ok(None) => {}
+                Ok(Some(id)) => {
+                    let end = ended(http, &url, &id, story.is_automatic).await?;
+                    if let Err(why) = explain(&story.calls, &end) {
+                        wrong.push(format!("{id} of {}: {why}; {:?}", story.key, story.calls));
+                    }
+                }
+                Err(why) => wrong.push(format!("{}: {why}", story.key)),
+            }
+        }
+        wrong.extend(payments.into_keys().map(|key| format!("{merchant} has a payment that nobody asked for: {key}")));
+    }
+    Ok(wrong)
+}
+
+/// Holds the payments made under one key against what the caller of the authorization knows. The one that was authorized,
+/// if one was.
+fn judge(story: &Story, found: &[Value]) -> Result<Option<String>, String> {
+    let text = |payment: &Value, member: &str| payment[member].as_str().unwrap_or_default().to_owned();
+    for payment in found {
+        let status = text(payment, "status");
+        if ["AUTHORIZING", "UNKNOWN"].contains(&status.as_str()) {
+            return Err(format!("{} is still {status}", text(payment, "paymentId")));
+        }
+        if payment["amount"] != story.amount {
+            return Err(format!(
+                "{} is of {} instead of {}",
+                text(payment, "paymentId"),
+                payment["amount"],
+                story.amount
+            ));
+        }
+    }
+    let live: Vec<&Value> = found.iter().filter(|payment| text(payment, "status") != "DECLINED").collect();
+    if live.len() > 1 {
+        return Err(format!("{} payments under one key", live.len()));
+    }
+    let live = live.first().map(|payment| text(payment, "paymentId"));
+    if let Some(told) = story.authorized.payment_id()
+        && !found.iter().any(|payment| text(payment, "paymentId") == told)
+    {
+        return Err(format!("{told} was acknowledged and is lost"));
+    }
+    match (&story.authorized, &live) {
+        (Authorized::Yes { payment_id }, Some(live)) if payment_id == live => {}
+        (Authorized::Yes { payment_id }, live) => {
+            return Err(format!("{payment_id} was authorized, and what there is is {live:?}"));
+        }
+        (Authorized::Declined { payment_id } | Authorized::NotSent { payment_id }, Some(live)) => {
+            return Err(format!("{payment_id} was declined, and there is {live}"));
+        }
+        _ => {}
+    }
+    Ok(live)
+}
+
+async fn listed(http: &reqwest::Client, url: &str, merchant: &str) -> Result<Vec<Value>, WorldError> {
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let mut query = vec![("merchantId", merchant.to_owned()), ("limit", "100".to_owned())];
+        if let Some(last) = all.last().and_then(|payment| payment["paymentId"].as_str()) {
+            query.push(("startingAfter", last.to_owned()));
+        }
+        let page: Value =
+            http.get(format!("{url}/payments")).query(&query).send().await?.error_for_status()?.json().await?;
+        all.extend(page["data"].as_array().cloned().unwrap_or_default());
+        if page["hasMore"] != true {
+            return Ok(all);
+        }
+    }
+}
+
+async fn ended(http: &reqwest::Client, url: &str, id: &str, is_automatic: bool) -> Result<Final, WorldError> {
+    let found = http.get(format!("{url}/payments/{id}?expand=refunds")).send().await?.error_for_status()?;
+    let payment: Value = found.json().await?;
+    let amount = |member: &str| payment["amounts"][member].as_i64().unwrap_or(-1);
+    let refunds = payment["refunds"].as_array().into_iter().flatten().map(|refund| FinalRefund {
+        id: refund["refundId"].as_str().unwrap_or_default().to_owned(),
+        amount: refund["amount"].as_i64().unwrap_or(-1),
+        is_refunded: refund["status"] == "REFUNDED",
+    });
+    Ok(Final {
+        status: payment["status"].as_str().unwrap_or_default().to_owned(),
+        authorized: amount("authorized"),
+        is_automatic,
+        captured: amount("captured"),
+        refunded: amount("refunded"),
+        refunds: refunds.collect(),
+    })
+}
