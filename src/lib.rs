@@ -10,3 +10,5 @@ pub mod http;
 pub mod infra;
 pub mod node;
 pub mod runtime;
+#[cfg(test)]
+mod simulation;

@@ -6,6 +6,13 @@ mod rewind;
 mod tenures;
 mod tree;
 
+/// What the simulation builds a process of.
+#[cfg(test)]
+pub mod simulated {
+    pub use super::adapters::Adapters;
+    pub use super::tree::grow;
+}
+
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;

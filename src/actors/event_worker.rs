@@ -86,6 +86,10 @@ impl<W: Work> EventWorker<W> {
         if batch.is_empty() {
             return Ok(false);
         }
+        #[cfg(test)]
+        if crate::domain::planted::is_planted(crate::domain::planted::Bug::OffsetBeforeEffect) {
+            self.topics[topic].commit().await?;
+        }
         let deliveries: Vec<Delivery> = batch.iter().map(|(delivery, ..)| delivery.clone()).collect();
         let applied = self.work.apply(&deliveries, ctx).await;
         for ((delivery, tries, first_failed_at), applied) in batch.into_iter().zip(applied) {

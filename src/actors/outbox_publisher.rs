@@ -69,7 +69,18 @@ impl OutboxPublisher {
             return Ok(0);
         }
         let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-        let records = rows.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        #[cfg_attr(not(test), expect(unused_mut, reason = "a planted bug turns them round"))]
+        let mut records = rows.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        #[cfg(test)]
+        {
+            use crate::domain::planted::{Bug, is_planted};
+            if is_planted(Bug::PublishOutOfOrder) {
+                records.reverse();
+            }
+            if is_planted(Bug::PublishedBeforeAck) {
+                self.shard.write(Published { seqs: seqs.clone() }).await.map_err(Failure::new)?;
+            }
+        }
         let append = self.log.append(records);
         guarded(&self.breaker, ctx.clock(), append, Result::is_err)
             .await

@@ -24,6 +24,8 @@ pub mod trace;
 #[cfg(test)]
 mod model_test;
 #[cfg(test)]
+pub mod planted;
+#[cfg(test)]
 pub mod testing;
 
 pub use id::{ActionId, EntryId, EventId, IdGenerator, LetterId, PaymentId, RefundId};

@@ -210,6 +210,10 @@ impl Payment {
         if !matches!(self.status, Authorizing | Unknown) {
             return Err(self.conflict());
         }
+        #[cfg(test)]
+        if *verdict == Verdict::Absent && super::planted::is_planted(super::planted::Bug::UnknownIsDeclined) {
+            return self.decline(NOT_SENT, now);
+        }
         match verdict {
             Verdict::Approved { reference, money } => {
                 self.psp_reference = Some(reference.clone());

@@ -84,6 +84,10 @@ pub enum Progress {
 
 impl PspRequest {
     pub fn key(&self) -> PspKey {
+        #[cfg(test)]
+        if self.attempts > 0 && super::planted::is_planted(super::planted::Bug::FreshPspKey) {
+            return PspKey(format!("again_{}_{}", self.id, self.attempts));
+        }
         match self.task {
             Task::Capture => PspKey::capture(self.payment_id),
             Task::Void => PspKey::void(self.payment_id),

@@ -10,4 +10,4 @@ pub mod redis;
 pub mod sqlite;
 pub mod telemetry;
 #[cfg(test)]
-mod testing;
+pub mod testing;

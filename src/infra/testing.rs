@@ -10,3 +10,27 @@ pub fn server(name: &str) -> Option<String> {
     let address = std::fs::read_to_string(format!("{dir}/{name}.address"));
     Some(address.unwrap_or_else(|error| panic!("{dir} has no {name}: {error}")).trim().to_owned())
 }
+
+/// What becomes of one call to the outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fated {
+    Well,
+    /// It fails, and nothing was done.
+    FailBefore,
+    /// It is done, and its answer is lost.
+    FailAfter,
+    /// It is done, and the process is dead.
+    DieAfter,
+}
+
+/// Decides what becomes of calls.
+#[async_trait::async_trait]
+pub trait Fate: Send + Sync + std::fmt::Debug {
+    /// The fate of a call. It may take its time; a dead process waits for ever.
+    async fn of(&self, call: &'static str) -> Fated;
+}
+
+/// What the calls of a dead process come to.
+pub async fn dead<T>() -> T {
+    std::future::pending().await
+}

@@ -3,9 +3,9 @@
 use entities::{dead_letter, operator_action};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
-use super::ShardDatabase;
 use super::error::DatabaseError;
 use super::rows::{Damaged, Reading, count, cut};
+use super::{ShardDatabase, or_in_memory};
 use crate::domain::dead_letter::{Action, DeadLetter, KeptLetter, LetterStatus, Matter, Source};
 use crate::domain::event::DeadLetterTopic;
 use crate::domain::{LetterId, Timestamp};
@@ -60,6 +60,7 @@ impl ShardDatabase {
         now: Timestamp,
         limit: u64,
     ) -> Result<Vec<KeptLetter>, DatabaseError> {
+        or_in_memory!(self.dead_letters_due(topic, now, limit));
         let found = dead_letter::Entity::find()
             .filter(dead_letter::Column::DueAt.lte(now.0))
             .filter(dead_letter::Column::Topic.eq(topic.name()))

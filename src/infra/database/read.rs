@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use serde::Serialize;
 
 use super::error::DatabaseError;
-use super::{ShardDatabase, rows};
+use super::{ShardDatabase, or_in_memory, rows};
 use crate::domain::event::Consumer;
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::payment::{Payment, PaymentStatus};
@@ -40,12 +40,14 @@ pub struct OutboxBacklog {
 
 impl ShardDatabase {
     pub async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, DatabaseError> {
+        or_in_memory!(self.payment(id));
         let row = payment::Entity::find_by_id(id.get()).one(&self.readers).await?;
         Ok(row.map(rows::payment).transpose()?)
     }
 
     /// The payments among `ids` that exist, in the order of their ids.
     pub async fn payments(&self, ids: &[PaymentId]) -> Result<Vec<Payment>, DatabaseError> {
+        or_in_memory!(self.payments(ids));
         let ids = ids.iter().map(|id| id.get());
         let found = payment::Entity::find()
             .filter(payment::Column::Id.is_in(ids))
@@ -92,6 +94,7 @@ impl ShardDatabase {
 
     /// Events that nobody has been told yet, in the order in which they happened.
     pub async fn unpublished(&self, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
+        or_in_memory!(self.unpublished(limit));
         let found = outbox_event::Entity::find()
             .filter(outbox_event::Column::PublishedAt.is_null())
             .order_by_asc(outbox_event::Column::Seq)
@@ -102,6 +105,7 @@ impl ShardDatabase {
     }
 
     pub async fn outbox_backlog(&self) -> Result<OutboxBacklog, DatabaseError> {
+        or_in_memory!(self.outbox_backlog());
         let (pending, oldest): (i64, Option<i64>) = outbox_event::Entity::find()
             .select_only()
             .expr(outbox_event::Column::Seq.count())
@@ -116,6 +120,7 @@ impl ShardDatabase {
 
     /// The requests that events asked for, of captures and voids or of refunds.
     pub async fn requests(&self, ids: &[EventId], refunds: bool) -> Result<Vec<PspRequest>, DatabaseError> {
+        or_in_memory!(self.requests(ids, refunds));
         let ids = ids.iter().map(|id| id.get());
         if refunds {
             let found =
@@ -136,6 +141,7 @@ impl ShardDatabase {
         refunds: bool,
         limit: u64,
     ) -> Result<Vec<PspRequest>, DatabaseError> {
+        or_in_memory!(self.requests_due(now, refunds, limit));
         if refunds {
             let found = refund_request::Entity::find()
                 .filter(refund_request::Column::DueAt.lte(now.0))
@@ -156,6 +162,7 @@ impl ShardDatabase {
 
     /// Payments that the resolver must look at: unknown outcomes, authorizations left under way, and expired ones.
     pub async fn payments_due(&self, now: Timestamp, limit: u64) -> Result<Vec<Payment>, DatabaseError> {
+        or_in_memory!(self.payments_due(now, limit));
         let found = payment::Entity::find()
             .filter(payment::Column::DueAt.lte(now.0))
             .order_by_asc(payment::Column::DueAt)

@@ -4,6 +4,8 @@
 pub mod embedded;
 pub mod kafka;
 pub mod link;
+#[cfg(test)]
+pub mod memory;
 mod partitioner;
 
 use std::borrow::Cow;

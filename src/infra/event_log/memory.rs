@@ -1,0 +1,113 @@
+//! A log in memory, for the simulation: partitions, groups and offsets outlive the processes that reach it, and every
+//! call asks a fate what becomes of it. Like Kafka, it keeps what is appended twice twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::partitioner::partition_of;
+use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
+use crate::domain::event::topics;
+use crate::infra::testing::{Fate, Fated, dead};
+
+/// What the log holds.
+#[derive(Debug, Default)]
+pub struct Held {
+    pub records: BTreeMap<(String, u32), Vec<Record>>,
+    pub committed: BTreeMap<(String, String, u32), i64>,
+}
+
+/// The log as one process reaches it.
+#[derive(Clone)]
+pub struct MemoryLog {
+    pub held: Arc<Mutex<Held>>,
+    pub fate: Arc<dyn Fate>,
+}
+
+fn unavailable() -> EventLogError {
+    EventLogError::Unavailable("fate".to_owned())
+}
+
+#[async_trait]
+impl EventLog for MemoryLog {
+    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
+        let fated = self.fate.of("append").await;
+        if fated == Fated::FailBefore {
+            return Err(unavailable());
+        }
+        {
+            let mut held = self.held.lock();
+            for record in records {
+                let partitions = topics().find(|(topic, _)| *topic == record.topic).map_or(1, |(_, count)| count);
+                let place = (record.topic.to_owned(), partition_of(&record.key, partitions));
+                held.records.entry(place).or_default().push(record);
+            }
+        }
+        match fated {
+            Fated::Well => Ok(()),
+            Fated::FailBefore | Fated::FailAfter => Err(unavailable()),
+            Fated::DieAfter => dead().await,
+        }
+    }
+
+    async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError> {
+        let key = (group.to_owned(), topic.to_owned(), partition);
+        let position = self.held.lock().committed.get(&key).copied().unwrap_or(0);
+        Ok(Box::new(MemoryConsumer { log: self.clone(), key, position }))
+    }
+
+    fn on_append(&self, _: &str, _: u32, _: Nudge) -> Result<(), EventLogError> {
+        // Workers poll: who is nudged when is not what is simulated.
+        Ok(())
+    }
+}
+
+struct MemoryConsumer {
+    log: MemoryLog,
+    key: (String, String, u32),
+    position: i64,
+}
+
+#[async_trait]
+impl Consumer for MemoryConsumer {
+    async fn fetch(&mut self, max: usize) -> Result<Vec<Delivery>, EventLogError> {
+        match self.log.fate.of("fetch").await {
+            Fated::Well => {}
+            Fated::FailBefore => return Err(unavailable()),
+            // The partition has changed hands and come back.
+            Fated::FailAfter => {
+                self.position = self.log.held.lock().committed.get(&self.key).copied().unwrap_or(0);
+                return Err(EventLogError::Reassigned);
+            }
+            Fated::DieAfter => return dead().await,
+        }
+        let (_, topic, partition) = &self.key;
+        let held = self.log.held.lock();
+        let Some(records) = held.records.get(&(topic.clone(), *partition)) else { return Ok(Vec::new()) };
+        let found = records.iter().zip(0_i64..).skip(self.position as usize).take(max);
+        let found: Vec<Delivery> =
+            found.map(|(record, offset)| Delivery { partition: *partition, offset, record: record.clone() }).collect();
+        self.position += found.len() as i64;
+        Ok(found)
+    }
+
+    async fn commit(&self, next_offset: i64) -> Result<(), EventLogError> {
+        let fated = self.log.fate.of("commit").await;
+        if fated == Fated::FailBefore {
+            return Err(unavailable());
+        }
+        self.log.held.lock().committed.insert(self.key.clone(), next_offset);
+        match fated {
+            Fated::Well => Ok(()),
+            Fated::FailBefore | Fated::FailAfter => Err(unavailable()),
+            Fated::DieAfter => dead().await,
+        }
+    }
+
+    async fn seek(&mut self, offset: i64) -> Result<(), EventLogError> {
+        self.position = offset;
+        self.commit(offset).await
+    }
+}

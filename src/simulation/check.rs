@@ -1,0 +1,178 @@
+//! What must hold when all has come to rest: the tables, the log, the PSP's books and what the clients were told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::shop::Told;
+use super::world::World;
+use crate::domain::event::{Consumer, Topic};
+use crate::domain::payment::PaymentStatus;
+use crate::domain::refund::RefundStatus;
+use crate::domain::request::RequestStatus;
+use crate::domain::{EventId, PaymentId};
+use crate::infra::database::memory::Tables;
+use crate::infra::psp::{Action, PspAnswer};
+
+/// Everything that is wrong.
+pub fn violations(world: &World, told: &[Told]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let shards: Vec<Tables> = world.shards.iter().map(|shard| shard.lock().clone()).collect();
+    for tables in &shards {
+        payments(world, tables, &mut wrong);
+        events(world, tables, &mut wrong);
+        ledger(tables, &mut wrong);
+    }
+    promises(&shards, told, &mut wrong);
+    wrong
+}
+
+/// Payments agree with the PSP's books, and none is under way.
+fn payments(world: &World, tables: &Tables, wrong: &mut Vec<String>) {
+    let books = world.books.lock();
+    for payment in tables.payments.values() {
+        let id = payment.id;
+        if matches!(payment.status, PaymentStatus::Authorizing | PaymentStatus::Unknown)
+            || payment.capture_pending + payment.refund_pending > 0
+        {
+            wrong.push(format!("{id} does not come to rest: {}", payment.status.name()));
+        }
+        let (mut authorized, mut captured, mut refunded, mut voided) = (0, 0, 0, false);
+        for (operation, answer) in books.values().filter(|(operation, _)| operation.payment_id == id) {
+            let PspAnswer::Approved { money, .. } = answer else { continue };
+            match operation.action {
+                Action::Authorize => authorized += money.minor,
+                Action::Capture { .. } => captured += money.minor,
+                Action::Refund { .. } => refunded += money.minor,
+                Action::Void { .. } => voided = true,
+            }
+        }
+        if (payment.authorized, payment.captured, payment.refunded) != (authorized, captured, refunded) {
+            wrong.push(format!(
+                "{id} is {} with {}/{}/{}, the psp has {authorized}/{captured}/{refunded}",
+                payment.status.name(),
+                payment.authorized,
+                payment.captured,
+                payment.refunded
+            ));
+        }
+        if (payment.status == PaymentStatus::Voided) != voided {
+            wrong.push(format!("{id} is {}, and the psp has released it: {voided}", payment.status.name()));
+        }
+        let refunds = tables.refunds.values().filter(|refund| refund.payment_id == id);
+        let done: i64 =
+            refunds.filter(|refund| refund.status == RefundStatus::Refunded).map(|refund| refund.money.minor).sum();
+        if done != payment.refunded {
+            wrong.push(format!("{id} has {} refunded in refunds of {done}", payment.refunded));
+        }
+    }
+    let requests = tables.settlements.values().chain(tables.refund_requests.values());
+    for request in requests.filter(|request| request.status == RequestStatus::Pending) {
+        wrong.push(format!("{} of {} is still owed", request.task.name(), request.payment_id));
+    }
+}
+
+/// Every event of the outbox is in the log, those of a payment first arriving in their order, and every group has read
+/// them.
+fn events(world: &World, tables: &Tables, wrong: &mut Vec<String>) {
+    let log = world.log.lock();
+    let mut arrived: BTreeMap<&str, Vec<EventId>> = BTreeMap::new();
+    for ((topic, _), records) in &log.records {
+        let mut last: BTreeMap<&str, EventId> = BTreeMap::new();
+        for record in records {
+            let Ok(id) = record.id.parse::<EventId>() else { continue };
+            let seen = arrived.entry(topic.as_str()).or_default();
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            if last.insert(&record.key, id).is_some_and(|before| before > id) && Topic::parse(topic).is_some() {
+                wrong.push(format!("{id} of {} came after a later one", record.key));
+            }
+        }
+    }
+    for row in &tables.outbox {
+        let id = EventId::from_stored(row.event_id);
+        let is_there = arrived.get(row.topic.as_str()).is_some_and(|seen| seen.contains(&id));
+        if !is_there || row.published_at.is_none() {
+            wrong.push(format!("{id} of {} is lost: in the log {is_there}", row.topic));
+        }
+    }
+    for consumer in Consumer::ALL {
+        for topic in consumer.topics() {
+            for ((_, partition), records) in log.records.iter().filter(|((name, _), _)| name == topic.name()) {
+                let key = (consumer.name().to_owned(), topic.name().to_owned(), *partition);
+                let committed = log.committed.get(&key).copied().unwrap_or(0);
+                if committed != records.len() as i64 {
+                    wrong.push(format!("{key:?} stands at {committed} of {}", records.len()));
+                }
+            }
+        }
+    }
+}
+
+/// Each capture and refund is booked once, and the balances are the entries'.
+fn ledger(tables: &Tables, wrong: &mut Vec<String>) {
+    let booked = tables
+        .outbox
+        .iter()
+        .filter(|row| [Topic::Captured.name(), Topic::Refunded.name()].contains(&row.topic.as_str()));
+    for row in booked {
+        let count = tables.entries.iter().filter(|entry| entry.event_id.get() == row.event_id).count();
+        if count != 1 {
+            wrong.push(format!("{} is booked {count} times", EventId::from_stored(row.event_id)));
+        }
+    }
+    let debits: i64 = tables.balances.values().map(|balance| balance.debits).sum();
+    let credits: i64 = tables.balances.values().map(|balance| balance.credits).sum();
+    let entries: i64 = tables.entries.iter().map(|entry| entry.money.minor).sum();
+    if (debits, credits) != (entries, entries) {
+        wrong.push(format!("balances of {debits} and {credits} on entries of {entries}"));
+    }
+}
+
+/// What was said holds.
+fn promises(shards: &[Tables], told: &[Told], wrong: &mut Vec<String>) {
+    let find = |id: &PaymentId| shards.iter().find_map(|tables| tables.payments.get(id));
+    let mut keys: BTreeMap<&str, BTreeSet<PaymentId>> = BTreeMap::new();
+    for tables in shards {
+        for payment in tables.payments.values().filter(|payment| payment.status != PaymentStatus::Declined) {
+            keys.entry(payment.description.as_deref().unwrap_or_default()).or_default().insert(payment.id);
+        }
+    }
+    for (key, payments) in keys.iter().filter(|(_, payments)| payments.len() > 1) {
+        wrong.push(format!("{} payments under the key {key}", payments.len()));
+    }
+    let mut winners: BTreeMap<PaymentId, u32> = BTreeMap::new();
+    for told in told {
+        match told {
+            Told::Authorized { id } => match find(id) {
+                Some(payment) if payment.authorized > 0 => {}
+                other => wrong.push(format!("{id} was authorized and is {:?}", other.map(|found| found.status))),
+            },
+            Told::Declined { id } => match find(id) {
+                Some(payment) if payment.status == PaymentStatus::Declined => {}
+                other => wrong.push(format!("{id} was declined and is {:?}", other.map(|found| found.status))),
+            },
+            Told::CaptureRequested { id } => {
+                *winners.entry(*id).or_default() += 1;
+                let is_kept = find(id).is_some_and(|payment| {
+                    !matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Voided)
+                });
+                if !is_kept {
+                    wrong.push(format!("{id} was to be captured, and nobody knows"));
+                }
+            }
+            Told::Voided { id } => {
+                *winners.entry(*id).or_default() += 1;
+                if find(id).is_none_or(|payment| payment.status != PaymentStatus::Voided) {
+                    wrong.push(format!("{id} was voided and is not"));
+                }
+            }
+            Told::RefundRequested { refund_id } => {
+                if !shards.iter().any(|tables| tables.refunds.contains_key(refund_id)) {
+                    wrong.push(format!("{refund_id} was promised and is lost"));
+                }
+            }
+        }
+    }
+    wrong.extend(winners.into_iter().filter(|(_, won)| *won > 1).map(|(id, won)| format!("{id} has {won} winners")));
+}

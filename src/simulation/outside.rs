@@ -1,0 +1,97 @@
+//! The PSP, the caches and what else is outside, in memory; the PSP's books outlive the processes that ask it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use crate::domain::idempotency::Scope;
+use crate::domain::psp::PspKey;
+use crate::infra::cache::{AnswerCache, CacheError, LimitStore, Take, Taken};
+use crate::infra::psp::{Operation, Psp, PspAnswer, PspError};
+use crate::infra::testing::{Fate, Fated, dead};
+
+/// What the PSP has done, by key.
+pub type Books = Arc<Mutex<BTreeMap<String, (Operation, PspAnswer)>>>;
+
+/// The PSP as one process reaches it. Amounts that end in 7 are declined.
+pub struct MemoryPsp {
+    pub books: Books,
+    pub fate: Arc<dyn Fate>,
+}
+
+#[async_trait]
+impl Psp for MemoryPsp {
+    async fn perform(&self, operation: &Operation) -> Result<PspAnswer, PspError> {
+        let fated = self.fate.of("psp").await;
+        if fated == Fated::FailBefore {
+            return Err(PspError::NotSent("fate".to_owned()));
+        }
+        let answer = {
+            let mut books = self.books.lock();
+            let decided = match operation.money.minor % 10 {
+                7 => PspAnswer::Declined { reason: "card_declined".to_owned() },
+                _ => PspAnswer::Approved { reference: format!("psp_{}", books.len()), money: operation.money },
+            };
+            books.entry(operation.key.0.clone()).or_insert_with(|| (operation.clone(), decided)).1.clone()
+        };
+        match fated {
+            Fated::Well => Ok(answer),
+            Fated::DieAfter => dead().await,
+            _ => Err(PspError::Unknown("fate".to_owned())),
+        }
+    }
+
+    async fn lookup(&self, key: &PspKey) -> Result<Option<PspAnswer>, PspError> {
+        match self.fate.of("lookup").await {
+            Fated::Well => Ok(self.books.lock().get(&key.0).map(|(_, answer)| answer.clone())),
+            Fated::DieAfter => dead().await,
+            _ => Err(PspError::Unknown("fate".to_owned())),
+        }
+    }
+}
+
+/// A cache that forgets.
+pub struct MemoryCache {
+    pub answers: Arc<Mutex<BTreeMap<Scope, Arc<str>>>>,
+    pub fate: Arc<dyn Fate>,
+}
+
+#[async_trait]
+impl AnswerCache for MemoryCache {
+    async fn get_many(&self, scopes: &[Scope]) -> Result<Vec<Option<Arc<str>>>, CacheError> {
+        match self.fate.of("cache").await {
+            Fated::Well => {
+                let answers = self.answers.lock();
+                Ok(scopes.iter().map(|scope| answers.get(scope).cloned()).collect())
+            }
+            Fated::FailAfter => {
+                self.answers.lock().clear();
+                Ok(vec![None; scopes.len()])
+            }
+            _ => Err(CacheError("fate".to_owned())),
+        }
+    }
+
+    async fn put_many(&self, answers: Vec<(Scope, Arc<str>)>) -> Result<(), CacheError> {
+        if self.fate.of("cache").await == Fated::Well {
+            self.answers.lock().extend(answers);
+        }
+        Ok(())
+    }
+}
+
+/// Limits nobody.
+pub struct NoLimits;
+
+#[async_trait]
+impl LimitStore for NoLimits {
+    async fn take_many(&self, wants: &[Take]) -> Result<Vec<Taken>, CacheError> {
+        let taken = |want: &Take| {
+            let limit = want.per_minute.get();
+            Taken { allowed: true, limit, remaining: limit, reset: std::time::Duration::ZERO }
+        };
+        Ok(wants.iter().map(taken).collect())
+    }
+}

@@ -1,0 +1,136 @@
+//! What outlives the processes, and the process that there is at the moment.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::fate::{Fates, Weather};
+use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
+use super::shop::Told;
+use crate::config::{Config, Roles};
+use crate::domain::{ShardId, ShardMap};
+use crate::flows::App;
+use crate::infra::database::ShardDatabase;
+use crate::infra::database::memory::{Memory, Tables};
+use crate::infra::event_log::link::Link;
+use crate::infra::event_log::memory::{Held, MemoryLog};
+use crate::node::simulated::{Adapters, grow};
+use crate::runtime::{Environment, Running};
+
+/// See the module. Clones share everything.
+#[derive(Clone)]
+pub struct World {
+    pub shards: Vec<Arc<Mutex<Tables>>>,
+    pub log: Arc<Mutex<Held>>,
+    pub books: Books,
+    pub weather: Weather,
+    environment: Environment,
+    config: Arc<Config>,
+    process: watch::Sender<Option<App>>,
+    told: Arc<Mutex<Vec<Told>>>,
+    history: Arc<Mutex<Vec<String>>>,
+}
+
+impl World {
+    pub fn new(environment: Environment) -> Self {
+        let mut config = Config::default();
+        config.psp.timeout_ms = 1_000;
+        config.resolver.after_ms = 1_500;
+        config.resolver.ladder_ms = [200, 500, 1_000, 2_000, 3_000];
+        config.requests.retry_base_ms = 100;
+        config.requests.retry_cap_ms = 1_000;
+        config.requests.grace_ms = 1_000;
+        config.breaker.open_ms = 500;
+        config.dead_letters.redrive_every_ms = 2_000;
+        // Fewer looks at nothing: half of a seed's time would go there.
+        config.outbox.poll_ms = 200;
+        Self {
+            shards: vec![Arc::default(), Arc::default()],
+            log: Arc::default(),
+            books: Arc::default(),
+            weather: Weather::default(),
+            environment,
+            config: Arc::new(config),
+            process: watch::Sender::new(None),
+            told: Arc::default(),
+            history: Arc::default(),
+        }
+    }
+
+    /// The process that runs, and what changes when it dies.
+    pub async fn process(&self) -> (App, watch::Receiver<Option<App>>) {
+        let mut there = self.process.subscribe();
+        // invariant: the sender is in `self`.
+        let app = there.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        there.mark_unchanged();
+        (app, there)
+    }
+
+    pub fn tell(&self, told: Told) {
+        self.note(format!("{told:?}"));
+        self.told.lock().push(told);
+    }
+
+    pub fn note(&self, what: String) {
+        self.history.lock().push(format!("{} {what}", self.environment.clock.now_ms()));
+    }
+
+    pub fn told(&self) -> Vec<Told> {
+        self.told.lock().clone()
+    }
+
+    pub fn history(&self) -> Vec<String> {
+        self.history.lock().clone()
+    }
+
+    /// Runs one process after the other, each until it dies.
+    pub async fn keep_running(self) {
+        loop {
+            let fates = Fates::new(self.environment.chance.clone(), self.weather.clone());
+            let running = self.start(&fates).await;
+            tokio::select! {
+                biased;
+                () = self.weather.death.notified() => self.note("death".to_owned()),
+                escalation = running.failed() => self.note(format!("gave up: {escalation}")),
+            }
+            fates.die();
+            self.process.send_replace(None);
+            self.shards.iter().for_each(|shard| shard.lock().crash());
+            tokio::task::spawn_local(async move { running.stop(Duration::ZERO).await });
+            // Whoever died told of it; who gave up has nobody to tell.
+            let _ = futures_util::FutureExt::now_or_never(self.weather.death.notified());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn start(&self, fates: &Arc<Fates>) -> Arc<Running> {
+        let databases = self.shards.iter().zip(1..).map(|(tables, number)| {
+            let memory = Memory { tables: tables.clone(), fate: fates.clone() };
+            ShardDatabase::in_memory(ShardId(number), memory)
+        });
+        let adapters = Adapters {
+            map: ShardMap::dealt(self.config.shard.count),
+            databases: databases.collect(),
+            log: Some(Arc::new(MemoryLog { held: self.log.clone(), fate: fates.clone() })),
+            link: Link::default(),
+            psp: Arc::new(MemoryPsp { books: self.books.clone(), fate: fates.clone() }),
+            answers: Arc::new(MemoryCache { answers: Arc::default(), fate: fates.clone() }),
+            limits: Arc::new(NoLimits),
+            leases: None,
+        };
+        // A process has faults, clock and chance of the world, and dead letters and meters of its own.
+        let Environment { clock, chance, placement, .. } = self.environment.clone();
+        let environment = Environment::new(clock, chance, placement);
+        let (app, running) = grow(&environment, &self.config, Roles::all(), adapters).await.expect("the tree starts");
+        self.process.send_replace(Some(app));
+        running
+    }
+
+    /// No more faults.
+    pub fn clear_up(&self) {
+        self.weather.is_fair.store(true, Ordering::Relaxed);
+    }
+}
