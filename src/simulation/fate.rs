@@ -29,6 +29,11 @@ impl Fates {
         Arc::new(Self { chance, weather, is_dead: AtomicBool::new(false) })
     }
 
+    /// Whether the process lives, in bad weather.
+    pub fn may_strike(&self) -> bool {
+        !self.is_dead.load(Ordering::Relaxed) && !self.weather.is_fair.load(Ordering::Relaxed)
+    }
+
     pub fn die(&self) {
         if !self.is_dead.swap(true, Ordering::Relaxed) {
             self.weather.death.notify_one();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use crate::domain::psp::PspKey;
 use crate::infra::cache::{AnswerCache, CacheError, LimitStore, Take, Taken};
 use crate::infra::psp::{Operation, Psp, PspAnswer, PspError};
 use crate::infra::testing::{Fate, Fated, dead};
+use crate::runtime::Chance;
 
 /// What the PSP has done, by key.
 pub type Books = Arc<Mutex<BTreeMap<String, (Operation, PspAnswer)>>>;
@@ -19,6 +21,20 @@ pub type Books = Arc<Mutex<BTreeMap<String, (Operation, PspAnswer)>>>;
 pub struct MemoryPsp {
     pub books: Books,
     pub fate: Arc<dyn Fate>,
+    pub chance: Chance,
+}
+
+/// How long a request may be on its way: longer than anybody waits for it, and less than the resolver waits before its
+/// second question, after which a key that the PSP does not know counts as never sent.
+const WAY_MAX: Duration = Duration::from_millis(1_200);
+
+fn decide(books: &Books, operation: Operation) -> PspAnswer {
+    let mut books = books.lock();
+    let decided = match operation.money.minor % 10 {
+        7 => PspAnswer::Declined { reason: "card_declined".to_owned() },
+        _ => PspAnswer::Approved { reference: format!("psp_{}", books.len()), money: operation.money },
+    };
+    books.entry(operation.key.0.clone()).or_insert((operation, decided)).1.clone()
 }
 
 #[async_trait]
@@ -28,14 +44,14 @@ impl Psp for MemoryPsp {
         if fated == Fated::FailBefore {
             return Err(PspError::NotSent("fate".to_owned()));
         }
-        let answer = {
-            let mut books = self.books.lock();
-            let decided = match operation.money.minor % 10 {
-                7 => PspAnswer::Declined { reason: "card_declined".to_owned() },
-                _ => PspAnswer::Approved { reference: format!("psp_{}", books.len()), money: operation.money },
-            };
-            books.entry(operation.key.0.clone()).or_insert_with(|| (operation.clone(), decided)).1.clone()
-        };
+        // What is on its way arrives, also when nobody waits for it any more.
+        let way = if self.chance.permille(30) { self.chance.jitter(WAY_MAX) } else { Duration::ZERO };
+        let (books, operation) = (self.books.clone(), operation.clone());
+        let arrival = tokio::task::spawn_local(async move {
+            tokio::time::sleep(way).await;
+            decide(&books, operation)
+        });
+        let answer = arrival.await.map_err(|error| PspError::Unknown(error.to_string()))?;
         match fated {
             Fated::Well => Ok(answer),
             Fated::DieAfter => dead().await,
@@ -90,7 +106,7 @@ impl LimitStore for NoLimits {
     async fn take_many(&self, wants: &[Take]) -> Result<Vec<Taken>, CacheError> {
         let taken = |want: &Take| {
             let limit = want.per_minute.get();
-            Taken { allowed: true, limit, remaining: limit, reset: std::time::Duration::ZERO }
+            Taken { allowed: true, limit, remaining: limit, reset: Duration::ZERO }
         };
         Ok(wants.iter().map(taken).collect())
     }

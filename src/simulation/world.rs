@@ -18,7 +18,7 @@ use crate::infra::database::memory::{Memory, Tables};
 use crate::infra::event_log::link::Link;
 use crate::infra::event_log::memory::{Held, MemoryLog};
 use crate::node::simulated::{Adapters, grow};
-use crate::runtime::{Environment, Running};
+use crate::runtime::{Environment, Fault, Running};
 
 /// See the module. Clones share everything.
 #[derive(Clone)]
@@ -38,8 +38,8 @@ impl World {
     pub fn new(environment: Environment) -> Self {
         let mut config = Config::default();
         config.psp.timeout_ms = 1_000;
-        config.resolver.after_ms = 1_500;
-        config.resolver.ladder_ms = [200, 500, 1_000, 2_000, 3_000];
+        config.resolver.after_ms = 2_000;
+        config.resolver.ladder_ms = [500, 1_000, 1_000, 2_000, 3_000];
         config.requests.retry_base_ms = 100;
         config.requests.retry_cap_ms = 1_000;
         config.requests.grace_ms = 1_000;
@@ -116,7 +116,11 @@ impl World {
             databases: databases.collect(),
             log: Some(Arc::new(MemoryLog { held: self.log.clone(), fate: fates.clone() })),
             link: Link::default(),
-            psp: Arc::new(MemoryPsp { books: self.books.clone(), fate: fates.clone() }),
+            psp: Arc::new(MemoryPsp {
+                books: self.books.clone(),
+                fate: fates.clone(),
+                chance: self.environment.chance.clone(),
+            }),
             answers: Arc::new(MemoryCache { answers: Arc::default(), fate: fates.clone() }),
             limits: Arc::new(NoLimits),
             leases: None,
@@ -124,6 +128,8 @@ impl World {
         // A process has faults, clock and chance of the world, and dead letters and meters of its own.
         let Environment { clock, chance, placement, .. } = self.environment.clone();
         let environment = Environment::new(clock, chance, placement);
+        environment.faults.enable();
+        tokio::task::spawn_local(mischief(environment.clone(), fates.clone()));
         let (app, running) = grow(&environment, &self.config, Roles::all(), adapters).await.expect("the tree starts");
         self.process.send_replace(Some(app));
         running
@@ -134,3 +140,30 @@ impl World {
         self.weather.is_fair.store(true, Ordering::Relaxed);
     }
 }
+
+/// Has actors of a process panic, lose what they hold, or be slow, as long as it lives and the weather is bad.
+async fn mischief(environment: Environment, fates: Arc<Fates>) {
+    let Environment { chance, faults, .. } = environment;
+    while fates.may_strike() {
+        tokio::time::sleep(chance.jitter(Duration::from_secs(2))).await;
+        let place = usize::try_from(chance.below(ACTORS.len() as u64)).unwrap_or_default();
+        let fault = match chance.below(4) {
+            0 | 1 => Fault::Panic,
+            2 => Fault::Drop,
+            _ => Fault::Delay(chance.jitter(Duration::from_secs(1))),
+        };
+        // A process on its way up or down has no such actor.
+        let _ = faults.inject(ACTORS[place], None, fault, 1);
+    }
+}
+
+const ACTORS: [&str; 8] = [
+    "shard_writer",
+    "outbox_publisher",
+    "settlement",
+    "refund",
+    "ledger_writer",
+    "resolver",
+    "settlement_retrier",
+    "refund_retrier",
+];

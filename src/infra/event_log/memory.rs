@@ -16,6 +16,8 @@ use crate::infra::testing::{Fate, Fated, dead};
 #[derive(Debug, Default)]
 pub struct Held {
     pub records: BTreeMap<(String, u32), Vec<Record>>,
+    /// Key and id of every record, in the order in which they were appended, over all topics.
+    pub appended: Vec<(String, String)>,
     pub committed: BTreeMap<(String, String, u32), i64>,
 }
 
@@ -42,6 +44,7 @@ impl EventLog for MemoryLog {
             for record in records {
                 let partitions = topics().find(|(topic, _)| *topic == record.topic).map_or(1, |(_, count)| count);
                 let place = (record.topic.to_owned(), partition_of(&record.key, partitions));
+                held.appended.push((record.key.clone(), record.id.clone()));
                 held.records.entry(place).or_default().push(record);
             }
         }
