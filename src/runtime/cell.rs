@@ -18,8 +18,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::events::{Exit, Order, Report, Stop};
 use super::faults::{Fault, FaultPoint};
 use super::mailbox::{Envelope, Lease, Mailbox, Taken};
+use super::message::Identity;
 use super::pulse::Witness;
-use super::{Actor, Context, Failure, Message, Options, Wake};
+use super::{Actor, Context, Failure, Options, Wake};
 
 /// Builds a fresh actor, on the actor's own thread.
 pub(super) type Factory<A> = Arc<Mutex<Box<dyn Fn() -> A + Send>>>;
@@ -198,7 +199,7 @@ impl<A: Actor> Life<A> {
         let count = batch.len();
         self.context.pulse.begin();
         let messages = self.context.pulse.take_in_hand(batch);
-        let alone = if count == 1 { messages[0].key() } else { None };
+        let alone = if count == 1 { Identity::of(&messages[0]) } else { None };
         if self.suffer().await {
             actor.handle(messages, &self.context).await?;
             self.mailbox.meter.handled(count, self.now().saturating_duration_since(begun));

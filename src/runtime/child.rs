@@ -9,6 +9,7 @@ use super::cell::{Factory, Life, attend, incarnate};
 use super::events::{Order, Report};
 use super::faults::FaultPoint;
 use super::mailbox::Mailbox;
+use super::message::Identity;
 use super::meter::Meter;
 use super::placement::Seat;
 use super::pulse::Pulse;
@@ -93,14 +94,16 @@ impl<A: Actor> ActorChild for Supervised<A> {
     fn bury(&self, pulse: &Pulse, cause: &str, counts: bool) {
         let hand = pulse.let_go();
         let in_hand = hand.len();
-        // A key that was in hand more than once has died once.
+        let now = self.environment.clock.instant();
+        // What was in hand more than once has died once.
         let mut records = HashMap::new();
         for message in hand {
             if message.asked.as_ref().is_some_and(|asked| asked.is_answered()) {
                 continue;
             }
-            let (deaths, quarantined) = match message.key {
-                Some(key) if counts => *records.entry(key).or_insert_with(|| self.mailbox.record_death(key)),
+            let whose = message.key.map(|key| Identity { kind: message.kind, key });
+            let (deaths, quarantined) = match whose {
+                Some(whose) if counts => *records.entry(whose).or_insert_with(|| self.mailbox.record_death(whose, now)),
                 _ => (0, false),
             };
             if let Some(asked) = &message.asked {

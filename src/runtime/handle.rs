@@ -68,9 +68,4 @@ impl<A: Actor> Handle<A> {
     pub fn snapshot(&self) -> ActorSnapshot {
         self.mailbox.meter.snapshot()
     }
-
-    /// Lifts the quarantine of a key; returns whether there was anything to lift.
-    pub fn pardon(&self, key: u128) -> bool {
-        self.mailbox.acquit(key)
-    }
 }

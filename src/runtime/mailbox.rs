@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::message::Identity;
 use super::meter::Meter;
 use super::quarantine::{Quarantine, Standing};
 use super::reply::Asked;
@@ -94,7 +95,7 @@ impl<M: Message> Mailbox<M> {
             let mut inner = self.inner.lock();
             if !inner.is_open {
                 Err((envelope, TellError::Stopped))
-            } else if inner.standing(&envelope.message) == Standing::Convicted {
+            } else if inner.standing(&envelope.message, envelope.queued_at) == Standing::Convicted {
                 Err((envelope, TellError::Quarantined))
             } else {
                 if inner.queue.len() >= self.capacity {
@@ -148,7 +149,7 @@ impl<M: Message> Mailbox<M> {
                     refused.push((envelope, AskError::DeadlineExceeded));
                     continue;
                 }
-                match inner.standing(&envelope.message) {
+                match inner.standing(&envelope.message, now) {
                     Standing::Clean => batch.push(envelope),
                     Standing::Convicted => refused.push((envelope, AskError::Quarantined)),
                     Standing::Suspect if batch.is_empty() => {
@@ -187,16 +188,19 @@ impl<M: Message> Mailbox<M> {
         self.inner.lock().lease.generation == lease.generation
     }
 
-    pub(super) fn record_death(&self, key: u128) -> (u32, bool) {
+    /// How many deaths there are now, and whether the message is quarantined from here on.
+    pub(super) fn record_death(&self, whose: Identity, now: Instant) -> (u32, bool) {
         let mut inner = self.inner.lock();
-        let deaths = inner.quarantine.record_death(key);
-        (deaths, inner.quarantine.standing(key) == Standing::Convicted)
+        let deaths = inner.quarantine.record_death(whose, now);
+        (deaths, inner.quarantine.standing(whose, now) == Standing::Convicted)
     }
 
-    /// Lifts what is held against a key; returns whether there was anything.
-    pub(super) fn acquit(&self, key: u128) -> bool {
+    /// Forgets what is held against a message.
+    pub(super) fn acquit(&self, whose: Identity) {
         let mut inner = self.inner.lock();
-        !inner.quarantine.is_empty() && inner.quarantine.acquit(key)
+        if !inner.quarantine.is_empty() {
+            inner.quarantine.acquit(whose);
+        }
     }
 
     pub(super) fn nudge(&self) {
@@ -242,11 +246,11 @@ impl<M: Message> Mailbox<M> {
 }
 
 impl<M: Message> Inner<M> {
-    fn standing(&self, message: &M) -> Standing {
+    fn standing(&self, message: &M, now: Instant) -> Standing {
         if self.quarantine.is_empty() {
             return Standing::Clean;
         }
-        message.key().map_or(Standing::Clean, |key| self.quarantine.standing(key))
+        Identity::of(message).map_or(Standing::Clean, |whose| self.quarantine.standing(whose, now))
     }
 }
 
@@ -323,16 +327,17 @@ mod tests {
     fn suspects_come_alone_and_convicts_not_at_all() {
         let mailbox = mailbox(8);
         let lease = mailbox.advance();
+        let item = |key| Identity { kind: "item", key };
         (1..=4).for_each(|key| mailbox.push(told(key)).unwrap());
-        assert_eq!(mailbox.record_death(2), (1, false));
-        assert_eq!(mailbox.record_death(4), (1, false));
-        assert_eq!(mailbox.record_death(4), (2, true));
+        assert_eq!(mailbox.record_death(item(2), Instant::now()), (1, false));
+        assert_eq!(mailbox.record_death(item(4), Instant::now()), (1, false));
+        assert_eq!(mailbox.record_death(item(4), Instant::now()), (2, true));
         assert_eq!(keys(mailbox.take(&lease, 8, Instant::now())), [1]);
         assert_eq!(keys(mailbox.take(&lease, 8, Instant::now())), [2]);
         assert_eq!(keys(mailbox.take(&lease, 8, Instant::now())), [3]);
         assert!(matches!(mailbox.take(&lease, 8, Instant::now()), Taken::Empty));
         assert_eq!(mailbox.push(told(4)), Err(TellError::Quarantined));
-        assert!(mailbox.acquit(4));
+        mailbox.acquit(item(4));
         mailbox.push(told(4)).unwrap();
     }
 

@@ -5,8 +5,8 @@ pub trait Message: Send + 'static {
     /// A short, constant name of the variant, for dead letters and logs (`"create_payment"`).
     fn kind(&self) -> &'static str;
 
-    /// The identity of the work, the same at every redelivery. Deaths are counted by it (see [`super::DeadLetter`]);
-    /// a message without a key is never quarantined.
+    /// Among messages of its kind the identity of the work, the same at every redelivery. Deaths are counted by kind
+    /// and key (see [`super::DeadLetter`]); a message without a key is never quarantined.
     fn key(&self) -> Option<u128> {
         None
     }
@@ -14,6 +14,19 @@ pub trait Message: Send + 'static {
     /// The W3C trace id of the request that caused the message.
     fn trace_id(&self) -> Option<u128> {
         None
+    }
+}
+
+/// Which messages are one and the same: what is held against an `attempt` must not keep out the `bury` of its failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) kind: &'static str,
+    pub(super) key: u128,
+}
+
+impl Identity {
+    pub(super) fn of(message: &impl Message) -> Option<Self> {
+        message.key().map(|key| Self { kind: message.kind(), key })
     }
 }
 

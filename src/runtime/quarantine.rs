@@ -1,17 +1,27 @@
-//! Which messages have killed their actor, by key.
+//! Which messages have killed their actor.
 //!
-//! A key that was in hand when the actor died is a *suspect*, though a neighbour in its batch may have been the cause:
-//! it is handled alone when it comes again. If it survives that it is acquitted; if it dies again it is *convicted*,
-//! and since the second death is always alone, no neighbour is convicted in its place.
+//! A message that was in hand when the actor died is a *suspect*, though a neighbour in its batch may have been the
+//! cause: it is handled alone when it comes again. If it survives that it is acquitted; if it dies again it is
+//! *convicted*, and since the second death is always alone, no neighbour is convicted in its place. A conviction has a
+//! term, after which the message is a suspect once more: what died of something that has passed must not be refused
+//! for as long as the process lives.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
-/// Deaths after which a key is refused.
+use tokio::time::Instant;
+
+use super::message::Identity;
+
+/// Deaths after which a message is refused.
 const DEATHS_TO_CONVICT: u32 = 2;
-/// Keys remembered; beyond them the oldest is forgotten.
-const KEYS_MAX: usize = 4_096;
+/// The term of a first conviction; each further death doubles it.
+const TERM: Duration = Duration::from_secs(60);
+const TERM_MAX: Duration = Duration::from_secs(3_600);
+/// Messages remembered; beyond them the oldest is forgotten.
+const MEMORY_MAX: usize = 4_096;
 
-/// What is held against a key.
+/// What is held against a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Clean,
@@ -21,55 +31,63 @@ pub(super) enum Standing {
 
 #[derive(Debug)]
 pub(super) struct Quarantine {
-    deaths: HashMap<u128, u32>,
-    /// The keys of `deaths`, oldest first.
-    order: VecDeque<u128>,
-    keys_max: usize,
+    records: HashMap<Identity, Record>,
+    /// Who is in `records`, oldest first.
+    order: VecDeque<Identity>,
+    memory_max: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    deaths: u32,
+    last: Instant,
+}
+
+impl Record {
+    fn standing(self, now: Instant) -> Standing {
+        let Some(again) = self.deaths.checked_sub(DEATHS_TO_CONVICT) else { return Standing::Suspect };
+        let term = TERM.saturating_mul(2_u32.saturating_pow(again)).min(TERM_MAX);
+        if now.saturating_duration_since(self.last) < term { Standing::Convicted } else { Standing::Suspect }
+    }
 }
 
 impl Default for Quarantine {
     fn default() -> Self {
-        Self { deaths: HashMap::new(), order: VecDeque::new(), keys_max: KEYS_MAX }
+        Self { records: HashMap::new(), order: VecDeque::new(), memory_max: MEMORY_MAX }
     }
 }
 
 impl Quarantine {
-    /// Whether nothing is held against any key: the usual case, and a cheap one.
+    /// Whether nothing is held against any message: the usual case, and a cheap one.
     pub(super) fn is_empty(&self) -> bool {
-        self.deaths.is_empty()
+        self.records.is_empty()
     }
 
-    pub(super) fn standing(&self, key: u128) -> Standing {
-        match self.deaths.get(&key) {
-            None => Standing::Clean,
-            Some(&deaths) if deaths < DEATHS_TO_CONVICT => Standing::Suspect,
-            Some(_) => Standing::Convicted,
-        }
+    pub(super) fn standing(&self, whose: Identity, now: Instant) -> Standing {
+        self.records.get(&whose).map_or(Standing::Clean, |record| record.standing(now))
     }
 
     /// Counts a death and returns how many there are now.
-    pub(super) fn record_death(&mut self, key: u128) -> u32 {
-        if let Some(deaths) = self.deaths.get_mut(&key) {
-            *deaths = deaths.saturating_add(1);
-            return *deaths;
+    pub(super) fn record_death(&mut self, whose: Identity, now: Instant) -> u32 {
+        if let Some(record) = self.records.get_mut(&whose) {
+            *record = Record { deaths: record.deaths.saturating_add(1), last: now };
+            return record.deaths;
         }
-        if self.order.len() >= self.keys_max
+        if self.order.len() >= self.memory_max
             && let Some(oldest) = self.order.pop_front()
         {
-            self.deaths.remove(&oldest);
+            self.records.remove(&oldest);
         }
-        self.deaths.insert(key, 1);
-        self.order.push_back(key);
+        self.records.insert(whose, Record { deaths: 1, last: now });
+        self.order.push_back(whose);
         1
     }
 
-    /// Forgets what is held against a key; returns whether there was anything.
-    pub(super) fn acquit(&mut self, key: u128) -> bool {
-        let was_held = self.deaths.remove(&key).is_some();
-        if was_held {
-            self.order.retain(|held| *held != key);
+    /// Forgets what is held against a message.
+    pub(super) fn acquit(&mut self, whose: Identity) {
+        if self.records.remove(&whose).is_some() {
+            self.order.retain(|held| *held != whose);
         }
-        was_held
     }
 }
 
@@ -77,36 +95,57 @@ impl Quarantine {
 mod tests {
     use super::*;
 
+    fn message(key: u128) -> Identity {
+        Identity { kind: "note", key }
+    }
+
     #[test]
     fn the_second_death_convicts() {
-        let mut quarantine = Quarantine::default();
+        let (mut quarantine, now) = (Quarantine::default(), Instant::now());
         assert!(quarantine.is_empty());
-        assert_eq!(quarantine.standing(1), Standing::Clean);
-        assert_eq!(quarantine.record_death(1), 1);
-        assert_eq!(quarantine.standing(1), Standing::Suspect);
-        assert_eq!(quarantine.record_death(1), 2);
-        assert_eq!(quarantine.standing(1), Standing::Convicted);
-        assert_eq!(quarantine.standing(2), Standing::Clean);
+        assert_eq!(quarantine.standing(message(1), now), Standing::Clean);
+        assert_eq!(quarantine.record_death(message(1), now), 1);
+        assert_eq!(quarantine.standing(message(1), now), Standing::Suspect);
+        assert_eq!(quarantine.record_death(message(1), now), 2);
+        assert_eq!(quarantine.standing(message(1), now), Standing::Convicted);
+        assert_eq!(quarantine.standing(message(2), now), Standing::Clean);
+        assert_eq!(quarantine.standing(Identity { kind: "bury", key: 1 }, now), Standing::Clean);
+    }
+
+    #[test]
+    fn a_term_ends_and_each_further_death_doubles_the_next() {
+        let (mut quarantine, start) = (Quarantine::default(), Instant::now());
+        quarantine.record_death(message(1), start);
+        let mut now = start;
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            quarantine.record_death(message(1), now);
+            let term = Duration::from_secs(60 * minutes);
+            assert_eq!(quarantine.standing(message(1), now + term - Duration::from_nanos(1)), Standing::Convicted);
+            now += term;
+            assert_eq!(quarantine.standing(message(1), now), Standing::Suspect, "after {minutes} min");
+        }
+        (0..100).for_each(|_| _ = quarantine.record_death(message(1), now));
+        assert_eq!(quarantine.standing(message(1), now + TERM_MAX), Standing::Suspect);
     }
 
     #[test]
     fn a_survivor_is_acquitted() {
-        let mut quarantine = Quarantine::default();
-        quarantine.record_death(1);
-        assert!(quarantine.acquit(1));
-        assert!(!quarantine.acquit(1));
-        assert!(quarantine.is_empty());
-        assert_eq!(quarantine.record_death(1), 1);
+        let (mut quarantine, now) = (Quarantine::default(), Instant::now());
+        quarantine.record_death(message(1), now);
+        quarantine.acquit(message(1));
+        quarantine.acquit(message(1));
+        assert!(quarantine.is_empty() && quarantine.order.is_empty());
+        assert_eq!(quarantine.record_death(message(1), now), 1);
     }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_is_forgotten() {
-        let mut quarantine = Quarantine { keys_max: 2, ..Quarantine::default() };
+        let (mut quarantine, now) = (Quarantine { memory_max: 2, ..Quarantine::default() }, Instant::now());
         for key in 1..=3 {
-            quarantine.record_death(key);
+            quarantine.record_death(message(key), now);
         }
-        assert_eq!(quarantine.standing(1), Standing::Clean);
-        assert_eq!(quarantine.standing(3), Standing::Suspect);
-        assert_eq!((quarantine.deaths.len(), quarantine.order.len()), (2, 2));
+        assert_eq!(quarantine.standing(message(1), now), Standing::Clean);
+        assert_eq!(quarantine.standing(message(3), now), Standing::Suspect);
+        assert_eq!((quarantine.records.len(), quarantine.order.len()), (2, 2));
     }
 }

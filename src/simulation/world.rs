@@ -44,7 +44,8 @@ impl World {
         config.requests.retry_cap_ms = 1_000;
         config.requests.grace_ms = 1_000;
         config.breaker.open_ms = 500;
-        config.dead_letters.redrive_every_ms = 2_000;
+        // Not at its end before the term of what is quarantined is.
+        config.dead_letters.redrive_every_ms = 10_000;
         // Fewer looks at nothing: half of a seed's time would go there.
         config.outbox.poll_ms = 200;
         Self {

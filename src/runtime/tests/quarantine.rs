@@ -17,11 +17,13 @@ async fn a_message_that_killed_twice_is_refused_and_others_are_not() {
         assert_eq!(clerk.ask(poison(7)).await, Err(AskError::Interrupted));
         until(|| letters.recent().len() == 2).await;
         assert_eq!(clerk.ask(poison(7)).await, Err(AskError::Quarantined));
-        assert_eq!(clerk.tell(Job::Note(7, None)), Err(TellError::Quarantined));
+        assert_eq!(clerk.tell(Job::Panic(7, None)), Err(TellError::Quarantined));
         assert_eq!(clerk.ask(note(8)).await, Ok(3));
-        assert_eq!(told.lines(), ["Some(7) died 1 times, false", "Some(7) died 2 times, true"]);
-        assert!(clerk.pardon(7));
-        assert_eq!(clerk.ask(note(7)).await, Ok(3));
+        assert_eq!(clerk.ask(note(7)).await, Ok(3), "of another kind it is another message");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(clerk.ask(poison(7)).await, Err(AskError::Interrupted), "its term is over");
+        assert_eq!(clerk.ask(poison(7)).await, Err(AskError::Quarantined));
+        assert_eq!(told.lines(), [1, 2, 3].map(|deaths| format!("Some(7) died {deaths} times, {}", deaths > 1)));
     })
     .await;
 }
