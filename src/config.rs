@@ -29,9 +29,7 @@ impl Config {
         let figment = named.fold(Figment::from(Serialized::defaults(Self::default())), |figment, (key, value)| {
             figment.merge(Serialized::default(&key, value))
         });
-        let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
-        check::check(&config)?;
-        Ok(config)
+        Self::checked(&figment)
     }
 
     /// The configuration of `file` and the environment over the defaults.
@@ -43,10 +41,17 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(path));
         }
-        let config: Self = figment
-            .merge(Env::prefixed("RIALTO__").split("__"))
-            .extract()
-            .map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
+        Self::checked(&figment.merge(Env::prefixed("RIALTO__").split("__")))
+    }
+
+    /// The configuration of a TOML text over the defaults.
+    #[cfg(any(test, fuzzing))]
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        Self::checked(&Figment::from(Serialized::defaults(Self::default())).merge(Toml::string(text)))
+    }
+
+    fn checked(figment: &Figment) -> Result<Self, ConfigError> {
+        let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
         check::check(&config)?;
         Ok(config)
     }
@@ -56,13 +61,6 @@ impl Config {
 mod tests {
     use super::*;
     use crate::domain::policy::Policy;
-
-    fn from_toml(text: &str) -> Result<Config, ConfigError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("rialto.toml");
-        std::fs::write(&path, text).unwrap();
-        Config::load(Some(&path))
-    }
 
     #[test]
     fn the_defaults_are_allowed_and_are_the_domains() {
@@ -89,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_file_changes_what_it_names() {
-        let config = from_toml("[shard]\nmax_batch = 7\n").unwrap();
+        let config = Config::from_toml("[shard]\nmax_batch = 7\n").unwrap();
         assert_eq!(config.shard.max_batch, 7);
         assert_eq!(config.http, Http::default());
     }
@@ -97,7 +95,7 @@ mod tests {
     #[test]
     fn addresses_are_not_shown() {
         for text in ["[shard]\ncount = 1\ndatabases = [\"//u:secret@h\"]\n", "[redis]\nurl = \"//:secret@h\"\n"] {
-            let said = from_toml(text).unwrap_err().to_string();
+            let said = Config::from_toml(text).unwrap_err().to_string();
             assert!(!said.contains("secret"), "{said}");
         }
     }
@@ -119,7 +117,7 @@ mod tests {
             ("[faults]\nevent_log_stop = \"true\"\n", vec!["faults.event_log_stop", "faults.event_log_start"]),
             ("nonsense", vec!["configuration"]),
         ] {
-            let said = from_toml(text).unwrap_err().to_string();
+            let said = Config::from_toml(text).unwrap_err().to_string();
             for name in names {
                 assert!(said.contains(name), "{text:?}: {said}");
             }

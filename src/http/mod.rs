@@ -5,6 +5,8 @@ mod body;
 mod dead_letters;
 mod exercise;
 mod explain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod openapi;
 mod payments;

@@ -10,7 +10,7 @@ const FILE_LINES_MAX: usize = 600;
 /// and may be read by it, because an adapter is built from its settings; nothing goes the other way.
 const FLOORS: [&[&str]; 8] = [
     &["main"],
-    &["cli", "simulation"],
+    &["cli", "fuzzing", "simulation"],
     &["node"],
     &["http"],
     &["flows"],
