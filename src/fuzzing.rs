@@ -31,7 +31,7 @@ pub fn money(data: &[u8]) {
 /// A whole body: what is taken is JSON, and says what was read from it.
 pub fn body(data: &[u8]) {
     let Some(request) = authorized(data, AMOUNT_MAX) else { return };
-    let said: Value = serde_json::from_slice(data).expect("what is taken is JSON");
+    let said = serde_json::from_slice::<Value>(data).unwrap_or_default();
     assert_eq!(said["amount"], request.money.minor);
     assert_eq!(said["currency"], request.money.currency.code());
     assert_eq!(said["merchantId"], request.merchant_id);
@@ -65,7 +65,7 @@ pub fn ids(data: &[u8]) {
 /// An event's payload: what is read is written and read again as the same, and books only what is above zero.
 pub fn event(data: &[u8]) {
     let Ok(event) = serde_json::from_slice::<EventData>(data) else { return };
-    let written = serde_json::to_string(&event).expect("an event has a JSON form");
+    let written = serde_json::to_string(&event).unwrap_or_default();
     assert_eq!(serde_json::from_str::<EventData>(&written).ok().as_ref(), Some(&event));
     let (id, at) = (EventId::from_stored(event.payment_id.get()), Timestamp(0));
     for topic in Topic::ALL {

@@ -82,12 +82,14 @@ pub async fn inject_fault(request: HttpRequest, payload: Payload, app: Data<App>
         }
         let bytes = read_body(&request, payload).await?;
         let order: FaultOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        if !faults.knows(&order.actor, order.shard) {
+            return Err(Code::NotFound.into());
+        }
+        // Before the fault, which the note's own way through a shard writer would use up.
+        let detail = format!("{:?} {} times on shard {:?}", order.fault, order.times, order.shard);
+        app.operations().note("fault.inject", &order.actor, detail, &operator(&request), &call(&request)).await;
         match faults.inject(&order.actor, order.shard, order.fault, order.times) {
-            Ok(actors) => {
-                let detail = format!("{:?} {} times on {actors} actors", order.fault, order.times);
-                app.operations().note("fault.inject", &order.actor, detail, &operator(&request), &call(&request)).await;
-                Ok(json!({ "actors": actors }))
-            }
+            Ok(actors) => Ok(json!({ "actors": actors })),
             Err(FaultError::Disabled) => Err(Code::FaultsDisabled.into()),
             Err(FaultError::NoSuchActor) => Err(Code::NotFound.into()),
         }

@@ -49,6 +49,12 @@ struct Target {
     point: Arc<FaultPoint>,
 }
 
+impl Target {
+    fn is(&self, actor: &str, shard: Option<u32>) -> bool {
+        self.actor == actor && (shard.is_none() || self.shard == shard)
+    }
+}
+
 impl Faults {
     /// Allows faults from now on. To be called once, where the configuration says so.
     pub fn enable(&self) {
@@ -67,13 +73,18 @@ impl Faults {
             return Err(FaultError::Disabled);
         }
         let points = self.0.points.lock();
-        let matching = points.iter().filter(|t| t.actor == actor && (shard.is_none() || t.shard == shard));
+        let matching = points.iter().filter(|target| target.is(actor, shard));
         let matched = matching.map(|target| target.point.arm(fault, times)).count();
         if matched == 0 {
             return Err(FaultError::NoSuchActor);
         }
         tracing::warn!(actor.name = actor, shard.id = shard, ?fault, times, "fault armed");
         Ok(matched)
+    }
+
+    /// Whether there are actors of this name (and shard).
+    pub fn knows(&self, actor: &str, shard: Option<u32>) -> bool {
+        self.0.points.lock().iter().any(|target| target.is(actor, shard))
     }
 
     /// Disarms everything. A turn that hangs already is not helped by it.
