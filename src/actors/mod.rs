@@ -1,5 +1,6 @@
 //! The actors: one concern, one file. They decide nothing about money; they bring commands to where `domain` decides.
 
+pub mod admission;
 pub mod breaker;
 mod burial;
 pub mod event_worker;

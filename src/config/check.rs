@@ -26,6 +26,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     range("shard.count", u64::from(config.shard.count.get()), 1, 1_024)?;
     range("shard.max_batch", config.shard.max_batch as u64, 1, 1_000)?;
     range("shard.mailbox_capacity", config.shard.mailbox_capacity as u64, 1, 1_000_000)?;
+    range("shard.shed_above", config.shard.shed_above, 1, 1_000_000)?;
+    range("shard.shed_target_ms", config.shard.shed_target_ms, 1, MINUTE_MS)?;
     range("shard.ask_deadline_ms", config.shard.ask_deadline_ms, 10, MINUTE_MS)?;
     range("payment.capture_window_ms", config.payment.capture_window_ms, 1, 366 * DAY_MS)?;
     if config.payment.amount_max < 1 {

@@ -70,6 +70,11 @@ pub struct Shard {
     pub max_batch: usize,
     /// Commands that wait for a shard at most; beyond it callers get 503.
     pub mailbox_capacity: usize,
+    /// Commands that wait for one shard beyond which the node is overloaded: until that is over, new work gets 503 at once
+    /// if it would wait for its shard for more than `shed_target_ms`.
+    pub shed_above: u64,
+    /// How long what waits for a shard of an overloaded node may take.
+    pub shed_target_ms: u64,
     /// How long a caller waits for a shard's answer.
     pub ask_deadline_ms: u64,
 }
@@ -268,7 +273,15 @@ impl Default for Http {
 
 impl Default for Shard {
     fn default() -> Self {
-        Self { count: count(2), databases: Vec::new(), max_batch: 400, mailbox_capacity: 4_096, ask_deadline_ms: 5_000 }
+        Self {
+            count: count(2),
+            databases: Vec::new(),
+            max_batch: 400,
+            mailbox_capacity: 4_096,
+            shed_above: 256,
+            shed_target_ms: 5,
+            ask_deadline_ms: 5_000,
+        }
     }
 }
 

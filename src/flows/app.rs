@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{FlowError, Operations, Quota};
+use crate::actors::admission::Admission;
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
 use crate::actors::rate_limiter::{RateLimiter, TakeOne, limited};
@@ -31,6 +32,8 @@ pub struct Parts {
     /// Makes the payments' ids, for all threads.
     pub ids: Mutex<IdGenerator>,
     pub shards: Shards,
+    /// The shards' doors for new work.
+    pub admission: Admission,
     pub limiter: Handle<RateLimiter>,
     pub cache: Handle<IdempotencyCache>,
     pub psp: GuardedPsp,

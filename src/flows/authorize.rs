@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::idempotency::fresh;
 use super::{Answer, App, Call, FlowError, Performed};
+use crate::actors::admission::Admitted;
 use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shard;
 use crate::domain::command::{AuthorizeOrder, Conclusion, Release};
@@ -31,6 +32,10 @@ const CONCLUDE_RETRIES: u32 = 3;
 
 impl App {
     pub async fn authorize(&self, request: AuthorizeRequest, call: &Call) -> Performed {
+        let admitted = match self.admission.admit(Bucket::of_merchant(&request.merchant_id)) {
+            Ok(admitted) => admitted,
+            Err(overloaded) => return Performed::refused(overloaded.into()),
+        };
         let scope = Scope::new(&request.merchant_id, Keyed::Authorize, None, &request.key);
         let key_use =
             KeyUse { scope, fingerprint: request.fingerprint, key: request.key.clone(), operation: Keyed::Authorize };
@@ -45,15 +50,20 @@ impl App {
             (Ok(()), Some(answer), _) => answer,
             // An open breaker refuses before anything is written.
             (Ok(()), None, Err(open)) => Err(open.into()),
-            (Ok(()), None, Ok(())) => self.execute(request, key_use, call).await,
+            (Ok(()), None, Ok(())) => self.execute(admitted, request, key_use, call).await,
         };
         Performed { quota, result }
     }
 
     /// The first call under a key, unless the database knows another.
-    async fn execute(&self, request: AuthorizeRequest, key_use: KeyUse, call: &Call) -> Result<Answer, FlowError> {
+    async fn execute(
+        &self,
+        admitted: Admitted<'_>,
+        request: AuthorizeRequest,
+        key_use: KeyUse,
+        call: &Call,
+    ) -> Result<Answer, FlowError> {
         let KeyUse { scope, fingerprint, .. } = key_use;
-        let shard = self.shards.of(Bucket::of_merchant(&request.merchant_id));
         let payment_id = self.new_payment_id(&request.merchant_id);
         let operation = Operation {
             key: PspKey::authorize(payment_id),
@@ -72,6 +82,7 @@ impl App {
             key_use,
             trace: call.trace,
         };
+        let shard = admitted.arrive();
         // Dying after this leaves an intent, which the resolver finds and settles by asking the PSP.
         if let ControlFlow::Break(answer) = fresh(shard.write(order).await?) {
             if let Ok(answer) = &answer {

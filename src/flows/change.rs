@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::idempotency::fresh;
 use super::{Answer, App, Call, FlowError, Performed};
+use crate::actors::admission::Admitted;
 use crate::domain::PaymentId;
 use crate::domain::command::{Change, ChangeOrder};
 use crate::domain::idempotency::{Fingerprint, KeyUse, Scope};
@@ -20,6 +21,10 @@ pub struct ChangeRequest {
 
 impl App {
     pub async fn change(&self, request: ChangeRequest, call: &Call) -> Performed {
+        let admitted = match self.admission.admit(request.payment_id.bucket()) {
+            Ok(admitted) => admitted,
+            Err(overloaded) => return Performed::refused(overloaded.into()),
+        };
         let operation = request.change.operation();
         let key_use = request.key.as_ref().map(|key| KeyUse {
             scope: Scope::new(&request.merchant_id, operation, Some(request.payment_id), key),
@@ -37,13 +42,14 @@ impl App {
         let result = match (allowed, cached) {
             (Err(refused), _) => Err(refused),
             (Ok(()), Some(answer)) => answer,
-            (Ok(()), None) => self.execute_change(request, key_use, call).await,
+            (Ok(()), None) => self.execute_change(admitted, request, key_use, call).await,
         };
         Performed { quota, result }
     }
 
     async fn execute_change(
         &self,
+        admitted: Admitted<'_>,
         request: ChangeRequest,
         key_use: Option<KeyUse>,
         call: &Call,
@@ -59,7 +65,7 @@ impl App {
             trace: call.trace,
         };
         // Dying before this is committed changes nothing; after it, the workers go on and a repeated call is answered.
-        let claimed = self.shards.of(payment_id.bucket()).write(order).await?;
+        let claimed = admitted.arrive().write(order).await?;
         let answer = match fresh(claimed) {
             ControlFlow::Continue(recorded) => Ok(Answer { recorded, replayed: false }),
             ControlFlow::Break(answer) => answer,

@@ -55,6 +55,13 @@ pub struct Performed {
     pub result: Result<Answer, FlowError>,
 }
 
+impl Performed {
+    /// Refused before anything was asked.
+    pub(crate) fn refused(error: FlowError) -> Self {
+        Self { quota: None, result: Err(error) }
+    }
+}
+
 /// An answer, fresh or repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

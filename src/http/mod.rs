@@ -8,6 +8,7 @@ mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
+mod lag;
 mod openapi;
 mod payments;
 mod problem;
@@ -23,6 +24,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, Route};
 
 use crate::flows::App;
+use lag::Lag;
 use payments::BodyMax;
 use problem::{Code, Problem};
 use request::{HttpMeter, around, refuse};
@@ -60,6 +62,7 @@ pub fn serve(
             .app_data(registry.clone())
             .app_data(meter.clone())
             .app_data(body_max.clone())
+            .app_data(Data::new(Lag::of_this_thread()))
             .wrap(from_fn(around))
             .configure(|config| routes(config, takes_payments))
             .default_service(web::to(not_found))

@@ -1,6 +1,7 @@
 //! `/payments`: authorize, capture, void, refund, look up and list.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Path, Payload};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::body::{self, Operation};
+use super::lag::{LATE, Lag, SOON};
 use super::openapi::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
 use super::problem::{Code, Problem};
 use super::query;
@@ -60,6 +62,7 @@ pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>) -
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
+        let_in(&request, &app)?;
         body::authorize(&bytes, key.as_deref(), app.amount_max())
     };
     match read.await {
@@ -123,6 +126,7 @@ async fn change(
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
+        let_in(&request, &app)?;
         body::change(operation, payment_id(&id)?, &bytes, key.as_deref(), app.amount_max())
     };
     let limit = match operation {
@@ -231,6 +235,16 @@ fn header_key(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem> {
     body::header_key(request.headers().get_all("idempotency-key").map(|value| value.as_bytes()))
 }
 
+/// Refuses new work while this thread is late. Not before the body is read: the connection could not be used again.
+fn let_in(request: &HttpRequest, app: &App) -> Result<(), Problem> {
+    let lag = request.app_data::<Data<Lag>>().map_or(Duration::ZERO, |lag| lag.now());
+    if app.admission.lets_in(lag > LATE, lag <= SOON) {
+        Ok(())
+    } else {
+        Err(Problem::from(Code::Overloaded).retry_after(Duration::from_secs(1)))
+    }
+}
+
 /// Reads a JSON body: its type and announced length are looked at before anything is read.
 pub async fn read_body(request: &HttpRequest, payload: Payload) -> Result<Bytes, Problem> {
     if !is_json(request) {
@@ -304,7 +318,7 @@ fn recorded(recorded: &Recorded) -> HttpResponse {
             .with("payment", shown_payment(payment)),
         Outcome::NotSent { payment } => Problem::from(Code::PspUnavailable)
             .detail("Nothing was sent to the payment provider; another key may be tried.")
-            .retry_after(std::time::Duration::from_secs(1))
+            .retry_after(Duration::from_secs(1))
             .with("payment", shown_payment(payment)),
         Outcome::Refused { refusal } => Problem::from(refusal),
     };

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::adapters::Adapters;
 use super::tenures::Tenures;
+use crate::actors::admission::{self, Admission};
 use crate::actors::breaker::{self, Breaker};
 use crate::actors::event_worker::EventWorker;
 use crate::actors::guarded_psp::GuardedPsp;
@@ -128,6 +129,7 @@ pub async fn grow(
         policy,
         ids: Mutex::new(grower.ids()),
         shards: shards.clone(),
+        admission: grower.admission(&shards),
         limiter,
         cache,
         psp,
@@ -249,6 +251,13 @@ impl Grower<'_> {
             Shard { writer, database }
         };
         Shards::new(map, databases.into_iter().map(shard).collect())
+    }
+
+    fn admission(&self, shards: &Shards) -> Admission {
+        let settings = &self.config.shard;
+        let shed_target = Duration::from_millis(settings.shed_target_ms);
+        let limits = admission::Limits { shed_above: settings.shed_above, shed_target };
+        Admission::new(shards.clone(), limits, self.environment.clock.clone())
     }
 
     fn publishers(

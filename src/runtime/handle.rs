@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::mailbox::{Envelope, Mailbox};
-use super::{Actor, ActorSnapshot, AskError, Clock, Nudger, Reply, TellError};
+use super::{Actor, ActorSnapshot, AskError, Backlog, Clock, Nudger, Reply, TellError};
 
 /// The address of an actor and the owner of its mailbox: valid before the actor starts and across its restarts.
 ///
@@ -62,6 +62,11 @@ impl<A: Actor> Handle<A> {
     /// The nudge alone, for those who need not know what kind of actor it is.
     pub fn nudger(&self) -> Nudger {
         Nudger::of(self.mailbox.clone())
+    }
+
+    /// What waits for the actor.
+    pub fn backlog(&self) -> Backlog {
+        self.mailbox.meter.backlog()
     }
 
     /// What is measured of the actor.

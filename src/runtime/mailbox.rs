@@ -106,7 +106,7 @@ impl<M: Message> Mailbox<M> {
                     self.meter.set_depth(inner.queue.len());
                 }
                 if inner.queue.len() >= self.capacity {
-                    Err((envelope, TellError::Overloaded { retry_after: self.meter.retry_after() }))
+                    Err((envelope, TellError::Overloaded { retry_after: self.meter.backlog().retry_after() }))
                 } else {
                     inner.queue.push_back(envelope);
                     self.meter.set_depth(inner.queue.len());

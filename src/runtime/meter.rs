@@ -175,10 +175,9 @@ impl Meter {
         }
     }
 
-    /// How long what waits will take.
-    pub(super) fn retry_after(&self) -> Duration {
-        let waiting = self.depth.load(Relaxed).saturating_mul(self.recent_nanos.load(Relaxed));
-        Duration::from_nanos(waiting).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
+    pub(super) fn backlog(&self) -> Backlog {
+        let waiting = self.depth.load(Relaxed);
+        Backlog { waiting, each: Duration::from_nanos(self.recent_nanos.load(Relaxed)) }
     }
 
     pub(super) fn set_state(&self, state: State) {
@@ -213,6 +212,32 @@ impl Meter {
             started_at_ms,
             since_restart_ms: started_at_ms.map(|at| self.clock.now_ms().saturating_sub(at)),
         }
+    }
+}
+
+/// What waits for an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Messages that wait; those in hand are not among them.
+    pub waiting: u64,
+    /// How long one of them takes, by what messages took of late.
+    pub each: Duration,
+}
+
+impl Backlog {
+    /// The same with so many messages more.
+    pub fn and(self, more: u64) -> Self {
+        Self { waiting: self.waiting.saturating_add(more), ..self }
+    }
+
+    /// How long what waits will take.
+    pub fn takes(self) -> Duration {
+        self.each.saturating_mul(u32::try_from(self.waiting).unwrap_or(u32::MAX))
+    }
+
+    /// When to come back: when what waits is done, 10 ms to 30 s.
+    pub fn retry_after(self) -> Duration {
+        self.takes().clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
     }
 }
 
@@ -316,14 +341,14 @@ mod tests {
     #[test]
     fn retry_after_is_depth_times_recent_handling_time() {
         let meter = meter();
-        assert_eq!(meter.retry_after(), RETRY_AFTER_MIN);
+        assert_eq!(meter.backlog().retry_after(), RETRY_AFTER_MIN);
         meter.set_depth(100);
-        assert_eq!(meter.retry_after(), Duration::from_millis(100));
+        assert_eq!(meter.backlog().retry_after(), Duration::from_millis(100));
         (0..200).for_each(|_| meter.handled(10, Duration::from_millis(100)));
-        let recent = meter.retry_after();
+        let recent = meter.backlog().retry_after();
         assert!(recent > Duration::from_millis(990) && recent < Duration::from_millis(1_010), "{recent:?}");
         meter.set_depth(1_000_000);
-        assert_eq!(meter.retry_after(), RETRY_AFTER_MAX);
+        assert_eq!(meter.backlog().retry_after(), RETRY_AFTER_MAX);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use error::{AskError, Failure, TellError};
 pub use faults::{Fault, FaultError, Faults};
 pub use handle::Handle;
 pub use message::{Message, Never};
-pub use meter::{ActorSnapshot, State};
+pub use meter::{ActorSnapshot, Backlog, State};
 pub use node::Escalation;
 pub use nudger::Nudger;
 pub use options::Options;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::{LoadArgs, Scenario};
 use super::duplicates::DuplicateCounts;
-use super::tally::{Latencies, Step, Tally};
+use super::tally::{Latencies, Step, StepTally, Tally};
 
 /// The result of a run. Latencies are in milliseconds, rates per second.
 #[derive(Debug, Clone, Serialize)]
@@ -60,6 +60,10 @@ pub struct StepSummary {
     pub rate_per_s: f64,
     /// From when a request was due to the end of its answer.
     pub latency_ms: Percentiles,
+    /// The same of those that were answered as hoped.
+    pub succeeded_ms: Percentiles,
+    /// The same of all others.
+    pub failed_ms: Percentiles,
     /// What was unexpected, by status and code or kind of failure.
     pub unexpected: BTreeMap<String, u64>,
 }
@@ -103,25 +107,18 @@ impl Summary {
     /// Summarizes what all threads of a run counted together.
     pub fn new(args: &LoadArgs, run_id: String, tally: &Tally) -> Self {
         let seconds = args.duration.as_secs_f64();
-        let mut all = Latencies::default();
-        let mut overall_in_time = 0;
-        let mut overall_unexpected: BTreeMap<String, u64> = BTreeMap::new();
+        let mut overall = StepTally::default();
         let mut steps = Vec::new();
         let (mut succeeded, mut unexpected) = (0, 0);
         for step in Step::ALL {
             let found = tally.step(step);
-            succeeded += found.succeeded;
+            succeeded += found.succeeded.count();
             unexpected += found.unexpected.values().sum::<u64>();
             if step != Step::Poll {
-                all.merge(&found.latencies);
-                overall_in_time += found.finished_in_time;
-                for (label, count) in &found.unexpected {
-                    *overall_unexpected.entry(label.clone()).or_default() += count;
-                }
+                overall.merge(found);
             }
-            if found.latencies.count() > 0 || !found.unexpected.is_empty() {
-                let rate_per_s = found.finished_in_time as f64 / seconds;
-                steps.push(StepSummary::new(step.name(), rate_per_s, &found.latencies, found.unexpected.clone()));
+            if found.latencies().count() > 0 || !found.unexpected.is_empty() {
+                steps.push(StepSummary::new(step.name(), seconds, found));
             }
         }
         let duplicates = (args.scenario == Scenario::Duplicates).then(|| tally.duplicates.clone());
@@ -143,7 +140,7 @@ impl Summary {
             clean: succeeded > 0 && unexpected == 0,
             succeeded,
             unexpected,
-            overall: StepSummary::new("overall", overall_in_time as f64 / seconds, &all, overall_unexpected),
+            overall: StepSummary::new("overall", seconds, &overall),
             steps,
             flows,
             duplicates,
@@ -157,9 +154,17 @@ impl Summary {
 }
 
 impl StepSummary {
-    fn new(name: &str, rate_per_s: f64, latencies: &Latencies, unexpected: BTreeMap<String, u64>) -> Self {
-        let latency_ms = Percentiles::new(latencies);
-        Self { name: name.to_owned(), requests: latencies.count(), rate_per_s, latency_ms, unexpected }
+    fn new(name: &str, seconds: f64, tally: &StepTally) -> Self {
+        let all = tally.latencies();
+        Self {
+            name: name.to_owned(),
+            requests: all.count(),
+            rate_per_s: tally.finished_in_time as f64 / seconds,
+            latency_ms: Percentiles::new(&all),
+            succeeded_ms: Percentiles::new(&tally.succeeded),
+            failed_ms: Percentiles::new(&tally.failed),
+            unexpected: tally.unexpected.clone(),
+        }
     }
 }
 
@@ -194,6 +199,10 @@ impl fmt::Display for Summary {
         )?;
         for step in &self.steps {
             write_row(out, &step.name, Some(step.rate_per_s), &step.latency_ms)?;
+            if step.succeeded_ms.count > 0 && step.failed_ms.count > 0 {
+                write_row(out, "  answered as hoped", None, &step.succeeded_ms)?;
+                write_row(out, "  all others", None, &step.failed_ms)?;
+            }
         }
         if self.steps.len() > 1 {
             write_row(out, "all but polls", Some(self.overall.rate_per_s), &self.overall.latency_ms)?;

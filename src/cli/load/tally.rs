@@ -84,14 +84,33 @@ impl Default for Latencies {
 /// What became of the requests of one step.
 #[derive(Debug, Clone, Default)]
 pub struct StepTally {
-    /// From the instant a request was due to the end of its answer; every finished request counts, failed ones too.
-    pub latencies: Latencies,
-    /// Requests that were answered as hoped.
-    pub succeeded: u64,
+    /// From the instant a request was due to the end of its answer, of those that were answered as hoped.
+    pub succeeded: Latencies,
+    /// The same of all others.
+    pub failed: Latencies,
     /// Requests that finished before the run's duration was over: what the rate counts.
     pub finished_in_time: u64,
     /// What was not hoped for, by status and code or kind of failure.
     pub unexpected: BTreeMap<String, u64>,
+}
+
+impl StepTally {
+    /// The latencies of all, those that failed too.
+    pub fn latencies(&self) -> Latencies {
+        let mut all = self.succeeded.clone();
+        all.merge(&self.failed);
+        all
+    }
+
+    /// Adds what another one counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.succeeded.merge(&other.succeeded);
+        self.failed.merge(&other.failed);
+        self.finished_in_time += other.finished_in_time;
+        for (label, count) in &other.unexpected {
+            *self.unexpected.entry(label.clone()).or_default() += count;
+        }
+    }
 }
 
 /// Everything one thread counted. Tallies of several threads add up with [`Tally::merge`].
@@ -134,11 +153,14 @@ impl Tally {
     pub fn record(&mut self, step: Step, due: Instant, finished: Instant, outcome: Result<(), String>) {
         let in_time = finished <= self.ends;
         let tally = &mut self.steps[step as usize];
-        tally.latencies.record(finished.saturating_duration_since(due));
+        let latency = finished.saturating_duration_since(due);
         tally.finished_in_time += u64::from(in_time);
         match outcome {
-            Ok(()) => tally.succeeded += 1,
-            Err(label) => *tally.unexpected.entry(label).or_default() += 1,
+            Ok(()) => tally.succeeded.record(latency),
+            Err(label) => {
+                tally.failed.record(latency);
+                *tally.unexpected.entry(label).or_default() += 1;
+            }
         }
     }
 
@@ -150,12 +172,7 @@ impl Tally {
     /// Adds what another thread counted.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
-            mine.latencies.merge(&theirs.latencies);
-            mine.succeeded += theirs.succeeded;
-            mine.finished_in_time += theirs.finished_in_time;
-            for (label, count) in &theirs.unexpected {
-                *mine.unexpected.entry(label.clone()).or_default() += count;
-            }
+            mine.merge(theirs);
         }
         self.capture_to_captured.merge(&other.capture_to_captured);
         self.flows_started += other.flows_started;
@@ -198,9 +215,9 @@ mod tests {
         tally.record(Step::Authorize, due, due + Duration::from_millis(100), Ok(()));
         tally.record(Step::Authorize, due, due + Duration::from_secs(2), Err("timeout".to_owned()));
         let step = tally.step(Step::Authorize);
-        assert_eq!((step.succeeded, step.finished_in_time, step.latencies.count()), (1, 1, 2));
+        assert_eq!((step.succeeded.count(), step.finished_in_time, step.latencies().count()), (1, 1, 2));
         assert_eq!(step.unexpected["timeout"], 1);
-        assert!(step.latencies.max_us() >= 2_000_000);
+        assert!(step.latencies().max_us() >= 2_000_000);
     }
 
     #[test]
