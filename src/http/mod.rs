@@ -11,6 +11,7 @@ mod health;
 mod lag;
 mod openapi;
 mod payments;
+mod performer;
 mod problem;
 mod query;
 mod request;
@@ -26,6 +27,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, Route};
 use crate::flows::App;
 use lag::Lag;
 use payments::BodyMax;
+use performer::Performer;
 use problem::{Code, Problem};
 use request::{HttpMeter, around, refuse};
 
@@ -63,6 +65,7 @@ pub fn serve(
             .app_data(meter.clone())
             .app_data(body_max.clone())
             .app_data(Data::new(Lag::of_this_thread()))
+            .app_data(Data::new(Performer::start()))
             .wrap(from_fn(around))
             .configure(|config| routes(config, takes_payments))
             .default_service(web::to(not_found))

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::body::{self, Operation};
 use super::lag::{LATE, Lag, SOON};
 use super::openapi::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
+use super::performer::Performer;
 use super::problem::{Code, Problem};
 use super::query;
 use super::request::{call, refuse};
@@ -58,7 +59,12 @@ pub struct TimelineAnswer {
         (status = 202, description = "The provider's answer is not known; the payment is UNKNOWN and will be resolved", body = PaymentAnswer),
     )
 )]
-pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+pub async fn authorize(
+    request: HttpRequest,
+    payload: Payload,
+    app: Data<App>,
+    performer: Data<Performer>,
+) -> HttpResponse {
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
@@ -67,7 +73,8 @@ pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>) -
     };
     match read.await {
         Ok(order) => {
-            let performed = app.authorize(order, &call(&request)).await;
+            let (app, call) = (App::clone(&app), call(&request));
+            let performed = performer.perform(async move { app.authorize(order, &call).await }).await;
             answer(&request, "authorize", performed)
         }
         Err(problem) => refuse(&request, &problem),
@@ -84,8 +91,14 @@ pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>) -
     request_body = CaptureBody,
     responses((status = 200, description = "The capture is requested; the payment becomes CAPTURED", body = PaymentAnswer))
 )]
-pub async fn capture(request: HttpRequest, payload: Payload, app: Data<App>, id: Path<String>) -> HttpResponse {
-    change(Operation::Capture, request, payload, app, id).await
+pub async fn capture(
+    request: HttpRequest,
+    payload: Payload,
+    app: Data<App>,
+    performer: Data<Performer>,
+    id: Path<String>,
+) -> HttpResponse {
+    change(Operation::Capture, request, payload, app, performer, id).await
 }
 
 #[utoipa::path(
@@ -98,8 +111,14 @@ pub async fn capture(request: HttpRequest, payload: Payload, app: Data<App>, id:
     request_body = VoidBody,
     responses((status = 200, description = "The payment is voided", body = PaymentAnswer))
 )]
-pub async fn void(request: HttpRequest, payload: Payload, app: Data<App>, id: Path<String>) -> HttpResponse {
-    change(Operation::Void, request, payload, app, id).await
+pub async fn void(
+    request: HttpRequest,
+    payload: Payload,
+    app: Data<App>,
+    performer: Data<Performer>,
+    id: Path<String>,
+) -> HttpResponse {
+    change(Operation::Void, request, payload, app, performer, id).await
 }
 
 #[utoipa::path(
@@ -112,8 +131,14 @@ pub async fn void(request: HttpRequest, payload: Payload, app: Data<App>, id: Pa
     request_body = RefundBody,
     responses((status = 200, description = "The refund is requested; the payment becomes REFUNDED or PARTIALLY_REFUNDED", body = PaymentAnswer))
 )]
-pub async fn refund(request: HttpRequest, payload: Payload, app: Data<App>, id: Path<String>) -> HttpResponse {
-    change(Operation::Refund, request, payload, app, id).await
+pub async fn refund(
+    request: HttpRequest,
+    payload: Payload,
+    app: Data<App>,
+    performer: Data<Performer>,
+    id: Path<String>,
+) -> HttpResponse {
+    change(Operation::Refund, request, payload, app, performer, id).await
 }
 
 async fn change(
@@ -121,6 +146,7 @@ async fn change(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
+    performer: Data<Performer>,
     id: Path<String>,
 ) -> HttpResponse {
     let read = async {
@@ -135,7 +161,8 @@ async fn change(
     };
     match read.await {
         Ok(order) => {
-            let performed = app.change(order, &call(&request)).await;
+            let (app, call) = (App::clone(&app), call(&request));
+            let performed = performer.perform(async move { app.change(order, &call).await }).await;
             answer(&request, limit, performed)
         }
         Err(problem) => refuse(&request, &problem),
@@ -274,7 +301,11 @@ fn is_json(request: &HttpRequest) -> bool {
             .all(|part| part.eq_ignore_ascii_case("charset=utf-8") || part.eq_ignore_ascii_case("charset=\"utf-8\""))
 }
 
-fn answer(request: &HttpRequest, limit: &'static str, performed: Performed) -> HttpResponse {
+fn answer(request: &HttpRequest, limit: &'static str, performed: Option<Performed>) -> HttpResponse {
+    let Some(performed) = performed else {
+        tracing::error!(request.id = call(request).request_id, "a command was not performed to its end");
+        return refuse(request, &Code::Internal.into());
+    };
     let mut response = match &performed.result {
         Ok(answer) => {
             let mut response = recorded(&answer.recorded);

@@ -63,3 +63,19 @@ async fn the_seeds_paths_and_fields_still_work() {
     let id = authorized["paymentId"].as_str().unwrap();
     shop.post(&format!("/api/payments/capture/{id}"), &json!({"merchantId": "MERCHANT-2"})).await.expect(200);
 }
+
+#[tokio::test]
+async fn what_was_begun_is_finished_even_if_the_client_leaves() {
+    // The resolver, which finishes what a crash leaves, comes too late to be the one.
+    let settings = [("PSP__SIMULATOR__LATENCY_MS", "1000"), ("RESOLVER__AFTER_MS", "3600000")];
+    let shop = TestNode::start_with(&settings).await;
+    let body = order("MERCHANT-LEFT", 100);
+    let request = shop.http.post(format!("{}/payments/authorize", shop.url)).json(&body);
+    let left = shop.try_send(request.timeout(std::time::Duration::from_millis(300))).await;
+    assert!(left.unwrap_err().is_timeout());
+    crate::node::eventually("the payment is authorized", async || {
+        let page = shop.get("/payments?merchantId=MERCHANT-LEFT").await.expect(200).json();
+        (page["data"][0]["status"] == "AUTHORIZED").then_some(())
+    })
+    .await;
+}
