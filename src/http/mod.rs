@@ -11,7 +11,6 @@ mod health;
 mod lag;
 mod openapi;
 mod payments;
-mod performer;
 mod problem;
 mod query;
 mod request;
@@ -25,9 +24,9 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, Route};
 
 use crate::flows::App;
+use crate::runtime::SideThread;
 use lag::Lag;
 use payments::BodyMax;
-use performer::Performer;
 use problem::{Code, Problem};
 use request::{HttpMeter, around, refuse};
 
@@ -65,7 +64,7 @@ pub fn serve(
             .app_data(meter.clone())
             .app_data(body_max.clone())
             .app_data(Data::new(Lag::of_this_thread()))
-            .app_data(Data::new(Performer::start()))
+            .app_data(Data::new(SideThread::start()))
             .wrap(from_fn(around))
             .configure(|config| routes(config, takes_payments))
             .default_service(web::to(not_found))

@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use super::body::{self, Operation};
 use super::lag::{LATE, Lag, SOON};
 use super::openapi::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
-use super::performer::Performer;
 use super::problem::{Code, Problem};
 use super::query;
 use super::request::{call, refuse};
@@ -22,6 +21,7 @@ use crate::domain::payment::PaymentStatus;
 use crate::domain::timeline::TimelineEntry;
 use crate::domain::{PaymentId, RefundId};
 use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota};
+use crate::runtime::SideThread;
 
 /// Bytes that a body may have.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ pub async fn authorize(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    performer: Data<Performer>,
+    beside: Data<SideThread>,
 ) -> HttpResponse {
     let read = async {
         let key = header_key(&request)?;
@@ -73,8 +73,9 @@ pub async fn authorize(
     };
     match read.await {
         Ok(order) => {
+            // On this thread each of its turns would come after all requests that have arrived meanwhile.
             let (app, call) = (App::clone(&app), call(&request));
-            let performed = performer.perform(async move { app.authorize(order, &call).await }).await;
+            let performed = beside.run(async move { app.authorize(order, &call).await }).await;
             answer(&request, "authorize", performed)
         }
         Err(problem) => refuse(&request, &problem),
@@ -95,10 +96,10 @@ pub async fn capture(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    performer: Data<Performer>,
+    beside: Data<SideThread>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Capture, request, payload, app, performer, id).await
+    change(Operation::Capture, request, payload, app, beside, id).await
 }
 
 #[utoipa::path(
@@ -115,10 +116,10 @@ pub async fn void(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    performer: Data<Performer>,
+    beside: Data<SideThread>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Void, request, payload, app, performer, id).await
+    change(Operation::Void, request, payload, app, beside, id).await
 }
 
 #[utoipa::path(
@@ -135,10 +136,10 @@ pub async fn refund(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    performer: Data<Performer>,
+    beside: Data<SideThread>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Refund, request, payload, app, performer, id).await
+    change(Operation::Refund, request, payload, app, beside, id).await
 }
 
 async fn change(
@@ -146,7 +147,7 @@ async fn change(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    performer: Data<Performer>,
+    beside: Data<SideThread>,
     id: Path<String>,
 ) -> HttpResponse {
     let read = async {
@@ -162,7 +163,7 @@ async fn change(
     match read.await {
         Ok(order) => {
             let (app, call) = (App::clone(&app), call(&request));
-            let performed = performer.perform(async move { app.change(order, &call).await }).await;
+            let performed = beside.run(async move { app.change(order, &call).await }).await;
             answer(&request, limit, performed)
         }
         Err(problem) => refuse(&request, &problem),

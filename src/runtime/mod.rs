@@ -29,6 +29,7 @@ mod pulse;
 mod quarantine;
 mod reply;
 mod restart;
+mod side_thread;
 mod supervise;
 mod supervisor;
 mod tree;
@@ -49,6 +50,7 @@ pub use options::Options;
 pub use placement::Placement;
 pub use reply::{Answer, Reply};
 pub use restart::{Intensity, Strategy};
+pub use side_thread::SideThread;
 pub use supervisor::{Running, Supervisor};
 pub use tree::TreeNode;
 
