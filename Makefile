@@ -1,12 +1,14 @@
 # Rust may have been installed by scripts/setup a moment ago.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup run test test-servers
+.PHONY: help setup run test test-servers lab lab-quick bench
 
 help:
 	@echo "make run    install what is missing, build, and serve on http://127.0.0.1:8080 with its data in ./data"
 	@echo "make test   install what is missing, then check Cargo.lock, deployment files, formatting and lints, and run all tests, also on real servers"
 	@echo "make test-servers  test scripts/servers, which runs MariaDB, Redis and Kafka without containers"
+	@echo "make lab    measure Rialto on real servers against a plain handler and the databases' own limit; make lab-quick is one short round"
+	@echo "make bench  measure single parts: actors, guards, group commit"
 	@echo "make setup  only install what is missing: C compiler, curl, pkg-config, Rust"
 
 setup:
@@ -26,3 +28,12 @@ test: setup
 
 test-servers:
 	tests/servers.sh
+
+lab: setup
+	scripts/lab
+
+lab-quick: setup
+	scripts/lab quick
+
+bench: setup
+	scripts/bench

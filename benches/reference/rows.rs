@@ -1,0 +1,93 @@
+//! The rows of one authorization, as Rialto has them after it.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use entities::{idempotency_key, outbox_event, payment};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::IntoActiveModel;
+use sha2::{Digest, Sha256};
+
+pub struct Rows {
+    pub payment: payment::ActiveModel,
+    pub event: outbox_event::ActiveModel,
+    pub answer: idempotency_key::ActiveModel,
+    pub answer_body: String,
+}
+
+/// A number that no row has yet, in all likelihood: each run begins somewhere, and counts on.
+fn new_number() -> i64 {
+    static BEGIN: LazyLock<i64> = LazyLock::new(|| i64::from(rand::random::<u32>()) << 30);
+    static GIVEN: AtomicI64 = AtomicI64::new(0);
+    *BEGIN + GIVEN.fetch_add(1, Ordering::Relaxed)
+}
+
+pub fn new_key() -> String {
+    format!("ceiling-{}", new_number())
+}
+
+impl Rows {
+    pub fn of(merchant: &str, amount: i64, currency: &str, key: &str) -> Self {
+        let (id, now) = (new_number(), 1_800_000_000_000);
+        let scope = Sha256::digest(format!("{merchant}/authorize/{key}"))[..16].to_vec();
+        let fingerprint = Sha256::digest(format!("{merchant}/{amount}/{currency}")).to_vec();
+        let answer_body = format!(
+            r#"{{"paymentId":"pay_{id}","merchantId":"{merchant}","status":"AUTHORIZED","amount":{amount},"currency":"{currency}"}}"#
+        );
+        let timeline = [
+            format!(
+                r#"{{"at":{now},"what":"requested","detail":"authorize {amount} {currency}","trace":"{id:032x}"}}"#
+            ),
+            format!(r#"{{"at":{now},"what":"authorized","detail":"approved in 1 ms","trace":"{id:032x}"}}"#),
+        ];
+        let payment = payment::Model {
+            id,
+            merchant_id: merchant.to_owned(),
+            status: "AUTHORIZED".to_owned(),
+            currency: currency.to_owned(),
+            amount,
+            authorized: amount,
+            capture_pending: 0,
+            captured: 0,
+            refund_pending: 0,
+            refunded: 0,
+            capture_mode: "manual".to_owned(),
+            description: None,
+            metadata: None,
+            psp_reference: Some(format!("psp_{id}")),
+            reason: None,
+            requested_at: now,
+            updated_at: now,
+            capture_before: Some(now + 604_800_000),
+            due_at: Some(now + 604_800_000),
+            attempts: 0,
+            claim: scope.clone(),
+            timeline: timeline.join("\n"),
+            version: 1,
+        };
+        let event = outbox_event::ActiveModel {
+            seq: NotSet,
+            event_id: Set(id),
+            payment_id: Set(id),
+            topic: Set("payment.authorized".to_owned()),
+            payload: Set(answer_body.clone()),
+            traceparent: Set(format!("00-{id:032x}-{id:016x}-01")),
+            occurred_at: Set(now),
+            published_at: Set(Some(now)),
+        };
+        let answer = idempotency_key::Model {
+            scope,
+            merchant_id: merchant.to_owned(),
+            operation: "authorize".to_owned(),
+            idempotency_key: key.to_owned(),
+            payment_id: id,
+            fingerprint,
+            outcome: Some(answer_body.clone()),
+            created_at: now,
+            finished_at: Some(now),
+            expires_at: now + 604_800_000,
+            version: 1,
+        };
+        Self { payment: payment.into_active_model(), event, answer: answer.into_active_model(), answer_body }
+    }
+}

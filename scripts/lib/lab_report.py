@@ -1,0 +1,65 @@
+"""Writes report.md and report.json from the results of scripts/lab, one JSON object a line."""
+
+import json
+import pathlib
+import statistics
+import sys
+
+results_path, out_dir, machine = sys.argv[1:]
+results = [json.loads(line) for line in pathlib.Path(results_path).read_text().splitlines()]
+out = pathlib.Path(out_dir)
+(out / "report.json").write_text(json.dumps({"machine": machine, "results": results}, indent=1))
+
+
+def group(key):
+    found = {}
+    for result in results:
+        found.setdefault(key(result), []).append(result)
+    return found
+
+
+def median(values):
+    return statistics.median(list(values))
+
+
+def rate(subject, scenario="authorize"):
+    return median(r["overall"]["ratePerS"] for r in results if (r["subject"], r["scenarioName"]) == (subject, scenario))
+
+
+lines = [
+    "# Load laboratory",
+    "",
+    f"Machine: {machine}. Medians of {sum(r['subject'] == 'plain handler' for r in results)} round(s), each of all subjects in turn; the",
+    "load generator and all servers were on the same machine, all safety was on.",
+    "",
+    "| subject | scenario | requests/s | p50 ms | p99 ms | p99.9 ms | unexpected | server CPU, us a request | memory MiB |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+]
+for (subject, scenario), runs in group(lambda r: (r["subject"], r["scenarioName"])).items():
+    of = lambda read: median(read(r) for r in runs)
+    if subject == "ceiling":
+        lines.append(f"| {subject}: a bare client, 400 in one transaction | {scenario} | {of(lambda r: r['overall']['ratePerS']):.0f} | | | | | | |")
+        continue
+    p = lambda name: of(lambda r: r["overall"]["latencyMs"][name])
+    unexpected = sum(r["unexpected"] for r in runs)
+    cpu = of(lambda r: r["cpuSeconds"] * 1e6 / max(1, r["succeeded"] + r["unexpected"]))
+    lines.append(
+        f"| {subject} | {scenario} | {of(lambda r: r['overall']['ratePerS']):.0f} | {p('p50'):.1f} | {p('p99'):.1f} | {p('p99.9'):.1f} "
+        f"| {unexpected} | {cpu:.0f} | {of(lambda r: r['memoryMiB']):.0f} |"
+    )
+
+core = median(r["overall"]["requests"] / r["cpuSeconds"] for r in results if (r["subject"], r["scenarioName"]) == ("rialto", "authorize"))
+drains = [r["flows"]["refundDrainMs"] for r in results if r["subject"] == "rialto" and r.get("flows") and r["flows"].get("refundDrainMs")]
+lines += [
+    "",
+    "| ratio, in one run | is | wanted |",
+    "| --- | --- | --- |",
+    f"| Rialto on real servers / the ceiling | {rate('rialto') / rate('ceiling'):.2f} | 0.6 |",
+    f"| Rialto on real servers / the plain handler | {rate('rialto') / rate('plain handler'):.1f} | 8 |",
+    f"| Rialto / Rialto with batches of one | {rate('rialto') / rate('rialto, batches of one'):.1f} | |",
+    f"| hot merchant / spread | {rate('rialto', 'hot merchant') / rate('rialto'):.2f} | 0.5 |",
+    f"| authorizations a second that one core of server CPU carries | {core:.0f} | 2500 |",
+]
+if drains:
+    lines.append(f"| the last refund was REFUNDED after, ms | {max(drains):.0f} | |")
+(out / "report.md").write_text("\n".join(lines) + "\n")
