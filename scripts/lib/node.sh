@@ -10,10 +10,12 @@ under=
 stop() { if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; fi; }
 trap 'stop; rm -rf "$work"' EXIT INT TERM
 
+# shellcheck disable=SC2120  # Most give settings.
 # start [SETTING=VALUE...]: a fresh node on a free port; sets $url.
 start() {
     stop
     rm -rf "$work/data"
+    # shellcheck disable=SC2086  # Several words, or none.
     env RUST_LOG=warn "$@" ${under:-} "$program" serve --listen 127.0.0.1:0 --data-dir "$work/data" >"$work/out" 2>"$work/log" &
     server=$!
     until url=$(sed -n 's/^rialto: serving on //p' "$work/out") && [ -n "$url" ]; do
