@@ -26,6 +26,11 @@ def rate(subject, scenario="authorize"):
     return median(r["overall"]["ratePerS"] for r in results if (r["subject"], r["scenarioName"]) == (subject, scenario))
 
 
+def per_request_us(result, component):
+    """CPU time of a component for each request, polls included, in microseconds."""
+    return result["cpuSeconds"][component] * 1e6 / max(1, result["succeeded"] + result["unexpected"])
+
+
 lines = [
     "# Load laboratory",
     "",
@@ -42,13 +47,13 @@ for (subject, scenario), runs in group(lambda r: (r["subject"], r["scenarioName"
         continue
     p = lambda name: of(lambda r: r["overall"]["latencyMs"][name])
     unexpected = sum(r["unexpected"] for r in runs)
-    cpu = of(lambda r: r["cpuSeconds"] * 1e6 / max(1, r["succeeded"] + r["unexpected"]))
+    cpu = of(lambda r: per_request_us(r, "subject"))
     lines.append(
         f"| {subject} | {scenario} | {of(lambda r: r['overall']['ratePerS']):.0f} | {p('p50'):.1f} | {p('p99'):.1f} | {p('p99.9'):.1f} "
         f"| {unexpected} | {cpu:.0f} | {of(lambda r: r['memoryMiB']):.0f} |"
     )
 
-core = median(r["overall"]["requests"] / r["cpuSeconds"] for r in results if (r["subject"], r["scenarioName"]) == ("rialto", "authorize"))
+core = median(1e6 / per_request_us(r, "subject") for r in results if (r["subject"], r["scenarioName"]) == ("rialto", "authorize"))
 drains = [r["flows"]["refundDrainMs"] for r in results if r["subject"] == "rialto" and r.get("flows") and r["flows"].get("refundDrainMs")]
 lines += [
     "",
@@ -62,4 +67,9 @@ lines += [
 ]
 if drains:
     lines.append(f"| the last refund was REFUNDED after, ms | {max(drains):.0f} | |")
+lines += ["", "| CPU, us a request, on real servers | Rialto | MariaDB, both | Kafka | Redis |", "| --- | --- | --- | --- | --- |"]
+for scenario in dict.fromkeys(r["scenarioName"] for r in results if r["subject"] == "rialto"):
+    runs = [r for r in results if (r["subject"], r["scenarioName"]) == ("rialto", scenario)]
+    mean = lambda *names: median(sum(per_request_us(r, name) for name in names) for r in runs)
+    lines.append(f"| {scenario} | {mean('subject'):.0f} | {mean('mariadb-1', 'mariadb-2'):.0f} | {mean('kafka'):.0f} | {mean('redis'):.0f} |")
 (out / "report.md").write_text("\n".join(lines) + "\n")

@@ -17,25 +17,29 @@ use super::shards::{Shard, Shards};
 use crate::domain::Bucket;
 use crate::runtime::Clock;
 
-/// When a node counts as overloaded, and what it still takes on then.
+/// When a shard counts as overloaded, and what it still takes on then.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Commands that wait for one shard, beyond which the node is overloaded.
+    /// Commands that wait for the shard, beyond which it is overloaded.
     pub shed_above: u64,
-    /// How long what waits for a shard of an overloaded node may take.
+    /// How long what waits for an overloaded shard may take.
     pub shed_target: Duration,
 }
 
-/// A node is no longer overloaded when nothing had to be refused for so long.
+/// Overload is over when nothing had to be refused for so long.
 const CALM_AFTER: Duration = Duration::from_millis(250);
 
-/// The door for new work of a whole node.
+/// The doors for new work of a whole node.
 pub struct Admission {
     shards: Shards,
     limits: Limits,
     clock: Clock,
     begun: Instant,
-    door: Door,
+    /// Of the threads that read requests: they share the processors with everything, so while they are late, every
+    /// shard's queue is kept short too.
+    threads: Door,
+    /// Each shard's own: one whose database hangs is nobody else's overload.
+    doors: Box<[Door]>,
     /// For each shard, what was let in and is not in its mailbox yet.
     coming: Box<[AtomicU64]>,
     refused: Counter<u64>,
@@ -48,7 +52,8 @@ impl Admission {
             .with_description("New work refused because the shard is overloaded")
             .build();
         let coming = shards.all().iter().map(|_| AtomicU64::new(0)).collect();
-        Self { shards, limits, begun: clock.instant(), clock, door: Door::default(), coming, refused }
+        let doors = shards.all().iter().map(|_| Door::default()).collect();
+        Self { shards, limits, begun: clock.instant(), clock, threads: Door::default(), doors, coming, refused }
     }
 
     /// The shard of a bucket, if it can take on new work.
@@ -59,7 +64,10 @@ impl Admission {
         let index = self.shards.index_of(bucket);
         let (shard, coming) = (&self.shards.all()[index], &self.coming[index]);
         let backlog = shard.writer.backlog().and(coming.load(Relaxed));
-        if self.lets_in(backlog.waiting > self.limits.shed_above, backlog.takes() <= self.limits.shed_target) {
+        let (is_long, is_short) =
+            (backlog.waiting > self.limits.shed_above, backlog.takes() <= self.limits.shed_target);
+        let now = self.now();
+        if self.doors[index].lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
             coming.fetch_add(1, Relaxed);
             return Ok(Admitted { shard, coming });
         }
@@ -67,11 +75,14 @@ impl Admission {
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
-    /// Whether new work comes in, by whether a queue on its way is long (which makes the node overloaded), and whether it
-    /// is short (which it has to be at an overloaded node). The queues share the processors: while one is long, the others
-    /// are kept short too.
-    pub fn lets_in(&self, is_long: bool, is_short: bool) -> bool {
-        self.door.lets_in(is_long, is_short, self.clock.instant().duration_since(self.begun))
+    /// Whether a thread that reads requests lets new work in, by whether it is late (which makes it overloaded), and
+    /// whether it is in time (which an overloaded one has to be).
+    pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool) -> bool {
+        self.threads.lets_in(is_late, is_in_time, false, self.now())
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.instant().duration_since(self.begun)
     }
 }
 
@@ -94,22 +105,28 @@ impl Drop for Admitted<'_> {
     }
 }
 
-/// Remembers until when, in milliseconds, the node counts as overloaded.
+/// Remembers until when, in milliseconds, what is behind it counts as overloaded.
 #[derive(Default)]
 struct Door {
     overloaded_until_ms: AtomicU64,
 }
 
 impl Door {
-    fn lets_in(&self, is_long: bool, is_short: bool, now: Duration) -> bool {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let is_overloaded = ms(now) < self.overloaded_until_ms.load(Relaxed);
-        let lets_in = if is_overloaded { is_short } else { !is_long };
+    fn lets_in(&self, is_long: bool, is_short: bool, is_strict: bool, now: Duration) -> bool {
+        let lets_in = if is_strict || self.is_overloaded(now) { is_short } else { !is_long };
         if !lets_in {
             self.overloaded_until_ms.store(ms(now.saturating_add(CALM_AFTER)), Relaxed);
         }
         lets_in
     }
+
+    fn is_overloaded(&self, now: Duration) -> bool {
+        ms(now) < self.overloaded_until_ms.load(Relaxed)
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -118,7 +135,7 @@ mod tests {
 
     /// What a queue of this length is answered: above 100 is long, up to 50 is short.
     fn lets_in(door: &Door, waiting: u64, at_ms: u64) -> bool {
-        door.lets_in(waiting > 100, waiting <= 50, Duration::from_millis(at_ms))
+        door.lets_in(waiting > 100, waiting <= 50, false, Duration::from_millis(at_ms))
     }
 
     #[test]
@@ -129,6 +146,14 @@ mod tests {
         assert!(!lets_in(&door, 100, 2));
         assert!(!lets_in(&door, 51, 3));
         assert!(lets_in(&door, 50, 4));
+    }
+
+    #[test]
+    fn while_others_are_overloaded_a_queue_must_be_short() {
+        let door = Door::default();
+        let strictly = |waiting: u64| door.lets_in(waiting > 100, waiting <= 50, true, Duration::ZERO);
+        assert!(strictly(50));
+        assert!(!strictly(51));
     }
 
     #[test]

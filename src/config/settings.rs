@@ -70,10 +70,10 @@ pub struct Shard {
     pub max_batch: usize,
     /// Commands that wait for a shard at most; beyond it callers get 503.
     pub mailbox_capacity: usize,
-    /// Commands that wait for one shard beyond which the node is overloaded: until that is over, new work gets 503 at once
-    /// if it would wait for its shard for more than `shed_target_ms`.
+    /// Commands that wait for a shard beyond which it is overloaded: until that is over, new work for it gets 503 at once if
+    /// it would wait for more than `shed_target_ms`.
     pub shed_above: u64,
-    /// How long what waits for a shard of an overloaded node may take.
+    /// How long what waits for an overloaded shard may take, or for any while the threads that read requests are late.
     pub shed_target_ms: u64,
     /// How long a caller waits for a shard's answer.
     pub ask_deadline_ms: u64,

@@ -266,7 +266,7 @@ fn header_key(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem> {
 /// Refuses new work while this thread is late. Not before the body is read: the connection could not be used again.
 fn let_in(request: &HttpRequest, app: &App) -> Result<(), Problem> {
     let lag = request.app_data::<Data<Lag>>().map_or(Duration::ZERO, |lag| lag.now());
-    if app.admission.lets_in(lag > LATE, lag <= SOON) {
+    if app.admission.thread_lets_in(lag > LATE, lag <= SOON) {
         Ok(())
     } else {
         Err(Problem::from(Code::Overloaded).retry_after(Duration::from_secs(1)))
