@@ -7,33 +7,70 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A thread that is later than this is overloaded.
-pub const LATE: Duration = Duration::from_millis(50);
+/// A thread that is later than this twice in a row is overloaded: once may be anything.
+const LATE: Duration = Duration::from_millis(100);
 /// How late an overloaded thread may be that lets new work in.
-pub const SOON: Duration = Duration::from_millis(3);
+const SOON: Duration = Duration::from_millis(3);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// The lag of one of the server's threads.
-pub struct Lag(Arc<AtomicU64>);
+/// The lag of one of the server's threads, in microseconds.
+pub struct Lag(Arc<Looks>);
+
+#[derive(Default)]
+struct Looks {
+    last: AtomicU64,
+    /// The smaller one of the last two.
+    standing: AtomicU64,
+}
+
+impl Looks {
+    fn note(&self, lag: Duration) {
+        let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
+        let before = self.last.swap(lag, Relaxed);
+        self.standing.store(lag.min(before), Relaxed);
+    }
+}
 
 impl Lag {
     /// Watches the thread that calls it, which runs an actix system, for as long as the value is there.
     pub fn of_this_thread() -> Self {
-        let lag_us = Arc::new(AtomicU64::new(0));
-        let watched = Arc::downgrade(&lag_us);
+        let looks = Arc::new(Looks::default());
+        let watched = Arc::downgrade(&looks);
         actix_web::rt::spawn(async move {
-            while let Some(lag_us) = watched.upgrade() {
+            while let Some(looks) = watched.upgrade() {
                 let due = Instant::now() + LOOK_EVERY;
                 tokio::time::sleep_until(due).await;
                 // A timer wakes in the queue of whatever else is ready: it waits as long as a request that has just come.
-                lag_us.store(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
+                looks.note(due.elapsed());
             }
         });
-        Self(lag_us)
+        Self(looks)
     }
 
-    /// How long what was ready of late had to wait.
-    pub fn now(&self) -> Duration {
-        Duration::from_micros(self.0.load(Relaxed))
+    /// Whether requests have been waiting too long, and not only for a moment.
+    pub fn is_late(&self) -> bool {
+        Duration::from_micros(self.0.standing.load(Relaxed)) > LATE
+    }
+
+    /// Whether requests wait for next to nothing.
+    pub fn is_in_time(&self) -> bool {
+        Duration::from_micros(self.0.last.load(Relaxed)) <= SOON
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_is_who_was_late_twice_in_a_row() {
+        let lag = Lag(Arc::default());
+        assert!(lag.is_in_time() && !lag.is_late());
+        lag.0.note(Duration::from_millis(500));
+        assert!(!lag.is_in_time() && !lag.is_late(), "once is a moment");
+        lag.0.note(Duration::from_millis(101));
+        assert!(lag.is_late());
+        lag.0.note(Duration::from_millis(3));
+        assert!(lag.is_in_time() && !lag.is_late());
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::body::{self, Operation};
-use super::lag::{LATE, Lag, SOON};
+use super::lag::Lag;
 use super::openapi::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
 use super::problem::{Code, Problem};
 use super::query;
@@ -265,8 +265,8 @@ fn header_key(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem> {
 
 /// Refuses new work while this thread is late. Not before the body is read: the connection could not be used again.
 fn let_in(request: &HttpRequest, app: &App) -> Result<(), Problem> {
-    let lag = request.app_data::<Data<Lag>>().map_or(Duration::ZERO, |lag| lag.now());
-    if app.admission.thread_lets_in(lag > LATE, lag <= SOON) {
+    let lets_in = |lag: &Data<Lag>| app.admission.thread_lets_in(lag.is_late(), lag.is_in_time());
+    if request.app_data::<Data<Lag>>().is_none_or(lets_in) {
         Ok(())
     } else {
         Err(Problem::from(Code::Overloaded).retry_after(Duration::from_secs(1)))

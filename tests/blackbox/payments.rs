@@ -1,5 +1,7 @@
 //! The life of payments, as a merchant sees it.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::node::{TestNode, order};
@@ -20,17 +22,20 @@ async fn a_payment_is_authorized_captured_and_refunded() {
     assert_eq!(refunded["amounts"]["refundable"], 0);
 
     let entries = shop.ledger(&payment, 2).await;
-    let booked: Vec<_> = entries
+    // Captures and refunds are topics of their own: which of the two is booked first is not promised.
+    let booked: BTreeSet<_> = entries
         .iter()
         .map(|entry| {
-            (entry["debitAccount"].as_str().unwrap(), entry["creditAccount"].as_str().unwrap(), &entry["amount"])
+            (
+                entry["debitAccount"].as_str().unwrap(),
+                entry["creditAccount"].as_str().unwrap(),
+                entry["amount"].as_i64(),
+            )
         })
         .collect();
-    let amount = json!(50_000);
-    assert_eq!(
-        booked,
-        [("merchant_receivable", "customer_funds", &amount), ("customer_funds", "merchant_receivable", &amount)]
-    );
+    let amount = Some(50_000);
+    let both = [("merchant_receivable", "customer_funds", amount), ("customer_funds", "merchant_receivable", amount)];
+    assert_eq!((entries.len(), booked), (2, both.into()));
     let timeline = shop.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
     let entries = timeline["entries"].as_array().unwrap();
     for (what, detail) in [

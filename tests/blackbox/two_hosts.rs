@@ -297,8 +297,13 @@ impl Hosts {
             };
             reach("CAPTURED").await;
             let refund = json!({"merchantId": merchant, "idempotencyKey": "refund"});
-            let (status, answer) = self.call(&way, &format!("/payments/refund/{id}"), &refund).await;
-            assert_eq!(status, 200, "{answer}");
+            eventually("the refund is taken on", async || {
+                let (status, answer) = self.call(&way, &format!("/payments/refund/{id}"), &refund).await;
+                // Many at once on few cores: a refusal that may be repeated is, as a merchant would.
+                assert!(status == 200 || answer["retryable"] == true, "{status} {answer}");
+                (status == 200).then_some(())
+            })
+            .await;
             reach("REFUNDED").await;
         });
         join_all(each).await;
