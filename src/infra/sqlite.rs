@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{self, ConnectOptions, Connection};
+use sea_orm::sqlx::{self, ConnectOptions, Connection, QueryBuilder, Sqlite};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
 
 /// How long a connection waits for another's lock. Inside a process one writer never waits; this is for a command such
@@ -119,6 +119,39 @@ pub(super) async fn private_readers(path: &Path, known: i64, connections: u32) -
     Ok(pool)
 }
 
+/// One transaction whose statements go to the connection's thread together: every trip there and back costs as much as a
+/// few rows.
+pub(super) struct Script<'a>(QueryBuilder<'a, Sqlite>);
+
+impl<'a> Script<'a> {
+    pub(super) fn begin() -> Self {
+        Self(QueryBuilder::new("BEGIN IMMEDIATE; "))
+    }
+
+    /// One more statement, written by `write`.
+    pub(super) fn add(&mut self, write: impl FnOnce(&mut QueryBuilder<'a, Sqlite>)) {
+        write(&mut self.0);
+        self.0.push("; ");
+    }
+
+    /// Runs all of it. When it fails, nothing of it was done.
+    pub(super) async fn commit(mut self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let done = self.0.push("COMMIT").build().execute(&mut *db).await;
+        if done.is_err() {
+            // Refused in turn if what failed was the beginning or the end.
+            sqlx::query("ROLLBACK").execute(db).await.ok();
+        }
+        done.map(drop)
+    }
+}
+
+/// A list as one parameter, to be read with `json_each`: the statement's text is the same however long it is.
+pub(super) fn json_list<T: serde::Serialize>(values: impl IntoIterator<Item = T>) -> String {
+    let values: Vec<T> = values.into_iter().collect();
+    // Texts and numbers always have a JSON form.
+    serde_json::to_string(&values).unwrap_or_default()
+}
+
 /// Cuts `rows` into few pieces of few sizes: see [`even_sizes`].
 pub(super) fn even_chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     even_sizes(rows.len()).map(move |size| {
@@ -196,6 +229,27 @@ mod tests {
         for refused in [writer, readers] {
             assert!(matches!(refused, Some(OpenError::NewerFormat { found: 2, known: 1, .. })), "{refused:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_script_is_done_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = private_writer(&dir.path().join("facts.db"), 1, TABLES).await.unwrap();
+        let script = |ids: [i64; 2]| {
+            let mut script = Script::begin();
+            for id in ids {
+                script.add(|query| {
+                    query.push("INSERT INTO fact VALUES (").push_bind(id).push(")");
+                });
+            }
+            script
+        };
+        script([1, 2]).commit(&mut db).await.unwrap();
+        assert!(script([3, 1]).commit(&mut db).await.is_err());
+        script([4, 5]).commit(&mut db).await.unwrap();
+        let listed = "SELECT fact.id FROM json_each(?) AS asked CROSS JOIN fact ON fact.id = asked.value";
+        let found: Vec<i64> = sqlx::query_scalar(listed).bind(json_list([5, 3, 1])).fetch_all(&mut db).await.unwrap();
+        assert_eq!(found, [5, 1], "3 was undone with 1");
     }
 
     #[tokio::test]

@@ -50,7 +50,7 @@ impl EmbeddedLog {
         let names: Vec<_> = topics.iter().map(|(name, _)| *name).collect();
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();
-        let door = Arc::new(GroupCommit::start(Writer { db, nudges: nudges.clone() }));
+        let door = Arc::new(GroupCommit::start(Writer::new(db, nudges.clone())));
         Ok(Self { reader, door, nudges })
     }
 

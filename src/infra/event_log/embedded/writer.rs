@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use sea_orm::sqlx::{self, Connection, QueryBuilder, Sqlite, SqliteConnection};
+use sea_orm::sqlx::{self, SqliteConnection};
 
 use super::layout::{Slot, unavailable};
 use crate::infra::event_log::{EventLogError, Nudge, Record};
 use crate::infra::group_commit::Committer;
-use crate::infra::sqlite::even_chunks;
+use crate::infra::sqlite::{Script, even_chunks, json_list};
 
 /// Records that one prune looks at, so that appends do not wait long behind it.
 const PRUNE_STEP: i64 = 2_000;
@@ -33,8 +33,10 @@ pub(super) enum Command {
 }
 
 pub(super) struct Writer {
-    pub(super) db: SqliteConnection,
-    pub(super) nudges: Nudges,
+    db: SqliteConnection,
+    nudges: Nudges,
+    /// Of each slot, as this process, which alone writes them, has left them; empty until they are read.
+    next_offsets: HashMap<i64, i64>,
 }
 
 impl Committer for Writer {
@@ -44,114 +46,124 @@ impl Committer for Writer {
     type Error = EventLogError;
 
     async fn commit(&mut self, batch: Vec<Command>) -> Result<Vec<u64>, EventLogError> {
-        let (answers, touched) = self.write(batch).await.map_err(unavailable)?;
+        let written = self.write(batch).await;
+        if written.is_err() {
+            self.next_offsets.clear();
+        }
+        let (answers, touched) = written.map_err(unavailable)?;
         let nudges = self.nudges.read();
         touched.iter().filter_map(|slot| nudges.get(slot)).flatten().for_each(|nudge| nudge());
         Ok(answers)
     }
 }
 
+/// Group, slot, next offset.
+type Offset = (String, i64, i64);
+
 impl Writer {
+    pub(super) fn new(db: SqliteConnection, nudges: Nudges) -> Self {
+        Self { db, nudges, next_offsets: HashMap::new() }
+    }
+
     async fn write(&mut self, batch: Vec<Command>) -> Result<(Vec<u64>, Vec<Slot>), sqlx::Error> {
-        let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await?;
         let mut answers = Vec::with_capacity(batch.len());
-        let mut records = Vec::new();
+        let (mut records, mut joins, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
         for command in batch {
-            answers.push(match command {
-                Command::Append(more) => {
-                    records.extend(more);
-                    0
-                }
-                Command::Commit { group, slot, next_offset, join } => {
-                    commit(&mut transaction, &group, slot, next_offset, join).await?
-                }
-                Command::Prune { slot, before_ms } => prune(&mut transaction, slot, before_ms).await?,
-            });
+            let mut deleted = 0;
+            match command {
+                Command::Append(more) => records.extend(more),
+                Command::Commit { group, slot, next_offset, join: true } => joins.push((group, slot.0, next_offset)),
+                Command::Commit { group, slot, next_offset, join: false } => offsets.push((group, slot.0, next_offset)),
+                Command::Prune { slot, before_ms } => deleted = prune(&mut self.db, slot, before_ms).await?,
+            }
+            answers.push(deleted);
         }
-        let touched = append(&mut transaction, records).await?;
-        transaction.commit().await?;
-        Ok((answers, touched))
+        let mut script = Script::begin();
+        let (rows, grown) = self.place(records).await?;
+        append(&mut script, &rows, &grown);
+        // A group joins before it commits.
+        commit(&mut script, "ON CONFLICT DO NOTHING", joins);
+        commit(&mut script, "ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset", offsets);
+        script.commit(&mut self.db).await?;
+        Ok((answers, grown.into_keys().map(Slot).collect()))
+    }
+
+    /// Gives the records that are new their positions, and says up to where each slot has grown.
+    async fn place(
+        &mut self,
+        records: Vec<(Slot, Record)>,
+    ) -> Result<(Vec<(i64, Record)>, BTreeMap<i64, i64>), sqlx::Error> {
+        let (mut rows, mut grown) = (Vec::with_capacity(records.len()), BTreeMap::new());
+        if records.is_empty() {
+            return Ok((rows, grown));
+        }
+        if self.next_offsets.is_empty() {
+            let slots = sqlx::query_as("SELECT id, next_offset FROM slot").fetch_all(&mut self.db).await?;
+            self.next_offsets = slots.into_iter().collect();
+        }
+        let mut seen = known_ids(&mut self.db, &records).await?;
+        for (slot, record) in records {
+            if !seen.insert(record.id.clone()) {
+                continue;
+            }
+            let next_offset = self.next_offsets.get_mut(&slot.0).ok_or(sqlx::Error::RowNotFound)?;
+            rows.push((slot.position(*next_offset), record));
+            *next_offset += 1;
+            grown.insert(slot.0, *next_offset);
+        }
+        Ok((rows, grown))
     }
 }
 
-/// Gives the records that are new their offsets and writes them; returns the slots that grew.
-async fn append(db: &mut SqliteConnection, records: Vec<(Slot, Record)>) -> Result<Vec<Slot>, sqlx::Error> {
-    if records.is_empty() {
-        return Ok(Vec::new());
+fn append<'a>(script: &mut Script<'a>, rows: &'a [(i64, Record)], grown: &BTreeMap<i64, i64>) {
+    if rows.is_empty() {
+        return;
     }
-    let mut seen = known_ids(db, &records).await?;
-    let mut next_offsets: HashMap<i64, i64> =
-        sqlx::query_as("SELECT id, next_offset FROM slot").fetch_all(&mut *db).await?.into_iter().collect();
-    let mut grown = BTreeMap::new();
-    let mut rows = Vec::with_capacity(records.len());
-    for (slot, record) in &records {
-        if !seen.insert(record.id.clone()) {
-            continue;
-        }
-        let next_offset = next_offsets.get_mut(&slot.0).ok_or(sqlx::Error::RowNotFound)?;
-        rows.push((slot.position(*next_offset), record));
-        *next_offset += 1;
-        grown.insert(slot.0, *next_offset);
+    for chunk in even_chunks(rows) {
+        script.add(|query| {
+            query.push("INSERT INTO record (position, id, key, kind, source, time_ms, subject, traceparent, payload) ");
+            query.push_values(chunk, |mut row, (position, record)| {
+                row.push_bind(position)
+                    .push_bind(&record.id)
+                    .push_bind(&record.key)
+                    .push_bind(&*record.kind)
+                    .push_bind(&*record.source)
+                    .push_bind(record.time_ms)
+                    .push_bind(&record.subject)
+                    .push_bind(&record.traceparent)
+                    .push_bind(&record.payload);
+            });
+        });
     }
-    for chunk in even_chunks(&rows) {
-        QueryBuilder::<Sqlite>::new(
-            "INSERT INTO record (position, id, key, kind, source, time_ms, subject, traceparent, payload) ",
-        )
-        .push_values(chunk, |mut row, (position, record)| {
-            row.push_bind(position)
-                .push_bind(&record.id)
-                .push_bind(&record.key)
-                .push_bind(&*record.kind)
-                .push_bind(&*record.source)
-                .push_bind(record.time_ms)
-                .push_bind(&record.subject)
-                .push_bind(&record.traceparent)
-                .push_bind(&record.payload);
-        })
-        .build()
-        .execute(&mut *db)
-        .await?;
-    }
-    for (slot, next_offset) in &grown {
-        sqlx::query("UPDATE slot SET next_offset = ? WHERE id = ?")
-            .bind(next_offset)
-            .bind(slot)
-            .execute(&mut *db)
-            .await?;
-    }
-    Ok(grown.into_keys().map(Slot).collect())
+    script.add(|query| {
+        query
+            .push("UPDATE slot SET next_offset = grown.value ->> 1 FROM json_each(")
+            .push_bind(json_list(grown))
+            .push(") AS grown WHERE slot.id = grown.value ->> 0");
+    });
 }
 
 /// Which of the records' ids the log has.
 async fn known_ids(db: &mut SqliteConnection, records: &[(Slot, Record)]) -> Result<HashSet<String>, sqlx::Error> {
-    let mut known = HashSet::with_capacity(records.len());
-    for chunk in even_chunks(records) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM record WHERE id IN (");
-        let mut ids = query.separated(", ");
-        for (_, record) in chunk {
-            ids.push_bind(&record.id);
-        }
-        query.push(")");
-        known.extend(query.build_query_scalar::<String>().fetch_all(&mut *db).await?);
-    }
-    Ok(known)
+    let known =
+        sqlx::query_scalar("SELECT record.id FROM json_each(?) AS asked CROSS JOIN record ON record.id = asked.value")
+            .bind(json_list(records.iter().map(|(_, record)| &record.id)));
+    Ok(known.fetch_all(db).await?.into_iter().collect())
 }
 
-async fn commit(
-    db: &mut SqliteConnection,
-    group: &str,
-    slot: Slot,
-    next_offset: i64,
-    join: bool,
-) -> Result<u64, sqlx::Error> {
-    let text = if join {
-        "INSERT INTO consumer_offset (consumer_group, slot, next_offset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-    } else {
-        "INSERT INTO consumer_offset (consumer_group, slot, next_offset) VALUES (?, ?, ?) \
-         ON CONFLICT (consumer_group, slot) DO UPDATE SET next_offset = excluded.next_offset"
-    };
-    sqlx::query(text).bind(group).bind(slot.0).bind(next_offset).execute(db).await?;
-    Ok(0)
+fn commit(script: &mut Script<'_>, conflict: &str, offsets: Vec<Offset>) {
+    if offsets.is_empty() {
+        return;
+    }
+    script.add(|query| {
+        query
+            .push("INSERT INTO consumer_offset (consumer_group, slot, next_offset) SELECT ")
+            .push("value ->> 0, value ->> 1, value ->> 2 FROM json_each(")
+            .push_bind(json_list(offsets))
+            // Without a WHERE the grammar takes ON for a join's.
+            .push(") WHERE true ")
+            .push(conflict);
+    });
 }
 
 async fn prune(db: &mut SqliteConnection, slot: Slot, before_ms: i64) -> Result<u64, sqlx::Error> {

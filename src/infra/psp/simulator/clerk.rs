@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sea_orm::sqlx::{self, Connection, QueryBuilder, Sqlite, SqliteConnection};
+use sea_orm::sqlx::{self, SqliteConnection};
 
 use super::books::{
     AUTHORIZATION_COLUMNS, Authorization, OPERATION_COLUMNS, OperationEntry, Outcome, read_authorization,
@@ -12,7 +12,7 @@ use crate::domain::money;
 use crate::domain::psp::PspKey;
 use crate::infra::group_commit::Committer;
 use crate::infra::psp::{Action, Operation, PspAnswer};
-use crate::infra::sqlite::even_chunks;
+use crate::infra::sqlite::{Script, even_chunks, json_list};
 
 pub(super) enum Command {
     Perform(Instruction),
@@ -45,8 +45,8 @@ impl Committer for Clerk {
 
 impl Clerk {
     async fn write(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, sqlx::Error> {
-        let mut transaction = self.0.begin_with("BEGIN IMMEDIATE").await?;
-        let mut desk = Desk::load(&mut transaction, &batch).await?;
+        // Nobody else writes these books: what is read before the transaction still holds within it.
+        let mut desk = Desk::load(&mut self.0, &batch).await?;
         let answers = batch
             .into_iter()
             .map(|command| match command {
@@ -54,8 +54,7 @@ impl Clerk {
                 Command::Lookup(key) => desk.operations.get(key.0.as_str()).map(OperationEntry::answer),
             })
             .collect();
-        desk.store(&mut transaction).await?;
-        transaction.commit().await?;
+        desk.store(&mut self.0).await?;
         Ok(answers)
     }
 }
@@ -88,16 +87,19 @@ impl Desk {
                 }
             }
         }
-        for chunk in even_chunks(&Vec::from_iter(keys)) {
-            let text = format!("SELECT {OPERATION_COLUMNS} FROM operation WHERE key IN (");
-            for row in any_of(text, chunk).build().fetch_all(&mut *db).await? {
-                let entry = read_operation(&row)?;
-                desk.operations.insert(entry.key.clone(), entry);
-            }
+        let known = format!(
+            "SELECT {OPERATION_COLUMNS} FROM (SELECT value AS asked_key FROM json_each(?)) CROSS JOIN operation ON key = asked_key"
+        );
+        for row in sqlx::query(&known).bind(json_list(keys)).fetch_all(&mut *db).await? {
+            let entry = read_operation(&row)?;
+            desk.operations.insert(entry.key.clone(), entry);
         }
-        for chunk in even_chunks(&Vec::from_iter(references)) {
-            let text = format!("SELECT {AUTHORIZATION_COLUMNS} FROM authorization WHERE reference IN (");
-            for row in any_of(text, chunk).build().fetch_all(&mut *db).await? {
+        if !references.is_empty() {
+            let known = format!(
+                "SELECT {AUTHORIZATION_COLUMNS} FROM (SELECT value AS named FROM json_each(?)) CROSS JOIN authorization \
+                 ON reference = named"
+            );
+            for row in sqlx::query(&known).bind(json_list(references)).fetch_all(&mut *db).await? {
                 let authorization = read_authorization(&row)?;
                 desk.authorizations.insert(authorization.reference.clone(), authorization);
             }
@@ -150,68 +152,64 @@ impl Desk {
 
     async fn store(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let changed: Vec<_> = self.changed.iter().filter_map(|reference| self.authorizations.get(reference)).collect();
-        for chunk in even_chunks(&changed) {
-            QueryBuilder::<Sqlite>::new(format!("INSERT INTO authorization ({AUTHORIZATION_COLUMNS}) "))
-                .push_values(chunk, |mut row, authorization| {
-                    row.push_bind(&authorization.reference)
-                        .push_bind(&authorization.payment)
-                        .push_bind(&authorization.merchant)
-                        .push_bind(authorization.currency.code())
-                        .push_bind(authorization.amount)
-                        .push_bind(authorization.captured)
-                        .push_bind(authorization.refunded)
-                        .push_bind(authorization.voided);
-                })
-                .push(
-                    " ON CONFLICT (reference) DO UPDATE SET captured = excluded.captured, \
-                     refunded = excluded.refunded, voided = excluded.voided",
-                )
-                .build()
-                .execute(&mut *db)
-                .await?;
-        }
         let new: Vec<_> = self.new.iter().filter_map(|key| self.operations.get(key)).collect();
+        if new.is_empty() && self.repeated.is_empty() {
+            return Ok(());
+        }
+        let mut script = Script::begin();
+        for chunk in even_chunks(&changed) {
+            script.add(|query| {
+                query
+                    .push(format!("INSERT INTO authorization ({AUTHORIZATION_COLUMNS}) "))
+                    .push_values(chunk, |mut row, authorization| {
+                        row.push_bind(&authorization.reference)
+                            .push_bind(&authorization.payment)
+                            .push_bind(&authorization.merchant)
+                            .push_bind(authorization.currency.code())
+                            .push_bind(authorization.amount)
+                            .push_bind(authorization.captured)
+                            .push_bind(authorization.refunded)
+                            .push_bind(authorization.voided);
+                    })
+                    .push(
+                        " ON CONFLICT (reference) DO UPDATE SET captured = excluded.captured, \
+                         refunded = excluded.refunded, voided = excluded.voided",
+                    );
+            });
+        }
         for chunk in even_chunks(&new) {
-            QueryBuilder::<Sqlite>::new(format!("INSERT INTO operation ({OPERATION_COLUMNS}) "))
-                .push_values(chunk, |mut row, entry| {
-                    let (approved, reason) = match &entry.outcome {
-                        Outcome::Approved(minor) => (Some(*minor), None),
-                        Outcome::Declined(reason) => (None, Some(reason)),
-                    };
-                    row.push_bind(&entry.key)
-                        .push_bind(&entry.kind)
-                        .push_bind(&entry.authorization)
-                        .push_bind(&entry.reference)
-                        .push_bind(entry.asked.currency.code())
-                        .push_bind(entry.asked.minor)
-                        .push_bind(approved)
-                        .push_bind(reason)
-                        .push_bind(entry.times_asked)
-                        .push_bind(entry.at_ms);
-                })
-                .build()
-                .execute(&mut *db)
-                .await?;
+            script.add(|query| {
+                query.push(format!("INSERT INTO operation ({OPERATION_COLUMNS}) ")).push_values(
+                    chunk,
+                    |mut row, entry| {
+                        let (approved, reason) = match &entry.outcome {
+                            Outcome::Approved(minor) => (Some(*minor), None),
+                            Outcome::Declined(reason) => (None, Some(reason)),
+                        };
+                        row.push_bind(&entry.key)
+                            .push_bind(&entry.kind)
+                            .push_bind(&entry.authorization)
+                            .push_bind(&entry.reference)
+                            .push_bind(entry.asked.currency.code())
+                            .push_bind(entry.asked.minor)
+                            .push_bind(approved)
+                            .push_bind(reason)
+                            .push_bind(entry.times_asked)
+                            .push_bind(entry.at_ms);
+                    },
+                );
+            });
         }
-        for (key, times) in &self.repeated {
-            sqlx::query("UPDATE operation SET times_asked = times_asked + ? WHERE key = ?")
-                .bind(times)
-                .bind(key)
-                .execute(&mut *db)
-                .await?;
+        if !self.repeated.is_empty() {
+            script.add(|query| {
+                query
+                    .push("UPDATE operation SET times_asked = times_asked + (repeated.value ->> 1) FROM json_each(")
+                    .push_bind(json_list(&self.repeated))
+                    .push(") AS repeated WHERE operation.key = repeated.value ->> 0");
+            });
         }
-        Ok(())
+        script.commit(db).await
     }
-}
-
-fn any_of<'a>(text: String, values: &[&'a str]) -> QueryBuilder<'a, Sqlite> {
-    let mut query = QueryBuilder::new(text);
-    let mut list = query.separated(", ");
-    for value in values {
-        list.push_bind(*value);
-    }
-    query.push(")");
-    query
 }
 
 /// The PSP's rules: the authorization as it is afterwards and the amount approved, or why not.
