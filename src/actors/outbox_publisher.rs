@@ -2,7 +2,7 @@
 //! Receives: nudges after commits, and a tick; both do the same scan, where it has the tenure.   Sends: marks to the shard writer.
 //! Durable: nothing of its own; an event is marked only after the log has it.   In memory: nothing.
 //! A panic between append and mark has the events appended again; consumers apply one of each id.
-//! Limits: `outbox.batch_max` events at a time, in the order of their commits; `outbox.linger_ms` lets them gather.
+//! Limits: `outbox.batch_max` events at a time, in the order of their commits; they gather for `outbox.linger_ms`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
+use tokio::time::Instant;
 
 use super::breaker::{Breaker, guarded};
 use super::shards::Shard;
@@ -28,7 +29,9 @@ pub struct OutboxPublisher {
     log: Arc<dyn EventLog>,
     breaker: Handle<Breaker>,
     batch_max: u64,
+    /// Publishing begins so long after it last ended, at the soonest.
     linger: Duration,
+    last_end: Option<Instant>,
     published: Counter<u64>,
     failures: Counter<u64>,
     labels: [KeyValue; 1],
@@ -53,6 +56,7 @@ impl OutboxPublisher {
             breaker,
             batch_max,
             linger,
+            last_end: None,
             published: meter.u64_counter("rialto_outbox_published").with_description("Events published").build(),
             failures: meter
                 .u64_counter("rialto_outbox_failures")
@@ -121,11 +125,18 @@ impl Actor for OutboxPublisher {
         if !self.tenure.is_to_work(ctx.clock().instant()) {
             return Ok(Wake::Idle);
         }
-        // Commits come in quick succession: one append for several of them spares the log a sync each.
-        tokio::time::sleep(self.linger).await;
-        match self.publish(ctx).await {
-            // A full batch: there may be more.
-            Ok(count) if count as u64 == self.batch_max => Ok(Wake::Again),
+        // Commits come in quick succession: one append for several of them spares the log a sync each. The first one after a
+        // while does not wait.
+        if let Some(last_end) = self.last_end {
+            tokio::time::sleep_until(last_end + self.linger).await;
+        }
+        let published = self.publish(ctx).await;
+        // A full batch: there may be more.
+        let is_full = published.as_ref().is_ok_and(|count| *count as u64 == self.batch_max);
+        let found_nothing = published.as_ref().is_ok_and(|count| *count == 0);
+        self.last_end = (!is_full && !found_nothing).then(|| ctx.clock().instant());
+        match published {
+            Ok(_) if is_full => Ok(Wake::Again),
             Ok(_) => Ok(Wake::Idle),
             Err(error) => {
                 // The outside's failure is no reason to start afresh: the events wait for the next tick.
