@@ -5,6 +5,8 @@ import pathlib
 import statistics
 import sys
 
+from plots import chart
+
 results_path, out_dir, machine = sys.argv[1:]
 results = [json.loads(line) for line in pathlib.Path(results_path).read_text().splitlines()]
 out = pathlib.Path(out_dir)
@@ -67,9 +69,29 @@ lines += [
 ]
 if drains:
     lines.append(f"| the last refund was REFUNDED after, ms | {max(drains):.0f} | |")
-lines += ["", "| CPU, us a request, on real servers | Rialto | MariaDB, both | Kafka | Redis |", "| --- | --- | --- | --- | --- |"]
+per_request_kib = lambda result, component: result["writtenBytes"][component] / 1024 / max(1, result["succeeded"] + result["unexpected"])
+lines += ["", "| a request on real servers takes | CPU, us: Rialto | MariaDB, both | Kafka | Redis | written, KiB: Rialto and its PSP | MariaDB, both | Kafka |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
 for scenario in dict.fromkeys(r["scenarioName"] for r in results if r["subject"] == "rialto"):
     runs = [r for r in results if (r["subject"], r["scenarioName"]) == ("rialto", scenario)]
-    mean = lambda *names: median(sum(per_request_us(r, name) for name in names) for r in runs)
-    lines.append(f"| {scenario} | {mean('subject'):.0f} | {mean('mariadb-1', 'mariadb-2'):.0f} | {mean('kafka'):.0f} | {mean('redis'):.0f} |")
+    mean = lambda read, *names: median(sum(read(r, name) for name in names) for r in runs)
+    cpu = " | ".join(f"{mean(per_request_us, *names):.0f}" for names in [("subject",), ("mariadb-1", "mariadb-2"), ("kafka",), ("redis",)])
+    disk = " | ".join(f"{mean(per_request_kib, *names):.1f}" for names in [("subject",), ("mariadb-1", "mariadb-2"), ("kafka",)])
+    lines.append(f"| {scenario} | {cpu} | {disk} |")
+
+
+def plot(name, *about):
+    (out / f"{name}.svg").write_text(chart(*about))
+    lines.extend(["", f"![{about[0]}]({name}.svg)"])
+
+
+# The last round's runs: a line through medians of seconds would show nothing that happened.
+last = {(r["subject"], r["scenarioName"]): r for r in results if r["subject"] != "ceiling"}
+authorized = {subject: r for (subject, scenario), r in last.items() if scenario == "authorize"}
+over_time = lambda r, key: [(second + 1, value[key]) for second, value in enumerate(r["seconds"])]
+plot("throughput", "Authorizations, closed loop, 256 connections", "second", "answered as hoped in it", {s: over_time(r, "succeeded") for s, r in authorized.items()})
+plot("latency", "Their latency", "second", "p99 of the second, ms", {s: over_time(r, "p99Ms") for s, r in authorized.items()})
+levels = ["p50", "p90", "p95", "p99", "p99.9"]
+curve = lambda r: [(place, r["overall"]["latencyMs"][level]) for place, level in enumerate(levels)]
+open_loop = {f"{subject}: {scenario}": curve(r) for (subject, scenario), r in last.items() if "open loop" in scenario or "full flow" in scenario}
+plot("percentiles", "Latency at a given rate", "percentile", "ms", open_loop, levels)
 (out / "report.md").write_text("\n".join(lines) + "\n")

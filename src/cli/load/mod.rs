@@ -111,13 +111,18 @@ async fn measure(args: &LoadArgs, target: Target) -> Result<Summary, LoadError> 
         };
         let (target, timeout, progress) = (target.clone(), args.timeout, Arc::clone(&progress));
         threads.push(spawn_sending(thread, pace, begins, ends, move || {
-            Sender::new(plan, Client::new(target, connections_max as usize, timeout), progress, ends)
+            Sender::new(
+                plan,
+                Client::new(target, connections_max as usize, timeout),
+                progress,
+                Tally::new(begins, ends),
+            )
         })?);
     }
 
     let ticking = show(&progress, begins, args.duration);
     tokio::pin!(ticking);
-    let mut tally = Tally::new(ends);
+    let mut tally = Tally::new(begins, ends);
     for thread in threads {
         let counted = tokio::select! {
             counted = thread => counted,

@@ -76,15 +76,15 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender that has sent nothing yet; `ends` is when the run's duration is over.
-    pub fn new(plan: Plan, client: Client, progress: Arc<Progress>, ends: Instant) -> Self {
+    /// A sender that has sent nothing yet and counts into `tally`.
+    pub fn new(plan: Plan, client: Client, progress: Arc<Progress>, tally: Tally) -> Self {
         Self {
             chance: RefCell::new(StdRng::seed_from_u64(plan.seed)),
             plan,
             client,
             progress,
             keys_given: Cell::new(0),
-            tally: RefCell::new(Tally::new(ends)),
+            tally: RefCell::new(tally),
             last_refund: RefCell::default(),
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::{LoadArgs, Scenario};
 use super::duplicates::DuplicateCounts;
-use super::tally::{Latencies, Step, StepTally, Tally};
+use super::tally::{Latencies, Second, Step, StepTally, Tally};
 
 /// The result of a run. Latencies are in milliseconds, rates per second.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +38,8 @@ pub struct Summary {
     pub unexpected: u64,
     /// All requests but polls, which would flatter the percentiles of a full flow.
     pub overall: StepSummary,
+    /// The run second by second, polls left out.
+    pub seconds: Vec<SecondSummary>,
     /// By step, those without a request left out, in the order of a flow.
     pub steps: Vec<StepSummary>,
     /// full-flow: what became of whole flows.
@@ -46,6 +48,20 @@ pub struct Summary {
     /// duplicates: what the groups of identical requests were answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<DuplicateCounts>,
+}
+
+/// The requests that finished in one second of the run.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecondSummary {
+    /// Requests that were answered as hoped.
+    pub succeeded: u64,
+    /// All others.
+    pub unexpected: u64,
+    /// Latencies of those that were answered as hoped, in milliseconds: half, and 99 %, are no longer.
+    pub p50_ms: f64,
+    /// See [`Self::p50_ms`].
+    pub p99_ms: f64,
 }
 
 /// One step's requests.
@@ -141,6 +157,7 @@ impl Summary {
             succeeded,
             unexpected,
             overall: StepSummary::new("overall", seconds, &overall),
+            seconds: tally.seconds.iter().map(SecondSummary::new).collect(),
             steps,
             flows,
             duplicates,
@@ -150,6 +167,18 @@ impl Summary {
     /// 0 for a clean run, 1 when nothing succeeded or anything unexpected happened.
     pub fn exit_code(&self) -> ExitCode {
         if self.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl SecondSummary {
+    fn new(second: &Second) -> Self {
+        let at_ms = |quantile| second.succeeded.quantile_us(quantile) as f64 / 1e3;
+        Self {
+            succeeded: second.succeeded.count(),
+            unexpected: second.unexpected,
+            p50_ms: at_ms(0.5),
+            p99_ms: at_ms(0.99),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use super::duplicates::DuplicateCounts;
 
 const LATENCY_US_MAX: u64 = 600_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
+/// Of the latencies of one second: enough to see, and a tenth of the memory.
+const SIGNIFICANT_DIGITS_OF_A_SECOND: u8 = 2;
 
 /// One kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,14 +40,18 @@ impl Step {
     }
 }
 
-/// Latencies in microseconds, three significant digits, up to ten minutes (longer counts as ten minutes).
+/// Latencies in microseconds, two or three significant digits, up to ten minutes (longer counts as ten minutes).
 #[derive(Debug, Clone)]
 pub struct Latencies(Histogram<u64>);
 
 impl Latencies {
     fn new() -> Self {
-        // invariant: 1 <= low, 2 * low <= high and 3 digits are within what the crate allows, whatever is measured.
-        Self(Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS).expect("constant bounds are valid"))
+        Self::with_digits(SIGNIFICANT_DIGITS)
+    }
+
+    fn with_digits(digits: u8) -> Self {
+        // invariant: 1 <= low, 2 * low <= high and 2 or 3 digits are within what the crate allows, whatever is measured.
+        Self(Histogram::new_with_bounds(1, LATENCY_US_MAX, digits).expect("constant bounds are valid"))
     }
 
     /// Adds one latency.
@@ -113,10 +119,28 @@ impl StepTally {
     }
 }
 
+/// One second of a run: the requests that finished in it, polls not counted.
+#[derive(Debug, Clone)]
+pub struct Second {
+    /// Latencies of those that were answered as hoped.
+    pub succeeded: Latencies,
+    /// How many others there were.
+    pub unexpected: u64,
+}
+
+impl Default for Second {
+    fn default() -> Self {
+        Self { succeeded: Latencies::with_digits(SIGNIFICANT_DIGITS_OF_A_SECOND), unexpected: 0 }
+    }
+}
+
 /// Everything one thread counted. Tallies of several threads add up with [`Tally::merge`].
 #[derive(Debug, Clone)]
 pub struct Tally {
+    begins: Instant,
     ends: Instant,
+    /// The run second by second; what finishes after its end is not in it.
+    pub seconds: Vec<Second>,
     steps: [StepTally; Step::ALL.len()],
     /// From sending the capture to the answer that first says CAPTURED; never shorter than the truth.
     pub capture_to_captured: Latencies,
@@ -131,10 +155,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// An empty tally of a run whose duration is over at `ends`.
-    pub fn new(ends: Instant) -> Self {
+    /// An empty tally of a run that takes from `begins` to `ends`.
+    pub fn new(begins: Instant, ends: Instant) -> Self {
         Self {
+            begins,
             ends,
+            seconds: Vec::new(),
             steps: Default::default(),
             capture_to_captured: Latencies::new(),
             flows_started: 0,
@@ -155,10 +181,22 @@ impl Tally {
         let tally = &mut self.steps[step as usize];
         let latency = finished.saturating_duration_since(due);
         tally.finished_in_time += u64::from(in_time);
+        let mut second = None;
+        if in_time && step != Step::Poll {
+            let index = finished.saturating_duration_since(self.begins).as_secs() as usize;
+            if self.seconds.len() <= index {
+                self.seconds.resize_with(index + 1, Second::default);
+            }
+            second = Some(&mut self.seconds[index]);
+        }
         match outcome {
-            Ok(()) => tally.succeeded.record(latency),
+            Ok(()) => {
+                tally.succeeded.record(latency);
+                second.into_iter().for_each(|second| second.succeeded.record(latency));
+            }
             Err(label) => {
                 tally.failed.record(latency);
+                second.into_iter().for_each(|second| second.unexpected += 1);
                 *tally.unexpected.entry(label).or_default() += 1;
             }
         }
@@ -173,6 +211,13 @@ impl Tally {
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
             mine.merge(theirs);
+        }
+        if self.seconds.len() < other.seconds.len() {
+            self.seconds.resize_with(other.seconds.len(), Second::default);
+        }
+        for (mine, theirs) in self.seconds.iter_mut().zip(&other.seconds) {
+            mine.succeeded.merge(&theirs.succeeded);
+            mine.unexpected += theirs.unexpected;
         }
         self.capture_to_captured.merge(&other.capture_to_captured);
         self.flows_started += other.flows_started;
@@ -211,7 +256,7 @@ mod tests {
     #[test]
     fn latency_counts_from_the_instant_it_was_due_and_failures_have_one_too() {
         let due = Instant::now();
-        let mut tally = Tally::new(due + Duration::from_secs(1));
+        let mut tally = Tally::new(due, due + Duration::from_secs(1));
         tally.record(Step::Authorize, due, due + Duration::from_millis(100), Ok(()));
         tally.record(Step::Authorize, due, due + Duration::from_secs(2), Err("timeout".to_owned()));
         let step = tally.step(Step::Authorize);
@@ -223,15 +268,19 @@ mod tests {
     #[test]
     fn tallies_add_up() {
         let start = Instant::now();
-        let mut first = Tally::new(start + Duration::from_secs(1));
+        let mut first = Tally::new(start, start + Duration::from_secs(3));
         let mut second = first.clone();
         first.record(Step::Refund, start, start, Err("503 overloaded".to_owned()));
         second.record(Step::Refund, start, start, Err("503 overloaded".to_owned()));
+        second.record(Step::Refund, start, start + Duration::from_millis(2_500), Ok(()));
+        second.record(Step::Poll, start, start + Duration::from_millis(2_500), Ok(()));
         second.record_unexpected(Step::Capture, "never captured");
         second.refund_drain = Some(Duration::from_millis(5));
         first.merge(&second);
         assert_eq!(first.step(Step::Refund).unexpected["503 overloaded"], 2);
         assert_eq!(first.step(Step::Capture).unexpected["never captured"], 1);
+        let seconds = first.seconds.iter().map(|second| (second.succeeded.count(), second.unexpected));
+        assert_eq!(seconds.collect::<Vec<_>>(), [(0, 2), (0, 0), (1, 0)]);
         assert_eq!(first.refund_drain, Some(Duration::from_millis(5)));
     }
 }
