@@ -225,7 +225,8 @@ fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
                     let app = node.app();
                     async move {
                         let call = Call { request_id: "req_1".to_owned(), trace };
-                        app.authorize(request, &call).await.result.expect("an embedded node authorizes")
+                        let admitted = app.admit(request.bucket()).expect("it is not overloaded");
+                        app.authorize(admitted, request, &call).await.result.expect("an embedded node authorizes")
                     }
                 }))
             });

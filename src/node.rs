@@ -15,6 +15,7 @@ pub mod simulated {
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +89,7 @@ impl Node {
         let listener = TcpListener::bind(start.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let registry = telemetry::metrics()?;
-        let environment = Environment::service();
+        let environment = Environment::service_on(actor_threads(config.node.actor_threads));
         if config.faults.enabled {
             environment.faults.enable();
         }
@@ -141,6 +142,13 @@ fn serve(
         }
     });
     Ok(handle)
+}
+
+/// Half of the cores are left to requests and to databases. A thread more costs each message between two of them a wake-up,
+/// which is a good part of what the message costs.
+fn actor_threads(configured: usize) -> NonZeroUsize {
+    let half = || std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+    NonZeroUsize::new(configured).or_else(|| NonZeroUsize::new(half())).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Roles in several processes meet in servers that all of them reach.

@@ -1,10 +1,12 @@
 //! Admission: new work is refused at once while the node cannot keep up, so that what is taken on is answered soon.
 //!
-//! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So a queue may grow
-//! until it is longer than [`Limits::shed_above`]; from then on, as long as there is more to refuse, only as much is let in
-//! as is done within [`Limits::shed_target`] (the idea is that of adaptive CoDel: Maurer, "Fail at Scale", ACM Queue
-//! 13(8), 2015). What is under way, above all what the PSP has said, is never refused here.
+//! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So the house may fill
+//! until what is in it takes longer than [`Limits::shed_after`]; from then on, as long as there is more to refuse, only as much is let
+//! in as is done within [`Limits::shed_target`] (the idea is that of adaptive CoDel: Maurer, "Fail at Scale", ACM Queue
+//! 13(8), 2015; how long the house takes is Little's law). What is under way, above all what the PSP has said, is never
+//! refused here.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -15,19 +17,23 @@ use tokio::time::Instant;
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
 use crate::domain::Bucket;
-use crate::runtime::Clock;
+use crate::runtime::{Backlog, Clock};
 
 /// When a shard counts as overloaded, and what it still takes on then.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Commands that wait for the shard, beyond which it is overloaded.
+    /// Calls in the house for one shard, up to which it is not overloaded however long they take.
     pub shed_above: u64,
-    /// How long what waits for an overloaded shard may take.
+    /// How long more than those may take before the shard is overloaded.
+    pub shed_after: Duration,
+    /// How long those that are in the house of an overloaded shard may take.
     pub shed_target: Duration,
 }
 
 /// Overload is over when nothing had to be refused for so long.
 const CALM_AFTER: Duration = Duration::from_millis(250);
+/// So many are let in whatever they take: of what is not worked on nobody knows how long it takes.
+const LET_IN_MIN: u64 = 4;
 
 /// The doors for new work of a whole node.
 pub struct Admission {
@@ -36,13 +42,19 @@ pub struct Admission {
     clock: Clock,
     begun: Instant,
     /// Of the threads that read requests: they share the processors with everything, so while they are late, every
-    /// shard's queue is kept short too.
+    /// shard's house is kept empty too.
     threads: Door,
     /// Each shard's own: one whose database hangs is nobody else's overload.
-    doors: Box<[Door]>,
-    /// For each shard, what was let in and is not in its mailbox yet.
-    coming: Box<[AtomicU64]>,
+    houses: Box<[Arc<House>]>,
     refused: Counter<u64>,
+}
+
+/// What there is of one shard's calls.
+#[derive(Default)]
+struct House {
+    door: Door,
+    /// Calls that were let in and wait for nobody outside, from the door to their last commit.
+    inside: AtomicU64,
 }
 
 impl Admission {
@@ -51,25 +63,25 @@ impl Admission {
             .u64_counter("rialto_shard_shed")
             .with_description("New work refused because the shard is overloaded")
             .build();
-        let coming = shards.all().iter().map(|_| AtomicU64::new(0)).collect();
-        let doors = shards.all().iter().map(|_| Door::default()).collect();
-        Self { shards, limits, begun: clock.instant(), clock, threads: Door::default(), doors, coming, refused }
+        let houses = shards.all().iter().map(|_| Arc::default()).collect();
+        Self { shards, limits, begun: clock.instant(), clock, threads: Door::default(), houses, refused }
     }
 
-    /// The shard of a bucket, if it can take on new work.
+    /// Lets a call for a bucket's shard in, if it can take on new work.
     ///
     /// # Errors
     /// [`WriteError::Overloaded`].
-    pub fn admit(&self, bucket: Bucket) -> Result<Admitted<'_>, WriteError> {
+    pub fn admit(&self, bucket: Bucket) -> Result<Admitted, WriteError> {
         let index = self.shards.index_of(bucket);
-        let (shard, coming) = (&self.shards.all()[index], &self.coming[index]);
-        let backlog = shard.writer.backlog().and(coming.load(Relaxed));
-        let (is_long, is_short) =
-            (backlog.waiting > self.limits.shed_above, backlog.takes() <= self.limits.shed_target);
+        let (shard, house) = (&self.shards.all()[index], &self.houses[index]);
+        let inside = house.inside.load(Relaxed);
+        let backlog = Backlog { waiting: inside, ..shard.writer.backlog() };
+        let is_long = inside > self.limits.shed_above && backlog.takes() > self.limits.shed_after;
+        let is_short = inside < LET_IN_MIN || backlog.takes() <= self.limits.shed_target;
         let now = self.now();
-        if self.doors[index].lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
-            coming.fetch_add(1, Relaxed);
-            return Ok(Admitted { shard, coming });
+        if house.door.lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
+            house.inside.fetch_add(1, Relaxed);
+            return Ok(Admitted { shard: shard.clone(), house: house.clone() });
         }
         self.refused.add(1, &[KeyValue::new("shard", i64::from(shard.database.id.0))]);
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
@@ -86,22 +98,40 @@ impl Admission {
     }
 }
 
-/// New work that was let in and is on its way to its shard.
-pub struct Admitted<'a> {
-    shard: &'a Shard,
-    coming: &'a AtomicU64,
+/// A call that was let in: it counts as long as this is there.
+pub struct Admitted {
+    shard: Shard,
+    house: Arc<House>,
 }
 
-impl<'a> Admitted<'a> {
-    /// The shard; what is written there next is seen in its mailbox.
-    pub fn arrive(self) -> &'a Shard {
-        self.shard
+impl Admitted {
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// It waits for somebody outside, which costs nobody here anything.
+    pub fn leave(self) -> Away {
+        Away { shard: self.shard.clone(), house: self.house.clone() }
     }
 }
 
-impl Drop for Admitted<'_> {
+impl Drop for Admitted {
     fn drop(&mut self) {
-        self.coming.fetch_sub(1, Relaxed);
+        self.house.inside.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A call that was let in and is outside.
+pub struct Away {
+    shard: Shard,
+    house: Arc<House>,
+}
+
+impl Away {
+    /// Its outcome is not new work: nobody asks whether there is room.
+    pub fn come_back(self) -> Admitted {
+        self.house.inside.fetch_add(1, Relaxed);
+        Admitted { shard: self.shard, house: self.house }
     }
 }
 

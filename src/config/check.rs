@@ -20,6 +20,7 @@ pub enum ConfigError {
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     let nodes = u64::from(crate::domain::id::NODES) - 1;
     range("node.id", u64::from(config.node.id), 0, nodes)?;
+    range("node.actor_threads", config.node.actor_threads as u64, 0, 1_024)?;
     range("http.connections_max", config.http.connections_max as u64, 1, 1_000_000)?;
     range("http.body_max_bytes", config.http.body_max_bytes as u64, 1_024, 1024 * 1024)?;
     range("http.workers", config.http.workers as u64, 0, 1_024)?;
@@ -27,6 +28,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     range("shard.max_batch", config.shard.max_batch as u64, 1, 1_000)?;
     range("shard.mailbox_capacity", config.shard.mailbox_capacity as u64, 1, 1_000_000)?;
     range("shard.shed_above", config.shard.shed_above, 1, 1_000_000)?;
+    range("shard.shed_after_ms", config.shard.shed_after_ms, 1, MINUTE_MS)?;
     range("shard.shed_target_ms", config.shard.shed_target_ms, 1, MINUTE_MS)?;
     range("shard.ask_deadline_ms", config.shard.ask_deadline_ms, 10, MINUTE_MS)?;
     range("payment.capture_window_ms", config.payment.capture_window_ms, 1, 366 * DAY_MS)?;

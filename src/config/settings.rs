@@ -40,6 +40,8 @@ pub struct Node {
     pub id: u8,
     /// How long a stop waits for what is under way before it gives up on it.
     pub drain_ms: u64,
+    /// Threads that actors share; 0 takes half the number of cores, one at least.
+    pub actor_threads: usize,
 }
 
 /// The HTTP server.
@@ -70,10 +72,13 @@ pub struct Shard {
     pub max_batch: usize,
     /// Commands that wait for a shard at most; beyond it callers get 503.
     pub mailbox_capacity: usize,
-    /// Commands that wait for a shard beyond which it is overloaded: until that is over, new work for it gets 503 at once if
-    /// it would wait for more than `shed_target_ms`.
+    /// Calls that may be under way for a shard, not counting those at the PSP, however long they take.
     pub shed_above: u64,
-    /// How long what waits for an overloaded shard may take, or for any while the threads that read requests are late.
+    /// How long more than those may take. Beyond it the shard is overloaded: until that is over, new work for it gets 503
+    /// at once unless what is under way takes less than `shed_target_ms`.
+    pub shed_after_ms: u64,
+    /// How long what is under way for an overloaded shard may take, or for any while the threads that read requests are
+    /// late.
     pub shed_target_ms: u64,
     /// How long a caller waits for a shard's answer.
     pub ask_deadline_ms: u64,
@@ -170,7 +175,7 @@ pub struct Outbox {
     /// How often the outbox is looked at even if nobody said that something is there.
     pub poll_ms: u64,
     pub batch_max: u64,
-    /// How long events gather before they are published together.
+    /// How long after one publishing the next may begin: events gather meanwhile. The first one after a while does not wait.
     pub linger_ms: u64,
     /// How long published events stay.
     pub kept_ms: u64,
@@ -255,7 +260,7 @@ const fn count(value: u32) -> NonZeroU32 {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { id: 0, drain_ms: 10_000 }
+        Self { id: 0, drain_ms: 10_000, actor_threads: 0 }
     }
 }
 
@@ -279,7 +284,8 @@ impl Default for Shard {
             max_batch: 400,
             mailbox_capacity: 4_096,
             shed_above: 256,
-            shed_target_ms: 5,
+            shed_after_ms: 100,
+            shed_target_ms: 3,
             ask_deadline_ms: 5_000,
         }
     }
@@ -343,7 +349,7 @@ impl Default for Redis {
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { poll_ms: 50, batch_max: 512, linger_ms: 5, kept_ms: HOUR_MS }
+        Self { poll_ms: 50, batch_max: 512, linger_ms: 20, kept_ms: HOUR_MS }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{FlowError, Operations, Quota};
-use crate::actors::admission::Admission;
+use super::{FlowError, Operations, Performed, Quota};
+use crate::actors::admission::{Admission, Admitted};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
 use crate::actors::rate_limiter::{RateLimiter, TakeOne, limited};
@@ -16,7 +16,7 @@ use crate::config::{Role, Roles};
 use crate::domain::idempotency::Operation;
 use crate::domain::policy::Policy;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
-use crate::runtime::{Chance, Clock, Handle};
+use crate::runtime::{Chance, Clock, Desk, Errands, Handle};
 
 /// The flows' one argument; cheap to clone.
 #[derive(Clone)]
@@ -28,6 +28,10 @@ pub struct Parts {
     pub roles: Roles,
     pub clock: Clock,
     pub chance: Chance,
+    /// Where calls are worked on.
+    pub desk: Desk,
+    /// How long a call may take; past it nobody knows what becomes of it.
+    pub patience: Duration,
     pub policy: Arc<Policy>,
     /// Makes the payments' ids, for all threads.
     pub ids: Mutex<IdGenerator>,
@@ -61,6 +65,21 @@ impl App {
     /// The largest amount of one payment, in the currency's minor unit.
     pub fn amount_max(&self) -> i64 {
         self.policy.amount_max
+    }
+
+    /// Lets a new call about this bucket in, or refuses it because of what there is to do already. Asks nobody, so that a
+    /// refusal costs next to nothing.
+    pub fn admit(&self, bucket: Bucket) -> Result<Admitted, FlowError> {
+        Ok(self.admission.admit(bucket)?)
+    }
+
+    /// Works on a call among the actors that it asks, to its end even if the caller leaves. None when that failed, or takes too
+    /// long: repeating the call under its key finds out.
+    pub async fn perform<W>(&self, errands: &Errands, call: impl FnOnce(Self) -> W) -> Option<Performed>
+    where
+        W: Future<Output = Performed> + Send + 'static,
+    {
+        tokio::time::timeout(self.patience, errands.run(call(self.clone()))).await.ok().flatten()
     }
 
     /// Joins the caller's trace, or begins one.

@@ -27,15 +27,17 @@ pub struct AuthorizeRequest {
     pub fingerprint: Fingerprint,
 }
 
+impl AuthorizeRequest {
+    pub fn bucket(&self) -> Bucket {
+        Bucket::of_merchant(&self.merchant_id)
+    }
+}
+
 /// Times that an outcome is brought to the shard again after its writer died with it in hand.
 const CONCLUDE_RETRIES: u32 = 3;
 
 impl App {
-    pub async fn authorize(&self, request: AuthorizeRequest, call: &Call) -> Performed {
-        let admitted = match self.admission.admit(Bucket::of_merchant(&request.merchant_id)) {
-            Ok(admitted) => admitted,
-            Err(overloaded) => return Performed::refused(overloaded.into()),
-        };
+    pub async fn authorize(&self, admitted: Admitted, request: AuthorizeRequest, call: &Call) -> Performed {
         let scope = Scope::new(&request.merchant_id, Keyed::Authorize, None, &request.key);
         let key_use =
             KeyUse { scope, fingerprint: request.fingerprint, key: request.key.clone(), operation: Keyed::Authorize };
@@ -58,7 +60,7 @@ impl App {
     /// The first call under a key, unless the database knows another.
     async fn execute(
         &self,
-        admitted: Admitted<'_>,
+        admitted: Admitted,
         request: AuthorizeRequest,
         key_use: KeyUse,
         call: &Call,
@@ -82,20 +84,22 @@ impl App {
             key_use,
             trace: call.trace,
         };
-        let shard = admitted.arrive();
         // Dying after this leaves an intent, which the resolver finds and settles by asking the PSP.
-        if let ControlFlow::Break(answer) = fresh(shard.write(order).await?) {
+        if let ControlFlow::Break(answer) = fresh(admitted.shard().write(order).await?) {
             if let Ok(answer) = &answer {
                 self.remember(scope, fingerprint, &answer.recorded);
             }
             return answer;
         }
-        let asked = match self.psp.perform(&operation).await {
+        let away = admitted.leave();
+        let asked = self.psp.perform(&operation).await;
+        let back = away.come_back();
+        let asked = match asked {
             Ok(asked) => asked,
             Err(refused) => {
                 // The breaker opened meanwhile: nothing was sent. Dying before this is committed leaves it to the resolver.
                 let release = Release { payment_id, scope, trace: call.trace };
-                shard.write(release).await?.map_err(|_| FlowError::Internal)?;
+                back.shard().write(release).await?.map_err(|_| FlowError::Internal)?;
                 return Err(refused.into());
             }
         };
@@ -107,7 +111,7 @@ impl App {
             request_id: call.request_id.clone(),
             trace: call.trace,
         };
-        let recorded = self.conclude(shard, conclusion).await?;
+        let recorded = self.conclude(back.shard(), conclusion).await?;
         self.remember(scope, fingerprint, &recorded);
         Ok(Answer { recorded, replayed: false })
     }

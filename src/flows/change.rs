@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use super::idempotency::fresh;
 use super::{Answer, App, Call, FlowError, Performed};
 use crate::actors::admission::Admitted;
-use crate::domain::PaymentId;
 use crate::domain::command::{Change, ChangeOrder};
 use crate::domain::idempotency::{Fingerprint, KeyUse, Scope};
+use crate::domain::{Bucket, PaymentId};
 
 /// A validated request to change a payment.
 #[derive(Debug, Clone)]
@@ -19,12 +19,14 @@ pub struct ChangeRequest {
     pub fingerprint: Fingerprint,
 }
 
+impl ChangeRequest {
+    pub fn bucket(&self) -> Bucket {
+        self.payment_id.bucket()
+    }
+}
+
 impl App {
-    pub async fn change(&self, request: ChangeRequest, call: &Call) -> Performed {
-        let admitted = match self.admission.admit(request.payment_id.bucket()) {
-            Ok(admitted) => admitted,
-            Err(overloaded) => return Performed::refused(overloaded.into()),
-        };
+    pub async fn change(&self, admitted: Admitted, request: ChangeRequest, call: &Call) -> Performed {
         let operation = request.change.operation();
         let key_use = request.key.as_ref().map(|key| KeyUse {
             scope: Scope::new(&request.merchant_id, operation, Some(request.payment_id), key),
@@ -49,7 +51,7 @@ impl App {
 
     async fn execute_change(
         &self,
-        admitted: Admitted<'_>,
+        admitted: Admitted,
         request: ChangeRequest,
         key_use: Option<KeyUse>,
         call: &Call,
@@ -65,7 +67,7 @@ impl App {
             trace: call.trace,
         };
         // Dying before this is committed changes nothing; after it, the workers go on and a repeated call is answered.
-        let claimed = admitted.arrive().write(order).await?;
+        let claimed = admitted.shard().write(order).await?;
         let answer = match fresh(claimed) {
             ControlFlow::Continue(recorded) => Ok(Answer { recorded, replayed: false }),
             ControlFlow::Break(answer) => answer,

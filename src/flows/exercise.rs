@@ -299,7 +299,9 @@ impl Exercise {
                 key: call.request_id.clone(),
                 fingerprint: Fingerprint::of([("exercise", call.request_id.as_str())]),
             };
-            let answer = self.app.authorize(request, &call).await.result.map_err(|error| error.to_string())?;
+            let admitted = self.app.admit(request.bucket()).map_err(|error| error.to_string())?;
+            let performed = self.app.authorize(admitted, request, &call).await;
+            let answer = performed.result.map_err(|error| error.to_string())?;
             match answer.recorded.outcome {
                 Outcome::Done { payment, .. } => self.made.push(payment.payment_id),
                 other => return Err(format!("a payment was not authorized: {other:?}")),
@@ -333,7 +335,11 @@ impl Exercise {
                 key: None,
                 fingerprint: Fingerprint::of([]),
             };
-            if let Err(error) = self.app.change(request, &self.call()).await.result {
+            let voided = match self.app.admit(request.bucket()) {
+                Ok(admitted) => self.app.change(admitted, request, &self.call()).await.result,
+                Err(overloaded) => Err(overloaded),
+            };
+            if let Err(error) = voided {
                 tracing::warn!(payment.id = %payment_id, %error, "a payment of the exercise is not voided");
             }
         }

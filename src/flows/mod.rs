@@ -50,16 +50,9 @@ pub struct Quota {
 /// What a call that changes something came to.
 #[derive(Debug)]
 pub struct Performed {
-    /// None when the call was refused before its limit was asked.
+    /// None when nobody could say.
     pub quota: Option<Quota>,
     pub result: Result<Answer, FlowError>,
-}
-
-impl Performed {
-    /// Refused before anything was asked.
-    pub(crate) fn refused(error: FlowError) -> Self {
-        Self { quota: None, result: Err(error) }
-    }
 }
 
 /// An answer, fresh or repeated.

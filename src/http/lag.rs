@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A thread that is later than this twice in a row is overloaded: once may be anything.
-const LATE: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_millis(25);
 /// How late an overloaded thread may be that lets new work in.
 const SOON: Duration = Duration::from_millis(3);
 const LOOK_EVERY: Duration = Duration::from_millis(2);

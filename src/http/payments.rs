@@ -21,7 +21,7 @@ use crate::domain::payment::PaymentStatus;
 use crate::domain::timeline::TimelineEntry;
 use crate::domain::{PaymentId, RefundId};
 use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota};
-use crate::runtime::SideThread;
+use crate::runtime::Errands;
 
 /// Bytes that a body may have.
 #[derive(Debug, Clone, Copy)]
@@ -59,23 +59,20 @@ pub struct TimelineAnswer {
         (status = 202, description = "The provider's answer is not known; the payment is UNKNOWN and will be resolved", body = PaymentAnswer),
     )
 )]
-pub async fn authorize(
-    request: HttpRequest,
-    payload: Payload,
-    app: Data<App>,
-    beside: Data<SideThread>,
-) -> HttpResponse {
+pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>, errands: Data<Errands>) -> HttpResponse {
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
         let_in(&request, &app)?;
-        body::authorize(&bytes, key.as_deref(), app.amount_max())
+        let order = body::authorize(&bytes, key.as_deref(), app.amount_max())?;
+        let admitted = app.admit(order.bucket()).map_err(|error| Problem::from(&error))?;
+        Ok((order, admitted))
     };
     match read.await {
-        Ok(order) => {
-            // On this thread each of its turns would come after all requests that have arrived meanwhile.
-            let (app, call) = (App::clone(&app), call(&request));
-            let performed = beside.run(async move { app.authorize(order, &call).await }).await;
+        Ok((order, admitted)) => {
+            let call = call(&request);
+            let performed =
+                app.perform(&errands, |app| async move { app.authorize(admitted, order, &call).await }).await;
             answer(&request, "authorize", performed)
         }
         Err(problem) => refuse(&request, &problem),
@@ -96,10 +93,10 @@ pub async fn capture(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    beside: Data<SideThread>,
+    errands: Data<Errands>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Capture, request, payload, app, beside, id).await
+    change(Operation::Capture, request, payload, app, errands, id).await
 }
 
 #[utoipa::path(
@@ -116,10 +113,10 @@ pub async fn void(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    beside: Data<SideThread>,
+    errands: Data<Errands>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Void, request, payload, app, beside, id).await
+    change(Operation::Void, request, payload, app, errands, id).await
 }
 
 #[utoipa::path(
@@ -136,10 +133,10 @@ pub async fn refund(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    beside: Data<SideThread>,
+    errands: Data<Errands>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Refund, request, payload, app, beside, id).await
+    change(Operation::Refund, request, payload, app, errands, id).await
 }
 
 async fn change(
@@ -147,23 +144,25 @@ async fn change(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    beside: Data<SideThread>,
+    errands: Data<Errands>,
     id: Path<String>,
 ) -> HttpResponse {
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
         let_in(&request, &app)?;
-        body::change(operation, payment_id(&id)?, &bytes, key.as_deref(), app.amount_max())
+        let order = body::change(operation, payment_id(&id)?, &bytes, key.as_deref(), app.amount_max())?;
+        let admitted = app.admit(order.bucket()).map_err(|error| Problem::from(&error))?;
+        Ok((order, admitted))
     };
     let limit = match operation {
         Operation::Capture | Operation::Void => "capture",
         Operation::Refund => "refund",
     };
     match read.await {
-        Ok(order) => {
-            let (app, call) = (App::clone(&app), call(&request));
-            let performed = beside.run(async move { app.change(order, &call).await }).await;
+        Ok((order, admitted)) => {
+            let call = call(&request);
+            let performed = app.perform(&errands, |app| async move { app.change(admitted, order, &call).await }).await;
             answer(&request, limit, performed)
         }
         Err(problem) => refuse(&request, &problem),

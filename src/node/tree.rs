@@ -37,7 +37,9 @@ use crate::infra::cache::{AnswerCache, LimitStore};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::EventLog;
 use crate::infra::lease::LeaseStore;
-use crate::runtime::{Environment, Escalation, Handle, Intensity, Nudger, Options, Running, Strategy, Supervisor};
+use crate::runtime::{
+    Desk, Environment, Escalation, Handle, Intensity, Nudger, Options, Running, Strategy, Supervisor,
+};
 
 /// Rows that one prune deletes at most: a batch's time or so.
 const PRUNE_ROWS_MAX: u64 = 500;
@@ -45,7 +47,7 @@ const PRUNE_ROWS_MAX: u64 = 500;
 const PRUNE_EVERY: Duration = Duration::from_secs(30);
 /// How often workers look at the log even if nobody nudged them.
 const LOG_POLL: Duration = Duration::from_millis(500);
-/// Seats, each a thread: a shard's writer has one to itself, those in front of it share one, those behind it another.
+/// Seats, which share the threads there are: each shard's writer has one, those in front of it another, and those behind it.
 const FRONT: &str = "front";
 const PIPELINE: &str = "pipeline";
 
@@ -126,6 +128,8 @@ pub async fn grow(
         roles,
         clock: environment.clock.clone(),
         chance: environment.chance.clone(),
+        desk: Desk::at(FRONT, environment),
+        patience: grower.patience(),
         policy,
         ids: Mutex::new(grower.ids()),
         shards: shards.clone(),
@@ -170,6 +174,12 @@ impl Grower<'_> {
 
     fn options(&self, name: &'static str, seat: &str) -> Options {
         self.common(Options::new(name), seat)
+    }
+
+    /// How long a call takes at most that asks its shard twice and the PSP once.
+    fn patience(&self) -> Duration {
+        let (shard, psp) = (self.config.shard.ask_deadline_ms, self.config.psp.timeout_ms);
+        Duration::from_millis(shard.saturating_mul(3).saturating_add(psp))
     }
 
     fn ids(&self) -> IdGenerator {
@@ -255,8 +265,11 @@ impl Grower<'_> {
 
     fn admission(&self, shards: &Shards) -> Admission {
         let settings = &self.config.shard;
-        let shed_target = Duration::from_millis(settings.shed_target_ms);
-        let limits = admission::Limits { shed_above: settings.shed_above, shed_target };
+        let limits = admission::Limits {
+            shed_above: settings.shed_above,
+            shed_after: Duration::from_millis(settings.shed_after_ms),
+            shed_target: Duration::from_millis(settings.shed_target_ms),
+        };
         Admission::new(shards.clone(), limits, self.environment.clock.clone())
     }
 

@@ -1,5 +1,6 @@
 //! What a tree of actors is given by the world.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::meter::Meters;
@@ -28,6 +29,11 @@ impl Environment {
     /// The machine's clock, the operating system's entropy, one thread for each seat.
     pub fn service() -> Self {
         Self::new(Clock::system(), Chance::from_entropy(), Placement::arbiters())
+    }
+
+    /// The same with so many threads for all seats.
+    pub fn service_on(threads: NonZeroUsize) -> Self {
+        Self::new(Clock::system(), Chance::from_entropy(), Placement::threads(threads))
     }
 
     /// Virtual time from `start_ms` (UTC epoch milliseconds), chance from `seed`, one thread. Call it inside the

@@ -1,7 +1,9 @@
 //! Where actors run: each on its seat's thread, or all on one.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -28,6 +30,13 @@ impl Placement {
         Self(Kind::Arbiters(Arc::default()))
     }
 
+    /// The same with so many threads at most, which the seats take in turn: a message to a neighbour wakes no thread.
+    pub fn threads(count: NonZeroUsize) -> Self {
+        let arbiters = Arbiters::default();
+        arbiters.seats.lock().threads_max = Some(count);
+        Self(Kind::Arbiters(Arc::new(arbiters)))
+    }
+
     /// Everything on the `LocalSet` that `Supervisor::start` is called in. A blocked thread blocks the supervisors
     /// too, so this is for simulation and tests.
     pub fn current_thread() -> Self {
@@ -51,25 +60,43 @@ impl Placement {
             Kind::CurrentThread => Ok(Seat { arbiter: None, is_lost: Arc::default() }),
             Kind::Arbiters(arbiters) => {
                 let mut seats = arbiters.seats.lock();
-                if let Some(seat) = seats.get(name) {
+                let thread = seats.thread_of(name);
+                if let Some(seat) = &seats.threads[thread] {
                     return Ok(seat.clone());
                 }
                 let seat = Seat { arbiter: Some(Arbiter::try_new()?.handle()), is_lost: Arc::default() };
-                seats.insert(name.to_owned(), seat.clone());
+                seats.threads[thread] = Some(seat.clone());
                 Ok(seat)
             }
         }
     }
 
-    /// Gives up a seat whose thread does not respond: the next call of [`Placement::seat`] makes a fresh one. The old
-    /// thread ends as soon as whatever blocks it lets go.
-    pub(super) fn give_up(&self, name: &str, seat: &Seat) {
+    /// Gives up a seat whose thread does not respond: the next call of [`Placement::seat`] for any that sits there makes a
+    /// fresh one. The old thread ends as soon as whatever blocks it lets go.
+    pub(super) fn give_up(&self, seat: &Seat) {
         let (Kind::Arbiters(arbiters), Some(arbiter)) = (&self.0, &seat.arbiter) else { return };
         let mut seats = arbiters.seats.lock();
-        if seats.get(name).is_some_and(|current| Arc::ptr_eq(&current.is_lost, &seat.is_lost)) {
-            seats.remove(name);
+        let is_it = |current: &&mut Option<Seat>| {
+            current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.is_lost, &seat.is_lost))
+        };
+        if let Some(current) = seats.threads.iter_mut().find(is_it) {
+            *current = None;
             seat.is_lost.store(true, Ordering::Release);
             arbiter.stop();
+        }
+    }
+
+    /// Has a task run on a seat's thread. Where there is none it is dropped.
+    pub(super) fn spawn(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
+        match &self.0 {
+            Kind::CurrentThread => drop(tokio::task::spawn_local(task)),
+            Kind::Arbiters(arbiters) => {
+                let seats = arbiters.seats.lock();
+                let seat = seats.places.get(name).and_then(|thread| seats.threads[*thread].as_ref());
+                if let Some(arbiter) = seat.and_then(|seat| seat.arbiter.as_ref()) {
+                    arbiter.spawn(task);
+                }
+            }
         }
     }
 }
@@ -102,7 +129,33 @@ impl Seat {
 #[derive(Default)]
 struct Arbiters {
     system: Mutex<Option<System>>,
-    seats: Mutex<HashMap<String, Seat>>,
+    seats: Mutex<Seats>,
+}
+
+/// Who sits where.
+#[derive(Default)]
+struct Seats {
+    /// None: each seat has a thread of its own.
+    threads_max: Option<NonZeroUsize>,
+    /// The thread of each seat, by its place in `threads`.
+    places: HashMap<String, usize>,
+    /// None where the thread has not been started, or was given up.
+    threads: Vec<Option<Seat>>,
+}
+
+impl Seats {
+    fn thread_of(&mut self, name: &str) -> usize {
+        if let Some(thread) = self.places.get(name) {
+            return *thread;
+        }
+        let next = self.places.len();
+        let thread = self.threads_max.map_or(next, |most| next % most);
+        self.places.insert(name.to_owned(), thread);
+        if self.threads.len() <= thread {
+            self.threads.resize(thread + 1, None);
+        }
+        thread
+    }
 }
 
 impl Arbiters {

@@ -241,7 +241,7 @@ impl Run {
             let Some(vitals) = &mut kid.vitals else { continue };
             match kid.phase {
                 Phase::Dying(until) if now >= until => {
-                    self.node.environment.placement.give_up(&actor.options().seat, &vitals.seat);
+                    self.node.environment.placement.give_up(&vitals.seat);
                     let cause = format!("{}, its thread is blocked", self.hung(index));
                     self.on_death(index, Death { cause, blames_hand: true, is_charged: true }).await?;
                 }
@@ -346,7 +346,7 @@ impl Run {
         if exit.is_none()
             && let Some(vitals) = &self.kids[index].vitals
         {
-            self.node.environment.placement.give_up(&actor.options().seat, &vitals.seat);
+            self.node.environment.placement.give_up(&vitals.seat);
         }
         let cause =
             exit.map_or_else(|| "did not stop, its thread is blocked".to_owned(), |exit| self.cause(index, &exit));

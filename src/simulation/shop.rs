@@ -81,7 +81,7 @@ async fn authorize(
             key: key.to_owned(),
             fingerprint: Fingerprint::of([("key", key)]),
         };
-        app.authorize(request, &call).await.result
+        app.authorize(app.admit(request.bucket())?, request, &call).await.result
     });
     match answer.await?.recorded.outcome {
         Outcome::Done { payment, .. } => {
@@ -105,7 +105,7 @@ async fn change_payment(world: &World, chance: Chance, number: u64, id: PaymentI
             key: Some(key.to_owned()),
             fingerprint: Fingerprint::of([("key", key)]),
         };
-        app.change(request, &call).await.result
+        app.change(app.admit(request.bucket())?, request, &call).await.result
     });
     let Some(Answer { recorded, .. }) = answer.await else { return };
     let Outcome::Done { refund_id, .. } = recorded.outcome else { return };

@@ -58,7 +58,9 @@ async fn a_full_mailbox_is_an_honest_503_and_passes() {
 
 #[tokio::test]
 async fn a_shard_that_cannot_keep_up_takes_on_no_more_and_recovers() {
-    let shop = TestNode::start_with(&[("FAULTS__ENABLED", "true"), ("SHARD__SHED_ABOVE", "2")]).await;
+    let shop =
+        TestNode::start_with(&[("FAULTS__ENABLED", "true"), ("SHARD__SHED_ABOVE", "2"), ("SHARD__SHED_AFTER_MS", "1")])
+            .await;
     let slow = json!({"actor": "shard_writer", "shard": 1, "fault": {"delay": 200}, "times": 10});
     shop.post("/admin/faults", &slow).await.expect(200);
     // The mailbox has room for all of them, so it is not what refuses.

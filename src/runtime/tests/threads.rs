@@ -40,6 +40,21 @@ async fn actors_of_one_seat_share_a_thread() {
 }
 
 #[tokio::test]
+async fn seats_take_turns_on_few_threads() {
+    let environment = Environment::service_on(std::num::NonZeroUsize::new(2).unwrap());
+    let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
+    let seated: Vec<_> = ["a", "b", "c", "d"].map(|seat| office.actor(Options::new(seat).seat(seat), || Seated)).into();
+    let running = office.start().await;
+    let mut threads = Vec::new();
+    for actor in &seated {
+        threads.push(actor.ask(Where).await.unwrap());
+    }
+    assert_ne!(threads[0], threads[1]);
+    assert_eq!((threads[0], threads[1]), (threads[2], threads[3]));
+    running.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
 async fn a_panic_leaves_the_neighbours_of_its_thread_alone() {
     let (history, environment) = (History::default(), Environment::service());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);

@@ -1,0 +1,150 @@
+//! A place on an actors' thread for work that is no actor's but asks many: its turns are neighbours of theirs, and wait for
+//! nothing else that its giver's thread does.
+//!
+//! The way back matters as much. tokio's `LocalSet` looks once in 31 turns at what other threads have woken
+//! (`REMOTE_FIRST_INTERVAL`), and takes one task then: on a thread that has much to do, results would queue there. So what
+//! comes back to a thread comes to one task of it, which takes all there is.
+
+use std::future::Future;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Environment, Placement};
+
+/// The place; clones are the same.
+#[derive(Clone)]
+pub struct Desk {
+    placement: Placement,
+    seat: &'static str,
+}
+
+impl Desk {
+    /// At the thread of a seat that an actor of the environment has.
+    pub fn at(seat: &'static str, environment: &Environment) -> Self {
+        Self { placement: environment.placement.clone(), seat }
+    }
+}
+
+/// A desk, for the givers of one thread.
+pub struct Errands {
+    desk: Desk,
+    back: mpsc::UnboundedSender<Return>,
+}
+
+/// Hands a result to who waits for it, on the thread where that is.
+type Return = Box<dyn FnOnce() + Send>;
+
+/// Results that are handed on in one turn at most.
+const RETURNS_MAX: usize = 256;
+
+impl Errands {
+    /// Must be called on the givers' thread, within a `LocalSet`, where it leaves a task for as long as the value is there.
+    pub fn at(desk: Desk) -> Self {
+        let (back, mut returns) = mpsc::unbounded_channel::<Return>();
+        tokio::task::spawn_local(async move {
+            let mut batch = Vec::with_capacity(RETURNS_MAX);
+            while returns.recv_many(&mut batch, RETURNS_MAX).await > 0 {
+                batch.drain(..).for_each(|hand_over| hand_over());
+            }
+        });
+        Self { desk, back }
+    }
+
+    /// Has it done at the desk, to its end even if the asker leaves; `None` when it panicked, or the thread is gone. A thread
+    /// that an actor blocks answers nothing at all until it is given up: bound the wait.
+    pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (done, result) = oneshot::channel();
+        let back = self.back.clone();
+        self.desk.placement.spawn(self.desk.seat, async move {
+            let value = work.await;
+            // Whoever asked may have left, and so may its thread.
+            back.send(Box::new(move || drop(done.send(value)))).ok();
+        });
+        result.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::runtime::{Actor, Context, Failure, Intensity, Never, Options, Running, Strategy, Supervisor};
+
+    struct Idler;
+
+    impl Actor for Idler {
+        type Message = Never;
+
+        async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    async fn open() -> (Errands, Running) {
+        let environment = Environment::service();
+        let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
+        root.actor(Options::new("idler").seat("corner"), || Idler);
+        (Errands::at(Desk::at("corner", &environment)), root.start().await)
+    }
+
+    /// Runs a test on a thread that has a `LocalSet`.
+    fn story<T>(story: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, story)
+    }
+
+    #[test]
+    fn work_is_done_elsewhere_and_a_panic_costs_only_itself() {
+        story(async {
+            let (errands, running) = open().await;
+            let here = std::thread::current().id();
+            assert!(errands.run(async { std::thread::current().id() }).await.is_some_and(|there| there != here));
+            assert_eq!(errands.run(async { panic!("on purpose") }).await, None::<()>);
+            assert_eq!(errands.run(async { 7 }).await, Some(7));
+            running.stop(Duration::from_secs(5)).await;
+        });
+    }
+
+    #[test]
+    fn work_is_finished_when_its_asker_has_left() {
+        story(async {
+            let (errands, _running) = open().await;
+            let (begin, begun) = oneshot::channel::<()>();
+            let (end, ended) = oneshot::channel();
+            let asked = errands.run(async {
+                begun.await.ok();
+                end.send(()).ok();
+            });
+            assert!(futures_util::FutureExt::now_or_never(asked).is_none(), "it waits");
+            begin.send(()).unwrap();
+            assert_eq!(ended.await, Ok(()));
+        });
+    }
+
+    #[test]
+    fn where_nobody_sits_nothing_is_done() {
+        story(async {
+            let nowhere = Errands::at(Desk::at("nowhere", &Environment::service()));
+            assert_eq!(nowhere.run(async { 7 }).await, None);
+        });
+    }
+
+    #[test]
+    fn a_busy_thread_gets_its_results() {
+        story(async {
+            let (errands, _running) = open().await;
+            let is_over = std::rc::Rc::new(std::cell::Cell::new(false));
+            // Always something else to do: each turn makes the next one ready.
+            let busy = is_over.clone();
+            tokio::task::spawn_local(async move {
+                while !busy.get() {
+                    tokio::task::yield_now().await;
+                }
+            });
+            let results = futures_util::future::join_all((0..500).map(|number| errands.run(async move { number })));
+            assert_eq!(results.await.into_iter().flatten().sum::<u32>(), 124_750);
+            is_over.set(true);
+        });
+    }
+}
