@@ -162,6 +162,48 @@ fn ms(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actors::shard_writer::{Pruning, ShardWriter};
+    use crate::domain::policy::Policy;
+    use crate::domain::{IdGenerator, ShardId, ShardMap};
+    use crate::infra::database::ShardDatabase;
+    use crate::infra::database::memory::Memory;
+    use crate::infra::testing::Fair;
+    use crate::runtime::{Environment, Intensity, Nudger, Options, Strategy, Supervisor};
+
+    fn admission(limits: Limits) -> Admission {
+        let environment = Environment::service();
+        let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
+        let memory = Memory { tables: Arc::default(), fate: Arc::new(Fair) };
+        let database = ShardDatabase::in_memory(ShardId(1), memory);
+        let writes = database.clone();
+        // Never started: nobody sends it anything.
+        let writer = root.actor(Options::new("shard_writer"), move || {
+            let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
+            let policy = Arc::new(Policy::default());
+            ShardWriter::new(writes.clone(), policy, IdGenerator::new(0), Nudger::from_fn(|| {}), pruning)
+        });
+        let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![Shard { writer, database }]);
+        Admission::new(shards, limits, environment.clock.clone())
+    }
+
+    #[test]
+    fn a_call_counts_while_it_is_in_the_house() {
+        let limits = Limits { shed_above: 2, shed_after: Duration::ZERO, shed_target: Duration::ZERO };
+        let admission = admission(limits);
+        let bucket = Bucket::of_merchant("MERCHANT-1");
+        let inside = || admission.houses[0].inside.load(Relaxed);
+        let mut calls: Vec<Admitted> = (0..3).map(|_| admission.admit(bucket).unwrap()).collect();
+        assert!(matches!(admission.admit(bucket), Err(WriteError::Overloaded { .. })));
+        assert_eq!(inside(), 3, "who is refused does not count");
+        let away = calls.pop().unwrap().leave();
+        assert_eq!(inside(), 2);
+        calls.push(admission.admit(bucket).unwrap());
+        calls.push(away.come_back());
+        assert_eq!(inside(), 4, "who was in comes back");
+        assert!(admission.admit(bucket).is_err());
+        drop(calls);
+        assert_eq!(inside(), 0);
+    }
 
     /// What a queue of this length is answered: above 100 is long, up to 50 is short.
     fn lets_in(door: &Door, waiting: u64, at_ms: u64) -> bool {

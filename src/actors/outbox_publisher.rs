@@ -147,3 +147,77 @@ impl Actor for OutboxPublisher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::actors::breaker;
+    use crate::actors::shard_writer::{Pruning, ShardWriter};
+    use crate::actors::testing::START_MS;
+    use crate::domain::command::Conclusion;
+    use crate::domain::policy::Policy;
+    use crate::domain::testing::{approved, order};
+    use crate::domain::{IdGenerator, ShardId};
+    use crate::infra::database::ShardDatabase;
+    use crate::infra::database::memory::Memory;
+    use crate::infra::event_log::memory::{Held, MemoryLog};
+    use crate::infra::testing::Fair;
+    use crate::runtime::{Environment, Intensity, Nudger, Options, Strategy, Supervisor};
+
+    const LINGER: Duration = Duration::from_millis(20);
+
+    /// Has a payment authorized, which is one event.
+    async fn authorize(shard: &Shard, id: i64) {
+        let order = order(id, 100);
+        let (payment_id, scope, trace) = (order.payment_id, order.key_use.scope, order.trace);
+        shard.write(order).await.unwrap();
+        let verdict = approved(100);
+        let conclusion = Conclusion { payment_id, scope, verdict, took_ms: 1, request_id: "r".into(), trace };
+        shard.write(conclusion).await.unwrap().unwrap();
+    }
+
+    async fn story() {
+        let environment = Environment::simulated(7, START_MS);
+        let held = Arc::<Mutex<Held>>::default();
+        let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(Fair) });
+        let memory = Memory { tables: Arc::default(), fate: Arc::new(Fair) };
+        let database = ShardDatabase::in_memory(ShardId(1), memory);
+        let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
+        let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
+        let writes = database.clone();
+        let writer = root.actor(Options::new("shard_writer"), move || {
+            let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
+            let policy = Arc::new(Policy::default());
+            ShardWriter::new(writes.clone(), policy, IdGenerator::new(0), Nudger::from_fn(|| {}), pruning)
+        });
+        let shard = Shard { writer, database };
+        let (own, tenure) = (shard.clone(), Tenure::always());
+        let publisher = root.actor(Options::new("outbox_publisher"), move || {
+            OutboxPublisher::new(own.clone(), tenure.clone(), log.clone(), breaker.clone(), 10, LINGER)
+        });
+        let running = root.start().await;
+        let appended = || held.lock().appended.len();
+
+        authorize(&shard, 1).await;
+        publisher.nudge();
+        tokio::time::sleep(LINGER / 10).await;
+        assert_eq!(appended(), 1, "after a pause nothing is waited for");
+        for id in 2..=4 {
+            authorize(&shard, id).await;
+            publisher.nudge();
+        }
+        tokio::time::sleep(LINGER / 2).await;
+        assert_eq!(appended(), 1, "they gather");
+        tokio::time::sleep(LINGER).await;
+        assert_eq!(appended(), 4);
+        running.stop(Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_event_is_published_at_once_and_the_next_ones_gather() {
+        LocalSet::new().run_until(story()).await;
+    }
+}

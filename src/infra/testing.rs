@@ -30,6 +30,17 @@ pub trait Fate: Send + Sync + std::fmt::Debug {
     async fn of(&self, call: &'static str) -> Fated;
 }
 
+/// All goes well, at once.
+#[derive(Debug)]
+pub struct Fair;
+
+#[async_trait::async_trait]
+impl Fate for Fair {
+    async fn of(&self, _: &'static str) -> Fated {
+        Fated::Well
+    }
+}
+
 /// What the calls of a dead process come to.
 pub async fn dead<T>() -> T {
     std::future::pending().await

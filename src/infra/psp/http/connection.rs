@@ -52,6 +52,10 @@ pub(super) struct Exchanged {
     pub body: Vec<u8>,
 }
 
+/// How long a connection is kept that nobody uses. Servers that end idle ones after 5 s are common (Node.js, actix-web): a
+/// request that meets that end is one of which nobody knows whether it arrived.
+const IDLE_MAX: Duration = Duration::from_secs(4);
+
 /// Connections to one server.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
@@ -75,6 +79,7 @@ impl Connection {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(settings.idle_connections)
+            .pool_idle_timeout(IDLE_MAX)
             // Ends before the whole does, so that "nothing was sent" is known for sure where it is so.
             .connect_timeout(settings.timeout / 2);
         let certificates = authority.into_iter().flatten();

@@ -112,7 +112,10 @@ impl Simulator {
 
     async fn submit(&self, command: Command) -> Result<Option<PspAnswer>, PspError> {
         let answer = self.door.submit(command).await.map_err(|_| PspError::Unknown("the PSP is shut".to_owned()))?;
-        answer.map_err(|error| PspError::Unknown(format!("the PSP cannot write: {error}")))
+        answer.map_err(|error| {
+            tracing::error!(%error, "the simulator cannot write its books");
+            PspError::Unknown(format!("the PSP cannot write: {error}"))
+        })
     }
 
     fn still_refuses(&self, key: &PspKey) -> bool {
