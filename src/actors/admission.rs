@@ -49,9 +49,9 @@ pub struct Admission {
     refused: Counter<u64>,
 }
 
-/// What there is of one shard's calls.
-#[derive(Default)]
+/// A shard, and what there is of its calls.
 struct House {
+    shard: Shard,
     door: Door,
     /// Calls that were let in and wait for nobody outside, from the door to their last commit.
     inside: AtomicU64,
@@ -63,7 +63,8 @@ impl Admission {
             .u64_counter("rialto_shard_shed")
             .with_description("New work refused because the shard is overloaded")
             .build();
-        let houses = shards.all().iter().map(|_| Arc::default()).collect();
+        let house = |shard: &Shard| House { shard: shard.clone(), door: Door::default(), inside: AtomicU64::new(0) };
+        let houses = shards.all().iter().map(|shard| Arc::new(house(shard))).collect();
         Self { shards, limits, begun: clock.instant(), clock, threads: Door::default(), houses, refused }
     }
 
@@ -72,18 +73,16 @@ impl Admission {
     /// # Errors
     /// [`WriteError::Overloaded`].
     pub fn admit(&self, bucket: Bucket) -> Result<Admitted, WriteError> {
-        let index = self.shards.index_of(bucket);
-        let (shard, house) = (&self.shards.all()[index], &self.houses[index]);
+        let house = &self.houses[self.shards.index_of(bucket)];
         let inside = house.inside.load(Relaxed);
-        let backlog = Backlog { waiting: inside, ..shard.writer.backlog() };
+        let backlog = Backlog { waiting: inside, ..house.shard.writer.backlog() };
         let is_long = inside > self.limits.shed_above && backlog.takes() > self.limits.shed_after;
         let is_short = inside < LET_IN_MIN || backlog.takes() <= self.limits.shed_target;
         let now = self.now();
         if house.door.lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
-            house.inside.fetch_add(1, Relaxed);
-            return Ok(Admitted { shard: shard.clone(), house: house.clone() });
+            return Ok(Admitted::enter(house.clone()));
         }
-        self.refused.add(1, &[KeyValue::new("shard", i64::from(shard.database.id.0))]);
+        self.refused.add(1, &[KeyValue::new("shard", i64::from(house.shard.database.id.0))]);
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
@@ -99,39 +98,37 @@ impl Admission {
 }
 
 /// A call that was let in: it counts as long as this is there.
-pub struct Admitted {
-    shard: Shard,
-    house: Arc<House>,
-}
+pub struct Admitted(Arc<House>);
 
 impl Admitted {
+    fn enter(house: Arc<House>) -> Self {
+        house.inside.fetch_add(1, Relaxed);
+        Self(house)
+    }
+
     pub fn shard(&self) -> &Shard {
-        &self.shard
+        &self.0.shard
     }
 
     /// It waits for somebody outside, which costs nobody here anything.
     pub fn leave(self) -> Away {
-        Away { shard: self.shard.clone(), house: self.house.clone() }
+        Away(self.0.clone())
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.house.inside.fetch_sub(1, Relaxed);
+        self.0.inside.fetch_sub(1, Relaxed);
     }
 }
 
 /// A call that was let in and is outside.
-pub struct Away {
-    shard: Shard,
-    house: Arc<House>,
-}
+pub struct Away(Arc<House>);
 
 impl Away {
     /// Its outcome is not new work: nobody asks whether there is room.
     pub fn come_back(self) -> Admitted {
-        self.house.inside.fetch_add(1, Relaxed);
-        Admitted { shard: self.shard, house: self.house }
+        Admitted::enter(self.0)
     }
 }
 

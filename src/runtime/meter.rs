@@ -225,11 +225,6 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// The same with so many messages more.
-    pub fn and(self, more: u64) -> Self {
-        Self { waiting: self.waiting.saturating_add(more), ..self }
-    }
-
     /// How long what waits will take.
     pub fn takes(self) -> Duration {
         self.each.saturating_mul(u32::try_from(self.waiting).unwrap_or(u32::MAX))
