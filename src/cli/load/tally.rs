@@ -181,23 +181,22 @@ impl Tally {
         let tally = &mut self.steps[step as usize];
         let latency = finished.saturating_duration_since(due);
         tally.finished_in_time += u64::from(in_time);
-        let mut second = None;
-        if in_time && step != Step::Poll {
-            let index = finished.saturating_duration_since(self.begins).as_secs() as usize;
-            if self.seconds.len() <= index {
-                self.seconds.resize_with(index + 1, Second::default);
-            }
-            second = Some(&mut self.seconds[index]);
-        }
+        let is_hoped = outcome.is_ok();
         match outcome {
-            Ok(()) => {
-                tally.succeeded.record(latency);
-                second.into_iter().for_each(|second| second.succeeded.record(latency));
-            }
+            Ok(()) => tally.succeeded.record(latency),
             Err(label) => {
                 tally.failed.record(latency);
-                second.into_iter().for_each(|second| second.unexpected += 1);
                 *tally.unexpected.entry(label).or_default() += 1;
+            }
+        }
+        if in_time && step != Step::Poll {
+            let index = finished.saturating_duration_since(self.begins).as_secs() as usize;
+            self.reach_second(index + 1);
+            let second = &mut self.seconds[index];
+            if is_hoped {
+                second.succeeded.record(latency);
+            } else {
+                second.unexpected += 1;
             }
         }
     }
@@ -207,14 +206,19 @@ impl Tally {
         *self.steps[step as usize].unexpected.entry(label.to_owned()).or_default() += 1;
     }
 
+    /// Has at least so many seconds.
+    fn reach_second(&mut self, count: usize) {
+        if self.seconds.len() < count {
+            self.seconds.resize_with(count, Second::default);
+        }
+    }
+
     /// Adds what another thread counted.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
             mine.merge(theirs);
         }
-        if self.seconds.len() < other.seconds.len() {
-            self.seconds.resize_with(other.seconds.len(), Second::default);
-        }
+        self.reach_second(other.seconds.len());
         for (mine, theirs) in self.seconds.iter_mut().zip(&other.seconds) {
             mine.succeeded.merge(&theirs.succeeded);
             mine.unexpected += theirs.unexpected;
