@@ -12,6 +12,24 @@ const MERCHANTS = 1000;
 // Failures of the script itself would be counted as a 200 that is missing.
 http.setResponseCallback(http.expectedStatuses(200));
 
+// Options of a script that starts `rate` iterations a second for `duration`, however slow the server is.
+export function arrivals({ rate, duration, preAllocatedVUs, maxVUs, thresholds }) {
+  return {
+    scenarios: {
+      arrivals: {
+        executor: 'constant-arrival-rate',
+        rate: Number(__ENV.RATE || rate),
+        timeUnit: '1s',
+        duration: __ENV.DURATION || duration,
+        preAllocatedVUs,
+        maxVUs,
+      },
+    },
+    summaryTrendStats: ['avg', 'med', 'p(90)', 'p(95)', 'p(99)', 'p(99.9)', 'max'],
+    thresholds: { checks: ['rate==1'], http_req_failed: ['rate==0'], dropped_iterations: ['count==0'], ...thresholds },
+  };
+}
+
 export function post(path, body, name) {
   const answer = http.post(`${url}/payments/${path}`, JSON.stringify(body), { headers, tags: { name } });
   check(answer, { '200': (a) => a.status === 200 });
