@@ -10,6 +10,7 @@ pub mod leases;
 pub mod ledger_writer;
 mod outage;
 pub mod outbox_publisher;
+pub mod payment_reader;
 pub mod psp_work;
 pub mod rate_limiter;
 pub mod redriver;

@@ -10,6 +10,7 @@ use super::{FlowError, Operations, Performed, Quota};
 use crate::actors::admission::{Admission, Admitted};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
+use crate::actors::payment_reader::PaymentReader;
 use crate::actors::rate_limiter::{RateLimiter, TakeOne, limited};
 use crate::actors::shards::Shards;
 use crate::config::{Role, Roles};
@@ -36,6 +37,8 @@ pub struct Parts {
     /// Makes the payments' ids, for all threads.
     pub ids: Mutex<IdGenerator>,
     pub shards: Shards,
+    /// Whom to ask for payments as they are, in the shards' order.
+    pub readers: Vec<Handle<PaymentReader>>,
     /// The shards' doors for new work.
     pub admission: Admission,
     pub limiter: Handle<RateLimiter>,

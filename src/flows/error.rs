@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::actors::breaker::BreakerError;
+use crate::actors::payment_reader::ReadError;
 use crate::actors::shard_writer::WriteError;
 use crate::infra::database::DatabaseError;
 use crate::runtime::AskError;
@@ -46,6 +47,16 @@ impl From<WriteError> for FlowError {
 impl From<AskError> for FlowError {
     fn from(error: AskError) -> Self {
         WriteError::from(error).into()
+    }
+}
+
+impl From<ReadError> for FlowError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
+            ReadError::Failed => Self::Internal,
+            ReadError::Ask(error) => error.into(),
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, FlowError};
+use crate::actors::payment_reader;
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::outcome::PaymentSnapshot;
-use crate::domain::payment::PaymentStatus;
+use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::{Refund, RefundStatus};
 use crate::domain::timeline::{Happening, TimelineEntry};
 use crate::domain::{Bucket, Currency, EntryId, EventId, PaymentId, RefundId, Timestamp};
@@ -121,9 +122,14 @@ pub struct Page {
 }
 
 impl App {
+    async fn payment(&self, id: PaymentId) -> Result<Payment, FlowError> {
+        let reader = &self.readers[self.shards.index_of(id.bucket())];
+        payment_reader::find(reader, id).await?.ok_or(FlowError::PaymentNotFound)
+    }
+
     pub async fn look_up(&self, id: PaymentId, expand: Expand) -> Result<PaymentDetails, FlowError> {
+        let payment = self.payment(id).await?;
         let database = &self.shards.of(id.bucket()).database;
-        let payment = database.payment(id).await?.ok_or(FlowError::PaymentNotFound)?;
         let refunds = match expand.refunds {
             true => Some(database.refunds_of(id).await?.into_iter().map(RefundView::from).collect()),
             false => None,
@@ -138,10 +144,8 @@ impl App {
 
     /// Every decision, PSP call, retry, event and ledger entry of a payment, oldest first.
     pub async fn timeline(&self, id: PaymentId) -> Result<Vec<TimelineEntry>, FlowError> {
-        let database = &self.shards.of(id.bucket()).database;
-        let payment = database.payment(id).await?.ok_or(FlowError::PaymentNotFound)?;
-        let mut entries = payment.timeline.entries();
-        for entry in database.ledger_of(id).await? {
+        let mut entries = self.payment(id).await?.timeline.entries();
+        for entry in self.shards.of(id.bucket()).database.ledger_of(id).await? {
             // An entry belongs to the trace of the event that it books.
             let told = entries.iter().find(|told| told.event_id == Some(entry.event_id));
             let trace_id = told.map(|told| told.trace_id.clone()).unwrap_or_default();

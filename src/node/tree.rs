@@ -17,6 +17,7 @@ use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
 use crate::actors::ledger_writer::LedgerWriter;
 use crate::actors::outbox_publisher::OutboxPublisher;
+use crate::actors::payment_reader::{self, PaymentReader};
 use crate::actors::psp_work::PspWork;
 use crate::actors::rate_limiter::{self, RateLimiter};
 use crate::actors::redriver::Redriver;
@@ -71,6 +72,7 @@ pub async fn grow(
 
     let (mut writers, nudges) = (grower.supervisor("shards"), Nudges::default());
     let shards = grower.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
+    let readers = grower.readers(&mut writers, &shards);
     let mut behind = Vec::new();
 
     let timeout = Duration::from_millis(config.psp.timeout_ms);
@@ -133,6 +135,7 @@ pub async fn grow(
         policy,
         ids: Mutex::new(grower.ids()),
         shards: shards.clone(),
+        readers,
         admission: grower.admission(&shards),
         limiter,
         cache,
@@ -261,6 +264,15 @@ impl Grower<'_> {
             Shard { writer, database }
         };
         Shards::new(map, databases.into_iter().map(shard).collect())
+    }
+
+    fn readers(&self, supervisor: &mut Supervisor, shards: &Shards) -> Vec<Handle<PaymentReader>> {
+        let reader = |shard: &Shard| {
+            let options = self.common(payment_reader::options().shard(shard.database.id.0), FRONT);
+            let database = shard.database.clone();
+            supervisor.actor(options, move || PaymentReader::new(database.clone()))
+        };
+        shards.all().iter().map(reader).collect()
     }
 
     fn admission(&self, shards: &Shards) -> Admission {

@@ -138,6 +138,16 @@ panics! {
     a_resolver_panics_under_load "resolver";
 }
 
+#[tokio::test]
+async fn a_payment_reader_panics_and_the_look_up_is_answered() {
+    let shop = TestNode::start_with(&[FAULTS]).await;
+    let payment = shop.authorize(1_000).await;
+    inject(&shop, json!({"actor": "payment_reader", "fault": "panic", "times": 1})).await;
+    let found = shop.get(&format!("/payments/{}", payment.id)).await.expect(200).json();
+    assert_eq!(found["status"], "AUTHORIZED");
+    assert_eq!(restarts(&shop, "payment_reader").await, 1);
+}
+
 /// Six of a kind share one supervisor: one panic each is more than its intensity, so the supervisor itself is restarted.
 #[tokio::test]
 async fn workers_of_all_partitions_panic_under_load() {

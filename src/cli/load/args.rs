@@ -36,7 +36,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// full-flow: the pause between CAPTURED and the refund.
+    /// full-flow: the pause between the capture and the refund.
     #[arg(long, default_value = "1s", value_parser = parse_duration)]
     pub think: Duration,
 
@@ -67,7 +67,7 @@ pub struct LoadArgs {
 pub enum Scenario {
     /// Authorizations spread over MERCHANT-1 to MERCHANT-1000.
     Authorize,
-    /// Authorize, capture, wait for CAPTURED, think, refund.
+    /// Authorize, capture, think, refund; one flow in eight polls for CAPTURED before it thinks, to see how long it takes.
     FullFlow,
     /// Authorizations for MERCHANT-1 alone.
     HotMerchant,

@@ -15,8 +15,9 @@ use crate::domain::event::{Consumer, EVENT_PARTITIONS};
 use crate::node::rewind;
 
 /// Actors of every node.
-const ACTORS: [&str; 12] = [
+const ACTORS: [&str; 13] = [
     "shard_writer",
+    "payment_reader",
     "outbox_publisher",
     "settlement",
     "refund",
