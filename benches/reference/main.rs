@@ -2,6 +2,7 @@
 //!
 //! - `reference ceiling DATABASES SECONDS` writes a payment, an event and a stored answer for each authorization, 400 in one
 //!   transaction of three multi-row statements, on each database at once, with no HTTP: what the databases can take.
+//! - `reference fill DATABASES ROWS` writes the same until each database has so many more payments.
 //! - `reference plain DATABASES ADDRESS` serves `POST /payments/authorize` the plain way: a handler that writes the same three
 //!   rows in one transaction a request, with no actors, no PSP, and no batching.
 //!
@@ -32,8 +33,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["ceiling", databases, seconds] => ceiling(open(databases, 1).await?, seconds.parse()?).await,
+        ["fill", databases, rows] => fill(open(databases, 1).await?, rows.parse()?).await,
         ["plain", databases, address] => plain(open(databases, CONNECTIONS).await?, address).await,
-        _ => Err("usage: reference ceiling DATABASES SECONDS | reference plain DATABASES ADDRESS".into()),
+        _ => Err("usage: reference ceiling DATABASES SECONDS | reference fill DATABASES ROWS | reference plain DATABASES ADDRESS".into()),
     }
 }
 
@@ -56,8 +58,7 @@ async fn ceiling(databases: Vec<DatabaseConnection>, seconds: u64) -> Result<(),
     let written = try_join_all(databases.iter().map(async |database| {
         let mut written = 0_usize;
         while Instant::now() < ends {
-            write(database, (0..BATCH).map(|_| Rows::of("MERCHANT-1", 50_000, "KRW", &rows::new_key())).collect())
-                .await?;
+            write(database, batch()).await?;
             written += BATCH;
         }
         Ok::<_, DbErr>(written)
@@ -65,6 +66,22 @@ async fn ceiling(databases: Vec<DatabaseConnection>, seconds: u64) -> Result<(),
     let rows = written.await?.into_iter().sum::<usize>();
     println!("{:.0}", rows as f64 / begun.elapsed().as_secs_f64());
     Ok(())
+}
+
+async fn fill(databases: Vec<DatabaseConnection>, rows: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let filled = try_join_all(databases.iter().map(async |database| {
+        for _ in 0..rows.div_ceil(BATCH) {
+            write(database, batch()).await?;
+        }
+        Ok::<_, DbErr>(())
+    }));
+    filled.await.map(drop).map_err(Into::into)
+}
+
+/// Authorizations spread over merchants as the load generator spreads them.
+fn batch() -> Vec<Rows> {
+    let merchant = || format!("MERCHANT-{}", rand::random_range(1..=1000));
+    (0..BATCH).map(|_| Rows::of(&merchant(), 50_000, "KRW", &rows::new_key())).collect()
 }
 
 /// One transaction for all.

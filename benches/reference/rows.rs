@@ -29,16 +29,22 @@ pub fn new_key() -> String {
 impl Rows {
     pub fn of(merchant: &str, amount: i64, currency: &str, key: &str) -> Self {
         let (id, now) = (new_number(), 1_800_000_000_000);
+        let (at, trace) = ("2027-01-15T08:00:00.000Z", format!("{id:032x}"));
         let scope = Sha256::digest(format!("{merchant}/authorize/{key}"))[..16].to_vec();
         let fingerprint = Sha256::digest(format!("{merchant}/{amount}/{currency}")).to_vec();
+        let psp_reference = format!("psp_auth_pay_{id:013}");
         let answer_body = format!(
-            r#"{{"paymentId":"pay_{id}","merchantId":"{merchant}","status":"AUTHORIZED","amount":{amount},"currency":"{currency}"}}"#
+            r#"{{"paymentId":"pay_{id:013}","merchantId":"{merchant}","status":"AUTHORIZED","currency":"{currency}","amounts":{{"authorized":{amount},"captured":0,"capturable":{amount},"refunded":0,"refundable":0}},"amount":{amount},"requestedAt":"{at}","updatedAt":"{at}","captureBefore":"{at}","pspReference":"{psp_reference}","message":"The payment is authorized."}}"#
         );
         let timeline = [
             format!(
-                r#"{{"at":{now},"what":"requested","detail":"authorize {amount} {currency}","trace":"{id:032x}"}}"#
+                r#"{{"at":"{at}","what":"requested","detail":"authorize {amount} {currency}","traceId":"{trace}"}}"#
             ),
-            format!(r#"{{"at":{now},"what":"authorized","detail":"approved in 1 ms","trace":"{id:032x}"}}"#),
+            format!(r#"{{"at":"{at}","what":"psp_call","detail":"authorize approved in 1 ms","traceId":"{trace}"}}"#),
+            format!(r#"{{"at":"{at}","what":"decision","detail":"AUTHORIZED","traceId":"{trace}"}}"#),
+            format!(
+                r#"{{"at":"{at}","what":"event","detail":"payment.authorized","eventId":"evt_{id:013}","traceId":"{trace}"}}"#
+            ),
         ];
         let payment = payment::Model {
             id,
@@ -54,7 +60,7 @@ impl Rows {
             capture_mode: "manual".to_owned(),
             description: None,
             metadata: None,
-            psp_reference: Some(format!("psp_{id}")),
+            psp_reference: Some(psp_reference.clone()),
             reason: None,
             requested_at: now,
             updated_at: now,
@@ -63,15 +69,17 @@ impl Rows {
             attempts: 0,
             claim: scope.clone(),
             timeline: timeline.join("\n"),
-            version: 1,
+            version: 2,
         };
         let event = outbox_event::ActiveModel {
             seq: NotSet,
             event_id: Set(id),
             payment_id: Set(id),
             topic: Set("payment.authorized".to_owned()),
-            payload: Set(answer_body.clone()),
-            traceparent: Set(format!("00-{id:032x}-{id:016x}-01")),
+            payload: Set(format!(
+                r#"{{"paymentId":"pay_{id:013}","merchantId":"{merchant}","status":"AUTHORIZED","amount":{amount},"currency":"{currency}","pspReference":"{psp_reference}"}}"#
+            )),
+            traceparent: Set(format!("00-{trace}-{id:016x}-01")),
             occurred_at: Set(now),
             published_at: Set(Some(now)),
         };
@@ -82,11 +90,13 @@ impl Rows {
             idempotency_key: key.to_owned(),
             payment_id: id,
             fingerprint,
-            outcome: Some(answer_body.clone()),
+            outcome: Some(format!(
+                r#"{{"outcome":{{"done":{{"payment":{answer_body},"refund_id":null}}}},"request_id":"req_{id:016x}"}}"#
+            )),
             created_at: now,
             finished_at: Some(now),
             expires_at: now + 604_800_000,
-            version: 1,
+            version: 2,
         };
         Self { payment: payment.into_active_model(), event, answer: answer.into_active_model(), answer_body }
     }

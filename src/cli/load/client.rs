@@ -144,9 +144,9 @@ impl Client {
         self.send(Method::POST, uri, body, Body::Dropped).await
     }
 
-    /// `GET /payments/{paymentId}`.
-    pub async fn look_up(&self, payment_id: &str) -> Result<Answer, Failure> {
-        let uri = self.uri(format_args!("/payments/{payment_id}"))?;
+    /// `GET /payments/{paymentId}{query}`, where the query is empty or begins with its question mark.
+    pub async fn look_up(&self, payment_id: &str, query: &str) -> Result<Answer, Failure> {
+        let uri = self.uri(format_args!("/payments/{payment_id}{query}"))?;
         self.send(Method::GET, uri, Bytes::new(), Body::Kept).await
     }
 

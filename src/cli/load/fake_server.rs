@@ -136,10 +136,18 @@ fn answer(
         }
         ("POST", ["capture", id]) => settle(id, "CAPTURE_REQUESTED", "CAPTURED"),
         ("POST", ["refund", id]) => settle(id, "REFUND_REQUESTED", "REFUNDED"),
-        ("GET", [id]) => match seen.settling.lock().unwrap().get(*id) {
-            Some((at, before, after)) => (200, false, payment(id, if Instant::now() < *at { before } else { after })),
-            None => problem(404, "payment_not_found"),
-        },
+        ("GET", [id]) => {
+            let (id, is_expanded) =
+                id.split_once('?').map_or((*id, false), |(id, query)| (id, query == "expand=ledger"));
+            match seen.settling.lock().unwrap().get(id) {
+                Some((at, before, after)) => {
+                    let status = if Instant::now() < *at { before } else { after };
+                    let ledger = if is_expanded { r#","ledger":[{},{}]}"# } else { "}" };
+                    (200, false, payment(id, status).trim_end_matches('}').to_owned() + ledger)
+                }
+                None => problem(404, "payment_not_found"),
+            }
+        }
         _ => problem(404, "not_found"),
     }
 }

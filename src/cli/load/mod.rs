@@ -265,6 +265,7 @@ mod tests {
         assert_eq!(flows.capture_to_captured_ms.count, flows.finished.div_ceil(8));
         assert!(flows.capture_to_captured_ms.p50 >= 60.0, "never shorter than the truth: {summary}");
         assert!(flows.refund_drain_ms.unwrap() >= 50.0, "{summary}");
+        assert!(flows.ledger_drain_ms >= flows.refund_drain_ms, "{summary}");
         let requests = |name: &str| summary.steps.iter().find(|step| step.name == name).unwrap().requests;
         assert_eq!(requests("capture"), flows.finished);
         assert_eq!(requests("refund"), flows.finished);

@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::args::Scenario;
 use super::client::{Answer, Body, Client, Failure};
@@ -58,6 +59,34 @@ struct Payment<'a> {
     #[serde(rename = "paymentId")]
     payment_id: &'a str,
     status: &'a str,
+    #[serde(default)]
+    ledger: Vec<IgnoredAny>,
+}
+
+/// What a poll waits for.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Captured,
+    Refunded,
+    /// In the ledger: the capture's entry and the refund's.
+    Booked,
+}
+
+impl Wanted {
+    fn query(self) -> &'static str {
+        match self {
+            Self::Captured | Self::Refunded => "",
+            Self::Booked => "?expand=ledger",
+        }
+    }
+
+    fn is_there(self, payment: &Payment<'_>) -> bool {
+        match self {
+            Self::Captured => payment.status == "CAPTURED",
+            Self::Refunded => payment.status == "REFUNDED",
+            Self::Booked => payment.ledger.len() == 2,
+        }
+    }
 }
 
 /// The part of a problem (RFC 9457) that is counted.
@@ -107,12 +136,19 @@ impl Sender {
         }
     }
 
-    /// After the last flow: waits until its refund is REFUNDED, which says how far the workers lag behind.
+    /// After the last flow: waits until its refund is REFUNDED and booked, which says how far the workers and the ledger lag behind.
     pub async fn drain(&self) {
         let Some((payment_id, accepted)) = self.last_refund.take() else { return };
-        match self.reach(&payment_id, accepted, "REFUNDED").await {
-            Some(refunded) => self.tally.borrow_mut().refund_drain = Some(refunded - accepted),
-            None => self.tally.borrow_mut().record_unexpected(Step::Refund, "not REFUNDED in time"),
+        let refunded = self.reach(&payment_id, accepted, Wanted::Refunded).await;
+        let booked = self.reach(&payment_id, accepted, Wanted::Booked).await;
+        let mut tally = self.tally.borrow_mut();
+        match (refunded, booked) {
+            (Some(refunded), Some(booked)) => {
+                tally.refund_drain = Some(refunded - accepted);
+                tally.ledger_drain = Some(booked - accepted);
+            }
+            (None, _) => tally.record_unexpected(Step::Refund, "not REFUNDED in time"),
+            (_, None) => tally.record_unexpected(Step::Refund, "not booked in time"),
         }
     }
 
@@ -163,7 +199,7 @@ impl Sender {
         if !is_measured {
             pause().await;
         }
-        let Some(captured) = self.reach(payment.payment_id, Instant::now(), "CAPTURED").await else {
+        let Some(captured) = self.reach(payment.payment_id, Instant::now(), Wanted::Captured).await else {
             self.tally.borrow_mut().record_unexpected(Step::Capture, "not CAPTURED in time");
             return None;
         };
@@ -178,14 +214,14 @@ impl Sender {
         Some(())
     }
 
-    /// Polls until the payment's status is `wanted`; when that was seen, or `None` when it took too long.
-    async fn reach(&self, payment_id: &str, since: Instant, wanted: &str) -> Option<Instant> {
+    /// Polls until the payment is as wanted; when that was seen, or `None` when it took too long.
+    async fn reach(&self, payment_id: &str, since: Instant, wanted: Wanted) -> Option<Instant> {
         while since.elapsed() < self.plan.settle_timeout {
             tokio::time::sleep((since.elapsed() / 4).clamp(POLL_MIN, POLL_MAX)).await;
             let sent = Instant::now();
-            let answer = self.client.look_up(payment_id).await;
+            let answer = self.client.look_up(payment_id, wanted.query()).await;
             let answer = self.count(Step::Poll, sent, answer);
-            if answer.as_ref().and_then(read_payment).is_some_and(|payment| payment.status == wanted) {
+            if answer.as_ref().and_then(read_payment).is_some_and(|found| wanted.is_there(&found)) {
                 return Some(Instant::now());
             }
         }

@@ -96,6 +96,8 @@ pub struct FlowSummary {
     pub capture_to_captured_ms: Percentiles,
     /// From the last refund's answer to the poll that first says REFUNDED.
     pub refund_drain_ms: Option<f64>,
+    /// From the last refund's answer to the poll that first sees its ledger entry: how far the ledger was behind.
+    pub ledger_drain_ms: Option<f64>,
 }
 
 /// Percentiles of a latency, in milliseconds.
@@ -144,6 +146,7 @@ impl Summary {
             finished: tally.flows_finished,
             capture_to_captured_ms: Percentiles::new(&tally.capture_to_captured),
             refund_drain_ms: tally.refund_drain.map(|drain| drain.as_secs_f64() * 1e3),
+            ledger_drain_ms: tally.ledger_drain.map(|drain| drain.as_secs_f64() * 1e3),
         });
         Self {
             url: args.url.clone(),
@@ -241,6 +244,9 @@ impl fmt::Display for Summary {
             writeln!(out, "\nflows: {} started, {} finished", flows.started, flows.finished)?;
             if let Some(refund_drain_ms) = flows.refund_drain_ms {
                 writeln!(out, "the last refund was REFUNDED {refund_drain_ms:.1} ms after it was accepted")?;
+            }
+            if let Some(ledger_drain_ms) = flows.ledger_drain_ms {
+                writeln!(out, "and booked {ledger_drain_ms:.1} ms after it was accepted")?;
             }
         }
         if let Some(counts) = &self.duplicates {

@@ -150,6 +150,8 @@ pub struct Tally {
     pub flows_finished: u64,
     /// From the last refund's answer to the answer that first says REFUNDED.
     pub refund_drain: Option<Duration>,
+    /// How long after its answer the last refund was in the ledger.
+    pub ledger_drain: Option<Duration>,
     /// What the groups of identical requests were answered.
     pub duplicates: DuplicateCounts,
 }
@@ -166,6 +168,7 @@ impl Tally {
             flows_started: 0,
             flows_finished: 0,
             refund_drain: None,
+            ledger_drain: None,
             duplicates: DuplicateCounts::default(),
         }
     }
@@ -227,6 +230,7 @@ impl Tally {
         self.flows_started += other.flows_started;
         self.flows_finished += other.flows_finished;
         self.refund_drain = self.refund_drain.max(other.refund_drain);
+        self.ledger_drain = self.ledger_drain.max(other.ledger_drain);
         self.duplicates.merge(&other.duplicates);
     }
 }
