@@ -28,7 +28,7 @@ SQL
     # The socket's path is relative to the data directory: an absolute one may be longer than the kernel takes.
     in_background mariadbd "${options[@]}" --datadir="$dir/$name" --init-file="$dir/$name.sql" --bind-address="$host" \
         --port="$port" --socket=socket --skip-name-resolve --skip-log-bin --performance-schema=OFF --character-set-server=utf8mb4 \
-        --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size=256M --max-connections=200
+        --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size="${RIALTO_SERVERS_BUFFER_POOL:-256M}" --max-connections=200
 }
 
 mariadb_answers() {
