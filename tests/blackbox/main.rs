@@ -3,6 +3,7 @@
 
 mod node;
 mod replay;
+mod scrape;
 mod servers;
 
 mod bad_input;
@@ -16,6 +17,7 @@ mod hosts;
 mod idempotency;
 mod limits;
 mod listing;
+mod metrics;
 mod outages;
 mod payments;
 mod psp_faults;
