@@ -50,11 +50,6 @@ pub async fn around(
     let parent = parent.and_then(|text| text.parse().ok());
     let mut span = Span::serve(parent);
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
-    if span.is_recording() {
-        // No path: whatever a client writes there would leave the house. The route says enough.
-        span.set("url.scheme", "http");
-        span.set("rialto.request.id", request_id.clone());
-    }
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
 
     // Nobody may hold the request while it is routed, so an error here knows no path.
@@ -74,6 +69,8 @@ pub async fn around(
     let status = response.status();
     if span.is_recording() {
         span.rename(format!("{method} {route}").trim_end().to_owned());
+        // Neither path nor request id: whatever a client writes there would leave the house.
+        span.set("url.scheme", "http");
         span.set("http.request.method", method);
         span.set("http.route", route.clone());
         span.set("http.response.status_code", i64::from(status.as_u16()));
