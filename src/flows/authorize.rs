@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use super::idempotency::fresh;
 use super::{Answer, App, Call, FlowError, Performed};
 use crate::actors::admission::Admitted;
 use crate::actors::shard_writer::WriteError;
@@ -43,8 +42,8 @@ impl App {
             KeyUse { scope, fingerprint: request.fingerprint, key: request.key.clone(), operation: Keyed::Authorize };
         // Three questions to three actors, none of which changes anything for the others: asked at once.
         let ((quota, allowed), cached, can_ask_psp) = tokio::join!(
-            self.take_quota(&request.merchant_id, Keyed::Authorize),
-            self.cached(&key_use),
+            self.take_quota(&request.merchant_id, Keyed::Authorize, call.trace),
+            self.cached(&key_use, call.trace),
             self.psp.check(),
         );
         let result = match (allowed, cached, can_ask_psp) {
@@ -85,14 +84,14 @@ impl App {
             trace: call.trace,
         };
         // Dying after this leaves an intent, which the resolver finds and settles by asking the PSP.
-        if let ControlFlow::Break(answer) = fresh(admitted.shard().write(order).await?) {
+        if let ControlFlow::Break(answer) = self.fresh(admitted.shard().write(order).await?) {
             if let Ok(answer) = &answer {
                 self.remember(scope, fingerprint, &answer.recorded);
             }
             return answer;
         }
         let away = admitted.leave();
-        let asked = self.psp.perform(&operation).await;
+        let asked = self.psp.perform(&operation, call.trace).await;
         let back = away.come_back();
         let asked = match asked {
             Ok(asked) => asked,

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use super::idempotency::fresh;
 use super::{Answer, App, Call, FlowError, Performed};
 use crate::actors::admission::Admitted;
 use crate::domain::command::{Change, ChangeOrder};
@@ -36,11 +35,12 @@ impl App {
         });
         let cached = async {
             match &key_use {
-                Some(key_use) => self.cached(key_use).await,
+                Some(key_use) => self.cached(key_use, call.trace).await,
                 None => None,
             }
         };
-        let ((quota, allowed), cached) = tokio::join!(self.take_quota(&request.merchant_id, operation), cached);
+        let ((quota, allowed), cached) =
+            tokio::join!(self.take_quota(&request.merchant_id, operation, call.trace), cached);
         let result = match (allowed, cached) {
             (Err(refused), _) => Err(refused),
             (Ok(()), Some(answer)) => answer,
@@ -68,7 +68,7 @@ impl App {
         };
         // Dying before this is committed changes nothing; after it, the workers go on and a repeated call is answered.
         let claimed = admitted.shard().write(order).await?;
-        let answer = match fresh(claimed) {
+        let answer = match self.fresh(claimed) {
             ControlFlow::Continue(recorded) => Ok(Answer { recorded, replayed: false }),
             ControlFlow::Break(answer) => answer,
         };

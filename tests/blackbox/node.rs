@@ -26,7 +26,7 @@ pub struct TestNode {
     data_dir: TempDir,
     settings: Vec<(String, String)>,
     /// Given back when the process is gone.
-    _places: Option<Places>,
+    places: Option<Places>,
 }
 
 /// A `rialto psp-simulator` of a node's own.
@@ -215,7 +215,7 @@ impl TestNode {
         all.push(("RIALTO_ROLES".to_owned(), roles.to_owned()));
         let (process, url) = launch(SERVE, "127.0.0.1:0", data_dir.path(), &all).await;
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { url, http, process, psp, data_dir, settings: all, _places: places }
+        Self { url, http, process, psp, data_dir, settings: all, places }
     }
 
     /// Another process of the same system. Each needs a node id of its own.
@@ -230,6 +230,16 @@ impl TestNode {
     /// The PSP's process, if it has one of its own.
     pub fn psp(&mut self) -> &mut TestPsp {
         self.psp.as_mut().expect("this node's PSP is in its own process")
+    }
+
+    /// Where its PSP listens, if it has one of its own.
+    pub fn psp_url(&self) -> String {
+        self.psp.as_ref().expect("this node's PSP is in its own process").url.clone()
+    }
+
+    /// Whether it works on real servers.
+    pub fn is_on_servers(&self) -> bool {
+        self.places.is_some()
     }
 
     /// Where the PSP's books are.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::trace::SpanKind;
 
+use super::meter::BatchMeter;
 use super::order::{Order, WriteError};
 use super::recent::Recent;
 use crate::domain::book::{Book, Needs};
 use crate::domain::policy::Policy;
-use crate::domain::{IdGenerator, ShardId, Timestamp};
+use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::telemetry::{self, DurationHistogram};
+use crate::infra::telemetry::logs::of_trace;
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Context, Nudger};
 
 /// Times that a batch is tried again after a conflict before it is cut in halves.
@@ -25,41 +26,6 @@ const RETRY_BASE: Duration = Duration::from_millis(4);
 const RETRY_CAP: Duration = Duration::from_millis(64);
 /// When whoever asked for a row that all write may ask again.
 const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// What is measured of a shard's batches.
-struct BatchMeter {
-    labels: [KeyValue; 1],
-    size: Histogram<u64>,
-    duration: DurationHistogram,
-    conflicts: Counter<u64>,
-    halvings: Counter<u64>,
-}
-
-impl BatchMeter {
-    fn new(shard: ShardId) -> Self {
-        let meter = opentelemetry::global::meter("rialto");
-        Self {
-            labels: [KeyValue::new("shard", i64::from(shard.0))],
-            size: meter
-                .u64_histogram("rialto_shard_batch_size")
-                .with_description("Commands committed together")
-                .with_boundaries(telemetry::POWERS_OF_TWO.to_vec())
-                .build(),
-            duration: DurationHistogram::new(
-                "rialto_shard_commit_seconds",
-                "From reading a batch's rows to its commit",
-            ),
-            conflicts: meter
-                .u64_counter("rialto_shard_conflicts")
-                .with_description("Batches that met rows changed by another writer")
-                .build(),
-            halvings: meter
-                .u64_counter("rialto_shard_halvings")
-                .with_description("Batches cut in two because the database refused them whole")
-                .build(),
-        }
-    }
-}
 
 /// Commits batches on one shard.
 pub(super) struct Committer {
@@ -90,7 +56,11 @@ impl Committer {
             if orders.is_empty() {
                 continue;
             }
-            match self.commit_whole(&mut orders, ctx).await {
+            let mut span = self.span(&orders);
+            let committed = self.commit_whole(&mut orders, ctx).await;
+            committed.as_ref().err().into_iter().for_each(|error| span.fail(error.name()));
+            drop(span);
+            match committed {
                 Ok(()) => orders.into_iter().for_each(|order| order.0.answer(Ok(()))),
                 Err(DatabaseError::Unavailable(error)) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
@@ -109,13 +79,14 @@ impl Committer {
                 Err(error) if orders.len() == 1 => {
                     let shard = self.database.id.0;
                     for order in orders {
-                        tracing::error!(shard.id = shard, command.kind = order.0.kind(), %error, "command refused");
+                        let refuse = || tracing::error!(shard.id = shard, command.kind = order.0.kind(), %error, "command refused");
+                        order.0.trace().map_or_else(refuse, |trace| of_trace(trace, refuse));
                         order.0.answer(Err(WriteError::Refused));
                     }
                 }
                 Err(error) => {
                     tracing::warn!(shard.id = self.database.id.0, batch.size = orders.len(), %error, "batch halved");
-                    self.meter.halvings.add(1, &self.meter.labels);
+                    self.meter.halved();
                     let second = orders.split_off(orders.len() / 2);
                     // The last one in is the first one out: the earlier half goes first.
                     waiting.push(second);
@@ -123,6 +94,16 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// One span for the batch, linked to those that wait for it.
+    fn span(&self, orders: &[Order]) -> Span {
+        let waiting = orders.iter().filter_map(|order| order.0.within());
+        let mut span = Span::begin_for(waiting, SpanKind::Client, || format!("COMMIT shard_{}", self.database.id));
+        span.set("db.system.name", self.database.system());
+        span.set("db.operation.name", "COMMIT");
+        span.set("db.operation.batch.size", orders.len() as i64);
+        span
     }
 
     /// One transaction for all, tried again while somebody else changes the same rows.
@@ -142,9 +123,8 @@ impl Committer {
             };
             let error = match self.database.batch(&needs, book, decide).await {
                 Ok((has_events, book)) => {
+                    self.meter.committed(&book, orders.len(), begun.elapsed());
                     self.recent.keep(book);
-                    self.meter.size.record(orders.len() as u64, &self.meter.labels);
-                    self.meter.duration.record(begun.elapsed(), &self.meter.labels);
                     if has_events {
                         self.publisher.nudge();
                     }
@@ -157,7 +137,7 @@ impl Committer {
             if !matches!(error, DatabaseError::Conflict) {
                 return Err(error);
             }
-            self.meter.conflicts.add(1, &self.meter.labels);
+            self.meter.met_conflict();
             if retries == if orders.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
                 return Err(error);
             }
