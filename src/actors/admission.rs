@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
 use crate::domain::Bucket;
+use crate::infra::telemetry::catalogue;
 use crate::runtime::{Backlog, Clock};
 
 /// When a shard counts as overloaded, and what it still takes on then.
@@ -59,10 +60,8 @@ struct House {
 
 impl Admission {
     pub fn new(shards: Shards, limits: Limits, clock: Clock) -> Self {
-        let refused = opentelemetry::global::meter("rialto")
-            .u64_counter("rialto_shard_shed")
-            .with_description("New work refused because the shard is overloaded")
-            .build();
+        let series: Vec<_> = shards.all().iter().map(|shard| [label(shard)]).collect();
+        let refused = catalogue::SHARD_SHED.to_counter_from_zero(series.iter().map(<[_; 1]>::as_slice));
         let house = |shard: &Shard| House { shard: shard.clone(), door: Door::default(), inside: AtomicU64::new(0) };
         let houses = shards.all().iter().map(|shard| Arc::new(house(shard))).collect();
         Self { shards, limits, begun: clock.instant(), clock, threads: Door::default(), houses, refused }
@@ -82,7 +81,7 @@ impl Admission {
         if house.door.lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
             return Ok(Admitted::enter(house.clone()));
         }
-        self.refused.add(1, &[KeyValue::new("shard", i64::from(house.shard.database.id.0))]);
+        self.refused.add(1, &[label(&house.shard)]);
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
@@ -95,6 +94,10 @@ impl Admission {
     fn now(&self) -> Duration {
         self.clock.instant().duration_since(self.begun)
     }
+}
+
+fn label(shard: &Shard) -> KeyValue {
+    KeyValue::new("shard", i64::from(shard.database.id.0))
 }
 
 /// A call that was let in: it counts as long as this is there.

@@ -14,7 +14,8 @@ use super::outage::Outage;
 use crate::domain::idempotency::{Fingerprint, Scope};
 use crate::domain::outcome::Recorded;
 use crate::infra::cache::AnswerCache;
-use crate::runtime::{Actor, Context, Failure, Handle, Message, Options, Reply};
+use crate::infra::telemetry::catalogue;
+use crate::runtime::{Actor, Context, Failure, Handle, Message, Metric, Options, Reply};
 
 /// The answer to a request, and the fingerprint that tells whether it is the same request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +73,7 @@ pub fn options() -> Options {
 
 impl IdempotencyCache {
     pub fn new(cache: Arc<dyn AnswerCache>) -> Self {
-        let outage = Outage::new("answers", "rialto_idempotency_cache_degraded");
+        let outage = Outage::new("answers", catalogue::IDEMPOTENCY_CACHE_DEGRADED);
         Self { cache, outage, meter: CacheMeter::default() }
     }
 
@@ -130,12 +131,11 @@ struct CacheMeter {
 
 impl Default for CacheMeter {
     fn default() -> Self {
-        let meter = opentelemetry::global::meter("rialto");
-        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        let counter = |metric: Metric| metric.to_counter_from_zero([[].as_slice()]);
         Self {
-            hits: counter("rialto_idempotency_cache_hits", "Lookups that found an answer"),
-            misses: counter("rialto_idempotency_cache_misses", "Lookups that found none"),
-            errors: counter("rialto_idempotency_cache_errors", "Lookups and answers that went without the cache"),
+            hits: counter(catalogue::IDEMPOTENCY_CACHE_HITS),
+            misses: counter(catalogue::IDEMPOTENCY_CACHE_MISSES),
+            errors: counter(catalogue::IDEMPOTENCY_CACHE_ERRORS),
         }
     }
 }

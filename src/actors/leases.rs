@@ -13,6 +13,7 @@ use opentelemetry::metrics::{Counter, Gauge};
 use super::outage::Outage;
 use super::tenure::{LEASE_TTL, Lease, Standing};
 use crate::infra::lease::LeaseStore;
+use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Clock, Context, Failure, Never, Options, Wake};
 
 /// How often leases are renewed, and wished for by those who do not hold them.
@@ -39,8 +40,8 @@ impl Leases {
     /// Holds `leases` as `holder`, which must be unique among all processes. The leases outlive the actor.
     pub fn new(store: Arc<dyn LeaseStore>, holder: Arc<str>, leases: Arc<[Lease]>) -> Self {
         let names = leases.iter().map(|lease| lease.name().clone()).collect();
-        let (seen, outage) = (vec![None; leases.len()], Outage::new("leases", "rialto_leases_degraded"));
-        Self { store, holder, leases, names, outage, seen, meter: LeaseMeter::default() }
+        let (seen, outage) = (vec![None; leases.len()], Outage::new("leases", catalogue::LEASES_DEGRADED));
+        Self { store, holder, names, outage, seen, meter: LeaseMeter::of(&leases), leases }
     }
 
     async fn renew(&mut self, clock: &Clock) {
@@ -109,16 +110,13 @@ struct LeaseMeter {
     losses: Counter<u64>,
 }
 
-impl Default for LeaseMeter {
-    fn default() -> Self {
-        let meter = opentelemetry::global::meter("rialto");
-        let held = meter.u64_gauge("rialto_lease_held").with_description("1 while this process holds the lease");
-        let losses = meter.u64_counter("rialto_lease_losses").with_description("Leases held and lost to another");
-        Self { held: held.build(), losses: losses.build() }
-    }
-}
-
 impl LeaseMeter {
+    fn of(leases: &[Lease]) -> Self {
+        let series: Vec<_> = leases.iter().map(|lease| [label(lease)]).collect();
+        let losses = catalogue::LEASE_LOSSES.to_counter_from_zero(series.iter().map(<[_; 1]>::as_slice));
+        Self { held: catalogue::LEASE_HELD.to_gauge(), losses }
+    }
+
     fn stands(&self, lease: &Lease, standing: Standing) {
         self.held.record(u64::from(matches!(standing, Standing::Held(_))), &[label(lease)]);
     }

@@ -7,7 +7,7 @@ use opentelemetry::metrics::Gauge;
 use tokio::time::{Instant, timeout};
 
 use crate::infra::cache::CacheError;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Metric};
 
 /// Longer than any healthy answer over a local network, shorter than what a payer notices.
 const ANSWER_WITHIN: Duration = Duration::from_millis(250);
@@ -22,10 +22,9 @@ pub(super) struct Outage {
 }
 
 impl Outage {
-    /// A store that is well until shown otherwise. `gauge` is the metric's name: 0 well, 1 out.
-    pub(super) fn new(store: &'static str, gauge: &'static str) -> Self {
-        let meter = opentelemetry::global::meter("rialto");
-        let degraded = meter.u64_gauge(gauge).with_description("1 while the store behind it is out").build();
+    /// A store that is well until shown otherwise. The metric is a gauge: 0 well, 1 out.
+    pub(super) fn new(store: &'static str, metric: Metric) -> Self {
+        let degraded = metric.to_gauge();
         degraded.record(0, &[]);
         Self { store, degraded, retry_at: None }
     }
@@ -66,10 +65,12 @@ mod tests {
 
     use super::*;
 
+    const DEGRADED: Metric = Metric::gauge("test_degraded", &[], "1 while the store is out");
+
     #[tokio::test(start_paused = true)]
     async fn a_store_that_failed_is_left_alone_for_a_while() {
         let clock = Clock::simulated(0);
-        let mut outage = Outage::new("redis", "test_degraded");
+        let mut outage = Outage::new("redis", DEGRADED);
         assert_eq!(outage.ask(&clock, ready(Ok(1))).await, Some(1));
         assert_eq!(outage.ask(&clock, ready(Err::<u8, _>(CacheError("gone".into())))).await, None);
         assert_eq!(outage.ask(&clock, async { unreachable!("not asked") }).await, None::<u8>);
@@ -81,7 +82,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_hangs_is_not_waited_for_long() {
         let clock = Clock::simulated(0);
-        let mut outage = Outage::new("redis", "test_degraded");
+        let mut outage = Outage::new("redis", DEGRADED);
         let begun = clock.instant();
         assert_eq!(outage.ask(&clock, pending::<Result<u8, _>>()).await, None);
         assert_eq!(clock.instant() - begun, ANSWER_WITHIN);

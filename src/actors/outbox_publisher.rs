@@ -20,6 +20,7 @@ use crate::domain::event::known_topic;
 use crate::domain::{EventId, PaymentId};
 use crate::infra::database::OutboxRow;
 use crate::infra::event_log::{EventLog, OUR_SOURCE, Record};
+use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
 
 /// See the file's header.
@@ -47,7 +48,6 @@ impl OutboxPublisher {
         batch_max: u64,
         linger: Duration,
     ) -> Self {
-        let meter = opentelemetry::global::meter("rialto");
         let labels = [KeyValue::new("shard", i64::from(shard.database.id.0))];
         Self {
             shard,
@@ -57,11 +57,8 @@ impl OutboxPublisher {
             batch_max,
             linger,
             last_end: None,
-            published: meter.u64_counter("rialto_outbox_published").with_description("Events published").build(),
-            failures: meter
-                .u64_counter("rialto_outbox_failures")
-                .with_description("Batches of events that could not be published for now")
-                .build(),
+            published: catalogue::OUTBOX_PUBLISHED.to_counter_from_zero([labels.as_slice()]),
+            failures: catalogue::OUTBOX_FAILURES.to_counter_from_zero([labels.as_slice()]),
             labels,
         }
     }

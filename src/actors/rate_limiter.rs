@@ -14,7 +14,8 @@ use super::outage::Outage;
 use crate::domain::idempotency::Operation;
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::{LimitStore, LimitedAction, Take, Taken};
-use crate::runtime::{Actor, Context, Failure, Message, Options, Reply};
+use crate::infra::telemetry::catalogue;
+use crate::runtime::{Actor, Context, Failure, Message, Metric, Options, Reply};
 
 /// One more of an action.
 pub struct TakeOne {
@@ -77,7 +78,7 @@ impl RateLimiter {
     /// Takes from `store`, and from `local` while the store is out. Both outlive the actor. `hosts` is how many hosts take
     /// requests: without the store, each allows its share of a limit, and at least 1 a minute.
     pub fn new(store: Arc<dyn LimitStore>, local: Arc<MemoryLimits>, limits: Limits, hosts: NonZeroU32) -> Self {
-        let outage = Outage::new("limits", "rialto_rate_limiter_degraded");
+        let outage = Outage::new("limits", catalogue::RATE_LIMITER_DEGRADED);
         Self { store, local, limits, hosts, outage, meter: LimitMeter::default() }
     }
 
@@ -124,12 +125,13 @@ struct LimitMeter {
 
 impl Default for LimitMeter {
     fn default() -> Self {
-        let meter = opentelemetry::global::meter("rialto");
-        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        use LimitedAction::{Authorize, Capture, Refund};
+        let series = [Authorize, Capture, Refund].map(|action| [label(action)]);
+        let counter = |metric: Metric| metric.to_counter_from_zero(series.iter().map(<[_; 1]>::as_slice));
         Self {
-            allowed: counter("rialto_rate_limiter_allowed", "Wishes within the limit"),
-            refused: counter("rialto_rate_limiter_refused", "Wishes over the limit"),
-            degraded: counter("rialto_rate_limiter_local", "Wishes decided by this host alone, its store being out"),
+            allowed: counter(catalogue::RATE_LIMITER_ALLOWED),
+            refused: counter(catalogue::RATE_LIMITER_REFUSED),
+            degraded: counter(catalogue::RATE_LIMITER_LOCAL),
         }
     }
 }

@@ -13,7 +13,8 @@ use opentelemetry::KeyValue;
 
 use super::problem::{Code, Problem};
 use crate::flows::{App, Call};
-use crate::infra::telemetry::DurationHistogram;
+use crate::infra::telemetry::catalogue;
+use crate::runtime::DurationHistogram;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -22,7 +23,7 @@ pub struct HttpMeter(DurationHistogram);
 
 impl HttpMeter {
     pub fn new() -> Self {
-        Self(DurationHistogram::new("http.server.request.duration", "Duration of HTTP requests"))
+        Self(catalogue::HTTP_REQUEST.to_duration_histogram())
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use opentelemetry::metrics::{AsyncInstrument, Histogram, Meter as OtelMeter};
-use opentelemetry::{KeyValue, global};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, Meter as OtelMeter};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use super::metric::{DurationHistogram, MICROSECONDS_UP, Metric, meter};
 use super::{Clock, Options};
 
 /// Where a supervised child is in its life.
@@ -106,8 +107,8 @@ pub(super) struct Meter {
 }
 
 struct Histograms {
-    wait: Histogram<f64>,
-    handling: Histogram<f64>,
+    wait: DurationHistogram,
+    handling: DurationHistogram,
 }
 
 impl Meter {
@@ -157,7 +158,7 @@ impl Meter {
         self.waits.fetch_add(1, Relaxed);
         self.wait_nanos.fetch_add(nanos(wait), Relaxed);
         if let Some(histograms) = self.histograms.get() {
-            histograms.wait.record(wait.as_secs_f64(), &self.attributes);
+            histograms.wait.record(wait, &self.attributes);
         }
     }
 
@@ -171,7 +172,7 @@ impl Meter {
         let recent = self.recent_nanos.load(Relaxed);
         self.recent_nanos.store(recent - recent / 8 + nanos(took) / messages / 8, Relaxed);
         if let Some(histograms) = self.histograms.get() {
-            histograms.handling.record(took.as_secs_f64(), &self.attributes);
+            histograms.handling.record(took, &self.attributes);
         }
     }
 
@@ -240,11 +241,29 @@ impl Backlog {
 #[derive(Default)]
 pub(super) struct Meters(Mutex<Vec<Arc<Meter>>>);
 
-/// 10 us to 10 s: a cached answer is at one end, a PSP in trouble at the other.
-const BOUNDARIES_S: [f64; 19] = [
-    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-    0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const LABELS: &[&str] = &["actor", "shard"];
+const DEPTH: Metric = Metric::gauge("rialto_actor_depth", LABELS, "Messages that wait in the mailbox");
+const CAPACITY: Metric = Metric::gauge("rialto_actor_capacity", LABELS, "Messages that may wait in the mailbox");
+const STATE: Metric =
+    Metric::gauge("rialto_actor_state", LABELS, "0 waiting, 1 starting, 2 running, 3 restarting, 4 stopped");
+const SINCE_RESTART: Metric =
+    Metric::gauge("rialto_actor_since_restart_seconds", LABELS, "Time since the present incarnation started").of("s");
+const HANDLED: Metric = Metric::counter("rialto_actor_handled_total", LABELS, "Messages handled");
+const REFUSED: Metric =
+    Metric::counter("rialto_actor_refused_total", LABELS, "Messages refused at the door: full, quarantined or stopped");
+const EXPIRED: Metric =
+    Metric::counter("rialto_actor_expired_total", LABELS, "Messages not started: too late, or nobody waits any more");
+const LOST: Metric = Metric::counter("rialto_actor_lost_total", LABELS, "Messages in hand when their actor died");
+const RESTARTS: Metric = Metric::counter("rialto_actor_restarts_total", LABELS, "Fresh actors that took over");
+const WAIT: Metric =
+    Metric::histogram("rialto_actor_wait_seconds", MICROSECONDS_UP, LABELS, "How long messages wait in the mailbox")
+        .of("s");
+const HANDLING: Metric =
+    Metric::histogram("rialto_actor_handling_seconds", MICROSECONDS_UP, LABELS, "How long batches take").of("s");
+
+/// What is measured of every actor. `shard` is there for the actors of a shard, and is a partition for those of the event log.
+pub const ACTOR_METRICS: [Metric; 11] =
+    [DEPTH, CAPACITY, STATE, SINCE_RESTART, HANDLED, REFUSED, EXPIRED, LOST, RESTARTS, WAIT, HANDLING];
 
 type Read = fn(&Meter) -> u64;
 
@@ -256,55 +275,42 @@ impl Meters {
     /// Registers the instruments with the global meter provider of this moment (a no-op without one). The callbacks
     /// hold the tree weakly: they end with it.
     pub(super) fn export(self: &Arc<Self>) {
-        self.export_to(&global::meter("rialto"));
+        self.export_to(&meter());
     }
 
     fn export_to(self: &Arc<Self>, otel: &OtelMeter) {
-        let wait = histogram(otel, "rialto_actor_wait", "how long messages wait in the mailbox");
-        let handling = histogram(otel, "rialto_actor_handling", "how long batches take");
+        let wait = WAIT.to_duration_histogram_of(otel);
+        let handling = HANDLING.to_duration_histogram_of(otel);
         for meter in self.0.lock().iter() {
             meter.histograms.get_or_init(|| Histograms { wait: wait.clone(), handling: handling.clone() });
         }
-        let counters: [(&'static str, &'static str, Read); 5] = [
-            ("rialto_actor_handled", "messages handled", |m| m.handled.load(Relaxed)),
-            ("rialto_actor_refused", "messages refused at the door", |m| m.refused.load(Relaxed)),
-            ("rialto_actor_expired", "messages not started: too late or abandoned", |m| m.expired.load(Relaxed)),
-            ("rialto_actor_lost", "messages that died in hand", |m| m.lost.load(Relaxed)),
-            ("rialto_actor_restarts", "restarts", |m| m.restarts.load(Relaxed)),
+        let counters: [(Metric, Read); 5] = [
+            (HANDLED, |m| m.handled.load(Relaxed)),
+            (REFUSED, |m| m.refused.load(Relaxed)),
+            (EXPIRED, |m| m.expired.load(Relaxed)),
+            (LOST, |m| m.lost.load(Relaxed)),
+            (RESTARTS, |m| m.restarts.load(Relaxed)),
         ];
-        for (name, description, read) in counters {
+        for (metric, read) in counters {
             let meters = Arc::downgrade(self);
-            let counter = otel.u64_observable_counter(name).with_description(description);
+            let counter = otel.u64_observable_counter(metric.name).with_description(metric.about);
             counter.with_callback(move |observer| observe(&meters, observer, read)).build();
         }
-        let gauges: [(&'static str, &'static str, Read); 3] = [
-            ("rialto_actor_depth", "messages that wait", |m| m.depth.load(Relaxed)),
-            ("rialto_actor_capacity", "messages that may wait", |m| m.capacity),
-            ("rialto_actor_state", "0 waiting, 1 starting, 2 running, 3 restarting, 4 stopped", |m| {
-                u64::from(m.state.load(Relaxed))
+        let gauges: [(Metric, Read); 4] = [
+            (DEPTH, |m| m.depth.load(Relaxed)),
+            (CAPACITY, |m| m.capacity),
+            (STATE, |m| u64::from(m.state.load(Relaxed))),
+            (SINCE_RESTART, |m| {
+                let ms = m.snapshot().since_restart_ms.unwrap_or(0);
+                u64::try_from(ms / 1_000).unwrap_or(0)
             }),
         ];
-        for (name, description, read) in gauges {
+        for (metric, read) in gauges {
             let meters = Arc::downgrade(self);
-            let gauge = otel.u64_observable_gauge(name).with_description(description);
+            let gauge = otel.u64_observable_gauge(metric.name).with_description(metric.about).with_unit(metric.unit);
             gauge.with_callback(move |observer| observe(&meters, observer, read)).build();
         }
-        let meters = Arc::downgrade(self);
-        otel.u64_observable_gauge("rialto_actor_since_restart")
-            .with_description("time since the present incarnation started")
-            .with_unit("s")
-            .with_callback(move |observer| {
-                observe(&meters, observer, |m| {
-                    let ms = m.snapshot().since_restart_ms.unwrap_or(0);
-                    u64::try_from(ms / 1_000).unwrap_or(0)
-                });
-            })
-            .build();
     }
-}
-
-fn histogram(otel: &OtelMeter, name: &'static str, description: &'static str) -> Histogram<f64> {
-    otel.f64_histogram(name).with_description(description).with_unit("s").with_boundaries(BOUNDARIES_S.to_vec()).build()
 }
 
 fn observe(meters: &Weak<Meters>, observer: &dyn AsyncInstrument<u64>, read: Read) {
@@ -363,7 +369,9 @@ mod tests {
     #[test]
     fn prometheus_sees_every_actor() {
         let registry = prometheus::Registry::new();
-        let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
+        // As the process exports them: names are whole already.
+        let exporter = opentelemetry_prometheus::exporter().without_units().without_counter_suffixes();
+        let reader = exporter.with_registry(registry.clone()).build().unwrap();
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
         let meters = Arc::new(Meters::default());
         meters.add(Arc::new(meter()));

@@ -17,13 +17,16 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::domain::Timestamp;
-use crate::runtime::{Actor, Context, Failure, Message, Options, Reply};
+use crate::infra::telemetry::catalogue;
+use crate::runtime::{Actor, Context, Failure, Message, Options, RatioGauge, Reply, Wake};
 
 pub use circuit::{BreakerState, Forced, Outcome, Permit, Refused, Settings};
 use circuit::{Change, Circuit};
 pub use guard::{BreakerError, guarded, peek};
-use window::ms;
+use window::{Tally, ms};
 
+/// How often the metrics are brought up to date though nobody asks: the window slides on, and the open time ends.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// Changes of state that are kept for operators.
 const TRANSITIONS_MAX: usize = 20;
 
@@ -107,7 +110,7 @@ pub struct Breaker {
 
 /// How a breaker runs, under a name such as `breaker_psp`: all that is asked of it is quick, and every payment asks.
 pub fn options(name: &'static str) -> Options {
-    Options::new(name).capacity(8_192).max_batch(256)
+    Options::new(name).capacity(8_192).max_batch(256).tick(MEASURE_EVERY)
 }
 
 impl Breaker {
@@ -136,8 +139,7 @@ impl Actor for Breaker {
 
     async fn handle(&mut self, batch: Vec<BreakerMessage>, ctx: &Context) -> Result<(), Failure> {
         // One reading of the clock: a batch takes microseconds.
-        let now = ctx.clock().instant();
-        let now_ms = ms(now.saturating_duration_since(*self.origin.get_or_insert(now)));
+        let now_ms = self.now_ms(ctx);
         for message in batch {
             match message {
                 BreakerMessage::Permit { reply } => self.permit(reply, now_ms),
@@ -162,9 +164,23 @@ impl Actor for Breaker {
         self.note_changes(ctx);
         Ok(())
     }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        let now_ms = self.now_ms(ctx);
+        let tally = self.circuit.tally(now_ms);
+        self.note_changes(ctx);
+        self.meter.rates(tally);
+        Ok(Wake::Idle)
+    }
 }
 
 impl Breaker {
+    /// The circuit's time.
+    fn now_ms(&mut self, ctx: &Context) -> u64 {
+        let now = ctx.clock().instant();
+        ms(now.saturating_duration_since(*self.origin.get_or_insert(now)))
+    }
+
     fn permit(&mut self, reply: Reply<Result<Permit, Refused>>, now_ms: u64) {
         // A permit for nobody would never be reported.
         if reply.is_abandoned() {
@@ -230,25 +246,34 @@ struct BreakerMeter {
     successes: [KeyValue; 2],
     failures: [KeyValue; 2],
     state: Gauge<u64>,
+    failure_ratio: RatioGauge,
+    slow_ratio: RatioGauge,
     calls: Counter<u64>,
     refused: Counter<u64>,
 }
 
 impl BreakerMeter {
     fn new(name: &'static str) -> Self {
-        let meter = opentelemetry::global::meter("rialto");
         let label = KeyValue::new("breaker", name);
+        let labels = [label.clone()];
+        let successes = [label.clone(), KeyValue::new("outcome", "success")];
+        let failures = [label, KeyValue::new("outcome", "failure")];
         Self {
-            labels: [label.clone()],
-            successes: [label.clone(), KeyValue::new("outcome", "success")],
-            failures: [label, KeyValue::new("outcome", "failure")],
-            state: meter
-                .u64_gauge("rialto_breaker_state")
-                .with_description("0 closed, 1 half-open, 2 open, 3 forced open, 4 forced closed")
-                .build(),
-            calls: meter.u64_counter("rialto_breaker_calls").with_description("Calls that have ended").build(),
-            refused: meter.u64_counter("rialto_breaker_refused").with_description("Calls refused").build(),
+            state: catalogue::BREAKER_STATE.to_gauge(),
+            failure_ratio: catalogue::BREAKER_FAILURE_RATIO.to_ratio_gauge(),
+            slow_ratio: catalogue::BREAKER_SLOW_RATIO.to_ratio_gauge(),
+            calls: catalogue::BREAKER_CALLS.to_counter_from_zero([successes.as_slice(), failures.as_slice()]),
+            refused: catalogue::BREAKER_REFUSED.to_counter_from_zero([labels.as_slice()]),
+            labels,
+            successes,
+            failures,
         }
+    }
+
+    /// Shows the rates of what counts now.
+    fn rates(&self, tally: Tally) {
+        self.failure_ratio.record(tally.failures, tally.calls, &self.labels);
+        self.slow_ratio.record(tally.slow_calls, tally.calls, &self.labels);
     }
 
     fn ended(&self, outcome: Outcome) {

@@ -12,8 +12,8 @@ use crate::domain::book::{Book, Needs};
 use crate::domain::policy::Policy;
 use crate::domain::{IdGenerator, ShardId, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::telemetry::{self, DurationHistogram};
-use crate::runtime::{Context, Nudger};
+use crate::infra::telemetry::catalogue;
+use crate::runtime::{Context, DurationHistogram, Nudger};
 
 /// Times that a batch is tried again after a conflict before it is cut in halves.
 const RETRIES_MAX: u32 = 3;
@@ -37,26 +37,13 @@ struct BatchMeter {
 
 impl BatchMeter {
     fn new(shard: ShardId) -> Self {
-        let meter = opentelemetry::global::meter("rialto");
+        let labels = [KeyValue::new("shard", i64::from(shard.0))];
         Self {
-            labels: [KeyValue::new("shard", i64::from(shard.0))],
-            size: meter
-                .u64_histogram("rialto_shard_batch_size")
-                .with_description("Commands committed together")
-                .with_boundaries(telemetry::POWERS_OF_TWO.to_vec())
-                .build(),
-            duration: DurationHistogram::new(
-                "rialto_shard_commit_seconds",
-                "From reading a batch's rows to its commit",
-            ),
-            conflicts: meter
-                .u64_counter("rialto_shard_conflicts")
-                .with_description("Batches that met rows changed by another writer")
-                .build(),
-            halvings: meter
-                .u64_counter("rialto_shard_halvings")
-                .with_description("Batches cut in two because the database refused them whole")
-                .build(),
+            size: catalogue::SHARD_BATCH_SIZE.to_histogram(),
+            duration: catalogue::SHARD_COMMIT.to_duration_histogram(),
+            conflicts: catalogue::SHARD_CONFLICTS.to_counter_from_zero([labels.as_slice()]),
+            halvings: catalogue::SHARD_HALVINGS.to_counter_from_zero([labels.as_slice()]),
+            labels,
         }
     }
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use parking_lot::Mutex;
 
+use crate::infra::telemetry::catalogue;
+use crate::runtime::meter;
+
 /// Records that wait, by group, topic and partition, for the partitions that this process works on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lags(Arc<Mutex<BTreeMap<Place, i64>>>);
@@ -17,9 +20,10 @@ impl Lags {
     pub(super) fn exported() -> Self {
         let lags = Self::default();
         let seen = Arc::downgrade(&lags.0);
-        opentelemetry::global::meter("rialto")
-            .i64_observable_gauge("rialto_event_log_lag")
-            .with_description("Records that wait for a consumer group in a partition")
+        let metric = catalogue::EVENT_LOG_LAG;
+        meter()
+            .i64_observable_gauge(metric.name)
+            .with_description(metric.about)
             .with_callback(move |gauge| {
                 let Some(lags) = seen.upgrade() else { return };
                 for ((group, topic, partition), lag) in lags.lock().iter() {

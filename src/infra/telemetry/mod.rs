@@ -1,11 +1,12 @@
 //! Logs and metrics of the process.
 
+pub mod catalogue;
+
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Histogram;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::process_collector::ProcessCollector;
 use tracing_subscriber::EnvFilter;
 
 /// Why metrics could not be set up.
@@ -26,34 +27,21 @@ pub fn log() {
     tracing::debug!(log.is_set = is_set, "logging");
 }
 
-/// Bucket boundaries for counts that double.
-pub const POWERS_OF_TWO: [f64; 11] = [1., 2., 4., 8., 16., 32., 64., 128., 256., 512., 1024.];
-
-/// A histogram of durations in seconds, from half a millisecond to ten seconds.
-#[derive(Clone)]
-pub struct DurationHistogram(Histogram<f64>);
-
-impl DurationHistogram {
-    pub fn new(name: &'static str, description: &'static str) -> Self {
-        let boundaries = vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 10.];
-        let meter = opentelemetry::global::meter("rialto");
-        let builder = meter.f64_histogram(name);
-        Self(builder.with_unit("s").with_description(description).with_boundaries(boundaries).build())
-    }
-
-    pub fn record(&self, duration: Duration, labels: &[KeyValue]) {
-        self.0.record(duration.as_secs_f64(), labels);
-    }
-}
-
-/// Has every OpenTelemetry instrument of the process exported through one Prometheus registry.
+/// Has every OpenTelemetry instrument of the process, and the process itself, exported through one Prometheus registry.
+/// Names are exported as they are: the [`catalogue`] has them whole.
 pub fn metrics() -> Result<prometheus::Registry, TelemetryError> {
+    let unable = |error: &dyn std::fmt::Display| TelemetryError(error.to_string());
     let registry = prometheus::Registry::new();
     let exporter = opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
+        .without_units()
+        .without_counter_suffixes()
         .without_target_info()
+        .scope_info_enabled(false)
         .build()
-        .map_err(|error| TelemetryError(error.to_string()))?;
+        .map_err(|error| unable(&error))?;
+    registry.register(Box::new(ProcessCollector::for_self())).map_err(|error| unable(&error))?;
     opentelemetry::global::set_meter_provider(SdkMeterProvider::builder().with_reader(exporter).build());
+    catalogue::BUILD_INFO.to_gauge().record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
     Ok(registry)
 }
