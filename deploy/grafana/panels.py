@@ -72,7 +72,7 @@ DASHBOARDS = {
             ("number", "Error budget burn", "short",
              "How many times as fast as the objective of 99.99 % allows the budget went in the last hour: 1 lasts the month, 14.4 two days.",
              {"": 'max(rialto:http_request_errors:ratio_rate1h{job=~"$job"}) / 0.0001'}, {"green": None, "yellow": 1, "red": 14.4}),
-            ("number", "p99", "s", "99 of 100 calls about payments were answered within this.",
+            ("number", "p99", "s", "Within this, 99 of 100 calls about payments were answered.",
              {"": quantile(0.99, REQUESTS, where=PAYMENTS)}, {"green": None, "yellow": 0.1, "red": 0.5}),
             ("number", "Breakers open", "short", "Breakers, of all processes, that let not everything through.",
              {"": "sum((rialto_breaker_state{@} > bool 0) * (rialto_breaker_state{@} < bool 4))"}, NEVER),
