@@ -6,11 +6,13 @@ mod check;
 mod roles;
 mod settings;
 mod simulator;
+mod telemetry;
 
 pub use check::ConfigError;
 pub use roles::{Role, Roles, UnknownRole};
 pub use settings::*;
 pub use simulator::{RatesExceedWhole, SimulatorConfig};
+pub use telemetry::Telemetry;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -114,6 +116,9 @@ mod tests {
             ("[shard]\ncount = 1\ndatabases = [\"mysql://one\"]\n", vec!["kafka.brokers", "shard.databases"]),
             ("[psp]\nurl = \"localhost:8090\"\n", vec!["psp.url", "http://"]),
             ("[redis]\nurl = \"localhost\"\n", vec!["redis.url", "redis://"]),
+            ("[telemetry]\nobserve_every_ms = 1\n", vec!["telemetry.observe_every_ms", "1", "100"]),
+            ("[telemetry]\notlp_endpoint = \"localhost\"\n", vec!["telemetry.otlp_endpoint", "http://"]),
+            ("[telemetry]\ntrace_sample_ratio = 1.5\n", vec!["telemetry.trace_sample_ratio", "1.5", "0 to 1"]),
             ("[faults]\nevent_log_stop = \"true\"\n", vec!["faults.event_log_stop", "faults.event_log_start"]),
             ("nonsense", vec!["configuration"]),
         ] {

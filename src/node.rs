@@ -29,6 +29,7 @@ pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;
 use crate::http::{self, HttpSettings};
+use crate::infra::telemetry::pools::Pools;
 use crate::infra::telemetry::{self, TelemetryError};
 use crate::runtime::{Environment, Escalation, Running};
 
@@ -73,6 +74,8 @@ pub struct Node {
     server: ServerHandle,
     running: Arc<Running>,
     drain: Duration,
+    /// Shown as long as the node runs.
+    _pools: Arc<Pools>,
     /// Held as long as the node runs, so that no second one opens the same data. None if it has none of its own.
     _lock: Option<File>,
 }
@@ -88,18 +91,19 @@ impl Node {
         let listen_error = |error| StartError::Listen { address: start.listen, error };
         let listener = TcpListener::bind(start.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let registry = telemetry::metrics()?;
+        let registry = if config.telemetry.metrics { telemetry::metrics()? } else { prometheus::Registry::new() };
         let environment = Environment::service_on(actor_threads(config.node.actor_threads));
         if config.faults.enabled {
             environment.faults.enable();
         }
 
-        let adapters = Adapters::open(&environment, config, start.roles, &start.data_dir).await?;
+        let mut adapters = Adapters::open(&environment, config, start.roles, &start.data_dir).await?;
+        let pools = std::mem::take(&mut adapters.pools).export();
         let (app, running) =
             tree::grow(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
         let server = serve(listener, app.clone(), registry, config).map_err(StartError::Http)?;
         let drain = Duration::from_millis(config.node.drain_ms);
-        Ok(Self { address, app, server, running, drain, _lock: lock })
+        Ok(Self { address, app, server, running, drain, _pools: pools, _lock: lock })
     }
 
     /// What callers in this process ask.

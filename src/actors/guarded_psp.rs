@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
+
 use super::breaker::{Breaker, BreakerError, guarded, peek};
 use crate::domain::psp::{PspKey, Verdict};
 use crate::infra::psp::{Operation, Psp, PspError, looked_up};
-use crate::runtime::{Clock, Handle};
+use crate::infra::telemetry::catalogue;
+use crate::runtime::{Clock, DurationHistogram, Handle};
 
 /// Asks the PSP, for the flows and for the workers alike.
 #[derive(Clone)]
@@ -16,6 +19,7 @@ pub struct GuardedPsp {
     clock: Clock,
     /// How long an answer is waited for; after that the outcome is unknown.
     timeout: Duration,
+    calls: DurationHistogram,
 }
 
 /// What the PSP said, and how long it took.
@@ -27,7 +31,7 @@ pub struct Asked {
 
 impl GuardedPsp {
     pub fn new(psp: Arc<dyn Psp>, breaker: Handle<Breaker>, clock: Clock, timeout: Duration) -> Self {
-        Self { psp, breaker, clock, timeout }
+        Self { psp, breaker, clock, timeout, calls: catalogue::PSP_CALL.to_duration_histogram() }
     }
 
     /// Whether the PSP would be asked now; takes no trial call.
@@ -37,31 +41,39 @@ impl GuardedPsp {
 
     /// Has the PSP do an operation. An error means that it was not asked.
     pub async fn perform(&self, operation: &Operation) -> Result<Asked, BreakerError> {
-        let call = async {
-            let answered = tokio::time::timeout(self.timeout, self.psp.perform(operation)).await;
-            answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
-        };
-        self.ask(call, Verdict::from).await
+        self.ask(operation.action.name(), self.psp.perform(operation), Verdict::from).await
     }
 
     /// Asks what became of an operation. An error means that the PSP was not asked.
     pub async fn lookup(&self, key: &PspKey) -> Result<Asked, BreakerError> {
-        let call = async {
-            let answered = tokio::time::timeout(self.timeout, self.psp.lookup(key)).await;
-            answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
-        };
-        self.ask(call, looked_up).await
+        self.ask("lookup", self.psp.lookup(key), looked_up).await
     }
 
     async fn ask<T>(
         &self,
+        operation: &'static str,
         call: impl Future<Output = Result<T, PspError>>,
         verdict: impl FnOnce(Result<T, PspError>) -> Verdict,
     ) -> Result<Asked, BreakerError> {
-        let begun = self.clock.instant();
+        let (begun, mut is_late) = (self.clock.instant(), false);
+        let call = async {
+            let answered = tokio::time::timeout(self.timeout, call).await;
+            is_late = answered.is_err();
+            answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
+        };
         // A decline is an answer: only silence and refused connections are failures.
         let answered = guarded(&self.breaker, &self.clock, call, Result::is_err).await?;
-        let took_ms = u64::try_from((self.clock.instant() - begun).as_millis()).unwrap_or(u64::MAX);
-        Ok(Asked { verdict: verdict(answered), took_ms })
+        let took = self.clock.instant() - begun;
+        let failure = match &answered {
+            Ok(_) => None,
+            Err(PspError::NotSent(_)) => Some("failed"),
+            Err(PspError::Unknown(_)) if is_late => Some("timeout"),
+            Err(PspError::Unknown(_)) => Some("unknown"),
+        };
+        let verdict = verdict(answered);
+        let outcome = failure.unwrap_or(verdict.word());
+        self.calls.record(took, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Ok(Asked { verdict, took_ms })
     }
 }

@@ -8,6 +8,7 @@ pub mod guarded_psp;
 pub mod idempotency_cache;
 pub mod leases;
 pub mod ledger_writer;
+pub mod observer;
 mod outage;
 pub mod outbox_publisher;
 pub mod psp_work;

@@ -1,6 +1,8 @@
 //! What the settlement and the refund worker share: one attempt at work that is owed to the PSP, brought to the shard.
 
 use futures_util::future::join_all;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
 
 use super::guarded_psp::{Asked, GuardedPsp};
 use super::shard_writer::WriteError;
@@ -10,11 +12,12 @@ use crate::domain::command::{Attempt, Attempted};
 use crate::domain::event::{Consumer, EventData};
 use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
-use crate::domain::request::{PspRequest, RequestStatus, Task};
+use crate::domain::request::{Progress, PspRequest, RequestStatus, Task};
 use crate::domain::{EventId, TraceContext};
 use crate::infra::database::DatabaseError;
 use crate::infra::event_log::Delivery;
 use crate::infra::psp::{Action, Operation};
+use crate::infra::telemetry::catalogue;
 use crate::runtime::Context;
 
 /// Attempts requests at the PSP.
@@ -23,6 +26,7 @@ pub struct PspWork {
     pub psp: GuardedPsp,
     pub shards: Shards,
     pub policy: std::sync::Arc<Policy>,
+    pub meter: RequestMeter,
 }
 
 /// Whose payment a request is about.
@@ -62,7 +66,11 @@ impl PspWork {
             event,
             trace,
         };
-        Some(shard.write(attempt).await.map(|decided| decided.unwrap_or(Attempted::Stale)))
+        let attempted = shard.write(attempt).await.map(|decided| decided.unwrap_or(Attempted::Stale));
+        if let Ok(Attempted::Progressed(progress)) = &attempted {
+            self.meter.progressed(request, progress);
+        }
+        Some(attempted)
     }
 
     /// Applies events that ask for work at the PSP, all beside each other. Those whose request has ended, or is with the
@@ -133,4 +141,45 @@ fn operation(request: &PspRequest, subject: Subject) -> Operation {
             Task::Refund(_) => Action::Refund { authorization },
         },
     }
+}
+
+/// What is measured of the requests.
+#[derive(Clone)]
+pub struct RequestMeter {
+    outcomes: Counter<u64>,
+    attempts: Histogram<u64>,
+}
+
+const TASKS: [&str; 3] = ["capture", "void", "refund"];
+const OUTCOMES: [&str; 3] = ["done", "retried", "failed"];
+
+impl Default for RequestMeter {
+    fn default() -> Self {
+        let series: Vec<_> = TASKS
+            .iter()
+            .flat_map(|task| OUTCOMES.map(|outcome| [label("task", task), label("outcome", outcome)]))
+            .collect();
+        let outcomes = catalogue::PSP_REQUESTS.to_counter_from_zero(series.iter().map(<[_; 2]>::as_slice));
+        Self { outcomes, attempts: catalogue::PSP_REQUEST_ATTEMPTS.to_histogram() }
+    }
+}
+
+impl RequestMeter {
+    /// An attempt at the request, as it stood before, was taken in.
+    fn progressed(&self, request: &PspRequest, progress: &Progress) {
+        let task = label("task", request.task.name());
+        let outcome = match progress {
+            Progress::Done => "done",
+            Progress::Failed { .. } => "failed",
+            Progress::Again { .. } => "retried",
+        };
+        if !matches!(progress, Progress::Again { .. }) {
+            self.attempts.record(u64::from(request.attempts) + 1, std::slice::from_ref(&task));
+        }
+        self.outcomes.add(1, &[task, label("outcome", outcome)]);
+    }
+}
+
+fn label(name: &'static str, value: &'static str) -> KeyValue {
+    KeyValue::new(name, value)
 }

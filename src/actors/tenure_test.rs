@@ -8,7 +8,7 @@ use tokio::task::LocalSet;
 use super::breaker::{self, Breaker};
 use super::guarded_psp::GuardedPsp;
 use super::outbox_publisher::OutboxPublisher;
-use super::psp_work::PspWork;
+use super::psp_work::{PspWork, RequestMeter};
 use super::resolver::Resolver;
 use super::retrier::Retrier;
 use super::shard_writer::{Pruning, ShardWriter};
@@ -99,7 +99,7 @@ async fn story() {
     let shard = Shard { writer, database };
     let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![shard.clone()]);
     let psp = GuardedPsp::new(psp, breaker.clone(), clock.clone(), Duration::from_secs(5));
-    let work = PspWork { psp: psp.clone(), shards, policy };
+    let work = PspWork { psp: psp.clone(), shards, policy, meter: RequestMeter::default() };
     let given = || (shard.clone(), lease.tenure());
     let (own, tenure): (Shard, Tenure) = given();
     root.actor(Options::new("outbox_publisher").tick(TICK), move || {

@@ -62,6 +62,12 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     range("supervision.restarts_max", u64::from(config.supervision.restarts_max), 1, 1_000)?;
     range("supervision.within_ms", config.supervision.within_ms, 1_000, DAY_MS)?;
     range("supervision.hang_after_ms", config.supervision.hang_after_ms, 100, HOUR_MS)?;
+    range("telemetry.observe_every_ms", config.telemetry.observe_every_ms, 100, HOUR_MS)?;
+    range("telemetry.ledger_every_ms", config.telemetry.ledger_every_ms, 100, DAY_MS)?;
+    let ratio = config.telemetry.trace_sample_ratio;
+    if !(0.0..=1.0).contains(&ratio) {
+        return not_allowed("telemetry.trace_sample_ratio", ratio, "0 to 1".to_owned());
+    }
     let Faults { event_log_stop, event_log_start, .. } = &config.faults;
     if event_log_stop.is_empty() != event_log_start.is_empty() {
         let allowed = "set together with faults.event_log_start, or empty like it".to_owned();
@@ -90,6 +96,7 @@ fn addresses(config: &Config) -> Result<(), ConfigError> {
         schemes("shard.databases", database, &["mysql://"])?;
     }
     schemes("psp.url", &config.psp.url, &["http://", "https://"])?;
+    schemes("telemetry.otlp_endpoint", &config.telemetry.otlp_endpoint, &["http://", "https://"])?;
     schemes("redis.url", &config.redis.url, &["redis://", "rediss://"])?;
     if config.kafka.brokers.is_empty() && !databases.is_empty() {
         // Processes that share the shards would each tell the events to a log of their own.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::simulator::SimulatorConfig;
+use super::telemetry::Telemetry;
 use crate::domain::policy::Policy;
 use crate::domain::psp::RetryPolicy;
 
@@ -29,6 +30,7 @@ pub struct Config {
     pub resolver: Resolver,
     pub dead_letters: DeadLetters,
     pub supervision: Supervision,
+    pub telemetry: Telemetry,
     pub faults: Faults,
 }
 

@@ -9,7 +9,7 @@ use super::event::{Consumer, Event};
 use super::id::{EventId, IdGenerator, LetterId, PaymentId, RefundId};
 use super::idempotency::{Claim, Scope};
 use super::ledger::{Balance, BalanceKey, LedgerEntry};
-use super::payment::Payment;
+use super::payment::{Payment, PaymentStatus};
 use super::policy::Policy;
 use super::refund::Refund;
 use super::request::PspRequest;
@@ -150,6 +150,8 @@ pub struct Book<'a> {
     pub letters: Shelf<LetterId, KeptLetter>,
     /// What operators did.
     pub actions: Vec<Action>,
+    /// The statuses that payments entered.
+    pub entered: Vec<PaymentStatus>,
     /// Places in the outbox of events that the event log has.
     pub published: Vec<i64>,
 }
@@ -171,6 +173,7 @@ impl<'a> Book<'a> {
             events: Vec::new(),
             letters: Shelf::default(),
             actions: Vec::new(),
+            entered: Vec::new(),
             published: Vec::new(),
         }
     }

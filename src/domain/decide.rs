@@ -68,6 +68,7 @@ impl Book<'_> {
             return Claimed::Fresh(());
         }
         self.claim(&order.key_use, &order.merchant_id, order.payment_id, None);
+        self.entered.push(payment.status);
         self.store(payment);
         Claimed::Fresh(())
     }
@@ -86,7 +87,7 @@ impl Book<'_> {
         payment.timeline.note(now, Happening::PspCall, call.trim_end(), trace);
         payment.conclude_authorization(verdict, self.policy, now)?;
         if payment.status != before {
-            payment.timeline.note(now, Happening::Decision, payment.status.name(), trace);
+            self.enter(&mut payment, trace);
         }
         match payment.status {
             PaymentStatus::Authorized => {
@@ -116,6 +117,7 @@ impl Book<'_> {
         let refused = Verdict::NotSent { why: "breaker open".to_owned() };
         payment.conclude_authorization(&refused, self.policy, self.now)?;
         payment.timeline.note(self.now, Happening::Decision, "released: the breaker is open", &release.trace);
+        self.entered.push(payment.status);
         self.claims.remove(&release.scope);
         self.store(payment);
         Ok(())
@@ -166,7 +168,7 @@ impl Book<'_> {
         trace: &TraceContext,
     ) -> Result<(), Refusal> {
         let amount = payment.request_capture(amount, self.now)?;
-        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        self.enter(payment, trace);
         let event_id = self.tell(payment, Topic::CaptureRequested, amount, None, trace);
         self.owe(event_id, payment, Task::Capture, amount, trace);
         Ok(())
@@ -174,7 +176,7 @@ impl Book<'_> {
 
     /// Tells of an authorization that is voided or has expired, and has the PSP release it.
     fn let_go(&mut self, payment: &mut Payment, trace: &TraceContext) {
-        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        self.enter(payment, trace);
         let amount = payment.authorized;
         let event_id = self.tell(payment, Topic::Voided, amount, None, trace);
         self.owe(event_id, payment, Task::Void, amount, trace);
@@ -189,7 +191,7 @@ impl Book<'_> {
     ) -> Result<RefundId, Refusal> {
         let amount = payment.request_refund(amount, self.now)?;
         let refund_id: RefundId = self.ids.next(self.now, payment.id.bucket());
-        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        self.enter(payment, trace);
         let event_id = self.tell(payment, Topic::RefundRequested, amount, Some(refund_id), trace);
         self.owe(event_id, payment, Task::Refund(refund_id), amount, trace);
         let refund = Refund {
@@ -281,7 +283,7 @@ impl Book<'_> {
                 (Topic::Refunded, Some(refund_id))
             }
         };
-        payment.timeline.note(now, Happening::Decision, payment.status.name(), trace);
+        self.enter(payment, trace);
         self.tell(payment, topic, amount, refund_id, trace);
         Ok(())
     }
@@ -306,7 +308,7 @@ impl Book<'_> {
                 Some(refund_id)
             }
         };
-        payment.timeline.note(now, Happening::Decision, payment.status.name(), trace);
+        self.enter(payment, trace);
         self.tell(payment, Topic::Failed, amount, refund_id, trace);
         Ok(())
     }
@@ -424,6 +426,12 @@ impl Book<'_> {
     /// The claim, if it is still this payment's: after its expiry another payment may have taken the key.
     fn claim_of(&self, scope: Scope, payment_id: PaymentId) -> Option<&Claim> {
         self.claims.get(&scope).filter(|claim| claim.payment_id == payment_id)
+    }
+
+    /// Notes, on the payment and in the book, that it has entered its status.
+    fn enter(&mut self, payment: &mut Payment, trace: &TraceContext) {
+        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        self.entered.push(payment.status);
     }
 
     /// Puts an event into the outbox and notes it on the payment's timeline.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{FlowError, Operations, Performed, Quota};
+use super::{FlowError, IdempotencyMeter, Operations, Performed, Quota};
 use crate::actors::admission::{Admission, Admitted};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
@@ -40,6 +40,7 @@ pub struct Parts {
     pub admission: Admission,
     pub limiter: Handle<RateLimiter>,
     pub cache: Handle<IdempotencyCache>,
+    pub idempotency: IdempotencyMeter,
     pub psp: GuardedPsp,
     pub operations: Operations,
 }

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use super::idempotency::fresh;
 use super::{Answer, App, Call, FlowError, Performed};
 use crate::actors::admission::Admitted;
 use crate::actors::shard_writer::WriteError;
@@ -85,7 +84,7 @@ impl App {
             trace: call.trace,
         };
         // Dying after this leaves an intent, which the resolver finds and settles by asking the PSP.
-        if let ControlFlow::Break(answer) = fresh(admitted.shard().write(order).await?) {
+        if let ControlFlow::Break(answer) = self.fresh(admitted.shard().write(order).await?) {
             if let Ok(answer) = &answer {
                 self.remember(scope, fingerprint, &answer.recorded);
             }

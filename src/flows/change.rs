@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use super::idempotency::fresh;
 use super::{Answer, App, Call, FlowError, Performed};
 use crate::actors::admission::Admitted;
 use crate::domain::command::{Change, ChangeOrder};
@@ -68,7 +67,7 @@ impl App {
         };
         // Dying before this is committed changes nothing; after it, the workers go on and a repeated call is answered.
         let claimed = admitted.shard().write(order).await?;
-        let answer = match fresh(claimed) {
+        let answer = match self.fresh(claimed) {
             ControlFlow::Continue(recorded) => Ok(Answer { recorded, replayed: false }),
             ControlFlow::Break(answer) => answer,
         };

@@ -2,18 +2,24 @@
 
 use std::ops::ControlFlow;
 
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Counter;
+
 use super::{Answer, App, FlowError};
 use crate::actors::idempotency_cache::{CachedAnswer, find, keep};
 use crate::domain::idempotency::{Claimed, Fingerprint, KeyUse, Scope};
 use crate::domain::outcome::Recorded;
+use crate::infra::telemetry::catalogue;
 
 impl App {
     /// Answers a repeated call from the cache. Anything but a hit, a broken cache too, leaves it to the database.
     pub(super) async fn cached(&self, key_use: &KeyUse) -> Option<Result<Answer, FlowError>> {
         let hit = find(&self.cache, key_use.scope).await?;
         Some(if hit.fingerprint == key_use.fingerprint {
+            self.idempotency.hit("cache");
             Ok(Answer { recorded: hit.recorded, replayed: true })
         } else {
+            self.idempotency.conflict("mismatch");
             Err(FlowError::KeyReused)
         })
     }
@@ -22,14 +28,50 @@ impl App {
     pub(super) fn remember(&self, scope: Scope, fingerprint: Fingerprint, recorded: &Recorded) {
         keep(&self.cache, scope, &CachedAnswer { fingerprint, recorded: recorded.clone() });
     }
+
+    /// Goes on with what executed now, or ends with what a repeated call is told.
+    pub(super) fn fresh<T>(&self, claimed: Claimed<T>) -> ControlFlow<Result<Answer, FlowError>, T> {
+        match claimed {
+            Claimed::Fresh(value) => ControlFlow::Continue(value),
+            Claimed::Replay(recorded) => {
+                self.idempotency.hit("shard");
+                ControlFlow::Break(Ok(Answer { recorded: *recorded, replayed: true }))
+            }
+            Claimed::InProgress => {
+                self.idempotency.conflict("in_progress");
+                ControlFlow::Break(Err(FlowError::KeyInProgress))
+            }
+            Claimed::KeyReused => {
+                self.idempotency.conflict("mismatch");
+                ControlFlow::Break(Err(FlowError::KeyReused))
+            }
+        }
+    }
 }
 
-/// Goes on with what executed now, or ends with what a repeated call is told.
-pub(super) fn fresh<T>(claimed: Claimed<T>) -> ControlFlow<Result<Answer, FlowError>, T> {
-    match claimed {
-        Claimed::Fresh(value) => ControlFlow::Continue(value),
-        Claimed::Replay(recorded) => ControlFlow::Break(Ok(Answer { recorded: *recorded, replayed: true })),
-        Claimed::InProgress => ControlFlow::Break(Err(FlowError::KeyInProgress)),
-        Claimed::KeyReused => ControlFlow::Break(Err(FlowError::KeyReused)),
+/// What is measured of repeated calls.
+pub struct IdempotencyMeter {
+    hits: Counter<u64>,
+    conflicts: Counter<u64>,
+}
+
+impl Default for IdempotencyMeter {
+    fn default() -> Self {
+        let layers = ["cache", "shard"].map(|layer| [KeyValue::new("layer", layer)]);
+        let reasons = ["in_progress", "mismatch"].map(|reason| [KeyValue::new("reason", reason)]);
+        Self {
+            hits: catalogue::IDEMPOTENCY_HITS.to_counter_from_zero(layers.iter().map(<[_; 1]>::as_slice)),
+            conflicts: catalogue::IDEMPOTENCY_CONFLICTS.to_counter_from_zero(reasons.iter().map(<[_; 1]>::as_slice)),
+        }
+    }
+}
+
+impl IdempotencyMeter {
+    fn hit(&self, layer: &'static str) {
+        self.hits.add(1, &[KeyValue::new("layer", layer)]);
+    }
+
+    fn conflict(&self, reason: &'static str) {
+        self.conflicts.add(1, &[KeyValue::new("reason", reason)]);
     }
 }

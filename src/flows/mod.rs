@@ -19,6 +19,7 @@ pub use change::ChangeRequest;
 pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, LetterPage, Selection};
 pub use error::FlowError;
 pub use exercise::{ExerciseError, ExerciseView, Exercises, Step, StepStatus};
+pub use idempotency::IdempotencyMeter;
 pub use look_up::{Cursor, EventView, Expand, LedgerEntryView, ListQuery, Page, PaymentDetails, RefundView};
 pub use operations::{Operations, UnknownBreaker};
 pub use readiness::{Capabilities, Capability, Level, Readiness};

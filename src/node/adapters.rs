@@ -17,12 +17,14 @@ use crate::infra::event_log::EventLog;
 use crate::infra::event_log::embedded::{EmbeddedLog, OpenLogError};
 use crate::infra::event_log::kafka::{self, KafkaLog};
 use crate::infra::event_log::link::{Link, Linked};
+use crate::infra::event_log::measured::Measured;
 use crate::infra::lease::LeaseStore;
 use crate::infra::lease::redis::RedisLeases;
 use crate::infra::psp::Psp;
 use crate::infra::psp::http::{self, HttpPsp};
 use crate::infra::psp::simulator::{Simulator, StartError as SimulatorError};
 use crate::infra::redis::{RedisPool, RedisSettings};
+use crate::infra::telemetry::pools::Pools;
 use crate::runtime::Environment;
 
 /// Connections to the PSP that are kept while nobody uses them.
@@ -65,6 +67,8 @@ pub struct Adapters {
     pub limits: Arc<dyn LimitStore>,
     /// None where this process is the only one.
     pub leases: Option<Arc<dyn LeaseStore>>,
+    /// The connections to all of these.
+    pub pools: Pools,
 }
 
 /// Whether something of this process is in its data directory, which then is its own.
@@ -86,11 +90,14 @@ impl Adapters {
         let link = Link::new(&config.faults.event_log_stop, &config.faults.event_log_start);
         let linked = |log| Arc::new(Linked { log, link: link.clone() }) as Arc<dyn EventLog>;
         let log = if config.faults.enabled { log.map(linked) } else { log };
+        let log = log.map(|log| Arc::new(Measured::new(log)) as Arc<dyn EventLog>);
         let psp = open_psp(environment, config, data_dir).await?;
+        let mut pools = Pools::default();
+        databases.iter().for_each(|database| database.show_in(&mut pools));
         if config.redis.url.is_empty() {
             let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
             let limits = Arc::new(MemoryLimits::default());
-            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None });
+            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None, pools });
         }
         let redis = RedisPool::connect(RedisSettings {
             url: config.redis.url.clone(),
@@ -100,7 +107,9 @@ impl Adapters {
         })?;
         let answers = Arc::new(RedisAnswers::new(redis.clone()));
         let limits = Arc::new(RedisLimits::new(redis.clone()));
-        Ok(Self { map, databases, log, link, psp, answers, limits, leases: Some(Arc::new(RedisLeases::new(redis))) })
+        redis.show_in(&mut pools);
+        let leases = Some(Arc::new(RedisLeases::new(redis)) as Arc<dyn LeaseStore>);
+        Ok(Self { map, databases, log, link, psp, answers, limits, leases, pools })
     }
 }
 

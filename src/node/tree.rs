@@ -16,8 +16,9 @@ use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
 use crate::actors::ledger_writer::LedgerWriter;
+use crate::actors::observer::{Observer, Sights};
 use crate::actors::outbox_publisher::OutboxPublisher;
-use crate::actors::psp_work::PspWork;
+use crate::actors::psp_work::{PspWork, RequestMeter};
 use crate::actors::rate_limiter::{self, RateLimiter};
 use crate::actors::redriver::Redriver;
 use crate::actors::refund::Refund;
@@ -31,7 +32,7 @@ use crate::config::{Config, Role, Roles};
 use crate::domain::event::EVENT_PARTITIONS;
 use crate::domain::policy::Policy;
 use crate::domain::{IdGenerator, ShardId, ShardMap};
-use crate::flows::{App, Operations, Parts};
+use crate::flows::{App, IdempotencyMeter, Operations, Parts};
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::{AnswerCache, LimitStore};
 use crate::infra::database::ShardDatabase;
@@ -75,7 +76,8 @@ pub async fn grow(
 
     let timeout = Duration::from_millis(config.psp.timeout_ms);
     let psp = GuardedPsp::new(adapters.psp, psp_breaker.clone(), environment.clock.clone(), timeout);
-    let work = PspWork { psp: psp.clone(), shards: shards.clone(), policy: policy.clone() };
+    let work =
+        PspWork { psp: psp.clone(), shards: shards.clone(), policy: policy.clone(), meter: RequestMeter::default() };
     if let Some(log) = &adapters.log {
         if roles.has(Role::Publisher) {
             let mut publishers = grower.supervisor("publishers");
@@ -111,6 +113,11 @@ pub async fn grow(
         grower.resolvers(&mut resolver, &shards, &psp, &mut tenures);
         behind.push(resolver);
     }
+    if config.telemetry.metrics {
+        let mut observers = grower.supervisor("observers");
+        grower.observers(&mut observers, &shards);
+        behind.push(observers);
+    }
     if let Some(store) = adapters.leases {
         grower.leases(&mut guards, store, tenures);
     }
@@ -136,6 +143,7 @@ pub async fn grow(
         admission: grower.admission(&shards),
         limiter,
         cache,
+        idempotency: IdempotencyMeter::default(),
         psp,
         operations: Operations::new(running.clone(), breakers, shards, adapters.link),
     });
@@ -296,6 +304,19 @@ impl Grower<'_> {
             });
             // Set once, here: before the start nobody nudges.
             let _ = nudges.of(id).set(publisher.nudger());
+        }
+    }
+
+    /// One observer a shard, whichever the roles: each process tells how it sees them.
+    fn observers(&self, supervisor: &mut Supervisor, shards: &Shards) {
+        let settings = &self.config.telemetry;
+        let (every, ledger_every) =
+            (Duration::from_millis(settings.observe_every_ms), Duration::from_millis(settings.ledger_every_ms));
+        let sights = Sights::exported();
+        for shard in shards.all() {
+            let options = self.options("observer", PIPELINE).shard(shard.database.id.0).tick(every);
+            let (database, sights) = (shard.database.clone(), sights.clone());
+            supervisor.actor(options, move || Observer::new(database.clone(), sights.clone(), ledger_every));
         }
     }
 

@@ -17,6 +17,7 @@ use crate::infra::database::ShardDatabase;
 use crate::infra::database::memory::{Memory, Tables};
 use crate::infra::event_log::link::Link;
 use crate::infra::event_log::memory::{Held, MemoryLog};
+use crate::infra::telemetry::pools::Pools;
 use crate::node::simulated::{Adapters, grow};
 use crate::runtime::{Environment, Fault, Running};
 
@@ -37,6 +38,8 @@ pub struct World {
 impl World {
     pub fn new(environment: Environment) -> Self {
         let mut config = Config::default();
+        // Whoever measures would read the tables in between.
+        config.telemetry.metrics = false;
         config.psp.timeout_ms = 1_000;
         config.resolver.after_ms = 2_000;
         config.resolver.ladder_ms = [500, 1_000, 1_000, 2_000, 3_000];
@@ -125,6 +128,7 @@ impl World {
             answers: Arc::new(MemoryCache { answers: Arc::default(), fate: fates.clone() }),
             limits: Arc::new(NoLimits),
             leases: None,
+            pools: Pools::default(),
         };
         // A process has faults, clock and chance of the world, and dead letters and meters of its own.
         let Environment { clock, chance, placement, .. } = self.environment.clone();

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram};
-
+use super::meter::BatchMeter;
 use super::order::{Order, WriteError};
 use super::recent::Recent;
 use crate::domain::book::{Book, Needs};
 use crate::domain::policy::Policy;
-use crate::domain::{IdGenerator, ShardId, Timestamp};
+use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::telemetry::catalogue;
-use crate::runtime::{Context, DurationHistogram, Nudger};
+use crate::runtime::{Context, Nudger};
 
 /// Times that a batch is tried again after a conflict before it is cut in halves.
 const RETRIES_MAX: u32 = 3;
@@ -25,28 +22,6 @@ const RETRY_BASE: Duration = Duration::from_millis(4);
 const RETRY_CAP: Duration = Duration::from_millis(64);
 /// When whoever asked for a row that all write may ask again.
 const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// What is measured of a shard's batches.
-struct BatchMeter {
-    labels: [KeyValue; 1],
-    size: Histogram<u64>,
-    duration: DurationHistogram,
-    conflicts: Counter<u64>,
-    halvings: Counter<u64>,
-}
-
-impl BatchMeter {
-    fn new(shard: ShardId) -> Self {
-        let labels = [KeyValue::new("shard", i64::from(shard.0))];
-        Self {
-            size: catalogue::SHARD_BATCH_SIZE.to_histogram(),
-            duration: catalogue::SHARD_COMMIT.to_duration_histogram(),
-            conflicts: catalogue::SHARD_CONFLICTS.to_counter_from_zero([labels.as_slice()]),
-            halvings: catalogue::SHARD_HALVINGS.to_counter_from_zero([labels.as_slice()]),
-            labels,
-        }
-    }
-}
 
 /// Commits batches on one shard.
 pub(super) struct Committer {
@@ -102,7 +77,7 @@ impl Committer {
                 }
                 Err(error) => {
                     tracing::warn!(shard.id = self.database.id.0, batch.size = orders.len(), %error, "batch halved");
-                    self.meter.halvings.add(1, &self.meter.labels);
+                    self.meter.halved();
                     let second = orders.split_off(orders.len() / 2);
                     // The last one in is the first one out: the earlier half goes first.
                     waiting.push(second);
@@ -129,9 +104,8 @@ impl Committer {
             };
             let error = match self.database.batch(&needs, book, decide).await {
                 Ok((has_events, book)) => {
+                    self.meter.committed(&book, orders.len(), begun.elapsed());
                     self.recent.keep(book);
-                    self.meter.size.record(orders.len() as u64, &self.meter.labels);
-                    self.meter.duration.record(begun.elapsed(), &self.meter.labels);
                     if has_events {
                         self.publisher.nudge();
                     }
@@ -144,7 +118,7 @@ impl Committer {
             if !matches!(error, DatabaseError::Conflict) {
                 return Err(error);
             }
-            self.meter.conflicts.add(1, &self.meter.labels);
+            self.meter.met_conflict();
             if retries == if orders.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
                 return Err(error);
             }

@@ -5,6 +5,7 @@
 //! Limits: `shard.mailbox_capacity` commands wait, `shard.max_batch` are committed together, 3 retries, then halves.
 
 mod batch;
+mod meter;
 mod order;
 mod recent;
 

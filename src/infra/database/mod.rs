@@ -3,6 +3,7 @@
 pub mod audit;
 mod bounded;
 mod error;
+mod figures;
 mod letters;
 mod load;
 mod mariadb;

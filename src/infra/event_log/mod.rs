@@ -3,7 +3,9 @@
 
 pub mod embedded;
 pub mod kafka;
+mod lag;
 pub mod link;
+pub mod measured;
 #[cfg(test)]
 pub mod memory;
 mod partitioner;

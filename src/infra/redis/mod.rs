@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bb8_redis::RedisConnectionManager;
-use bb8_redis::bb8::{self, ManageConnection, RunError};
+use bb8_redis::bb8::{self, ManageConnection, RunError, State};
 use bb8_redis::redis::aio::MultiplexedConnection;
 use bb8_redis::redis::{self, FromRedisValue, Pipeline, RedisError, ToRedisArgs};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::cache::CacheError;
+use super::telemetry::pools::{PoolUse, Pools};
 
 /// How to reach Redis. Not `Debug`: the URL may hold a password.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub struct RedisPool {
     refusal: Refusal,
     key_prefix: Arc<str>,
     timeout: Duration,
+    connections_max: u32,
 }
 
 impl RedisPool {
@@ -57,15 +59,26 @@ impl RedisPool {
     pub fn connect(settings: RedisSettings) -> Result<Self, CacheError> {
         let redis = RedisConnectionManager::new(settings.url).map_err(|error| CacheError(error.to_string()))?;
         let refusal = Refusal::default();
+        let connections_max = settings.connections.max(1);
         let pool = bb8::Pool::builder()
-            .max_size(settings.connections.max(1))
+            .max_size(connections_max)
             .connection_timeout(settings.timeout.max(Duration::from_millis(1)))
             // A ping before each call would double its round trips; calls find out by themselves.
             .test_on_check_out(false)
             // Whoever calls next retries; a loop in the background would only delay the healing.
             .retry_connection(false)
             .build_unchecked(Manager { redis, refusal: refusal.clone() });
-        Ok(Self { pool, refusal, key_prefix: settings.key_prefix.into(), timeout: settings.timeout })
+        let (key_prefix, timeout) = (settings.key_prefix.into(), settings.timeout);
+        Ok(Self { pool, refusal, key_prefix, timeout, connections_max })
+    }
+
+    /// Adds itself to the pools that the metrics show.
+    pub fn show_in(&self, pools: &mut Pools) {
+        let (pool, max) = (self.pool.clone(), self.connections_max);
+        pools.add("redis".to_owned(), move || {
+            let State { connections, idle_connections, .. } = pool.state();
+            PoolUse { idle: idle_connections, used: connections.saturating_sub(idle_connections), max }
+        });
     }
 
     /// The key of a thing of this kind.

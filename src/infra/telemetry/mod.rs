@@ -1,6 +1,7 @@
 //! Logs and metrics of the process.
 
 pub mod catalogue;
+pub mod pools;
 
 use std::io::IsTerminal;
 

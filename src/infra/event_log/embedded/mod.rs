@@ -3,6 +3,7 @@
 
 mod layout;
 mod reader;
+mod standing;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use sea_orm::sqlx::{self, Connection, SqliteConnection};
 
 use self::layout::{FORMAT, Slot, TABLES};
 pub use self::reader::Reader;
+use self::standing::{Shared, Standing};
 use self::writer::{Command, Nudges, Writer};
 use super::partitioner::partition_of;
 use super::{Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
@@ -34,6 +36,7 @@ pub struct EmbeddedLog {
     reader: Reader,
     door: Arc<GroupCommit<Writer>>,
     nudges: Nudges,
+    standing: Shared,
 }
 
 impl EmbeddedLog {
@@ -50,8 +53,10 @@ impl EmbeddedLog {
         let names: Vec<_> = topics.iter().map(|(name, _)| *name).collect();
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();
-        let door = Arc::new(GroupCommit::start(Writer::new(db, nudges.clone())));
-        Ok(Self { reader, door, nudges })
+        let ends = sqlx::query_as("SELECT id, next_offset FROM slot").fetch_all(&mut db).await.map_err(sqlite)?;
+        let standing = Standing::exported(reader.topics(), &ends.into_iter().collect());
+        let door = Arc::new(GroupCommit::start(Writer::new(db, nudges.clone(), standing.clone())));
+        Ok(Self { reader, door, nudges, standing })
     }
 
     /// Deletes records older than `before_ms` (milliseconds since 1970 UTC) that every group of their partition has
@@ -118,6 +123,7 @@ impl EventLog for EmbeddedLog {
         let join = Command::Commit { group: group.to_owned(), slot, next_offset: 0, join: true };
         submit(&self.door, join).await?;
         let position = self.reader.committed(group, slot).await?.unwrap_or(0);
+        self.standing.lock().commits(group.to_owned(), slot, position);
         Ok(Box::new(EmbeddedConsumer {
             reader: self.reader.clone(),
             door: self.door.clone(),

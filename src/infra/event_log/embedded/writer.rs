@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use sea_orm::sqlx::{self, SqliteConnection};
 
 use super::layout::{Slot, unavailable};
+use super::standing::Shared;
 use crate::infra::event_log::{EventLogError, Nudge, Record};
 use crate::infra::group_commit::Committer;
 use crate::infra::sqlite::{Script, even_chunks, json_list};
@@ -35,6 +36,7 @@ pub(super) enum Command {
 pub(super) struct Writer {
     db: SqliteConnection,
     nudges: Nudges,
+    standing: Shared,
     /// Of each slot, as this process, which alone writes them, has left them; empty until they are read.
     next_offsets: HashMap<i64, i64>,
 }
@@ -61,8 +63,8 @@ impl Committer for Writer {
 type Offset = (String, i64, i64);
 
 impl Writer {
-    pub(super) fn new(db: SqliteConnection, nudges: Nudges) -> Self {
-        Self { db, nudges, next_offsets: HashMap::new() }
+    pub(super) fn new(db: SqliteConnection, nudges: Nudges, standing: Shared) -> Self {
+        Self { db, nudges, standing, next_offsets: HashMap::new() }
     }
 
     async fn write(&mut self, batch: Vec<Command>) -> Result<(Vec<u64>, Vec<Slot>), sqlx::Error> {
@@ -82,9 +84,13 @@ impl Writer {
         let (rows, grown) = self.place(records).await?;
         append(&mut script, &rows, &grown);
         // A group joins before it commits.
-        commit(&mut script, "ON CONFLICT DO NOTHING", joins);
-        commit(&mut script, "ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset", offsets);
+        commit(&mut script, "ON CONFLICT DO NOTHING", &joins);
+        commit(&mut script, "ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset", &offsets);
         script.commit(&mut self.db).await?;
+        let mut standing = self.standing.lock();
+        grown.iter().for_each(|(slot, end)| standing.ends(Slot(*slot), *end));
+        offsets.into_iter().for_each(|(group, slot, offset)| standing.commits(group, Slot(slot), offset));
+        drop(standing);
         Ok((answers, grown.into_keys().map(Slot).collect()))
     }
 
@@ -151,7 +157,7 @@ async fn known_ids(db: &mut SqliteConnection, records: &[(Slot, Record)]) -> Res
     Ok(known.fetch_all(db).await?.into_iter().collect())
 }
 
-fn commit(script: &mut Script<'_>, conflict: &str, offsets: Vec<Offset>) {
+fn commit(script: &mut Script<'_>, conflict: &str, offsets: &[Offset]) {
     if offsets.is_empty() {
         return;
     }

@@ -1,13 +1,11 @@
-//! How far the groups of this process are behind, told to the metrics.
+//! How far the groups of this process are behind, as librdkafka says.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use opentelemetry::KeyValue;
 use parking_lot::Mutex;
 
-use crate::infra::telemetry::catalogue;
-use crate::runtime::meter;
+use crate::infra::event_log::lag::{Waiting, export};
 
 /// Records that wait, by group, topic and partition, for the partitions that this process works on.
 #[derive(Debug, Clone, Default)]
@@ -15,27 +13,16 @@ pub(super) struct Lags(Arc<Mutex<BTreeMap<Place, i64>>>);
 
 type Place = (&'static str, &'static str, u32);
 
+impl Waiting for BTreeMap<Place, i64> {
+    fn each(&self, tell: &mut dyn FnMut(&str, &'static str, u32, i64)) {
+        self.iter().for_each(|((group, topic, partition), lag)| tell(group, topic, *partition, *lag));
+    }
+}
+
 impl Lags {
-    /// Tells the metrics from now on, for as long as anyone holds the lags.
     pub(super) fn exported() -> Self {
         let lags = Self::default();
-        let seen = Arc::downgrade(&lags.0);
-        let metric = catalogue::EVENT_LOG_LAG;
-        meter()
-            .i64_observable_gauge(metric.name)
-            .with_description(metric.about)
-            .with_callback(move |gauge| {
-                let Some(lags) = seen.upgrade() else { return };
-                for ((group, topic, partition), lag) in lags.lock().iter() {
-                    let labels = [
-                        KeyValue::new("group", *group),
-                        KeyValue::new("topic", *topic),
-                        KeyValue::new("partition", i64::from(*partition)),
-                    ];
-                    gauge.observe(*lag, &labels);
-                }
-            })
-            .build();
+        export(&lags.0);
         lags
     }
 

@@ -1,0 +1,143 @@
+//! Observer: has the metrics show what only a shard's database knows.
+//! Receives: nothing but a tick.   Sends: nothing.
+//! Durable: nothing.   In memory: when it last looked at the ledger; what it has seen is in [`Sights`], which outlive it.
+//! A panic costs one look.   A database that does not answer is shown as down, and its figures are shown no more.
+//! Limit: one look at a time, each question bounded by the database's deadline.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::domain::Timestamp;
+use crate::domain::event::DeadLetterTopic;
+use crate::infra::database::{DatabaseError, OutboxBacklog, ShardDatabase};
+use crate::infra::telemetry::catalogue;
+use crate::runtime::{Actor, Clock, Context, Failure, Metric, Never, Wake, meter};
+
+/// What was last seen of a shard that answered.
+#[derive(Debug, Clone)]
+struct Sight {
+    outbox: OutboxBacklog,
+    /// How old the oldest event in it was then.
+    age: Duration,
+    /// Open letters by topic; a topic without any is not named.
+    letters: Vec<(String, u64)>,
+    /// In minor units.
+    imbalance: u64,
+}
+
+/// What was last seen of each shard; none of one that did not answer.
+#[derive(Clone, Default)]
+pub struct Sights(Arc<Mutex<BTreeMap<u32, Option<Sight>>>>);
+
+type Seen = BTreeMap<u32, Option<Sight>>;
+
+impl Sights {
+    /// Shown by the metrics for as long as somebody holds them.
+    pub fn exported() -> Self {
+        let sights = Self::default();
+        sights.show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some().into()));
+        sights.show_shards(&catalogue::OUTBOX_PENDING, |sight| sight.map(|sight| sight.outbox.pending));
+        sights.show_shards(&catalogue::OUTBOX_OLDEST_AGE, |sight| sight.map(|sight| sight.age.as_secs()));
+        sights.show_shards(&catalogue::LEDGER_IMBALANCE, |sight| sight.map(|sight| sight.imbalance));
+        sights.show(&catalogue::DEAD_LETTERS_OPEN, |seen, tell| {
+            for topic in DeadLetterTopic::ALL {
+                let letters = seen.values().flatten().flat_map(|sight| &sight.letters);
+                let open = letters.filter(|(name, _)| name == topic.name()).map(|(_, count)| count).sum();
+                tell(open, KeyValue::new("topic", topic.name()));
+            }
+        });
+        sights
+    }
+
+    fn show_shards(&self, metric: &Metric, figure: impl Fn(Option<&Sight>) -> Option<u64> + Send + Sync + 'static) {
+        self.show(metric, move |seen, tell| {
+            for (shard, sight) in seen {
+                if let Some(figure) = figure(sight.as_ref()) {
+                    tell(figure, KeyValue::new("shard", i64::from(*shard)));
+                }
+            }
+        });
+    }
+
+    fn show(&self, metric: &Metric, read: impl Fn(&Seen, &mut dyn FnMut(u64, KeyValue)) + Send + Sync + 'static) {
+        let sights = Arc::downgrade(&self.0);
+        let meter = meter();
+        let gauge = meter.u64_observable_gauge(metric.name).with_description(metric.about).with_unit(metric.unit);
+        let observed = gauge.with_callback(move |gauge| {
+            if let Some(sights) = sights.upgrade() {
+                read(&sights.lock(), &mut |figure, label| gauge.observe(figure, &[label]));
+            }
+        });
+        observed.build();
+    }
+}
+
+/// See the file's header.
+pub struct Observer {
+    database: ShardDatabase,
+    sights: Sights,
+    /// How often the balances are summed up: they are as many as there are merchants and currencies.
+    ledger_every: Duration,
+    /// When that was done last, and by how much they differed.
+    ledger: Option<(Instant, u64)>,
+}
+
+impl Observer {
+    pub fn new(database: ShardDatabase, sights: Sights, ledger_every: Duration) -> Self {
+        Self { database, sights, ledger_every, ledger: None }
+    }
+
+    async fn observe(&mut self, clock: &Clock) {
+        let shard = self.database.id.0;
+        let sight = match self.look(clock).await {
+            Ok(sight) => Some(sight),
+            Err(error) => {
+                let was_up = self.sights.0.lock().get(&shard).is_none_or(Option::is_some);
+                if was_up {
+                    tracing::warn!(shard.id = shard, %error, "shard does not answer");
+                }
+                None
+            }
+        };
+        self.sights.0.lock().insert(shard, sight);
+    }
+
+    async fn look(&mut self, clock: &Clock) -> Result<Sight, DatabaseError> {
+        let outbox = self.database.outbox_backlog().await?;
+        let now = Timestamp(clock.now_ms());
+        let age = outbox.oldest.map(|oldest| now.since(oldest)).unwrap_or_default();
+        let letters = self.database.open_letters().await?;
+        let imbalance = match self.ledger {
+            Some((at, imbalance)) if clock.instant() < at + self.ledger_every => imbalance,
+            _ => {
+                let imbalance = self.database.imbalance().await?;
+                self.ledger = Some((clock.instant(), imbalance));
+                imbalance
+            }
+        };
+        Ok(Sight { outbox, age, letters, imbalance })
+    }
+}
+
+impl Actor for Observer {
+    type Message = Never;
+
+    async fn started(&mut self, ctx: &Context) -> Result<(), Failure> {
+        self.observe(ctx.clock()).await;
+        Ok(())
+    }
+
+    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        self.observe(ctx.clock()).await;
+        Ok(Wake::Idle)
+    }
+}

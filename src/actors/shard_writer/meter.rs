@@ -1,0 +1,93 @@
+//! What is measured of a shard's batches, and of what they change.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
+
+use crate::domain::ShardId;
+use crate::domain::book::Book;
+use crate::domain::event::{DeadLetterTopic, Topic};
+use crate::domain::ledger::{LedgerEntry, accounts};
+use crate::domain::payment::PaymentStatus;
+use crate::infra::telemetry::catalogue;
+use crate::runtime::{DurationHistogram, Metric};
+
+/// See the file's header. What is not committed is not counted.
+pub(super) struct BatchMeter {
+    shard: [KeyValue; 1],
+    size: Histogram<u64>,
+    duration: DurationHistogram,
+    conflicts: Counter<u64>,
+    halvings: Counter<u64>,
+    changes: Tally<PaymentStatus, 1>,
+    entries: Tally<Topic, 2>,
+    burials: Tally<DeadLetterTopic, 1>,
+}
+
+impl BatchMeter {
+    pub(super) fn new(shard: ShardId) -> Self {
+        let shard = KeyValue::new("shard", i64::from(shard.0));
+        let kind = |kind| [shard.clone(), KeyValue::new("kind", kind)];
+        let statuses = PaymentStatus::ALL.map(|status| (status, [KeyValue::new("status", status.name())]));
+        let topics = DeadLetterTopic::ALL.map(|topic| (topic, [KeyValue::new("topic", topic.name())]));
+        let entries = [(Topic::Captured, kind("capture")), (Topic::Refunded, kind("refund"))];
+        let shard = [shard];
+        Self {
+            size: catalogue::SHARD_BATCH_SIZE.to_histogram(),
+            duration: catalogue::SHARD_COMMIT.to_duration_histogram(),
+            conflicts: catalogue::SHARD_CONFLICTS.to_counter_from_zero([shard.as_slice()]),
+            halvings: catalogue::SHARD_HALVINGS.to_counter_from_zero([shard.as_slice()]),
+            changes: Tally::new(&catalogue::PAYMENT_CHANGES, statuses),
+            entries: Tally::new(&catalogue::LEDGER_ENTRIES, entries),
+            burials: Tally::new(&catalogue::DEAD_LETTERS_BURIED, topics),
+            shard,
+        }
+    }
+
+    /// So many commands were committed together after so long, with these changes.
+    pub(super) fn committed(&self, book: &Book<'_>, commands: usize, took: Duration) {
+        self.size.record(commands as u64, &self.shard);
+        self.duration.record(took, &self.shard);
+        self.changes.add(|status| book.entered.iter().filter(|entered| *entered == status).count());
+        self.entries.add(|topic| book.entries.iter().filter(|entry| books(entry, *topic)).count());
+        self.burials.add(|topic| book.events.iter().filter(|event| event.topic == topic.name()).count());
+    }
+
+    pub(super) fn met_conflict(&self) {
+        self.conflicts.add(1, &self.shard);
+    }
+
+    pub(super) fn halved(&self) {
+        self.halvings.add(1, &self.shard);
+    }
+}
+
+/// Whether the entry is of the kind that books events of this topic.
+fn books(entry: &LedgerEntry, topic: Topic) -> bool {
+    accounts(topic) == Some((entry.debit, entry.credit))
+}
+
+/// A counter with a series for each of a few things, there from the start.
+struct Tally<T, const LABELS: usize> {
+    counter: Counter<u64>,
+    series: Vec<(T, [KeyValue; LABELS])>,
+}
+
+impl<T, const LABELS: usize> Tally<T, LABELS> {
+    fn new(metric: &Metric, series: impl IntoIterator<Item = (T, [KeyValue; LABELS])>) -> Self {
+        let series: Vec<_> = series.into_iter().collect();
+        let counter = metric.to_counter_from_zero(series.iter().map(|(_, labels)| labels.as_slice()));
+        Self { counter, series }
+    }
+
+    /// Adds what `count` finds of each thing.
+    fn add(&self, count: impl Fn(&T) -> usize) {
+        for (thing, labels) in &self.series {
+            match count(thing) {
+                0 => {}
+                found => self.counter.add(found as u64, labels),
+            }
+        }
+    }
+}
