@@ -4,7 +4,9 @@
 mod node;
 mod replay;
 mod servers;
+mod watch;
 
+mod alerts;
 mod bad_input;
 mod conflicts;
 mod contract;
