@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{FlowError, IdempotencyMeter, Operations, Performed, Quota};
+use super::idempotency_meter::IdempotencyMeter;
+use super::{FlowError, Operations, Performed, Quota};
 use crate::actors::admission::{Admission, Admitted};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;

@@ -2,14 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::Counter;
-
 use super::{Answer, App, FlowError};
 use crate::actors::idempotency_cache::{CachedAnswer, find, keep};
 use crate::domain::idempotency::{Claimed, Fingerprint, KeyUse, Scope};
 use crate::domain::outcome::Recorded;
-use crate::infra::telemetry::catalogue;
 
 impl App {
     /// Answers a repeated call from the cache. Anything but a hit, a broken cache too, leaves it to the database.
@@ -46,32 +42,5 @@ impl App {
                 ControlFlow::Break(Err(FlowError::KeyReused))
             }
         }
-    }
-}
-
-/// What is measured of repeated calls.
-pub struct IdempotencyMeter {
-    hits: Counter<u64>,
-    conflicts: Counter<u64>,
-}
-
-impl Default for IdempotencyMeter {
-    fn default() -> Self {
-        let layers = ["cache", "shard"].map(|layer| [KeyValue::new("layer", layer)]);
-        let reasons = ["in_progress", "mismatch"].map(|reason| [KeyValue::new("reason", reason)]);
-        Self {
-            hits: catalogue::IDEMPOTENCY_HITS.to_counter_from_zero(layers.iter().map(<[_; 1]>::as_slice)),
-            conflicts: catalogue::IDEMPOTENCY_CONFLICTS.to_counter_from_zero(reasons.iter().map(<[_; 1]>::as_slice)),
-        }
-    }
-}
-
-impl IdempotencyMeter {
-    fn hit(&self, layer: &'static str) {
-        self.hits.add(1, &[KeyValue::new("layer", layer)]);
-    }
-
-    fn conflict(&self, reason: &'static str) {
-        self.conflicts.add(1, &[KeyValue::new("reason", reason)]);
     }
 }

@@ -2,11 +2,11 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use prometheus::{Encoder, TextEncoder};
 
 use super::problem::Code;
 use super::request::refuse;
 use crate::flows::{App, Readiness};
+use crate::infra::telemetry;
 
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "liveness", description = "The process runs and answers.", responses((status = 200, description = "Up", body = serde_json::Value)))]
 pub async fn healthz() -> HttpResponse {
@@ -24,9 +24,8 @@ pub async fn readyz(app: Data<App>) -> HttpResponse {
 
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", description = "Metrics in Prometheus's text format.", responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
 pub async fn metrics(request: HttpRequest, registry: Data<prometheus::Registry>) -> HttpResponse {
-    let mut text = Vec::new();
-    match TextEncoder::new().encode(&registry.gather(), &mut text) {
-        Ok(()) => HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text),
+    match telemetry::text(&registry) {
+        Ok(text) => HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
             refuse(&request, &Code::Internal.into())

@@ -67,7 +67,7 @@ async fn a_request_keeps_its_id_and_its_trace() {
 }
 
 #[tokio::test]
-async fn operators_find_health_metrics_and_the_tree() {
+async fn operators_find_health_and_the_tree() {
     let shop = TestNode::start().await;
     shop.captured(1_000).await;
     assert_eq!(shop.get("/healthz").await.expect(200).json()["status"], "up");
@@ -75,24 +75,6 @@ async fn operators_find_health_metrics_and_the_tree() {
     for capability in ["authorize", "settle", "refund", "publish"] {
         assert_eq!(ready["capabilities"][capability]["status"], "up", "{ready:#}");
     }
-    let metrics = shop.get("/metrics").await.expect(200).text;
-    for name in [
-        "rialto_actor_depth{actor=\"shard_writer\"",
-        "rialto_actor_capacity",
-        "rialto_actor_wait_seconds_bucket",
-        "rialto_actor_handling_seconds_bucket",
-        "rialto_actor_handled_total",
-        "rialto_actor_refused_total",
-        "rialto_actor_restarts_total",
-        "rialto_actor_state",
-        "rialto_actor_since_restart_seconds",
-        "rialto_shard_batch_size_bucket",
-        "rialto_outbox_published_total",
-        "http_server_request_duration_seconds_bucket",
-    ] {
-        assert!(metrics.contains(name), "{name}");
-    }
-    assert!(!metrics.contains("pay_") && !metrics.contains("MERCHANT"), "labels are bounded");
     let tree = shop.get("/admin/actors").await.expect(200).json();
     assert_eq!(
         (&tree["kind"], &tree["name"], &tree["state"]),

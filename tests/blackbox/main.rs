@@ -3,6 +3,7 @@
 
 mod node;
 mod replay;
+mod scrape;
 mod servers;
 mod watch;
 
@@ -18,6 +19,7 @@ mod hosts;
 mod idempotency;
 mod limits;
 mod listing;
+mod metrics;
 mod outages;
 mod payments;
 mod psp_faults;

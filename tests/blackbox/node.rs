@@ -26,7 +26,7 @@ pub struct TestNode {
     data_dir: TempDir,
     settings: Vec<(String, String)>,
     /// Given back when the process is gone.
-    _places: Option<Places>,
+    places: Option<Places>,
 }
 
 /// A `rialto psp-simulator` of a node's own.
@@ -223,7 +223,7 @@ impl TestNode {
         all.push(("RIALTO_ROLES".to_owned(), roles.to_owned()));
         let (process, url) = launch(SERVE, "127.0.0.1:0", data_dir.path(), &all).await;
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { url, http, process, psp, data_dir, settings: all, _places: places }
+        Self { url, http, process, psp, data_dir, settings: all, places: places }
     }
 
     /// Another process of the same system. Each needs a node id of its own.
@@ -250,6 +250,16 @@ impl TestNode {
     pub fn setting(&self, name: &str) -> Option<&str> {
         let name = format!("RIALTO__{name}");
         self.settings.iter().rev().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Where its PSP listens, if it has one of its own.
+    pub fn psp_url(&self) -> String {
+        self.psp.as_ref().expect("this node's PSP is in its own process").url.clone()
+    }
+
+    /// Whether it works on real servers.
+    pub fn is_on_servers(&self) -> bool {
+        self.places.is_some()
     }
 
     /// Where the PSP's books are.

@@ -11,7 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::infra::psp::simulator::books::Books;
 use crate::infra::psp::simulator::{Simulator, StartError};
 use crate::infra::sqlite::OpenError;
-use crate::infra::telemetry;
+use crate::infra::telemetry::{self, TelemetryError};
 use crate::node::{DataDirError, lock_data_dir, psp_books_path};
 use crate::runtime::{Chance, Clock};
 
@@ -39,6 +39,8 @@ enum ServeError {
     Config(#[from] ConfigError),
     #[error("{0} is not a loopback address: give --insecure if that is meant")]
     Open(SocketAddr),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     #[error(transparent)]
@@ -74,7 +76,7 @@ async fn serve(args: Args) -> Result<(), ServeError> {
     let listen_error = |error| ServeError::Listen { address: args.listen, error };
     let listener = TcpListener::bind(args.listen).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
-    let server = server::serve(listener, simulator, books)?;
+    let server = server::serve(listener, simulator, books, telemetry::metrics()?)?;
     let handle = server.handle();
     println!("rialto: psp simulator on http://{address}");
     let stopping = async {

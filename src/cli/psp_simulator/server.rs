@@ -15,18 +15,26 @@ use crate::infra::psp::http::wire::{Asked, BooksQuery, Decision, NotDone, NotFou
 use crate::infra::psp::simulator::books::Books;
 use crate::infra::psp::simulator::{Reply, Simulator};
 use crate::infra::psp::{Psp, PspError};
+use crate::infra::telemetry;
 
 /// A simulated PSP needs little of a machine that others share.
 const WORKERS: usize = 1;
 
 /// Serves on a bound listener. Signals are the caller's.
-pub fn serve(listener: TcpListener, simulator: Simulator, books: Books) -> std::io::Result<Server> {
-    let (simulator, books) = (Data::new(simulator), Data::new(books));
+pub fn serve(
+    listener: TcpListener,
+    simulator: Simulator,
+    books: Books,
+    registry: prometheus::Registry,
+) -> std::io::Result<Server> {
+    let (simulator, books, registry) = (Data::new(simulator), Data::new(books), Data::new(registry));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(simulator.clone())
             .app_data(books.clone())
+            .app_data(registry.clone())
             .route("/healthz", web::get().to(healthz))
+            .route("/metrics", web::get().to(metrics))
             .route("/v1/operations/{key}", web::put().to(perform))
             .route("/v1/operations/{key}", web::get().to(look_up))
             .route("/v1/books/authorizations", web::get().to(authorizations))
@@ -38,6 +46,16 @@ pub fn serve(listener: TcpListener, simulator: Simulator, books: Books) -> std::
 
 async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "status": "up" }))
+}
+
+async fn metrics(registry: Data<prometheus::Registry>) -> HttpResponse {
+    match telemetry::text(&registry) {
+        Ok(text) => HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
 }
 
 async fn perform(simulator: Data<Simulator>, key: Path<String>, asked: Json<Asked<String>>) -> HttpResponse {

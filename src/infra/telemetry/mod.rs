@@ -7,10 +7,11 @@ use std::io::IsTerminal;
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::TextEncoder;
 use prometheus::process_collector::ProcessCollector;
 use tracing_subscriber::EnvFilter;
 
-/// Why metrics could not be set up.
+/// Why there are no metrics.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics: {0}")]
 pub struct TelemetryError(String);
@@ -26,6 +27,14 @@ pub fn log() {
         builder.json().flatten_event(true).try_init().is_ok()
     };
     tracing::debug!(log.is_set = is_set, "logging");
+}
+
+/// What the registry has, in Prometheus's text format.
+///
+/// # Errors
+/// Text that says what could not be written.
+pub fn text(registry: &prometheus::Registry) -> Result<String, TelemetryError> {
+    TextEncoder::new().encode_to_string(&registry.gather()).map_err(|error| TelemetryError(error.to_string()))
 }
 
 /// Has every OpenTelemetry instrument of the process, and the process itself, exported through one Prometheus registry.
