@@ -30,6 +30,7 @@ use crate::config::{Config, Roles};
 use crate::flows::App;
 use crate::http::{self, HttpSettings};
 use crate::infra::telemetry::pools::Pools;
+use crate::infra::telemetry::traces::Export;
 use crate::infra::telemetry::{self, TelemetryError};
 use crate::runtime::{Environment, Escalation, Running};
 
@@ -74,6 +75,7 @@ pub struct Node {
     server: ServerHandle,
     running: Arc<Running>,
     drain: Duration,
+    traces: Option<Export>,
     /// Shown as long as the node runs.
     _pools: Arc<Pools>,
     /// Held as long as the node runs, so that no second one opens the same data. None if it has none of its own.
@@ -92,6 +94,7 @@ impl Node {
         let listener = TcpListener::bind(start.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let registry = if config.telemetry.metrics { telemetry::metrics()? } else { prometheus::Registry::new() };
+        let traces = Export::begin(&config.telemetry, config.node.id)?;
         let environment = Environment::service_on(actor_threads(config.node.actor_threads));
         if config.faults.enabled {
             environment.faults.enable();
@@ -103,7 +106,7 @@ impl Node {
             tree::grow(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
         let server = serve(listener, app.clone(), registry, config).map_err(StartError::Http)?;
         let drain = Duration::from_millis(config.node.drain_ms);
-        Ok(Self { address, app, server, running, drain, _pools: pools, _lock: lock })
+        Ok(Self { address, app, server, running, drain, traces, _pools: pools, _lock: lock })
     }
 
     /// What callers in this process ask.
@@ -121,6 +124,9 @@ impl Node {
     pub async fn stop(self) {
         self.server.stop(true).await;
         self.running.stop(self.drain).await;
+        if let Some(traces) = self.traces {
+            traces.end().await;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::dead_letter::{DeadLetter, KeptLetter, Matter, Source};
 use crate::domain::event::Consumer;
 use crate::domain::{Bucket, EventId, IdGenerator, LetterId, PaymentId, Timestamp};
 use crate::infra::event_log::Delivery;
+use crate::infra::telemetry::logs::of_trace;
 use crate::runtime::Context;
 
 /// An event that was given up.
@@ -33,14 +34,16 @@ pub async fn bury(
     let anywhere = |_| ids.next(now, Bucket::wrapping(u64::from(delivery.partition)));
     let about: PaymentId = record.key.parse().unwrap_or_else(anywhere);
     let trace = trace_of(delivery);
-    tracing::error!(
-        consumer = consumer.name(),
-        event.id = record.id,
-        event.topic = record.topic,
-        error.kind = why.error_type,
-        error = why.error_message,
-        "event put into the dead letters"
-    );
+    of_trace(trace, || {
+        tracing::error!(
+            consumer = consumer.name(),
+            event.id = record.id,
+            event.topic = record.topic,
+            error.kind = why.error_type,
+            error = why.error_message,
+            "event put into the dead letters"
+        );
+    });
     // An event of ours has an id of our form, and one that leads to the shard of its payment.
     let is_ours = |id: &EventId| record.key == about.to_string() && id.bucket() == about.bucket();
     let (id, matter) = match record.id.parse().ok().filter(is_ours) {

@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::trace::SpanKind;
+
 use super::burial::{Failed, bury};
 use super::shards::Shards;
-use super::work::{Applied, Work};
+use super::work::{Applied, Work, trace_of};
 use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
 /// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up the
@@ -90,8 +93,17 @@ impl<W: Work> EventWorker<W> {
         if crate::domain::planted::is_planted(crate::domain::planted::Bug::OffsetBeforeEffect) {
             self.topics[topic].commit().await?;
         }
-        let deliveries: Vec<Delivery> = batch.iter().map(|(delivery, ..)| delivery.clone()).collect();
+        let (deliveries, mut spans): (Vec<Delivery>, Vec<Span>) =
+            batch.iter().map(|(delivery, ..)| self.received(delivery)).unzip();
         let applied = self.work.apply(&deliveries, ctx).await;
+        for (span, applied) in spans.iter_mut().zip(&applied) {
+            match applied {
+                Applied::Done => {}
+                Applied::Later => span.fail("put_off"),
+                Applied::Never(why) => span.fail(why.error_type),
+            }
+        }
+        drop(spans);
         for ((delivery, tries, first_failed_at), applied) in batch.into_iter().zip(applied) {
             let is_done = match applied {
                 Applied::Done => true,
@@ -108,6 +120,27 @@ impl<W: Work> EventWorker<W> {
         }
         self.topics[topic].commit().await?;
         Ok(is_full)
+    }
+}
+
+impl<W: Work> EventWorker<W> {
+    /// What is applied of a delivery: the same, but within the span of its processing, which ends when it is dropped.
+    fn received(&self, delivery: &Delivery) -> (Delivery, Span) {
+        let mut delivery = delivery.clone();
+        let mut span =
+            Span::begin(trace_of(&delivery), SpanKind::Consumer, || format!("process {}", delivery.record.topic));
+        if let Some(within) = span.context() {
+            delivery.record.traceparent = Some(within.to_string());
+            span.set("messaging.system", self.log.system());
+            span.set("messaging.operation.type", "process");
+            span.set("messaging.operation.name", "process");
+            span.set("messaging.consumer.group.name", W::CONSUMER.name());
+            span.set("messaging.destination.name", delivery.record.topic);
+            span.set("messaging.destination.partition.id", delivery.partition.to_string());
+            span.set("messaging.kafka.offset", delivery.offset);
+            span.set("messaging.message.id", delivery.record.id.clone());
+        }
+        (delivery, span)
     }
 }
 

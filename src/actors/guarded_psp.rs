@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
 
 use super::breaker::{Breaker, BreakerError, guarded, peek};
+use crate::domain::TraceContext;
 use crate::domain::psp::{PspKey, Verdict};
 use crate::infra::psp::{Operation, Psp, PspError, looked_up};
 use crate::infra::telemetry::catalogue;
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Clock, DurationHistogram, Handle};
 
 /// Asks the PSP, for the flows and for the workers alike.
@@ -40,21 +43,23 @@ impl GuardedPsp {
     }
 
     /// Has the PSP do an operation. An error means that it was not asked.
-    pub async fn perform(&self, operation: &Operation) -> Result<Asked, BreakerError> {
-        self.ask(operation.action.name(), self.psp.perform(operation), Verdict::from).await
+    pub async fn perform(&self, operation: &Operation, trace: TraceContext) -> Result<Asked, BreakerError> {
+        self.ask(operation.action.name(), trace, self.psp.perform(operation), Verdict::from).await
     }
 
     /// Asks what became of an operation. An error means that the PSP was not asked.
-    pub async fn lookup(&self, key: &PspKey) -> Result<Asked, BreakerError> {
-        self.ask("lookup", self.psp.lookup(key), looked_up).await
+    pub async fn lookup(&self, key: &PspKey, trace: TraceContext) -> Result<Asked, BreakerError> {
+        self.ask("lookup", trace, self.psp.lookup(key), looked_up).await
     }
 
     async fn ask<T>(
         &self,
         operation: &'static str,
+        trace: TraceContext,
         call: impl Future<Output = Result<T, PspError>>,
         verdict: impl FnOnce(Result<T, PspError>) -> Verdict,
     ) -> Result<Asked, BreakerError> {
+        let mut span = Span::begin(trace, SpanKind::Client, || format!("psp {operation}"));
         let (begun, mut is_late) = (self.clock.instant(), false);
         let call = async {
             let answered = tokio::time::timeout(self.timeout, call).await;
@@ -62,7 +67,8 @@ impl GuardedPsp {
             answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
         };
         // A decline is an answer: only silence and refused connections are failures.
-        let answered = guarded(&self.breaker, &self.clock, call, Result::is_err).await?;
+        let answered = guarded(&self.breaker, &self.clock, call, Result::is_err).await;
+        let answered = answered.inspect_err(|_| span.fail("breaker_refused"))?;
         let took = self.clock.instant() - begun;
         let failure = match &answered {
             Ok(_) => None,
@@ -72,6 +78,10 @@ impl GuardedPsp {
         };
         let verdict = verdict(answered);
         let outcome = failure.unwrap_or(verdict.word());
+        span.set("rialto.psp.outcome", outcome);
+        if let Some(failure) = failure {
+            span.fail(failure);
+        }
         self.calls.record(took, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         Ok(Asked { verdict, took_ms })

@@ -8,10 +8,11 @@ use futures_util::future::join_all;
 
 use super::shard_writer::WriteError;
 use super::shards::Shards;
-use super::work::{Applied, Work, read};
+use super::work::{Applied, Work, read, trace_of};
 use crate::domain::command::Posting;
 use crate::domain::event::{Consumer, Topic};
 use crate::infra::event_log::Delivery;
+use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::Context;
 
 /// See the file's header.
@@ -22,7 +23,7 @@ impl Work for LedgerWriter {
     const CONSUMER: Consumer = Consumer::Ledger;
 
     async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<Applied> {
-        join_all(deliveries.iter().map(|delivery| self.book(delivery))).await
+        join_all(deliveries.iter().map(|delivery| in_trace(trace_of(delivery), self.book(delivery)))).await
     }
 }
 
@@ -36,7 +37,7 @@ impl LedgerWriter {
             return Applied::never("topic_unknown", delivery.record.topic);
         };
         let shard = self.0.of(data.payment_id.bucket());
-        match shard.write(Posting { event_id, topic, data }).await {
+        match shard.write(Posting { event_id, topic, data, trace: trace_of(delivery) }).await {
             Ok(Ok(_)) => Applied::Done,
             Ok(Err(error)) => Applied::never("unbookable", error.to_string()),
             Err(WriteError::Refused) => Applied::never("refused", "the shard refuses the entry"),

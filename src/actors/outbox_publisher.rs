@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
+use opentelemetry::trace::SpanKind;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, guarded};
@@ -21,6 +22,7 @@ use crate::domain::{EventId, PaymentId};
 use crate::infra::database::OutboxRow;
 use crate::infra::event_log::{EventLog, OUR_SOURCE, Record};
 use crate::infra::telemetry::catalogue;
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
 
 /// See the file's header.
@@ -70,7 +72,6 @@ impl OutboxPublisher {
             return Ok(0);
         }
         let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-        #[cfg_attr(not(test), expect(unused_mut, reason = "a planted bug turns them round"))]
         let mut records = rows.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
         #[cfg(test)]
         {
@@ -82,15 +83,31 @@ impl OutboxPublisher {
                 self.shard.write(Published { seqs: seqs.clone() }).await.map_err(Failure::new)?;
             }
         }
+        let mut spans: Vec<Span> = records.iter_mut().filter_map(|record| self.span(record)).collect();
         let append = self.log.append(records);
-        guarded(&self.breaker, ctx.clock(), append, Result::is_err)
-            .await
-            .map_err(Failure::new)?
-            .map_err(Failure::new)?;
+        let appended = guarded(&self.breaker, ctx.clock(), append, Result::is_err).await;
+        if !matches!(appended, Ok(Ok(()))) {
+            spans.iter_mut().for_each(|span| span.fail("not_published"));
+        }
+        drop(spans);
+        appended.map_err(Failure::new)?.map_err(Failure::new)?;
         let count = seqs.len();
         self.shard.write(Published { seqs }).await.map_err(Failure::new)?;
         self.published.add(count as u64, &self.labels);
         Ok(count)
+    }
+
+    /// The span of a record's way into the log, in which whoever reads it goes on; none unless it is recorded.
+    fn span(&self, record: &mut Record) -> Option<Span> {
+        let caused_by = record.traceparent.as_ref()?.parse().ok()?;
+        let mut span = Span::begin(caused_by, SpanKind::Producer, || format!("send {}", record.topic));
+        record.traceparent = Some(span.context()?.to_string());
+        span.set("messaging.system", self.log.system());
+        span.set("messaging.operation.type", "send");
+        span.set("messaging.operation.name", "send");
+        span.set("messaging.destination.name", record.topic);
+        span.set("messaging.message.id", record.id.clone());
+        Some(span)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::infra::database::DatabaseError;
 use crate::infra::event_log::Delivery;
 use crate::infra::psp::{Action, Operation};
 use crate::infra::telemetry::catalogue;
+use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::Context;
 
 /// Attempts requests at the PSP.
@@ -49,11 +50,11 @@ impl PspWork {
         ctx: &Context,
     ) -> Option<Result<Attempted, WriteError>> {
         let operation = operation(request, subject);
-        let mut asked = self.psp.perform(&operation).await.ok()?;
+        let mut asked = self.psp.perform(&operation, trace).await.ok()?;
         if !matches!(asked.verdict, Verdict::Approved { .. } | Verdict::Declined { .. })
             && request.needs_lookup(&self.policy)
         {
-            let found = self.psp.lookup(&operation.key).await.ok()?;
+            let found = self.psp.lookup(&operation.key, trace).await.ok()?;
             asked = Asked { verdict: found.verdict, took_ms: asked.took_ms.saturating_add(found.took_ms) };
         }
         let attempt = Attempt {
@@ -96,7 +97,9 @@ impl PspWork {
             };
             let subject = Subject { merchant_id: data.merchant_id, authorization };
             let shard = &self.shards.all()[place];
-            let attempted = self.attempt(shard, request, subject, Some((consumer, id)), trace_of(delivery), ctx).await;
+            let trace = trace_of(delivery);
+            let attempt = self.attempt(shard, request, subject, Some((consumer, id)), trace, ctx);
+            let attempted = in_trace(trace, attempt).await;
             match attempted {
                 None | Some(Ok(_)) => Applied::Done,
                 Some(Err(WriteError::Refused)) => Applied::never("refused", "the shard refuses the attempt"),

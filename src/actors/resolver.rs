@@ -14,6 +14,7 @@ use crate::domain::payment::{AMOUNT_MISMATCH, Payment, PaymentStatus};
 use crate::domain::psp::PspKey;
 use crate::domain::{Timestamp, TraceContext};
 use crate::infra::database::DatabaseError;
+use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
 /// See the file's header.
@@ -41,13 +42,17 @@ impl Resolver {
     /// Settles one payment as far as it can be; returns whether something was written.
     async fn resolve(&self, payment: &Payment, ctx: &Context) -> bool {
         let trace = TraceContext::opened(ctx.chance().u64(), ctx.chance().u64(), ctx.chance().u64());
+        in_trace(trace, self.settle(payment, trace)).await
+    }
+
+    async fn settle(&self, payment: &Payment, trace: TraceContext) -> bool {
         match payment.status {
             PaymentStatus::Authorized => {
                 let expiry = Expiry { payment_id: payment.id, trace };
                 matches!(self.shard.write(expiry).await, Ok(Ok(())))
             }
             PaymentStatus::Authorizing | PaymentStatus::Unknown => {
-                let Ok(found) = self.psp.lookup(&PspKey::authorize(payment.id)).await else { return false };
+                let Ok(found) = self.psp.lookup(&PspKey::authorize(payment.id), trace).await else { return false };
                 if payment.reason.as_deref() == Some(AMOUNT_MISMATCH) {
                     tracing::error!(
                         payment.id = %payment.id,

@@ -12,6 +12,7 @@ use super::tenure::Tenure;
 use crate::domain::request::PspRequest;
 use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::DatabaseError;
+use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
 /// See the file's header. One works on a shard's captures and voids, another on its refunds.
@@ -44,7 +45,8 @@ impl Retrier {
                 merchant_id: payment.merchant_id.clone(),
                 authorization: payment.psp_reference.clone().unwrap_or_default(),
             };
-            self.work.attempt(&self.shard, request, subject, None, request.trace, ctx).await
+            let attempt = self.work.attempt(&self.shard, request, subject, None, request.trace, ctx);
+            in_trace(request.trace, attempt).await
         });
         let tried = join_all(tries).await;
         // With none tried or none written there is an outage: the next tick is soon enough.

@@ -88,7 +88,7 @@ struct Range {
 
 /// The command. Exit code 1 when it could not be done or the audit finds something broken.
 pub fn main(args: Args) -> ExitCode {
-    telemetry::log();
+    telemetry::logs::log();
     actix_web::rt::System::new().block_on(async {
         match run(&args).await {
             Ok(true) => ExitCode::SUCCESS,

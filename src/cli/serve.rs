@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> ExitCode {
-    telemetry::log();
+    telemetry::logs::log();
     actix_web::rt::System::new().block_on(serve(args))
 }
 

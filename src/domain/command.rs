@@ -148,6 +148,7 @@ pub struct Posting {
     pub event_id: EventId,
     pub topic: Topic,
     pub data: EventData,
+    pub trace: TraceContext,
 }
 
 /// End an authorization whose time has passed.
@@ -343,7 +344,7 @@ impl Command for Posting {
     }
 
     fn trace(&self) -> Option<TraceContext> {
-        None
+        Some(self.trace)
     }
 
     fn needs(&self, needs: &mut Needs) {

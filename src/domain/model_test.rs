@@ -157,6 +157,7 @@ fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
                 event_id: event.id,
                 topic: Topic::parse(event.topic).unwrap(),
                 data: serde_json::from_str::<EventData>(&event.payload).unwrap(),
+                trace: event.trace,
             };
             let before = book.entries.iter().filter(|entry| entry.event_id == posting.event_id).count();
             assert_eq!(book.post(&posting), Ok(before == 0));

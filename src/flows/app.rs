@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::trace::SpanKind;
 use parking_lot::Mutex;
 
 use super::idempotency_meter::IdempotencyMeter;
@@ -17,6 +18,8 @@ use crate::config::{Role, Roles};
 use crate::domain::idempotency::Operation;
 use crate::domain::policy::Policy;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
+use crate::infra::telemetry::logs::in_trace;
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Chance, Clock, Desk, Errands, Handle};
 
 /// The flows' one argument; cheap to clone.
@@ -77,11 +80,16 @@ impl App {
 
     /// Works on a call among the actors that it asks, to its end even if the caller leaves. None when that failed, or takes too
     /// long: repeating the call under its key finds out.
-    pub async fn perform<W>(&self, errands: &Errands, call: impl FnOnce(Self) -> W) -> Option<Performed>
+    pub async fn perform<W>(
+        &self,
+        errands: &Errands,
+        trace: TraceContext,
+        call: impl FnOnce(Self) -> W,
+    ) -> Option<Performed>
     where
         W: Future<Output = Performed> + Send + 'static,
     {
-        tokio::time::timeout(self.patience, errands.run(call(self.clone()))).await.ok().flatten()
+        tokio::time::timeout(self.patience, errands.run(in_trace(trace, call(self.clone())))).await.ok().flatten()
     }
 
     /// Joins the caller's trace, or begins one.
@@ -116,7 +124,9 @@ impl App {
         &self,
         merchant_id: &str,
         operation: Operation,
+        trace: TraceContext,
     ) -> (Option<Quota>, Result<(), FlowError>) {
+        let _span = Span::begin(trace, SpanKind::Internal, || "rate_limiter take");
         let (merchant, action) = (merchant_id.into(), limited(operation));
         let taken = self.limiter.ask(|reply| TakeOne { merchant, action, reply }).await;
         let Ok(taken) = taken else { return (None, Ok(())) };

@@ -42,8 +42,8 @@ impl App {
             KeyUse { scope, fingerprint: request.fingerprint, key: request.key.clone(), operation: Keyed::Authorize };
         // Three questions to three actors, none of which changes anything for the others: asked at once.
         let ((quota, allowed), cached, can_ask_psp) = tokio::join!(
-            self.take_quota(&request.merchant_id, Keyed::Authorize),
-            self.cached(&key_use),
+            self.take_quota(&request.merchant_id, Keyed::Authorize, call.trace),
+            self.cached(&key_use, call.trace),
             self.psp.check(),
         );
         let result = match (allowed, cached, can_ask_psp) {
@@ -91,7 +91,7 @@ impl App {
             return answer;
         }
         let away = admitted.leave();
-        let asked = self.psp.perform(&operation).await;
+        let asked = self.psp.perform(&operation, call.trace).await;
         let back = away.come_back();
         let asked = match asked {
             Ok(asked) => asked,

@@ -35,11 +35,12 @@ impl App {
         });
         let cached = async {
             match &key_use {
-                Some(key_use) => self.cached(key_use).await,
+                Some(key_use) => self.cached(key_use, call.trace).await,
                 None => None,
             }
         };
-        let ((quota, allowed), cached) = tokio::join!(self.take_quota(&request.merchant_id, operation), cached);
+        let ((quota, allowed), cached) =
+            tokio::join!(self.take_quota(&request.merchant_id, operation, call.trace), cached);
         let result = match (allowed, cached) {
             (Err(refused), _) => Err(refused),
             (Ok(()), Some(answer)) => answer,

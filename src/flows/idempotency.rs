@@ -2,14 +2,19 @@
 
 use std::ops::ControlFlow;
 
+use opentelemetry::trace::SpanKind;
+
 use super::{Answer, App, FlowError};
 use crate::actors::idempotency_cache::{CachedAnswer, find, keep};
+use crate::domain::TraceContext;
 use crate::domain::idempotency::{Claimed, Fingerprint, KeyUse, Scope};
 use crate::domain::outcome::Recorded;
+use crate::infra::telemetry::traces::Span;
 
 impl App {
     /// Answers a repeated call from the cache. Anything but a hit, a broken cache too, leaves it to the database.
-    pub(super) async fn cached(&self, key_use: &KeyUse) -> Option<Result<Answer, FlowError>> {
+    pub(super) async fn cached(&self, key_use: &KeyUse, trace: TraceContext) -> Option<Result<Answer, FlowError>> {
+        let _span = Span::begin(trace, SpanKind::Internal, || "idempotency_cache find");
         let hit = find(&self.cache, key_use.scope).await?;
         Some(if hit.fingerprint == key_use.fingerprint {
             self.idempotency.hit("cache");

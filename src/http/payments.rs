@@ -71,8 +71,9 @@ pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>, e
     match read.await {
         Ok((order, admitted)) => {
             let call = call(&request);
-            let performed =
-                app.perform(&errands, |app| async move { app.authorize(admitted, order, &call).await }).await;
+            let performed = app
+                .perform(&errands, call.trace, |app| async move { app.authorize(admitted, order, &call).await })
+                .await;
             answer(&request, "authorize", performed)
         }
         Err(problem) => refuse(&request, &problem),
@@ -162,7 +163,8 @@ async fn change(
     match read.await {
         Ok((order, admitted)) => {
             let call = call(&request);
-            let performed = app.perform(&errands, |app| async move { app.change(admitted, order, &call).await }).await;
+            let performed =
+                app.perform(&errands, call.trace, |app| async move { app.change(admitted, order, &call).await }).await;
             answer(&request, limit, performed)
         }
         Err(problem) => refuse(&request, &problem),

@@ -14,6 +14,8 @@ use opentelemetry::KeyValue;
 use super::problem::{Code, Problem};
 use crate::flows::{App, Call};
 use crate::infra::telemetry::catalogue;
+use crate::infra::telemetry::logs::{in_trace, of_trace};
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::DurationHistogram;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,28 +47,54 @@ pub async fn around(
         None => app.new_request_id(),
     };
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    let trace = app.open_trace(parent.and_then(|text| text.parse().ok()));
+    let parent = parent.and_then(|text| text.parse().ok());
+    let mut span = Span::serve(parent);
+    let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
 
     // Nobody may hold the request while it is routed, so an error here knows no path.
-    let mut response = match std::panic::AssertUnwindSafe(next.call(request)).catch_unwind().await {
+    let mut response = match std::panic::AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(Unanswered { problem: problem_of(&error), request_id }.into()),
         Err(_) => {
-            tracing::error!(request.id = request_id, "a handler panicked");
+            of_trace(trace, || tracing::error!(request.id = request_id, "a handler panicked"));
+            span.fail("panic");
             return Err(Unanswered { problem: Code::Internal.into(), request_id }.into());
         }
     };
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    let (method, route) = (method(response.request()), route(response.request()));
+    let status = response.status();
+    if span.is_recording() {
+        span.rename(format!("{method} {route}").trim_end().to_owned());
+        // Neither path nor request id: whatever a client writes there would leave the house.
+        span.set("url.scheme", "http");
+        span.set("http.request.method", method);
+        span.set("http.route", route.clone());
+        span.set("http.response.status_code", i64::from(status.as_u16()));
+        if status.is_server_error() {
+            span.fail(server_error(status));
+        }
+    }
     let labels = [
-        KeyValue::new("http.request.method", method(response.request())),
-        KeyValue::new("http.route", route(response.request())),
-        KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())),
+        KeyValue::new("http.request.method", method),
+        KeyValue::new("http.route", route),
+        KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
     ];
     meter.0.record(begun.elapsed(), &labels);
     Ok(response)
+}
+
+/// The status as a reason of few.
+fn server_error(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        500 => "500",
+        503 => "503",
+        504 => "504",
+        _ => "_OTHER",
+    }
 }
 
 /// A request for which no handler has an answer.

@@ -67,7 +67,7 @@ impl DeadLetters {
             message.key = letter.key.map(tracing::field::display),
             message.deaths = letter.deaths,
             message.quarantined = letter.quarantined,
-            trace.id = letter.trace_id.map(|id| tracing::field::display(format!("{id:032x}"))),
+            trace_id = letter.trace_id.map(|id| tracing::field::display(format!("{id:032x}"))),
             cause = letter.cause,
             "message died in hand"
         );

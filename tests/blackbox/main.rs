@@ -1,6 +1,7 @@
 //! Black-box tests: the real program as a process of its own, spoken to over HTTP and the command line. One suite, run with
 //! everything embedded, and with `RIALTO_TEST_ON_SERVERS` on MariaDB, Redis and Kafka.
 
+mod collector;
 mod node;
 mod replay;
 mod scrape;
@@ -25,4 +26,5 @@ mod payments;
 mod psp_faults;
 mod psp_simulator;
 mod startup;
+mod traces;
 mod two_hosts;

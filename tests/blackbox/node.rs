@@ -223,7 +223,7 @@ impl TestNode {
         all.push(("RIALTO_ROLES".to_owned(), roles.to_owned()));
         let (process, url) = launch(SERVE, "127.0.0.1:0", data_dir.path(), &all).await;
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { url, http, process, psp, data_dir, settings: all, places: places }
+        Self { url, http, process, psp, data_dir, settings: all, places }
     }
 
     /// Another process of the same system. Each needs a node id of its own.

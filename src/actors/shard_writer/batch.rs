@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::trace::SpanKind;
+
 use super::meter::BatchMeter;
 use super::order::{Order, WriteError};
 use super::recent::Recent;
@@ -10,6 +12,8 @@ use crate::domain::book::{Book, Needs};
 use crate::domain::policy::Policy;
 use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
+use crate::infra::telemetry::logs::of_trace;
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Context, Nudger};
 
 /// Times that a batch is tried again after a conflict before it is cut in halves.
@@ -52,7 +56,11 @@ impl Committer {
             if orders.is_empty() {
                 continue;
             }
-            match self.commit_whole(&mut orders, ctx).await {
+            let mut span = self.span(&orders);
+            let committed = self.commit_whole(&mut orders, ctx).await;
+            committed.as_ref().err().into_iter().for_each(|error| span.fail(error.name()));
+            drop(span);
+            match committed {
                 Ok(()) => orders.into_iter().for_each(|order| order.0.answer(Ok(()))),
                 Err(DatabaseError::Unavailable(error)) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
@@ -71,7 +79,8 @@ impl Committer {
                 Err(error) if orders.len() == 1 => {
                     let shard = self.database.id.0;
                     for order in orders {
-                        tracing::error!(shard.id = shard, command.kind = order.0.kind(), %error, "command refused");
+                        let refuse = || tracing::error!(shard.id = shard, command.kind = order.0.kind(), %error, "command refused");
+                        order.0.trace().map_or_else(refuse, |trace| of_trace(trace, refuse));
                         order.0.answer(Err(WriteError::Refused));
                     }
                 }
@@ -85,6 +94,16 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// One span for the batch, linked to those that wait for it.
+    fn span(&self, orders: &[Order]) -> Span {
+        let waiting = orders.iter().filter_map(|order| order.0.within());
+        let mut span = Span::begin_for(waiting, SpanKind::Client, || format!("COMMIT shard_{}", self.database.id));
+        span.set("db.system.name", self.database.system());
+        span.set("db.operation.name", "COMMIT");
+        span.set("db.operation.batch.size", orders.len() as i64);
+        span
     }
 
     /// One transaction for all, tried again while somebody else changes the same rows.

@@ -13,17 +13,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use batch::Committer;
+use opentelemetry::trace::SpanKind;
 pub use order::{Order, WriteError};
 
 use crate::domain::command::Command;
 use crate::domain::policy::Policy;
 use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::database::ShardDatabase;
+use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Handle, Nudger, Wake};
 
 /// Has the shard decide and commit a command; when this returns `Ok`, it is durable.
 pub async fn write<C: Command>(writer: &Handle<ShardWriter>, command: C) -> Result<C::Answer, WriteError> {
-    writer.ask(|reply| Order::new(command, reply)).await?
+    let mut span = match command.trace() {
+        Some(trace) => Span::begin(trace, SpanKind::Internal, || format!("shard_writer {}", C::KIND)),
+        None => Span::none(),
+    };
+    let within = span.context();
+    let asked = writer.ask(|reply| Order::new(command, within, reply)).await;
+    let written = asked.unwrap_or_else(|error| Err(error.into()));
+    written.inspect_err(|error| span.fail(error.name()))
 }
 
 /// How long published events are kept, and how many rows one prune deletes at most.

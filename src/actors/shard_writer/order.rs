@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::TraceContext;
 use crate::domain::book::{Book, Needs};
 use crate::domain::command::Command;
 use crate::runtime::{AskError, Message, Reply};
@@ -24,6 +25,18 @@ pub enum WriteError {
     Interrupted,
 }
 
+impl WriteError {
+    /// A word for traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overloaded { .. } => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 impl From<AskError> for WriteError {
     fn from(error: AskError) -> Self {
         match error {
@@ -39,8 +52,13 @@ impl From<AskError> for WriteError {
 pub struct Order(pub(super) Box<dyn Pending>);
 
 impl Order {
-    pub fn new<C: Command>(command: C, reply: Reply<Result<C::Answer, WriteError>>) -> Self {
-        Self(Box::new(Waiting { command, reply, answer: None }))
+    /// `within` is the span that waits for it, if one is recorded.
+    pub fn new<C: Command>(
+        command: C,
+        within: Option<TraceContext>,
+        reply: Reply<Result<C::Answer, WriteError>>,
+    ) -> Self {
+        Self(Box::new(Waiting { command, within, reply, answer: None }))
     }
 }
 
@@ -48,7 +66,8 @@ impl Order {
 pub(super) trait Pending: Send {
     fn kind(&self) -> &'static str;
     fn key(&self) -> u128;
-    fn trace_id(&self) -> Option<u128>;
+    fn trace(&self) -> Option<TraceContext>;
+    fn within(&self) -> Option<TraceContext>;
     fn is_abandoned(&self) -> bool;
     fn trusts_recent(&self) -> bool;
     fn needs(&self, needs: &mut Needs);
@@ -58,6 +77,7 @@ pub(super) trait Pending: Send {
 
 struct Waiting<C: Command> {
     command: C,
+    within: Option<TraceContext>,
     reply: Reply<Result<C::Answer, WriteError>>,
     answer: Option<C::Answer>,
 }
@@ -71,8 +91,12 @@ impl<C: Command> Pending for Waiting<C> {
         self.command.key()
     }
 
-    fn trace_id(&self) -> Option<u128> {
-        self.command.trace().map(|trace| trace.trace_id)
+    fn trace(&self) -> Option<TraceContext> {
+        self.command.trace()
+    }
+
+    fn within(&self) -> Option<TraceContext> {
+        self.within
     }
 
     fn is_abandoned(&self) -> bool {
@@ -108,6 +132,6 @@ impl Message for Order {
     }
 
     fn trace_id(&self) -> Option<u128> {
-        self.0.trace_id()
+        self.0.trace().map(|trace| trace.trace_id)
     }
 }

@@ -54,7 +54,7 @@ enum ServeError {
 }
 
 pub fn run(args: Args) -> ExitCode {
-    telemetry::log();
+    telemetry::logs::log();
     match actix_web::rt::System::new().block_on(serve(args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),

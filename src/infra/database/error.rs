@@ -31,6 +31,20 @@ pub enum DatabaseError {
     Migration(#[from] migrations::SchemaError),
 }
 
+impl DatabaseError {
+    /// A word for traces.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Unavailable(_) => "unavailable",
+            Self::Refused(_) => "refused",
+            Self::Damaged(_) => "damaged",
+            Self::InDoubt(_) => "in_doubt",
+            Self::Server(_) | Self::Schema(_) | Self::Migration(_) => "unfit",
+        }
+    }
+}
+
 impl From<DbErr> for DatabaseError {
     fn from(error: DbErr) -> Self {
         if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) || is_lock_conflict(&error) {

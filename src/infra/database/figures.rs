@@ -41,6 +41,16 @@ impl ShardDatabase {
         Ok(found.into_iter().fold(0, |sum, (_, difference)| sum.saturating_add(difference.unsigned_abs())))
     }
 
+    /// The engine, as OpenTelemetry names it.
+    pub fn system(&self) -> &'static str {
+        match &self.writer {
+            DatabaseConnection::SqlxMySqlPoolConnection(_) => "mariadb",
+            DatabaseConnection::SqlxSqlitePoolConnection(_) => "sqlite",
+            // Tests' shards are in memory.
+            _ => "other_sql",
+        }
+    }
+
     /// Adds its pools to those that the metrics show.
     pub fn show_in(&self, pools: &mut Pools) {
         for (name, pool) in [("writer", &self.writer), ("readers", &self.readers.0)] {

@@ -115,6 +115,7 @@ impl Fixture {
                 event_id: crate::domain::EventId::from_stored(row.event_id),
                 topic,
                 data: serde_json::from_str(&row.payload).unwrap(),
+                trace: row.traceparent.parse().unwrap(),
             };
             let mut needs = Needs::default();
             posting.needs(&mut needs);

@@ -84,6 +84,10 @@ pub struct Linked {
 
 #[async_trait]
 impl EventLog for Linked {
+    fn system(&self) -> &'static str {
+        self.log.system()
+    }
+
     async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
         if self.link.is_cut.load(Ordering::Relaxed) {
             return Err(EventLogError::Unavailable("the link is cut on purpose".to_owned()));

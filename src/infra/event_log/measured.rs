@@ -29,6 +29,10 @@ impl Measured {
 
 #[async_trait]
 impl EventLog for Measured {
+    fn system(&self) -> &'static str {
+        self.log.system()
+    }
+
     async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
         let begun = Instant::now();
         let appended = self.log.append(records).await;

@@ -93,6 +93,11 @@ pub type Nudge = Arc<dyn Fn() + Send + Sync>;
 /// A durable log of events.
 #[async_trait]
 pub trait EventLog: Send + Sync {
+    /// What it is, as OpenTelemetry names messaging systems.
+    fn system(&self) -> &'static str {
+        "rialto"
+    }
+
     /// Appends the records, in order; they are durable when this returns. An append of unknown outcome can be repeated
     /// with the same records: the log may then hold some twice, which consumers know by their ids, but their first
     /// arrivals are in order.

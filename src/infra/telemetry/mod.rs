@@ -1,33 +1,19 @@
-//! Logs and metrics of the process.
+//! Logs, metrics and traces of the process.
 
 pub mod catalogue;
+pub mod logs;
 pub mod pools;
-
-use std::io::IsTerminal;
+pub mod traces;
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::TextEncoder;
 use prometheus::process_collector::ProcessCollector;
-use tracing_subscriber::EnvFilter;
 
-/// Why there are no metrics.
+/// Why there are no metrics or traces.
 #[derive(Debug, thiserror::Error)]
-#[error("metrics: {0}")]
+#[error("telemetry: {0}")]
 pub struct TelemetryError(String);
-
-/// Logs to standard error: for people on a terminal, as JSON lines elsewhere. `RUST_LOG` filters; the default is `info`.
-/// A process that logs already keeps its ways.
-pub fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let is_set = if std::io::stderr().is_terminal() {
-        builder.try_init().is_ok()
-    } else {
-        builder.json().flatten_event(true).try_init().is_ok()
-    };
-    tracing::debug!(log.is_set = is_set, "logging");
-}
 
 /// What the registry has, in Prometheus's text format.
 ///

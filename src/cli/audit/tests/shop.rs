@@ -258,6 +258,7 @@ impl Shop {
                             event_id: delivery.record.id.parse().unwrap(),
                             topic: Topic::parse(topic).unwrap(),
                             data: serde_json::from_str(&delivery.record.payload).unwrap(),
+                            trace: TRACE,
                         };
                         self.write(posting.data.payment_id, posting).await.unwrap();
                     }

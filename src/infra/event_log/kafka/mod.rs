@@ -85,6 +85,10 @@ impl Drop for KafkaLog {
 
 #[async_trait]
 impl EventLog for KafkaLog {
+    fn system(&self) -> &'static str {
+        "kafka"
+    }
+
     async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
         let placed = records.into_iter().map(|record| {
             let (topic, partitions) = self.reader.topics.find(record.topic)?;

@@ -1,0 +1,111 @@
+//! Log lines: for people on a terminal, as JSON elsewhere, with the trace of what they are about.
+
+use std::fmt;
+use std::future::Future;
+use std::io::IsTerminal;
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::domain::TraceContext;
+
+tokio::task_local! {
+    /// What is being worked on.
+    static TRACE: TraceContext;
+}
+
+/// Logs to standard error. `RUST_LOG` filters; the default is `info`. A process that logs already keeps its ways.
+pub fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_set = if std::io::stderr().is_terminal() {
+        builder.try_init().is_ok()
+    } else {
+        builder.json().flatten_event(true).map_event_format(Traced).try_init().is_ok()
+    };
+    tracing::debug!(log.is_set = is_set, "logging");
+}
+
+/// Does work in whose log lines the trace is named.
+pub async fn in_trace<F: Future>(trace: TraceContext, work: F) -> F::Output {
+    TRACE.scope(trace, work).await
+}
+
+/// As [`in_trace`], for work that waits for nothing.
+pub fn of_trace<T>(trace: TraceContext, work: impl FnOnce() -> T) -> T {
+    TRACE.sync_scope(trace, work)
+}
+
+/// JSON lines that begin with `trace_id` and `span_id` where a trace is known.
+struct Traced<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Traced<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Ok(TraceContext { trace_id, span_id, .. }) = TRACE.try_with(|trace| *trace) else {
+            return self.0.format_event(context, writer, event);
+        };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let members = line.strip_prefix('{').unwrap_or(&line);
+        write!(writer, r#"{{"trace_id":"{trace_id:032x}","span_id":"{span_id:016x}",{members}"#)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use serde_json::Value;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_name_the_trace_that_they_are_about_and_only_that() {
+        let lines = Lines::default();
+        let builder = tracing_subscriber::fmt().with_writer(lines.clone()).json().flatten_event(true);
+        let _logging = tracing::subscriber::set_default(builder.map_event_format(Traced).finish());
+        let trace = TraceContext { trace_id: 0xabc, span_id: 0xdef, sampled: false };
+        in_trace(trace, async { tracing::warn!(count = 1, "within \"it\"") }).await;
+        of_trace(trace, || tracing::warn!("within"));
+        tracing::warn!("outside");
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        let read: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&read[0]["message"], &read[0]["count"]), (&"within \"it\"".into(), &1.into()));
+        for line in &read[..2] {
+            assert_eq!(line["trace_id"], "00000000000000000000000000000abc", "{line}");
+            assert_eq!(line["span_id"], "0000000000000def", "{line}");
+        }
+        assert_eq!((&read[2]["message"], read[2].get("trace_id")), (&"outside".into(), None));
+    }
+}
