@@ -27,6 +27,11 @@ def quantiles(metric, by="", where="", qs=(0.5, 0.95, 0.99)):
     return {f"{labels} p{q * 100:g}".strip(): quantile(q, metric, by, where) for q in qs}
 
 
+def quotient(metric, by, part, whole, growth="rate", window="$__rate_interval"):
+    """How much of a counter's growth a part of it is, by labels."""
+    return " / ".join(f"sum by ({by}) ({growth}({metric}{{@{where}}}[{window}]))" for where in (part, whole))
+
+
 def share(part, whole):
     """How much of the whole a part is, 0 when there was none of it."""
     return f"({part} or vector(0)) / {whole}"
@@ -70,13 +75,13 @@ DASHBOARDS = {
             ("number", "Errors", "percentunit", "Share of the calls about payments that got a 5xx. The objective is one in 10 000.",
              {"": ERROR_SHARE}, {"green": None, "yellow": 0.0001, "red": 0.001}),
             ("number", "Error budget burn", "short",
-             "How many times as fast as the objective of 99.99 % allows the budget went in the last hour: 1 lasts the month, 14.4 two days.",
+             "How many times as fast as 99.99 % allows the budget went in the last hour: 1 lasts the month, 14.4 two days.",
              {"": 'max(rialto:http_request_errors:ratio_rate1h{job=~"$job"}) / 0.0001'}, {"green": None, "yellow": 1, "red": 14.4}),
             ("number", "p99", "s", "Within this, 99 of 100 calls about payments were answered.",
              {"": quantile(0.99, REQUESTS, where=PAYMENTS)}, {"green": None, "yellow": 0.1, "red": 0.5}),
             ("number", "Breakers open", "short", "Breakers, of all processes, that let not everything through.",
              {"": "sum((rialto_breaker_state{@} > bool 0) * (rialto_breaker_state{@} < bool 4))"}, NEVER),
-            ("number", "Worst shard", "none", "Down when any process cannot reach the database of any shard: that shard's merchants get 503.",
+            ("number", "Worst shard", "none", "Down when a process cannot reach a shard's database: that shard's merchants get 503.",
              {"": "min(rialto_shard_up{@})"}, UP),
             ("number", "Oldest event", "s", "How long the oldest committed event waits to be published.",
              {"": "max(rialto_outbox_oldest_age_seconds{@})"}, {"green": None, "yellow": 30, "red": 300}),
@@ -112,7 +117,7 @@ DASHBOARDS = {
         "Supervision": [
             ("states", "State", "none", "Where each actor is in its life.",
              {"{{instance}} {{actor}} {{shard}}": 'rialto_actor_state{@,actor=~"$actor"}'}, ACTOR_STATES),
-            ("table", "Tree", "short", "Each actor: state (2 is running), messages that wait, that may wait, restarts, seconds since the last.", {
+            ("table", "Tree", "short", "Each actor: state (2 is running), messages that wait and may wait, restarts, seconds since.", {
                 "State": 'max by (instance, actor, shard) (rialto_actor_state{@,actor=~"$actor"})',
                 "Depth": 'max by (instance, actor, shard) (rialto_actor_depth{@,actor=~"$actor"})',
                 "Capacity": 'max by (instance, actor, shard) (rialto_actor_capacity{@,actor=~"$actor"})',
@@ -129,7 +134,8 @@ DASHBOARDS = {
             ("lines", "Depth", "short", "Messages that wait.",
              {"{{actor}} {{shard}}": 'sum by (actor, shard) (rialto_actor_depth{@,actor=~"$actor"})'}),
             ("lines", "Fullness", "percentunit", "Messages that wait, of those that may. The next one beyond 100 % gets 503.",
-             {"{{actor}} {{shard}}": 'max by (actor, shard) (rialto_actor_depth{@,actor=~"$actor"} / rialto_actor_capacity{@,actor=~"$actor"})'},
+             {"{{actor}} {{shard}}":
+              'max by (actor, shard) (rialto_actor_depth{@,actor=~"$actor"} / rialto_actor_capacity{@,actor=~"$actor"})'},
              {"green": None, "yellow": 0.5, "red": 0.8}),
             ("lines", "Refused", "ops", "Messages turned away at the door: overloaded, quarantined or stopped.",
              {"{{actor}} {{shard}}": total("rialto_actor_refused_total", "actor, shard", ',actor=~"$actor"')}),
@@ -153,7 +159,7 @@ DASHBOARDS = {
              {"{{http_request_method}} {{http_route}}": total(REQUESTS + "_count", "http_request_method, http_route", PAYMENTS)}),
             ("lines", "Error rate", "percentunit", "Share of the calls of a route that got a 5xx.", {
                 "all": ERROR_SHARE,
-                "{{http_route}}": f'{total(REQUESTS + "_count", "http_route", FAILED)} / {total(REQUESTS + "_count", "http_route", PAYMENTS)}',
+                "{{http_route}}": quotient(REQUESTS + "_count", "http_route", FAILED, PAYMENTS),
             }, {"green": None, "yellow": 0.0001, "red": 0.001}),
             ("lines", "Median latency", "s", "By route.", quantiles(REQUESTS, "http_route", PAYMENTS, (0.5,))),
             ("lines", "p95 latency", "s", "By route.", quantiles(REQUESTS, "http_route", PAYMENTS, (0.95,))),
@@ -195,7 +201,8 @@ DASHBOARDS = {
             ("lines", "Pool connections", "short", "Connections to databases and Redis that are in use or idle.",
              {"{{instance}} {{pool}} {{state}}": "rialto_pool_connections{@}"}),
             ("lines", "Pools in use", "percentunit", "Connections in use, of those that may be open.",
-             {"{{instance}} {{pool}}": 'sum by (instance, pool) (rialto_pool_connections{@,state="used"}) / sum by (instance, pool) (rialto_pool_connections_max{@})'},
+             {"{{instance}} {{pool}}":
+              'sum by (instance, pool) (rialto_pool_connections{@,state="used"}) / sum by (instance, pool) (rialto_pool_connections_max{@})'},
              {"green": None, "yellow": 0.8, "red": 1}),
             ("lines", "Producer errors", "ops", "Events, or batches of them, that the event log did not take.",
              {"{{instance}}": total("rialto_event_log_produce_errors_total", "instance")}, {"green": None, "red": 0.01}),
@@ -206,10 +213,10 @@ DASHBOARDS = {
     "settlement": ("Settlement and refunds", "Captures, voids and refunds on their way to the PSP.", {
         "Success": [
             ("number", "Success rate", "percentunit", "Requests that ended well, of all that ended in the time shown.",
-             {"{{task}}": f'sum by (task) (increase(rialto_psp_requests_total{{@{DONE}}}[$__range])) / sum by (task) (increase(rialto_psp_requests_total{{@{ENDED}}}[$__range]))'},
+             {"{{task}}": quotient("rialto_psp_requests_total", "task", DONE, ENDED, "increase", "$__range")},
              {"red": None, "yellow": 0.95, "green": 0.99}),
             ("lines", "Success rate over time", "percentunit", "Requests that ended well, of all that ended.",
-             {"{{task}}": f'{total("rialto_psp_requests_total", "task", DONE)} / {total("rialto_psp_requests_total", "task", ENDED)}'}),
+             {"{{task}}": quotient("rialto_psp_requests_total", "task", DONE, ENDED)}),
             ("lines", "Attempts by outcome", "ops", "Done, to be tried again, or failed for good.",
              {"{{task}} {{outcome}}": total("rialto_psp_requests_total", "task, outcome")}),
             ("bars", "Hourly throughput", "short", "Requests done in each hour.",
@@ -226,9 +233,10 @@ DASHBOARDS = {
         "Retries": [
             ("heat", "Retry distribution", "short", "How many attempts a request had needed when it ended.",
              {"{{le}}": "sum by (le) (increase(rialto_psp_request_attempts_bucket{@}[$__rate_interval]))"}),
-            ("lines", "Attempts needed", "short", "When a request ended.", quantiles("rialto_psp_request_attempts", "task", qs=(0.5, 0.99))),
+            ("lines", "Attempts needed", "short", "When a request ended.",
+             quantiles("rialto_psp_request_attempts", "task", qs=(0.5, 0.99))),
             ("lines", "Tried again", "percentunit", "Share of the attempts that have to be repeated.",
-             {"{{task}}": f'{total("rialto_psp_requests_total", "task", ",outcome=" + chr(34) + "retried" + chr(34))} / {total("rialto_psp_requests_total", "task")}'}),
+             {"{{task}}": quotient("rialto_psp_requests_total", "task", ',outcome="retried"', "")}),
             ("lines", "PSP latency", "s", "Of captures, voids and refunds.",
              quantiles("rialto_psp_call_seconds", "operation", ',operation=~"capture|void|refund"', (0.5, 0.95))),
             ("lines", "Dead letters", "short", "Requests given up, in the last hour.",
@@ -238,7 +246,8 @@ DASHBOARDS = {
     }),
     "breakers": ("Breakers", "Who is protected from whom, and since when.", {
         "State": [
-            ("states", "State", "none", "Of each process's breakers.", {"{{instance}} {{breaker}}": "rialto_breaker_state{@}"}, BREAKER_STATES),
+            ("states", "State", "none", "Of each process's breakers.",
+             {"{{instance}} {{breaker}}": "rialto_breaker_state{@}"}, BREAKER_STATES),
             ("lines", "Refused", "ops", "Calls refused at once because the breaker was open.",
              {"{{breaker}}": total("rialto_breaker_refused_total", "breaker")}),
         ],
@@ -261,12 +270,14 @@ DASHBOARDS = {
              {"shard {{shard}}": "max by (shard) (rialto_outbox_pending{@})"}),
             ("lines", "Age of the oldest", "s", "How long the oldest of them has waited.",
              {"shard {{shard}}": "max by (shard) (rialto_outbox_oldest_age_seconds{@})"}, {"green": None, "yellow": 30, "red": 300}),
-            ("lines", "Published", "ops", "Events published a second.", {"shard {{shard}}": total("rialto_outbox_published_total", "shard")}),
+            ("lines", "Published", "ops", "Events published a second.",
+             {"shard {{shard}}": total("rialto_outbox_published_total", "shard")}),
             ("lines", "Failures", "ops", "Batches that could not be published for now.",
              {"shard {{shard}}": total("rialto_outbox_failures_total", "shard")}),
         ],
         "Event log": [
-            ("lines", "Produce latency", "s", "How long the event log takes to acknowledge.", quantiles("rialto_event_log_produce_seconds")),
+            ("lines", "Produce latency", "s", "How long the event log takes to acknowledge.",
+             quantiles("rialto_event_log_produce_seconds")),
             ("lines", "Produce errors", "ops", "Writes that it did not take.",
              {"{{instance}}": total("rialto_event_log_produce_errors_total", "instance")}),
             ("states", "Breaker", "none", "Of the event log, in each process.",
@@ -281,7 +292,8 @@ DASHBOARDS = {
         "Leases": [
             ("states", "Held", "none", "Which process publishes, retries and resolves for which shard.",
              {"{{instance}} {{lease}}": "rialto_lease_held{@}"}, HELD),
-            ("lines", "Lost", "ops", "Leases that a process held and another took.", {"{{lease}}": total("rialto_lease_losses_total", "lease")}),
+            ("lines", "Lost", "ops", "Leases that a process held and another took.",
+             {"{{lease}}": total("rialto_lease_losses_total", "lease")}),
         ],
     }),
     "shards": ("Shards and ledger", "The databases, their writers, and the books.", {
@@ -291,11 +303,13 @@ DASHBOARDS = {
             ("lines", "Commits", "ops", "Transactions a second.", {"shard {{shard}}": total("rialto_shard_commit_seconds_count", "shard")}),
             ("lines", "Commit time", "s", "From reading a batch's rows to its commit.", quantiles("rialto_shard_commit_seconds", "shard")),
             ("lines", "Batch size", "short", "Commands committed together.", quantiles("rialto_shard_batch_size", "shard", qs=(0.5, 0.99))),
-            ("lines", "Conflicts and halvings", "ops", "Batches repeated because another writer was first, and those cut in two because of one command.", {
-                "shard {{shard}} repeated": total("rialto_shard_conflicts_total", "shard"),
-                "shard {{shard}} halved": total("rialto_shard_halvings_total", "shard"),
-            }),
-            ("lines", "Shed", "ops", "New calls refused because the shard is overloaded.", {"shard {{shard}}": total("rialto_shard_shed_total", "shard")}),
+            ("lines", "Conflicts and halvings", "ops",
+             "Batches repeated because another writer was first, and those cut in two because of one command.", {
+                 "shard {{shard}} repeated": total("rialto_shard_conflicts_total", "shard"),
+                 "shard {{shard}} halved": total("rialto_shard_halvings_total", "shard"),
+             }),
+            ("lines", "Shed", "ops", "New calls refused because the shard is overloaded.",
+             {"shard {{shard}}": total("rialto_shard_shed_total", "shard")}),
             ("lines", "Connections", "short", "To the shards' databases.",
              {"{{instance}} {{pool}} {{state}}": 'rialto_pool_connections{@,pool=~"shard.*"}'}),
             ("lines", "Writers' mailboxes", "percentunit", "How full they are.",
@@ -316,8 +330,10 @@ DASHBOARDS = {
             ("number", "Open", "short", "Letters that wait, by topic.",
              {"{{topic}}": "max by (topic) (rialto_dead_letters_open{@})"}, {"green": None, "yellow": 1, "red": 100}),
             ("number", "In the last hour", "short", "Letters buried: above 10 somebody is told, above 100 somebody is woken.",
-             {"{{topic}}": "sum by (topic) (increase(rialto_dead_letters_buried_total{@}[1h]))"}, {"green": None, "yellow": 10, "red": 100}),
-            ("lines", "Open over time", "short", "Letters that wait, by topic.", {"{{topic}}": "max by (topic) (rialto_dead_letters_open{@})"}),
+             {"{{topic}}": "sum by (topic) (increase(rialto_dead_letters_buried_total{@}[1h]))"},
+             {"green": None, "yellow": 10, "red": 100}),
+            ("lines", "Open over time", "short", "Letters that wait, by topic.",
+             {"{{topic}}": "max by (topic) (rialto_dead_letters_open{@})"}),
             ("bars", "Buried by hour", "short", "Letters buried in each hour.",
              {"{{topic}}": "sum by (topic) (increase(rialto_dead_letters_buried_total{@}[1h]))"}),
         ],

@@ -38,12 +38,15 @@ async fn each_fault_is_told_and_no_panel_stays_empty() {
 
     let story = async {
         sleep(Duration::from_secs(5)).await;
-        assert_eq!(watch.firing().await, Vec::<String>::new(), "all is well");
+        watch.is_quiet().await;
 
         // First what costs callers 5xx, so that the longest windows are clean at the end.
         a_shard_goes_down(servers, watch).await;
         the_psp_goes_down(&mut psp, watch).await;
         a_mailbox_fills(shop, watch).await;
+        watch.ends("ErrorBudgetBurnsFast", "pager").await;
+        // Not told while somebody was woken for the same.
+        watch.fires("ErrorBudgetBurnsSlowly", "chat").await;
         redis_goes_down(servers, watch).await;
         let meanwhile = async {
             a_node_goes_down(&mut neighbour, watch).await;
@@ -53,9 +56,8 @@ async fn each_fault_is_told_and_no_panel_stays_empty() {
         tokio::join!(kafka_goes_down(shop, servers, watch), meanwhile);
         requests_fail_for_good(shop, watch).await;
         a_consumer_falls_behind(shop, watch).await;
-        watch.ends("ErrorBudgetBurnsFast", "pager").await;
         watch.ends("ErrorBudgetBurnsSlowly", "chat").await;
-        assert_eq!(watch.firing().await, Vec::<String>::new(), "all is over");
+        watch.is_quiet().await;
     };
     tokio::select! {
         () = story => {}
@@ -271,6 +273,6 @@ async fn no_panel_is_empty(watch: &Watch) {
             }
         }
     }
-    println!("{:.0} s: {asked} queries asked", watch.age());
+    println!("{} s: {asked} queries asked", watch.age());
     assert!(asked > 100 && empty.is_empty(), "{} of {asked} are empty:\n{}", empty.len(), empty.join("\n"));
 }

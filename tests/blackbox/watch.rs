@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use parking_lot::Mutex;
+use rialto::runtime::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -41,7 +41,8 @@ type Heard = Arc<Mutex<Vec<Told>>>;
 /// See the file's header.
 pub struct Watch {
     prometheus: String,
-    begun: f64,
+    clock: Clock,
+    begun_ms: i64,
     heard: Heard,
     http: reqwest::Client,
     dir: TempDir,
@@ -51,55 +52,40 @@ pub struct Watch {
 impl Watch {
     /// Watches these nodes. None where the programs are not installed, which in CI is a failure.
     pub async fn start(nodes: &[&str]) -> Option<Self> {
-        let (Some(prometheus), Some(alertmanager)) =
-            (found(&["prometheus"]), found(&["prometheus-alertmanager", "alertmanager"]))
-        else {
+        let programs = found(&["prometheus"]).zip(found(&["prometheus-alertmanager", "alertmanager"]));
+        let Some((prometheus, alertmanager)) = programs else {
             assert!(std::env::var_os("CI").is_none(), "there is no prometheus or no alertmanager");
             println!("skipped: there is no prometheus or no alertmanager");
             return None;
         };
         let heard = Heard::default();
-        let receiver = receive(heard.clone());
         let (watching, telling) = (free_address(), free_address());
         let dir = tempfile::tempdir().unwrap();
-        let at = dir.path();
-        for folder in ["rules", "targets"] {
-            fs::create_dir(at.join(folder)).unwrap();
-        }
-        for name in ["recording.yml", "alerts.yml"] {
-            copy(&format!("prometheus/rules/{name}"), &at.join("rules").join(name), &[]);
-        }
-        let addresses = [("alertmanager:9093", telling.as_str()), ("localhost:9090", watching.as_str())];
-        copy("prometheus/prometheus.yml", &at.join("prometheus.yml"), &addresses);
-        let targets: Vec<_> = nodes.iter().map(|url| url.trim_start_matches("http://")).collect();
-        fs::write(at.join("targets/rialto.yml"), json!([{ "targets": targets }]).to_string()).unwrap();
-
-        fs::write(at.join("chat-url"), format!("{receiver}/chat")).unwrap();
-        fs::write(at.join("pager-key"), "the key of a test").unwrap();
-        let global = format!("global:\n  pagerduty_url: {receiver}/pager");
-        let secrets = format!("{}/", at.display());
-        let places = [("global:", global.as_str()), ("/run/secrets/", secrets.as_str())];
-        copy("alertmanager/alertmanager.yml", &at.join("alertmanager.yml"), &places);
-
-        let mut tell = Command::new(alertmanager);
-        tell.arg(format!("--config.file={}", at.join("alertmanager.yml").display()));
-        tell.arg(format!("--storage.path={}", at.join("told").display())).arg("--cluster.listen-address=");
-        tell.arg(format!("--web.listen-address={telling}"));
-        let mut watch = Command::new(prometheus);
-        watch.arg(format!("--config.file={}", at.join("prometheus.yml").display()));
-        watch.arg(format!("--storage.tsdb.path={}", at.join("seen").display()));
-        watch.arg(format!("--web.listen-address={watching}"));
-        let processes = [(tell, "alertmanager.log"), (watch, "prometheus.log")].map(|(mut command, log)| {
-            let log = fs::File::create(at.join(log)).unwrap();
-            command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn().unwrap()
-        });
-        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-        let http = reqwest::Client::new();
-        let watch = Self { prometheus: format!("http://{watching}"), begun, heard, http, dir, _processes: processes };
+        tell_where_to_watch(dir.path(), nodes, &watching, &telling);
+        tell_whom_to_tell(dir.path(), &receive(heard.clone()));
+        let clock = Clock::system();
+        let watch = Self {
+            prometheus: format!("http://{watching}"),
+            begun_ms: clock.now_ms(),
+            clock,
+            heard,
+            http: reqwest::Client::new(),
+            _processes: [
+                run(
+                    &alertmanager,
+                    dir.path(),
+                    "alertmanager",
+                    &telling,
+                    &["--storage.path", "--cluster.listen-address="],
+                ),
+                run(&prometheus, dir.path(), "prometheus", &watching, &["--storage.tsdb.path"]),
+            ],
+            dir,
+        };
         eventually("all are watched", async || {
             let up = watch.ask("query", &[("query", "sum(up) == count(up)")]).await?;
             let count = watch.ask("query", &[("query", "count(up{job=\"rialto\"})")]).await?;
-            let is_all = count["result"][0]["value"][1] == nodes.len().to_string();
+            let is_all = count["result"][0]["value"][1] == nodes.len().to_string().as_str();
             (is_all && up["result"].as_array()?.len() == 1).then_some(())
         })
         .await;
@@ -107,10 +93,15 @@ impl Watch {
     }
 
     /// The alerts that fire now.
-    pub async fn firing(&self) -> Vec<String> {
+    async fn firing(&self) -> Vec<String> {
         let alerts = self.ask("alerts", &[]).await.unwrap();
         let firing = alerts["alerts"].as_array().unwrap().iter().filter(|alert| alert["state"] == "firing");
         firing.map(|alert| alert["labels"]["alertname"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until nothing fires.
+    pub async fn is_quiet(&self) {
+        eventually("nothing fires", async || self.firing().await.is_empty().then_some(())).await;
     }
 
     /// Waits until the alert fires and the one whom it is for has been told, with its runbook.
@@ -120,7 +111,7 @@ impl Watch {
         })
         .await;
         self.told(alert, whom, "firing").await;
-        println!("{:.0} s: {alert} fires", self.age());
+        println!("{} s: {alert} fires", self.age());
     }
 
     /// Waits until the alert has ended and the same one has been told so.
@@ -130,7 +121,7 @@ impl Watch {
         })
         .await;
         self.told(alert, whom, "resolved").await;
-        println!("{:.0} s: {alert} has ended", self.age());
+        println!("{} s: {alert} has ended", self.age());
     }
 
     async fn told(&self, alert: &str, whom: &str, status: &str) {
@@ -145,7 +136,8 @@ impl Watch {
 
     /// How many points that are numbers a query has from the beginning until now.
     pub async fn points(&self, query: &str) -> usize {
-        let (begun, now) = (self.begun.to_string(), (self.begun + self.age()).to_string());
+        let (begun, now) = (self.begun_ms / 1_000, self.clock.now_ms() / 1_000);
+        let (begun, now) = (begun.to_string(), now.to_string());
         let asked = [("query", query), ("start", &begun), ("end", &now), ("step", "1")];
         let answer = self.ask("query_range", &asked).await.unwrap_or_else(|| panic!("refused: {query}"));
         let series = answer["result"].as_array().unwrap();
@@ -154,8 +146,8 @@ impl Watch {
     }
 
     /// Seconds since the beginning.
-    pub fn age(&self) -> f64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() - self.begun
+    pub fn age(&self) -> i64 {
+        (self.clock.now_ms() - self.begun_ms) / 1_000
     }
 
     async fn ask(&self, what: &str, query: &[(&str, &str)]) -> Option<Value> {
@@ -176,8 +168,45 @@ impl Drop for Watch {
     }
 }
 
+/// Prometheus's configuration, in this directory.
+fn tell_where_to_watch(dir: &Path, nodes: &[&str], watching: &str, telling: &str) {
+    for folder in ["rules", "targets"] {
+        fs::create_dir(dir.join(folder)).unwrap();
+    }
+    for rules in ["rules/recording.yml", "rules/alerts.yml"] {
+        copy(&format!("prometheus/{rules}"), &dir.join(rules), &[]);
+    }
+    let addresses = [("alertmanager:9093", telling), ("localhost:9090", watching)];
+    copy("prometheus/prometheus.yml", &dir.join("prometheus.yml"), &addresses);
+    let targets: Vec<_> = nodes.iter().map(|url| url.trim_start_matches("http://")).collect();
+    fs::write(dir.join("targets/rialto.yml"), json!([{ "targets": targets }]).to_string()).unwrap();
+}
+
+/// Alertmanager's configuration, in this directory: the chat and the pager are the test.
+fn tell_whom_to_tell(dir: &Path, receiver: &str) {
+    fs::write(dir.join("chat-url"), format!("{receiver}/chat")).unwrap();
+    fs::write(dir.join("pager-key"), "the key of a test").unwrap();
+    let (global, secrets) = (format!("global:\n  pagerduty_url: {receiver}/pager"), format!("{}/", dir.display()));
+    let places = [("global:", global.as_str()), ("/run/secrets/", secrets.as_str())];
+    copy("alertmanager/alertmanager.yml", &dir.join("alertmanager.yml"), &places);
+}
+
+/// One of the two programs on its configuration in the directory. An option without a value is where it keeps its data.
+fn run(program: &Path, dir: &Path, name: &str, listen: &str, options: &[&str]) -> Child {
+    let mut command = Command::new(program);
+    command.arg(format!("--config.file={}", dir.join(name).with_extension("yml").display()));
+    command.arg(format!("--web.listen-address={listen}"));
+    for option in options {
+        let data = dir.join("data").join(name);
+        let is_whole = option.contains('=');
+        command.arg(if is_whole { (*option).to_owned() } else { format!("{option}={}", data.display()) });
+    }
+    let log = fs::File::create(dir.join(name).with_extension("log")).unwrap();
+    command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn().unwrap()
+}
+
 /// The first of these programs that is installed.
-fn found(names: &[&str]) -> Option<std::path::PathBuf> {
+fn found(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let places: Vec<_> = std::env::split_paths(&path).collect();
     names.iter().flat_map(|name| places.iter().map(move |place| place.join(name))).find(|file| file.is_file())
