@@ -76,9 +76,9 @@ impl Watch {
                     dir.path(),
                     "alertmanager",
                     &telling,
-                    &["--storage.path", "--cluster.listen-address="],
+                    &["--storage.path=told", "--cluster.listen-address="],
                 ),
-                run(&prometheus, dir.path(), "prometheus", &watching, &["--storage.tsdb.path"]),
+                run(&prometheus, dir.path(), "prometheus", &watching, &["--storage.tsdb.path=seen"]),
             ],
             dir,
         };
@@ -191,18 +191,12 @@ fn tell_whom_to_tell(dir: &Path, receiver: &str) {
     copy("alertmanager/alertmanager.yml", &dir.join("alertmanager.yml"), &places);
 }
 
-/// One of the two programs on its configuration in the directory. An option without a value is where it keeps its data.
+/// One of the two programs, in the directory that has its configuration.
 fn run(program: &Path, dir: &Path, name: &str, listen: &str, options: &[&str]) -> Child {
-    let mut command = Command::new(program);
-    command.arg(format!("--config.file={}", dir.join(name).with_extension("yml").display()));
-    command.arg(format!("--web.listen-address={listen}"));
-    for option in options {
-        let data = dir.join("data").join(name);
-        let is_whole = option.contains('=');
-        command.arg(if is_whole { (*option).to_owned() } else { format!("{option}={}", data.display()) });
-    }
     let log = fs::File::create(dir.join(name).with_extension("log")).unwrap();
-    command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn().unwrap()
+    let mut command = Command::new(program);
+    command.arg(format!("--config.file={name}.yml")).arg(format!("--web.listen-address={listen}")).args(options);
+    command.current_dir(dir).stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn().unwrap()
 }
 
 /// The first of these programs that is installed.
