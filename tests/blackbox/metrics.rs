@@ -203,8 +203,12 @@ async fn books_that_do_not_balance_are_shown() {
 
 #[tokio::test]
 async fn a_consumer_that_stands_still_falls_behind() {
-    let shop =
-        TestNode::start_with(&with(&[("FAULTS__ENABLED", "true"), ("SUPERVISION__HANG_AFTER_MS", "3000")])).await;
+    let shop = TestNode::start_with(&with(&[
+        ("FAULTS__ENABLED", "true"),
+        ("SUPERVISION__HANG_AFTER_MS", "3000"),
+        ("SUPERVISION__RESTARTS_MAX", "1000"),
+    ]))
+    .await;
     let hang = json!({"actor": "ledger_writer", "fault": "hang", "times": 1000});
     shop.post("/admin/faults", &hang).await.expect(200);
     let of = [("group", "ledger"), ("topic", "payment.captured")];

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition, Statistics};
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::client_log;
@@ -142,12 +142,21 @@ impl ClientContext for Member {
             for (partition, told) in &topic.partitions {
                 let at = partition.unsigned_abs();
                 let is_ours = self.places.get(&(name, at)).is_some_and(|place| place.lock().is_ours());
-                // librdkafka says -1 while it does not know.
-                if is_ours && told.consumer_lag >= 0 {
-                    self.lags.set(self.group, name, at, told.consumer_lag);
+                if let Some(lag) = lag(told).filter(|_| is_ours) {
+                    self.lags.set(self.group, name, at, lag);
                 }
             }
         }
+    }
+}
+
+/// Records that wait, if librdkafka knows. It does not say for a group that has never committed: that one has all before
+/// it that there is, and would be the last to be noticed if it stood still.
+fn lag(told: &Partition) -> Option<i64> {
+    match told.consumer_lag {
+        0.. => Some(told.consumer_lag),
+        _ if told.committed_offset < 0 && told.hi_offset >= 0 => Some(told.hi_offset - told.lo_offset.max(0)),
+        _ => None,
     }
 }
 
