@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use parking_lot::Mutex;
@@ -12,8 +13,6 @@ use rialto::runtime::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-
-use crate::node::eventually;
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 /// Every duration of the shipped configuration and rules (intervals, windows, `for`) is so many times shorter here: a day
@@ -23,6 +22,9 @@ const FASTER: u64 = 360;
 const SHORTEST_MS: u64 = 1_000;
 /// Nor is a window of a rule: a rate needs several answers.
 const WINDOW_SHORTEST_MS: u64 = 5_000;
+
+/// Longer than the longest window of an alert, here, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// One message of Alertmanager's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +84,14 @@ impl Watch {
             ],
             dir,
         };
-        eventually("all are watched", async || {
-            let up = watch.ask("query", &[("query", "sum(up) == count(up)")]).await?;
-            let count = watch.ask("query", &[("query", "count(up{job=\"rialto\"})")]).await?;
-            let is_all = count["result"][0]["value"][1] == nodes.len().to_string().as_str();
-            (is_all && up["result"].as_array()?.len() == 1).then_some(())
-        })
-        .await;
+        watch
+            .until("all are watched", async || {
+                let up = watch.ask("query", &[("query", "sum(up) == count(up)")]).await?;
+                let count = watch.ask("query", &[("query", "count(up{job=\"rialto\"})")]).await?;
+                let is_all = count["result"][0]["value"][1] == nodes.len().to_string().as_str();
+                (is_all && up["result"].as_array()?.len() == 1).then_some(())
+            })
+            .await;
         Some(watch)
     }
 
@@ -101,12 +104,12 @@ impl Watch {
 
     /// Waits until nothing fires.
     pub async fn is_quiet(&self) {
-        eventually("nothing fires", async || self.firing().await.is_empty().then_some(())).await;
+        self.until("nothing fires", async || self.firing().await.is_empty().then_some(())).await;
     }
 
     /// Waits until the alert fires and the one whom it is for has been told, with its runbook.
     pub async fn fires(&self, alert: &str, whom: &str) {
-        eventually(&format!("{alert} fires"), async || {
+        self.until(&format!("{alert} fires"), async || {
             self.firing().await.iter().any(|firing| firing == alert).then_some(())
         })
         .await;
@@ -116,7 +119,7 @@ impl Watch {
 
     /// Waits until the alert has ended and the same one has been told so.
     pub async fn ends(&self, alert: &str, whom: &str) {
-        eventually(&format!("{alert} ends"), async || {
+        self.until(&format!("{alert} ends"), async || {
             self.firing().await.iter().all(|firing| firing != alert).then_some(())
         })
         .await;
@@ -125,11 +128,12 @@ impl Watch {
     }
 
     async fn told(&self, alert: &str, whom: &str, status: &str) {
-        let told = eventually(&format!("{whom} is told: {alert} {status}"), async || {
-            let heard = self.heard.lock();
-            heard.iter().rfind(|told| told.alert == alert).filter(|told| told.status == status).cloned()
-        })
-        .await;
+        let told = self
+            .until(&format!("{whom} is told: {alert} {status}"), async || {
+                let heard = self.heard.lock();
+                heard.iter().rfind(|told| told.alert == alert).filter(|told| told.status == status).cloned()
+            })
+            .await;
         assert_eq!(told.whom, whom, "{told:?}");
         assert!(told.text.contains(&format!("docs/operations.md#{}", alert.to_lowercase())), "{told:?}");
     }
@@ -148,6 +152,18 @@ impl Watch {
     /// Seconds since the beginning.
     pub fn age(&self) -> i64 {
         (self.clock.now_ms() - self.begun_ms) / 1_000
+    }
+
+    /// Waits until `condition` gives a value.
+    async fn until<T>(&self, what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
+        let begun = self.clock.instant();
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{} s: not in time: {what}", self.age());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     async fn ask(&self, what: &str, query: &[(&str, &str)]) -> Option<Value> {
