@@ -147,8 +147,8 @@ async fn kafka_goes_down(shop: &TestNode, servers: &OwnServers, watch: &Watch) {
 
 async fn requests_fail_for_good(shop: &TestNode, watch: &Watch) {
     // The PSP declines every capture of this amount.
-    let declined = |number| captures(shop, number, 5_003, 3);
-    join_all((0..5).map(declined)).await;
+    let declined = |number| captures(shop, number, 5_003, 6);
+    join_all((0..3).map(declined)).await;
     watch.fires("DeadLetters", "chat").await;
     watch.ends("DeadLetters", "chat").await;
     join_all((0..40).map(declined)).await;
