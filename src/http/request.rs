@@ -52,39 +52,47 @@ pub async fn around(
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
 
+    let method = method(request.request());
     // Nobody may hold the request while it is routed, so an error here knows no path.
-    let mut response = match std::panic::AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(Unanswered { problem: problem_of(&error), request_id }.into()),
+    let answered = std::panic::AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await;
+    let answered = match answered {
+        Ok(answered) => answered.map_err(|error| problem_of(&error)),
         Err(_) => {
             of_trace(trace, || tracing::error!(request.id = request_id, "a handler panicked"));
-            span.fail("panic");
-            return Err(Unanswered { problem: Code::Internal.into(), request_id }.into());
+            Err(Code::Internal.into())
         }
     };
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    let (method, route) = (method(response.request()), route(response.request()));
-    let status = response.status();
-    if span.is_recording() {
-        span.rename(format!("{method} {route}").trim_end().to_owned());
-        // Neither path nor request id: whatever a client writes there would leave the house.
-        span.set("url.scheme", "http");
-        span.set("http.request.method", method);
-        span.set("http.route", route.clone());
-        span.set("http.response.status_code", i64::from(status.as_u16()));
-        if status.is_server_error() {
-            span.fail(server_error(status));
-        }
-    }
+    let (route, status) = match &answered {
+        Ok(response) => (route(response.request()), response.status()),
+        Err(problem) => (String::new(), problem.code.status()),
+    };
+    describe(&mut span, method, &route, status);
     let labels = [
         KeyValue::new("http.request.method", method),
         KeyValue::new("http.route", route),
         KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
     ];
     meter.0.record(begun.elapsed(), &labels);
+    let mut response = answered.map_err(|problem| Unanswered { problem, request_id: request_id.clone() })?;
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
     Ok(response)
+}
+
+/// Says of a span what its request was. Neither path nor request id: whatever a client writes there would leave the house.
+fn describe(span: &mut Span, method: &'static str, route: &str, status: StatusCode) {
+    if !span.is_recording() {
+        return;
+    }
+    span.rename(format!("{method} {route}").trim_end().to_owned());
+    span.set("url.scheme", "http");
+    span.set("http.request.method", method);
+    span.set("http.route", route.to_owned());
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.fail(server_error(status));
+    }
 }
 
 /// The status as a reason of few.

@@ -106,15 +106,13 @@ impl ShardDatabase {
 
     pub async fn outbox_backlog(&self) -> Result<OutboxBacklog, DatabaseError> {
         or_in_memory!(self.outbox_backlog());
-        let (pending, oldest): (i64, Option<i64>) = outbox_event::Entity::find()
-            .select_only()
-            .expr(outbox_event::Column::Seq.count())
-            .expr(outbox_event::Column::OccurredAt.min())
-            .filter(outbox_event::Column::PublishedAt.is_null())
-            .into_tuple()
-            .one(&self.readers)
-            .await?
-            .unwrap_or_default();
+        // Counted in the index alone, and one row is read, however many wait.
+        let waiting = || outbox_event::Entity::find().select_only().filter(outbox_event::Column::PublishedAt.is_null());
+        let pending: Option<i64> =
+            waiting().expr(outbox_event::Column::Seq.count()).into_tuple().one(&self.readers).await?;
+        let first = waiting().column(outbox_event::Column::OccurredAt).order_by_asc(outbox_event::Column::Seq).limit(1);
+        let oldest: Option<i64> = first.into_tuple().one(&self.readers).await?;
+        let pending = pending.unwrap_or_default();
         Ok(OutboxBacklog { pending: u64::try_from(pending).unwrap_or_default(), oldest: oldest.map(Timestamp) })
     }
 
