@@ -6,7 +6,9 @@ mod node;
 mod replay;
 mod scrape;
 mod servers;
+mod watch;
 
+mod alerts;
 mod bad_input;
 mod conflicts;
 mod contract;

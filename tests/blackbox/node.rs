@@ -71,6 +71,8 @@ impl TestPsp {
 pub struct Neighbour {
     pub url: String,
     process: Child,
+    data_dir: PathBuf,
+    settings: Vec<(String, String)>,
 }
 
 impl Neighbour {
@@ -78,6 +80,12 @@ impl Neighbour {
     pub async fn kill(&mut self) {
         self.process.start_kill().unwrap();
         self.process.wait().await.unwrap();
+    }
+
+    /// A new process with the same roles and address.
+    pub async fn restart(&mut self) {
+        let address = self.url.trim_start_matches("http://");
+        (self.process, self.url) = launch(SERVE, address, &self.data_dir, &self.settings).await;
     }
 }
 
@@ -223,13 +231,25 @@ impl TestNode {
         let mut settings = self.settings.clone();
         settings.push(("RIALTO_ROLES".to_owned(), roles.to_owned()));
         settings.push(("RIALTO__NODE__ID".to_owned(), node_id.to_string()));
-        let (process, url) = launch(SERVE, "127.0.0.1:0", self.data_dir.path(), &settings).await;
-        Neighbour { url, process }
+        let data_dir = self.data_dir.path().to_owned();
+        let (process, url) = launch(SERVE, "127.0.0.1:0", &data_dir, &settings).await;
+        Neighbour { url, process, data_dir, settings }
     }
 
     /// The PSP's process, if it has one of its own.
     pub fn psp(&mut self) -> &mut TestPsp {
         self.psp.as_mut().expect("this node's PSP is in its own process")
+    }
+
+    /// The PSP's process, to be kept apart from the node.
+    pub fn take_psp(&mut self) -> TestPsp {
+        self.psp.take().expect("this node's PSP is in its own process")
+    }
+
+    /// What a setting was given as, by its name in the environment without the prefix.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        let name = format!("RIALTO__{name}");
+        self.settings.iter().rev().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
     }
 
     /// Where its PSP listens, if it has one of its own.

@@ -119,17 +119,27 @@ impl OwnServers {
             return None;
         }
         let own = Self { dir: tempfile::tempdir().unwrap(), names };
-        own.run("up").await;
+        own.up().await;
         Some(own)
     }
 
     pub async fn up(&self) {
-        self.run("up").await;
+        self.run("up", self.names).await;
     }
 
     /// SIGKILL.
     pub async fn kill(&self) {
-        self.run("kill").await;
+        self.run("kill", self.names).await;
+    }
+
+    /// One of them.
+    pub async fn up_one(&self, name: &str) {
+        self.run("up", &[name]).await;
+    }
+
+    /// SIGKILL for one of them.
+    pub async fn kill_one(&self, name: &str) {
+        self.run("kill", &[name]).await;
     }
 
     pub fn address(&self, name: &str) -> Option<String> {
@@ -142,20 +152,20 @@ impl OwnServers {
         format!("'{script}' {verb} --dir '{}' {} >/dev/null", self.dir.path().display(), self.names.join(" "))
     }
 
-    fn command(&self, verb: &str) -> std::process::Command {
+    fn command(&self, verb: &str, names: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers"));
-        command.arg(verb).arg("--dir").arg(self.dir.path()).args(self.names).stdout(Stdio::null());
+        command.arg(verb).arg("--dir").arg(self.dir.path()).args(names).stdout(Stdio::null());
         command
     }
 
-    async fn run(&self, verb: &str) {
-        let status = tokio::process::Command::from(self.command(verb)).status().await.unwrap();
+    async fn run(&self, verb: &str, names: &[&str]) {
+        let status = tokio::process::Command::from(self.command(verb, names)).status().await.unwrap();
         assert!(status.success(), "scripts/servers {verb}: {status}");
     }
 }
 
 impl Drop for OwnServers {
     fn drop(&mut self) {
-        let _ = self.command("kill").status();
+        let _ = self.command("kill", self.names).status();
     }
 }
