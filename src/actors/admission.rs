@@ -33,8 +33,9 @@ pub struct Limits {
 
 /// Overload is over when nothing had to be refused for so long.
 const CALM_AFTER: Duration = Duration::from_millis(250);
-/// So many are let in whatever they take: of what is not worked on nobody knows how long it takes.
-const LET_IN_MIN: u64 = 4;
+/// Up to so many (or [`Limits::shed_above`], if that is fewer) are let in whatever they take: of what is not worked on nobody
+/// knows how long it takes, and batches of fewer are dear.
+const LET_IN_MIN: u64 = 16;
 
 /// The doors for new work of a whole node.
 pub struct Admission {
@@ -76,7 +77,7 @@ impl Admission {
         let inside = house.inside.load(Relaxed);
         let backlog = Backlog { waiting: inside, ..house.shard.writer.backlog() };
         let is_long = inside > self.limits.shed_above && backlog.takes() > self.limits.shed_after;
-        let is_short = inside < LET_IN_MIN || backlog.takes() <= self.limits.shed_target;
+        let is_short = inside <= LET_IN_MIN.min(self.limits.shed_above) || backlog.takes() <= self.limits.shed_target;
         let now = self.now();
         if house.door.lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
             return Ok(Admitted::enter(house.clone()));
