@@ -24,8 +24,14 @@ def median(values):
     return statistics.median(list(values))
 
 
+def succeeded_per_s(result):
+    """Requests that were answered as hoped, polls left out."""
+    overall = result["overall"]
+    return overall["succeededMs"]["count"] / (result["durationMs"] / 1e3) if "succeededMs" in overall else overall["ratePerS"]
+
+
 def rate(subject, scenario="authorize"):
-    return median(r["overall"]["ratePerS"] for r in results if (r["subject"], r["scenarioName"]) == (subject, scenario))
+    return median(succeeded_per_s(r) for r in results if (r["subject"], r["scenarioName"]) == (subject, scenario))
 
 
 def per_request_us(result, component):
@@ -37,21 +43,21 @@ lines = [
     "# Load laboratory",
     "",
     f"Machine: {machine}. Medians of {sum(r['subject'] == 'plain handler' for r in results)} round(s), each of all subjects in turn; the",
-    "load generator and all servers were on the same machine, all safety was on.",
+    "load generator and all servers were on the same machine, all safety was on. Rates and latencies are of requests answered as hoped.",
     "",
-    "| subject | scenario | requests/s | p50 ms | p99 ms | p99.9 ms | unexpected | server CPU, us a request | memory MiB |",
+    "| subject | scenario | a second | p50 ms | p99 ms | p99.9 ms | unexpected | server CPU, us a request | memory MiB |",
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
 ]
 for (subject, scenario), runs in group(lambda r: (r["subject"], r["scenarioName"])).items():
     of = lambda read: median(read(r) for r in runs)
     if subject == "ceiling":
-        lines.append(f"| {subject}: a bare client, 400 in one transaction | {scenario} | {of(lambda r: r['overall']['ratePerS']):.0f} | | | | | | |")
+        lines.append(f"| {subject}: a bare client, 400 in one transaction | {scenario} | {of(succeeded_per_s):.0f} | | | | | | |")
         continue
-    p = lambda name: of(lambda r: r["overall"]["latencyMs"][name])
+    p = lambda name: of(lambda r: r["overall"]["succeededMs"][name])
     unexpected = sum(r["unexpected"] for r in runs)
     cpu = of(lambda r: per_request_us(r, "subject"))
     lines.append(
-        f"| {subject} | {scenario} | {of(lambda r: r['overall']['ratePerS']):.0f} | {p('p50'):.1f} | {p('p99'):.1f} | {p('p99.9'):.1f} "
+        f"| {subject} | {scenario} | {of(succeeded_per_s):.0f} | {p('p50'):.1f} | {p('p99'):.1f} | {p('p99.9'):.1f} "
         f"| {unexpected} | {cpu:.0f} | {of(lambda r: r['memoryMiB'][-1]):.0f} |"
     )
 
@@ -75,8 +81,8 @@ for subject, scenario in [("rialto", "full flow, 1000/s"), ("rialto, embedded", 
     lines.append(f"| {subject}: the ledger is behind at their end, ms | {behind:.0f} | 2000 |")
 for r in found("authorize, 10 minutes"):
     lines.append(f"| memory after a minute and after 10 at full load, MiB | {r['memoryMiB'][6]}, {r['memoryMiB'][-1]} | under 300, flat |")
-if large := [s for s in dict.fromkeys(r["scenarioName"] for r in results) if s.startswith("authorize, tables of")]:
-    lines.append(f"| {large[0]} payments / the first rounds | {rate('rialto', large[0]) / rate('rialto'):.2f} | 0.8 |")
+if large := [s for s in dict.fromkeys(r["scenarioName"] for r in results) if s.endswith("more a table")]:
+    lines.append(f"| {large[0]} / the first rounds | {rate('rialto', large[0]) / rate('rialto'):.2f} | 0.8 |")
 per_request_kib = lambda result, component: result["writtenBytes"][component] / 1024 / max(1, result["succeeded"] + result["unexpected"])
 lines += ["", "| a request on real servers takes | CPU, us: Rialto | MariaDB, both | Kafka | Redis | written, KiB: Rialto and its PSP | MariaDB, both | Kafka |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
 for scenario in dict.fromkeys(r["scenarioName"] for r in results if r["subject"] == "rialto"):
