@@ -30,8 +30,12 @@ def succeeded_per_s(result):
     return overall["succeededMs"]["count"] / (result["durationMs"] / 1e3) if "succeededMs" in overall else overall["ratePerS"]
 
 
+def runs_of(subject, scenario):
+    return [r for r in results if (r["subject"], r["scenarioName"]) == (subject, scenario)]
+
+
 def rate(subject, scenario="authorize"):
-    return median(succeeded_per_s(r) for r in results if (r["subject"], r["scenarioName"]) == (subject, scenario))
+    return median(succeeded_per_s(r) for r in runs_of(subject, scenario))
 
 
 def per_request_us(result, component):
@@ -61,8 +65,7 @@ for (subject, scenario), runs in group(lambda r: (r["subject"], r["scenarioName"
         f"| {unexpected} | {cpu:.0f} | {of(lambda r: r['memoryMiB'][-1]):.0f} |"
     )
 
-core = median(1e6 / per_request_us(r, "subject") for r in results if (r["subject"], r["scenarioName"]) == ("rialto", "authorize"))
-found = lambda scenario: [r for r in results if (r["subject"], r["scenarioName"]) == ("rialto", scenario)]
+core = median(1e6 / per_request_us(r, "subject") for r in runs_of("rialto", "authorize"))
 lines += [
     "",
     "| ratio, in one run | is | wanted |",
@@ -74,19 +77,19 @@ lines += [
     f"| authorizations a second that one core of server CPU carries | {core:.0f} | 2500 |",
 ]
 for subject, scenario in [("rialto", "full flow, 1000/s"), ("rialto, embedded", "full flow, 1000/s")]:
-    runs = [r for r in results if (r["subject"], r["scenarioName"]) == (subject, scenario)]
+    runs = runs_of(subject, scenario)
     flows = median(r["flows"]["finished"] / (r["durationMs"] / 1e3) for r in runs)
     behind = max((r["flows"]["ledgerDrainMs"] or float("inf")) for r in runs)
     lines.append(f"| {subject}: flows finished of 1 000 a second | {flows:.0f} | 1000 |")
     lines.append(f"| {subject}: the ledger is behind at their end, ms | {behind:.0f} | 2000 |")
-for r in found("authorize, 10 minutes"):
+for r in runs_of("rialto", "authorize, 10 minutes"):
     lines.append(f"| memory after a minute and after 10 at full load, MiB | {r['memoryMiB'][6]}, {r['memoryMiB'][-1]} | under 300, flat |")
 if large := [s for s in dict.fromkeys(r["scenarioName"] for r in results) if s.endswith("more a table")]:
     lines.append(f"| {large[0]} / the first rounds | {rate('rialto', large[0]) / rate('rialto'):.2f} | 0.8 |")
 per_request_kib = lambda result, component: result["writtenBytes"][component] / 1024 / max(1, result["succeeded"] + result["unexpected"])
 lines += ["", "| a request on real servers takes | CPU, us: Rialto | MariaDB, both | Kafka | Redis | written, KiB: Rialto and its PSP | MariaDB, both | Kafka |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
 for scenario in dict.fromkeys(r["scenarioName"] for r in results if r["subject"] == "rialto"):
-    runs = [r for r in results if (r["subject"], r["scenarioName"]) == ("rialto", scenario)]
+    runs = runs_of("rialto", scenario)
     mean = lambda read, *names: median(sum(read(r, name) for name in names) for r in runs)
     cpu = " | ".join(f"{mean(per_request_us, *names):.0f}" for names in [("subject",), ("mariadb-1", "mariadb-2"), ("kafka",), ("redis",)])
     disk = " | ".join(f"{mean(per_request_kib, *names):.1f}" for names in [("subject",), ("mariadb-1", "mariadb-2"), ("kafka",)])

@@ -23,6 +23,8 @@ start() {
         sleep 0.01
     done
 }
+# memory: the node's resident set, in KiB.
+memory() { sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$server/status"; }
 # load ARGS...: one run into $work/load.json
 load() { "$program" load --url "$url" --json "$work/load.json" "$@" >"$work/load.out" 2>&1 || { cat "$work/load.out" >&2; exit 1; }; }
 field() { python3 -c 'import json,sys; v=json.load(open(sys.argv[1]))

@@ -163,27 +163,21 @@ fn ms(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::shard_writer::{Pruning, ShardWriter};
-    use crate::domain::policy::Policy;
-    use crate::domain::{IdGenerator, ShardId, ShardMap};
+    use crate::actors::testing;
+    use crate::domain::{ShardId, ShardMap};
     use crate::infra::database::ShardDatabase;
     use crate::infra::database::memory::Memory;
     use crate::infra::testing::Fair;
-    use crate::runtime::{Environment, Intensity, Nudger, Options, Strategy, Supervisor};
+    use crate::runtime::{Environment, Intensity, Strategy, Supervisor};
 
     fn admission(limits: Limits) -> Admission {
         let environment = Environment::service();
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
         let memory = Memory { tables: Arc::default(), fate: Arc::new(Fair) };
         let database = ShardDatabase::in_memory(ShardId(1), memory);
-        let writes = database.clone();
         // Never started: nobody sends it anything.
-        let writer = root.actor(Options::new("shard_writer"), move || {
-            let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
-            let policy = Arc::new(Policy::default());
-            ShardWriter::new(writes.clone(), policy, IdGenerator::new(0), Nudger::from_fn(|| {}), pruning)
-        });
-        let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![Shard { writer, database }]);
+        let shard = testing::shard(&mut root, database, Arc::default());
+        let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![shard]);
         Admission::new(shards, limits, environment.clock.clone())
     }
 

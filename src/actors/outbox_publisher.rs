@@ -169,17 +169,15 @@ mod tests {
 
     use super::*;
     use crate::actors::breaker;
-    use crate::actors::shard_writer::{Pruning, ShardWriter};
-    use crate::actors::testing::START_MS;
+    use crate::actors::testing::{self, START_MS};
+    use crate::domain::ShardId;
     use crate::domain::command::Conclusion;
-    use crate::domain::policy::Policy;
     use crate::domain::testing::{approved, order};
-    use crate::domain::{IdGenerator, ShardId};
     use crate::infra::database::ShardDatabase;
     use crate::infra::database::memory::Memory;
     use crate::infra::event_log::memory::{Held, MemoryLog};
     use crate::infra::testing::Fair;
-    use crate::runtime::{Environment, Intensity, Nudger, Options, Strategy, Supervisor};
+    use crate::runtime::{Environment, Intensity, Options, Strategy, Supervisor};
 
     const LINGER: Duration = Duration::from_millis(20);
 
@@ -201,13 +199,7 @@ mod tests {
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
         let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
-        let writes = database.clone();
-        let writer = root.actor(Options::new("shard_writer"), move || {
-            let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
-            let policy = Arc::new(Policy::default());
-            ShardWriter::new(writes.clone(), policy, IdGenerator::new(0), Nudger::from_fn(|| {}), pruning)
-        });
-        let shard = Shard { writer, database };
+        let shard = testing::shard(&mut root, database, Arc::default());
         let (own, tenure) = (shard.clone(), Tenure::always());
         let publisher = root.actor(Options::new("outbox_publisher"), move || {
             OutboxPublisher::new(own.clone(), tenure.clone(), log.clone(), breaker.clone(), 10, LINGER)

@@ -100,8 +100,6 @@ impl Actor for PaymentReader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use futures_util::future::join_all;
     use sea_orm::ConnectionTrait;
 
@@ -135,8 +133,7 @@ mod tests {
 
         let environment = Environment::service();
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
-        let reads = Arc::new(database);
-        let reader = root.actor(options(), move || PaymentReader::new(reads.as_ref().clone()));
+        let reader = root.actor(options(), move || PaymentReader::new(database.clone()));
         let running = root.start().await;
         // Some ask for the same one, some for one that there is not.
         let asked = (0..100).map(|n| n % 25);

@@ -11,22 +11,21 @@ use super::outbox_publisher::OutboxPublisher;
 use super::psp_work::{PspWork, RequestMeter};
 use super::resolver::Resolver;
 use super::retrier::Retrier;
-use super::shard_writer::{Pruning, ShardWriter};
 use super::shards::{Shard, Shards};
 use super::tenure::{Lease, Tenure};
-use super::testing::START_MS;
+use super::testing::{self, START_MS};
 use crate::config::SimulatorConfig;
 use crate::domain::command::{Change, ChangeOrder, Conclusion};
 use crate::domain::event::topics;
 use crate::domain::policy::Policy;
 use crate::domain::testing::{TRACE, approved, order};
-use crate::domain::{IdGenerator, ShardId, ShardMap, Timestamp};
+use crate::domain::{ShardId, ShardMap, Timestamp};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::embedded::EmbeddedLog;
 use crate::infra::lease::Grant;
 use crate::infra::psp::simulator::Simulator;
 use crate::infra::redis::testing::eventually;
-use crate::runtime::{Clock, Environment, Intensity, Nudger, Options, Strategy, Supervisor};
+use crate::runtime::{Clock, Environment, Intensity, Options, Strategy, Supervisor};
 
 const TICK: Duration = Duration::from_millis(5);
 
@@ -90,13 +89,7 @@ async fn story() {
 
     let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
     let breaker = root.actor(breaker::options("breaker"), || Breaker::new("all", breaker::Settings::default()));
-    let (writes, decides) = (database.clone(), policy.clone());
-    let writer = root.actor(Options::new("shard_writer"), move || {
-        let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
-        let nudger = Nudger::from_fn(|| {});
-        ShardWriter::new(writes.clone(), decides.clone(), IdGenerator::new(0), nudger, pruning)
-    });
-    let shard = Shard { writer, database };
+    let shard = testing::shard(&mut root, database, policy.clone());
     let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![shard.clone()]);
     let psp = GuardedPsp::new(psp, breaker.clone(), clock.clone(), Duration::from_secs(5));
     let work = PspWork { psp: psp.clone(), shards, policy, meter: RequestMeter::default() };

@@ -1,11 +1,27 @@
 //! One actor under a real supervisor, on one thread in virtual time.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::LocalSet;
 
-use crate::runtime::{Actor, Environment, Handle, Intensity, Options, Strategy, Supervisor};
+use super::shard_writer::{Pruning, ShardWriter};
+use super::shards::Shard;
+use crate::domain::IdGenerator;
+use crate::domain::policy::Policy;
+use crate::infra::database::ShardDatabase;
+use crate::runtime::{Actor, Environment, Handle, Intensity, Nudger, Options, Strategy, Supervisor};
+
+/// A shard whose writer belongs to `root`; nobody is nudged, and next to nothing pruned.
+pub fn shard(root: &mut Supervisor, database: ShardDatabase, policy: Arc<Policy>) -> Shard {
+    let writes = database.clone();
+    let writer = root.actor(Options::new("shard_writer"), move || {
+        let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
+        ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(0), Nudger::from_fn(|| {}), pruning)
+    });
+    Shard { writer, database }
+}
 
 /// The wall clock at the start of a story.
 pub const START_MS: i64 = 1_795_426_200_000;

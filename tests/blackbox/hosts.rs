@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join_all, join3};
 use serde_json::{Value, json};
 
-use crate::node::{Neighbour, PATIENCE, Payment, TestNode, eventually, order};
+use crate::node::{Neighbour, Payment, TestNode, eventually, once_taken_on, order};
 
 #[tokio::test]
 async fn each_role_does_its_part_in_a_process_of_its_own() {
@@ -73,15 +73,7 @@ async fn collide(shop: &TestNode, hosts: [&str; 2], merchant: String, until: Ins
     let (mut tally, turn) = (Tally::new(), Cell::new(0));
     let post = async |path: String, body: Value| {
         let host = hosts[turn.replace(turn.get() + 1) % 2];
-        let begun = Instant::now();
-        loop {
-            let answer = shop.send(shop.http.post(format!("{host}{path}")).json(&body)).await;
-            // A machine that runs other tests besides may be too busy: nothing was done, so it is asked again.
-            if answer.status != 503 || answer.code() != "overloaded" || begun.elapsed() > PATIENCE {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        once_taken_on(shop.http.post(format!("{host}{path}")).json(&body)).await
     };
     while Instant::now() < until {
         let answer = post("/payments/authorize".into(), order(&merchant, 100)).await;

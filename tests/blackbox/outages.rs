@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::node::{PATIENCE, TestNode, eventually, order};
+use crate::node::{TestNode, eventually, once_taken_on, order};
 use crate::servers::OwnServers;
 
 const PER_SECOND: u32 = 200;
@@ -12,36 +12,22 @@ const PER_SECOND: u32 = 200;
 /// Authorizes so often for so long; every order and its answer, all of them 200.
 async fn steady(shop: &TestNode, lasting: Duration) -> Vec<(Value, Value)> {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
+    let url = format!("{}/payments/authorize", shop.url);
     let begun = Instant::now();
     let mut calls = Vec::new();
     while begun.elapsed() < lasting {
         ticks.tick().await;
         let order = order(&format!("MERCHANT-{}", calls.len() % 10), 1_000);
-        let call = authorize(shop.http.clone(), format!("{}/payments/authorize", shop.url), order.clone());
-        calls.push((order, tokio::spawn(call)));
+        let call = tokio::spawn(once_taken_on(shop.http.post(&url).json(&order)));
+        calls.push((order, call));
     }
     let mut told = Vec::new();
     for (order, call) in calls {
-        told.push((order, call.await.unwrap()));
+        told.push((order, call.await.unwrap().expect(200).json()));
     }
     let least = lasting.as_secs() as usize * PER_SECOND as usize * 9 / 10;
     assert!(told.len() >= least, "{} of {least} calls", told.len());
     told
-}
-
-/// Whoever is told that too much is waiting, on a machine that runs other tests besides, comes back with the same key.
-async fn authorize(http: reqwest::Client, url: String, order: Value) -> Value {
-    let begun = Instant::now();
-    loop {
-        let answer = http.post(&url).json(&order).send().await.unwrap();
-        let status = answer.status().as_u16();
-        let body: Value = answer.json().await.unwrap();
-        if body["code"] != "overloaded" || begun.elapsed() > PATIENCE {
-            assert_eq!(status, 200, "{body}");
-            return body;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]
