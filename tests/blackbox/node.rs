@@ -1,15 +1,18 @@
 //! A `rialto serve` of a test's own, and the verbs with which a test tells its story.
 
+use std::fs::File;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::servers::{OwnServers, Places};
 
@@ -438,16 +441,28 @@ async fn launch(
 ) -> (Child, String) {
     let mut command = Command::new(PROGRAM);
     command.args([name, "--listen", listen, "--data-dir"]).arg(data_dir);
-    command.envs(settings.iter().cloned()).env("RUST_LOG", "warn");
+    command.envs(settings.iter().cloned()).env("RUST_LOG", "warn").stderr(Stdio::piped());
     greeted(command, greeting).await
 }
 
 /// Starts a process and waits for its first line: the greeting, and where it serves.
 pub async fn greeted(mut command: Command, greeting: &str) -> (Child, String) {
     let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let complaints = process.stderr.take().map(pass_on);
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it did not start").unwrap();
-    let line = line.expect("it ended before it served");
+    let line = line.unwrap_or_else(|| {
+        let said = complaints.map(|complaints| complaints.join().unwrap().join("\n"));
+        panic!("it ended before it served: {}", said.unwrap_or_default())
+    });
     let url = line.strip_prefix(greeting).unwrap_or_else(|| panic!("unexpected: {line}")).to_owned();
     (process, url)
+}
+
+/// Prints what a process complains of, and gives it all once the process has ended. By a thread, so that the process never waits for
+/// a test that is busy.
+fn pass_on(complaints: ChildStderr) -> JoinHandle<Vec<String>> {
+    let pipe = File::from(complaints.into_owned_fd().unwrap());
+    let lines = std::io::BufReader::new(pipe).lines().map_while(Result::ok);
+    std::thread::spawn(move || lines.inspect(|line| eprintln!("{line}")).collect())
 }

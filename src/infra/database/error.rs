@@ -3,7 +3,7 @@
 use sea_orm::{DbErr, SqlErr};
 
 use super::rows::Damaged;
-use migrations::SchemaStatus;
+use migrations::{SchemaError, SchemaStatus};
 
 /// Why a shard's database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum DatabaseError {
     #[error("{0}")]
     Schema(SchemaStatus),
     #[error(transparent)]
-    Migration(#[from] migrations::SchemaError),
+    Migration(SchemaError),
 }
 
 impl DatabaseError {
@@ -54,6 +54,15 @@ impl From<DbErr> for DatabaseError {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error),
             other if is_outage(&other) => Self::Unavailable(other),
             other => Self::Refused(other),
+        }
+    }
+}
+
+impl From<SchemaError> for DatabaseError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Database(error) => error.into(),
+            other => Self::Migration(other),
         }
     }
 }

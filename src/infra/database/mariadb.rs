@@ -85,6 +85,22 @@ async fn reach(pool: &MySqlPool) -> Result<MySqlRow, sqlx::Error> {
     }
 }
 
+/// Repeats what a busy server may refuse now and do in a moment: another database's DDL can hold the locks that ours waits for.
+pub async fn until_it_passes(opening: impl AsyncFn() -> Result<(), DatabaseError>) -> Result<(), DatabaseError> {
+    let begun = Instant::now();
+    loop {
+        match opening().await {
+            Err(error @ (DatabaseError::Conflict | DatabaseError::Unavailable(_)))
+                if begun.elapsed() < OPEN_TIMEOUT =>
+            {
+                tracing::warn!(%error, "asking MariaDB for its schema again");
+                tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 fn is_known(version: &str) -> bool {
     let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().ok());
     let found = numbers.next().flatten().zip(numbers.next().flatten());

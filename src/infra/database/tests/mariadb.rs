@@ -46,6 +46,44 @@ async fn a_statement_over_tcp_takes_no_forty_milliseconds() {
     shop.drop().await;
 }
 
+/// How many migrations wait for a lock on the server.
+async fn waiting_migrations(server: &str) -> i64 {
+    let sql = "SELECT COUNT(*) FROM information_schema.innodb_trx \
+         WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%seaql_migrations%'";
+    rows(server, sql).await[0].get(0)
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_for_too_long_puts_opening_off() {
+    let Some(shop) = Fixture::on_mariadb().await else { return };
+    let url = shop.url();
+    let last = "FROM seaql_migrations WHERE version LIKE '%_000006_%'";
+    let version: String = rows(&url, &format!("SELECT version {last}")).await[0].get(0);
+    rows(&url, &format!("DELETE {last}")).await;
+    let other = sea_orm::Database::connect(&url).await.unwrap();
+    let mut lock = other.get_mysql_connection_pool().begin().await.unwrap();
+    let insert = format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{version}', 0)");
+    raw_sql(&insert).execute(&mut *lock).await.unwrap();
+    let opening = ShardDatabase::open_mariadb(ShardId(1), &url, true);
+    let holding = async {
+        eventually(async || waiting_migrations(&url).await > 0).await;
+        eventually(async || waiting_migrations(&url).await == 0).await;
+        lock.commit().await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(opening, holding);
+    opened.unwrap().ping().await.unwrap();
+    shop.drop().await;
+}
+
+/// The server looks at its transactions anew only when nobody has asked for a tenth of a second.
+async fn eventually(condition: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+}
+
 /// Passes bytes on between clients and a server, and breaks the connection of the first COMMIT: before the server has it,
 /// or after the server has answered it.
 async fn commit_breaker(server: String, after_the_answer: bool) -> String {

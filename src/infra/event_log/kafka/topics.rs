@@ -115,15 +115,34 @@ impl Topics {
         match admin.create_topics(&wanted, &options).await {
             Err(error) => Ok(error.to_string()),
             Ok(results) => {
+                let mut waits_for = format!("topics without a leader: {}", names.join(", "));
                 for result in results {
                     match result {
                         Ok(topic) => tracing::info!(topic, "topic created"),
-                        Err((_, RDKafkaErrorCode::TopicAlreadyExists | RDKafkaErrorCode::RequestTimedOut)) => {}
+                        Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                        Err((topic, code)) if passes(code) => waits_for = format!("topic {topic}: {code}"),
                         Err((topic, code)) => return Err(OpenError::Create { topic, reason: code.to_string() }),
                     }
                 }
-                Ok(format!("topics without a leader: {}", names.join(", ")))
+                Ok(waits_for)
             }
         }
     }
+}
+
+/// Whether a cluster that is starting, or has brokers on their way back, may say otherwise in a moment. It has too few brokers for
+/// the replication factor as long as the others have not registered.
+fn passes(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::*;
+    matches!(
+        code,
+        RequestTimedOut
+            | InvalidReplicationFactor
+            | NotController
+            | BrokerNotAvailable
+            | NetworkException
+            | CoordinatorLoadInProgress
+            | ThrottlingQuotaExceeded
+            | KafkaStorageError
+    )
 }

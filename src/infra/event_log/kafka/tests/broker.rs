@@ -40,6 +40,17 @@ async fn topics_are_created_once_and_keep_their_partitions() {
     assert!(matches!(changed, Some(OpenError::PartitionsChanged { found: 3, wanted: 6, .. })), "{changed:?}");
 }
 
+#[tokio::test]
+async fn brokers_that_have_not_registered_yet_are_waited_for() {
+    let Some(settings) = broker() else { return };
+    let _beside = BROKER.read().await;
+    let open_timeout = Duration::from_secs(1);
+    let settings = Settings { replication_factor: 3, open_timeout, ..settings };
+    let refused = KafkaLog::open(settings, TOPICS).await.err();
+    let Some(OpenError::NotReady { waited, reason, .. }) = refused else { panic!("{refused:?}") };
+    assert!(waited >= open_timeout && reason.contains("replication factor"), "{waited:?}: {reason}");
+}
+
 /// One process of the system: a reader for every partition, and what they were given.
 struct Process {
     log: KafkaLog,
