@@ -150,7 +150,8 @@ mod hex {
     use crate::domain::idempotency::Fingerprint;
 
     pub fn serialize<S: Serializer>(fingerprint: &Fingerprint, serializer: S) -> Result<S::Ok, S::Error> {
-        let digits: String = fingerprint.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+        let digits: String = fingerprint.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
         serializer.serialize_str(&digits)
     }
 

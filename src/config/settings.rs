@@ -287,7 +287,7 @@ impl Default for Shard {
             mailbox_capacity: 4_096,
             shed_above: 256,
             shed_after_ms: 100,
-            shed_target_ms: 3,
+            shed_target_ms: 15,
             ask_deadline_ms: 5_000,
         }
     }

@@ -22,7 +22,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 const LOG_SIZE_LIMIT_BYTES: &str = "67108864";
 /// Page cache of the writer in KiB (hence the sign): a batch of hundreds of rows must fit, or SQLite spills half of it
 /// to the log early. Taken only as it fills.
-const WRITER_CACHE_KIB: &str = "-16384";
+const WRITER_CACHE_KIB: &str = "-8192";
 
 /// Why a private SQLite file (one that no migration manages) could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +134,28 @@ impl<'a> Script<'a> {
         self.0.push("; ");
     }
 
+    /// One more statement, unless there are no rows: inserts them `into` a `table (column, ...)`, each given as a list in the columns'
+    /// order. `conflict` is empty or begins with ON CONFLICT. The text is the same however many rows there are, since a script is
+    /// prepared, and kept prepared, as a whole.
+    pub(super) fn insert<T: serde::Serialize>(
+        &mut self,
+        into: &str,
+        rows: impl IntoIterator<Item = T>,
+        conflict: &str,
+    ) {
+        let mut rows = rows.into_iter().peekable();
+        if rows.peek().is_none() {
+            return;
+        }
+        let values: Vec<_> = (0..into.split(',').count()).map(|column| format!("value ->> {column}")).collect();
+        let values = values.join(", ");
+        self.add(|query| {
+            query.push(format_args!("INSERT INTO {into} SELECT {values} FROM json_each(")).push_bind(json_list(rows));
+            // Without a WHERE the grammar takes ON for a join's.
+            query.push(format_args!(") WHERE true {conflict}"));
+        });
+    }
+
     /// Runs all of it. When it fails, nothing of it was done.
     pub(super) async fn commit(mut self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let done = self.0.push("COMMIT").build().execute(&mut *db).await;
@@ -237,11 +259,8 @@ mod tests {
         let mut db = private_writer(&dir.path().join("facts.db"), 1, TABLES).await.unwrap();
         let script = |ids: [i64; 2]| {
             let mut script = Script::begin();
-            for id in ids {
-                script.add(|query| {
-                    query.push("INSERT INTO fact VALUES (").push_bind(id).push(")");
-                });
-            }
+            script.insert("fact (id)", ids.map(|id| [id]), "");
+            script.insert("fact (id)", [[1]; 0], "ON CONFLICT DO NOTHING");
             script
         };
         script([1, 2]).commit(&mut db).await.unwrap();

@@ -10,7 +10,7 @@ use super::layout::{Slot, unavailable};
 use super::standing::Shared;
 use crate::infra::event_log::{EventLogError, Nudge, Record};
 use crate::infra::group_commit::Committer;
-use crate::infra::sqlite::{Script, even_chunks, json_list};
+use crate::infra::sqlite::{Script, json_list};
 
 /// Records that one prune looks at, so that appends do not wait long behind it.
 const PRUNE_STEP: i64 = 2_000;
@@ -59,9 +59,6 @@ impl Committer for Writer {
     }
 }
 
-/// Group, slot, next offset.
-type Offset = (String, i64, i64);
-
 impl Writer {
     pub(super) fn new(db: SqliteConnection, nudges: Nudges, standing: Shared) -> Self {
         Self { db, nudges, standing, next_offsets: HashMap::new() }
@@ -84,8 +81,9 @@ impl Writer {
         let (rows, grown) = self.place(records).await?;
         append(&mut script, &rows, &grown);
         // A group joins before it commits.
-        commit(&mut script, "ON CONFLICT DO NOTHING", &joins);
-        commit(&mut script, "ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset", &offsets);
+        let into = "consumer_offset (consumer_group, slot, next_offset)";
+        script.insert(into, &joins, "ON CONFLICT DO NOTHING");
+        script.insert(into, &offsets, "ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset");
         script.commit(&mut self.db).await?;
         let mut standing = self.standing.lock();
         grown.iter().for_each(|(slot, end)| standing.ends(Slot(*slot), *end));
@@ -125,22 +123,12 @@ fn append<'a>(script: &mut Script<'a>, rows: &'a [(i64, Record)], grown: &BTreeM
     if rows.is_empty() {
         return;
     }
-    for chunk in even_chunks(rows) {
-        script.add(|query| {
-            query.push("INSERT INTO record (position, id, key, kind, source, time_ms, subject, traceparent, payload) ");
-            query.push_values(chunk, |mut row, (position, record)| {
-                row.push_bind(position)
-                    .push_bind(&record.id)
-                    .push_bind(&record.key)
-                    .push_bind(&*record.kind)
-                    .push_bind(&*record.source)
-                    .push_bind(record.time_ms)
-                    .push_bind(&record.subject)
-                    .push_bind(&record.traceparent)
-                    .push_bind(&record.payload);
-            });
-        });
-    }
+    let into = "record (position, id, key, kind, source, time_ms, subject, traceparent, payload)";
+    let row = |(position, record): &'a (i64, Record)| {
+        let Record { id, key, kind, source, time_ms, subject, traceparent, payload, .. } = record;
+        (*position, id, key, kind, source, *time_ms, subject, traceparent, payload)
+    };
+    script.insert(into, rows.iter().map(row), "");
     script.add(|query| {
         query
             .push("UPDATE slot SET next_offset = grown.value ->> 1 FROM json_each(")
@@ -155,21 +143,6 @@ async fn known_ids(db: &mut SqliteConnection, records: &[(Slot, Record)]) -> Res
         sqlx::query_scalar("SELECT record.id FROM json_each(?) AS asked CROSS JOIN record ON record.id = asked.value")
             .bind(json_list(records.iter().map(|(_, record)| &record.id)));
     Ok(known.fetch_all(db).await?.into_iter().collect())
-}
-
-fn commit(script: &mut Script<'_>, conflict: &str, offsets: &[Offset]) {
-    if offsets.is_empty() {
-        return;
-    }
-    script.add(|query| {
-        query
-            .push("INSERT INTO consumer_offset (consumer_group, slot, next_offset) SELECT ")
-            .push("value ->> 0, value ->> 1, value ->> 2 FROM json_each(")
-            .push_bind(json_list(offsets))
-            // Without a WHERE the grammar takes ON for a join's.
-            .push(") WHERE true ")
-            .push(conflict);
-    });
 }
 
 async fn prune(db: &mut SqliteConnection, slot: Slot, before_ms: i64) -> Result<u64, sqlx::Error> {

@@ -12,7 +12,7 @@ use crate::domain::money;
 use crate::domain::psp::PspKey;
 use crate::infra::group_commit::Committer;
 use crate::infra::psp::{Action, Operation, PspAnswer};
-use crate::infra::sqlite::{Script, even_chunks, json_list};
+use crate::infra::sqlite::{Script, json_list};
 
 pub(super) enum Command {
     Perform(Instruction),
@@ -157,49 +157,26 @@ impl Desk {
             return Ok(());
         }
         let mut script = Script::begin();
-        for chunk in even_chunks(&changed) {
-            script.add(|query| {
-                query
-                    .push(format!("INSERT INTO authorization ({AUTHORIZATION_COLUMNS}) "))
-                    .push_values(chunk, |mut row, authorization| {
-                        row.push_bind(&authorization.reference)
-                            .push_bind(&authorization.payment)
-                            .push_bind(&authorization.merchant)
-                            .push_bind(authorization.currency.code())
-                            .push_bind(authorization.amount)
-                            .push_bind(authorization.captured)
-                            .push_bind(authorization.refunded)
-                            .push_bind(authorization.voided);
-                    })
-                    .push(
-                        " ON CONFLICT (reference) DO UPDATE SET captured = excluded.captured, \
-                         refunded = excluded.refunded, voided = excluded.voided",
-                    );
-            });
-        }
-        for chunk in even_chunks(&new) {
-            script.add(|query| {
-                query.push(format!("INSERT INTO operation ({OPERATION_COLUMNS}) ")).push_values(
-                    chunk,
-                    |mut row, entry| {
-                        let (approved, reason) = match &entry.outcome {
-                            Outcome::Approved(minor) => (Some(*minor), None),
-                            Outcome::Declined(reason) => (None, Some(reason)),
-                        };
-                        row.push_bind(&entry.key)
-                            .push_bind(&entry.kind)
-                            .push_bind(&entry.authorization)
-                            .push_bind(&entry.reference)
-                            .push_bind(entry.asked.currency.code())
-                            .push_bind(entry.asked.minor)
-                            .push_bind(approved)
-                            .push_bind(reason)
-                            .push_bind(entry.times_asked)
-                            .push_bind(entry.at_ms);
-                    },
-                );
-            });
-        }
+        let rows = changed.into_iter().map(|row| {
+            let Authorization { reference, payment, merchant, currency, amount, captured, refunded, voided } = row;
+            (reference, payment, merchant, currency.code(), amount, captured, refunded, voided)
+        });
+        script.insert(
+            &format!("authorization ({AUTHORIZATION_COLUMNS})"),
+            rows,
+            "ON CONFLICT (reference) DO UPDATE SET captured = excluded.captured, refunded = excluded.refunded, \
+             voided = excluded.voided",
+        );
+        let rows = new.into_iter().map(|row| {
+            let OperationEntry { key, kind, authorization, reference, asked, times_asked, at_ms, .. } = row;
+            let (approved, reason) = match &row.outcome {
+                Outcome::Approved(minor) => (Some(minor), None),
+                Outcome::Declined(reason) => (None, Some(reason)),
+            };
+            let (currency, asked) = (asked.currency.code(), asked.minor);
+            (key, kind, authorization, reference, currency, asked, approved, reason, times_asked, at_ms)
+        });
+        script.insert(&format!("operation ({OPERATION_COLUMNS})"), rows, "");
         if !self.repeated.is_empty() {
             script.add(|query| {
                 query
