@@ -104,8 +104,9 @@ DASHBOARDS = {
             ("lines", "Calls by status", "reqps", "Answers a second to calls about payments, by HTTP status.",
              {"{{http_response_status_code}}": total(REQUESTS + "_count", "http_response_status_code", PAYMENTS)}),
             ("lines", "Latency", "s", "Of calls about payments.", quantiles(REQUESTS, where=PAYMENTS)),
-            ("lines", "Payments by status", "ops", "Payments that entered a status, a second.",
-             {"{{status}}": total("rialto_payment_changes_total", "status")}),
+            ("lines", "Payments by status", "ops", "Payments that entered a status, a second; and findings that the PSP approved another amount.",
+             {"{{status}}": total("rialto_payment_changes_total", "status"),
+              "held, another amount": total("rialto_payment_mismatches_total")}),
         ],
         "Processes": PROCESS + [
             ("table", "Versions", "none", "What runs where.", {"": "rialto_build_info{@}"}),

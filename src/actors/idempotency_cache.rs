@@ -150,20 +150,14 @@ mod hex {
     use crate::domain::idempotency::Fingerprint;
 
     pub fn serialize<S: Serializer>(fingerprint: &Fingerprint, serializer: S) -> Result<S::Ok, S::Error> {
-        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-        let digits: String = fingerprint.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
-        serializer.serialize_str(&digits)
+        serializer.serialize_str(&::hex::encode(fingerprint.0))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        read(&text).map(Fingerprint).ok_or_else(|| D::Error::custom("not 64 hexadecimal digits"))
-    }
-
-    fn read(text: &str) -> Option<[u8; 32]> {
-        let digits = text.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok()));
-        let digits: [u8; 64] = digits.collect::<Option<Vec<_>>>()?.try_into().ok()?;
-        Some(std::array::from_fn(|byte| digits[2 * byte] << 4 | digits[2 * byte + 1]))
+        let mut fingerprint = Fingerprint([0; 32]);
+        ::hex::decode_to_slice(&*text, &mut fingerprint.0).map_err(D::Error::custom)?;
+        Ok(fingerprint)
     }
 }
 
@@ -178,7 +172,7 @@ mod tests {
     use crate::domain::outcome::Outcome;
     use crate::domain::payment::Refusal;
     use crate::infra::cache::CacheError;
-    use crate::infra::cache::memory::{MemoryAnswers, SIZE_MAX_BYTES};
+    use crate::infra::cache::memory::MemoryAnswers;
 
     fn scope(n: u128) -> Scope {
         Scope(n.to_be_bytes())
@@ -199,7 +193,7 @@ mod tests {
 
     impl Cache {
         fn new(is_out: bool) -> Arc<Self> {
-            Arc::new(Self { answers: MemoryAnswers::new(SIZE_MAX_BYTES), is_out, calls: Mutex::default() })
+            Arc::new(Self { answers: MemoryAnswers::new(1 << 20), is_out, calls: Mutex::default() })
         }
 
         fn called(&self, call: String) -> Result<(), CacheError> {

@@ -10,7 +10,7 @@ use super::guarded_psp::GuardedPsp;
 use super::shards::Shard;
 use super::tenure::Tenure;
 use crate::domain::command::{Conclusion, Expiry};
-use crate::domain::payment::{AMOUNT_MISMATCH, Payment, PaymentStatus};
+use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::psp::PspKey;
 use crate::domain::{Timestamp, TraceContext};
 use crate::infra::database::DatabaseError;
@@ -53,7 +53,7 @@ impl Resolver {
             }
             PaymentStatus::Authorizing | PaymentStatus::Unknown => {
                 let Ok(found) = self.psp.lookup(&PspKey::authorize(payment.id), trace).await else { return false };
-                if payment.reason.as_deref() == Some(AMOUNT_MISMATCH) {
+                if payment.is_mismatched() {
                     tracing::error!(
                         payment.id = %payment.id,
                         payment.attempts = payment.attempts,

@@ -165,7 +165,7 @@ pub struct Payment {
 }
 
 /// The reason of a payment whose PSP approved something else than was asked.
-pub const AMOUNT_MISMATCH: &str = "psp_amount_mismatch";
+const AMOUNT_MISMATCH: &str = "psp_amount_mismatch";
 /// The reason of a payment of which the PSP never heard.
 pub const NOT_SENT: &str = "not_sent";
 
@@ -178,6 +178,11 @@ impl Payment {
     /// What can still be refunded.
     pub fn refundable(&self) -> i64 {
         self.captured.saturating_sub(self.refunded).saturating_sub(self.refund_pending).max(0)
+    }
+
+    /// Whether it is held because the PSP approved another amount or currency than was asked.
+    pub fn is_mismatched(&self) -> bool {
+        self.status == PaymentStatus::Unknown && self.reason.as_deref() == Some(AMOUNT_MISMATCH)
     }
 
     pub fn money(&self, minor: i64) -> Money {

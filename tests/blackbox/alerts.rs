@@ -54,6 +54,7 @@ async fn each_fault_is_told_and_no_panel_stays_empty() {
             a_node_goes_down(&mut neighbour, watch).await;
             an_actor_dies_again_and_again(shop, watch).await;
             the_ledger_is_tampered_with(shop, watch).await;
+            the_psp_approves_another_amount(shop, watch).await;
         };
         tokio::join!(kafka_goes_down(shop, servers, watch), meanwhile);
         requests_fail_for_good(shop, watch).await;
@@ -129,6 +130,13 @@ async fn the_ledger_is_tampered_with(shop: &TestNode, watch: &Watch) {
     watch.fires("LedgerImbalance", "pager").await;
     add(-1).await;
     watch.ends("LedgerImbalance", "pager").await;
+}
+
+async fn the_psp_approves_another_amount(shop: &TestNode, watch: &Watch) {
+    // It approves one unit less than this.
+    shop.post("/payments/authorize", &order("MERCHANT-1", 4_006)).await.expect(202);
+    watch.fires("PspAmountMismatch", "pager").await;
+    watch.ends("PspAmountMismatch", "pager").await;
 }
 
 async fn kafka_goes_down(shop: &TestNode, servers: &OwnServers, watch: &Watch) {

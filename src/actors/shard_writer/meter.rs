@@ -21,6 +21,7 @@ pub(super) struct BatchMeter {
     conflicts: Counter<u64>,
     halvings: Counter<u64>,
     changes: Tally<PaymentStatus, 1>,
+    mismatches: Counter<u64>,
     entries: Tally<Topic, 2>,
     burials: Tally<DeadLetterTopic, 1>,
 }
@@ -39,6 +40,7 @@ impl BatchMeter {
             conflicts: catalogue::SHARD_CONFLICTS.to_counter_from_zero([shard.as_slice()]),
             halvings: catalogue::SHARD_HALVINGS.to_counter_from_zero([shard.as_slice()]),
             changes: Tally::new(&catalogue::PAYMENT_CHANGES, statuses),
+            mismatches: catalogue::PAYMENT_MISMATCHES.to_counter_from_zero([[].as_slice()]),
             entries: Tally::new(&catalogue::LEDGER_ENTRIES, entries),
             burials: Tally::new(&catalogue::DEAD_LETTERS_BURIED, topics),
             shard,
@@ -50,6 +52,8 @@ impl BatchMeter {
         self.size.record(commands as u64, &self.shard);
         self.duration.record(took, &self.shard);
         self.changes.add(|status| book.entered.iter().filter(|entered| *entered == status).count());
+        self.mismatches
+            .add(book.payments.written_rows().filter(|(_, payment)| payment.is_mismatched()).count() as u64, &[]);
         self.entries.add(|topic| book.entries.iter().filter(|entry| books(entry, *topic)).count());
         self.burials.add(|topic| book.events.iter().filter(|event| event.topic == topic.name()).count());
     }

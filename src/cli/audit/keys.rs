@@ -10,7 +10,7 @@ use crate::infra::database::audit::{ClaimRow, ClaimedPayment};
 /// Holds a claim against the payment that it names.
 pub fn judge(shard: ShardId, claim: &ClaimRow, payment: Option<&ClaimedPayment>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let name: String = claim.scope.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(&claim.scope);
     let name = format!("shard {shard}: {} key {name} of {}", claim.operation, PaymentId::from_stored(claim.payment_id));
     let authorizes = claim.operation == Operation::Authorize.name();
     match payment {

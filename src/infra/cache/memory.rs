@@ -9,8 +9,6 @@ use moka::sync::Cache;
 use super::{ANSWER_TTL, AnswerCache, CacheError};
 use crate::domain::idempotency::Scope;
 
-/// Bytes that the answers may take by default: at about 1 KiB each, the answers of 60 000 requests.
-pub const SIZE_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// What an entry takes besides its text: scope, pointers, and the cache's own nodes.
 const ENTRY_BYTES: usize = 256;
 
@@ -52,7 +50,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_come_back_in_the_order_asked() {
-        let cache = MemoryAnswers::new(SIZE_MAX_BYTES);
+        let cache = MemoryAnswers::new(100 * 1024);
         cache.put_many(vec![(scope(1), "one".into()), (scope(2), "two".into())]).await.unwrap();
         cache.put_many(vec![(scope(1), "uno".into())]).await.unwrap();
         let found = cache.get_many(&[scope(2), scope(3), scope(1)]).await.unwrap();
@@ -62,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_expire() {
-        let cache = MemoryAnswers::with_ttl(SIZE_MAX_BYTES, Duration::from_millis(5));
+        let cache = MemoryAnswers::with_ttl(100 * 1024, Duration::from_millis(5));
         cache.put_many(vec![(scope(1), "one".into())]).await.unwrap();
         while cache.get_many(&[scope(1)]).await.unwrap()[0].is_some() {
             tokio::task::yield_now().await;

@@ -30,6 +30,11 @@ catalogue! {
         PAYMENT_CHANGES = Metric::counter(
             "rialto_payment_changes_total", &["status"], "Payments that entered the status, counted when it is committed",
         );
+        PAYMENT_MISMATCHES = Metric::counter(
+            "rialto_payment_mismatches_total", &[],
+            "Times that the PSP was found to have approved another amount or currency than was asked: when the payment is held, and \
+             again each time that the resolver asks about it",
+        );
     }
     "Shards" {
         SHARD_BATCH_SIZE = Metric::histogram(
