@@ -20,6 +20,27 @@ use crate::domain::Bucket;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Backlog, Clock};
 
+/// What somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A payment that there is not yet. It is refused first.
+    Begins,
+    /// A change of a payment that there is: what was spent on it so far would be spent in vain (the idea is criticality: Beyer
+    /// et al., "Site Reliability Engineering", 2016, chapter 21).
+    GoesOn,
+}
+
+impl Work {
+    /// How many times [`Limits::shed_target`] may be in an overloaded house for such work to be let in. More than this, and what
+    /// settles and books falls behind.
+    fn share(self) -> u32 {
+        match self {
+            Self::Begins => 1,
+            Self::GoesOn => 2,
+        }
+    }
+}
+
 /// When a shard counts as overloaded, and what it still takes on then.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -68,16 +89,18 @@ impl Admission {
         Self { shards, limits, begun: clock.instant(), clock, threads: Door::default(), houses, refused }
     }
 
-    /// Lets a call for a bucket's shard in, if it can take on new work.
+    /// Lets a call for a bucket's shard in, if it can take on such work.
     ///
     /// # Errors
     /// [`WriteError::Overloaded`].
-    pub fn admit(&self, bucket: Bucket) -> Result<Admitted, WriteError> {
+    pub fn admit(&self, bucket: Bucket, work: Work) -> Result<Admitted, WriteError> {
         let house = &self.houses[self.shards.index_of(bucket)];
         let inside = house.inside.load(Relaxed);
         let backlog = Backlog { waiting: inside, ..house.shard.writer.backlog() };
         let is_long = inside > self.limits.shed_above && backlog.takes() > self.limits.shed_after;
-        let is_short = inside <= LET_IN_MIN.min(self.limits.shed_above) || backlog.takes() <= self.limits.shed_target;
+        let share = work.share();
+        let is_short = inside <= (LET_IN_MIN * u64::from(share)).min(self.limits.shed_above)
+            || backlog.takes() <= self.limits.shed_target * share;
         let now = self.now();
         if house.door.lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
             return Ok(Admitted::enter(house.clone()));
@@ -86,10 +109,11 @@ impl Admission {
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
-    /// Whether a thread that reads requests lets new work in, by whether it is late (which makes it overloaded), and
-    /// whether it is in time (which an overloaded one has to be).
-    pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool) -> bool {
-        self.threads.lets_in(is_late, is_in_time, false, self.now())
+    /// Whether a thread that reads requests lets work in, by whether it is late (which makes it overloaded), and whether
+    /// it is in time (which an overloaded one has to be for what begins).
+    pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool, work: Work) -> bool {
+        let is_short = if work == Work::GoesOn { !is_late } else { is_in_time };
+        self.threads.lets_in(is_late, is_short, false, self.now())
     }
 
     fn now(&self) -> Duration {
@@ -187,17 +211,36 @@ mod tests {
         let admission = admission(limits);
         let bucket = Bucket::of_merchant("MERCHANT-1");
         let inside = || admission.houses[0].inside.load(Relaxed);
-        let mut calls: Vec<Admitted> = (0..3).map(|_| admission.admit(bucket).unwrap()).collect();
-        assert!(matches!(admission.admit(bucket), Err(WriteError::Overloaded { .. })));
+        let mut calls: Vec<Admitted> = (0..3).map(|_| admission.admit(bucket, Work::Begins).unwrap()).collect();
+        assert!(matches!(admission.admit(bucket, Work::Begins), Err(WriteError::Overloaded { .. })));
         assert_eq!(inside(), 3, "who is refused does not count");
         let away = calls.pop().unwrap().leave();
         assert_eq!(inside(), 2);
-        calls.push(admission.admit(bucket).unwrap());
+        calls.push(admission.admit(bucket, Work::Begins).unwrap());
         calls.push(away.come_back());
         assert_eq!(inside(), 4, "who was in comes back");
-        assert!(admission.admit(bucket).is_err());
+        assert!(admission.admit(bucket, Work::Begins).is_err());
         drop(calls);
         assert_eq!(inside(), 0);
+    }
+
+    #[test]
+    fn an_overloaded_shard_goes_on_with_what_it_has_begun() {
+        let limits = Limits { shed_above: 100, shed_after: Duration::from_secs(1), shed_target: Duration::ZERO };
+        let admission = admission(limits);
+        let bucket = Bucket::of_merchant("MERCHANT-1");
+        admission.houses[0].door.overloaded_until_ms.store(u64::MAX, Relaxed);
+        let let_in = |work| std::iter::from_fn(|| admission.admit(bucket, work).ok()).collect::<Vec<_>>();
+        let begun = let_in(Work::Begins);
+        let gone_on = let_in(Work::GoesOn);
+        assert_eq!((begun.len(), gone_on.len()), (17, 16));
+        assert!(let_in(Work::Begins).is_empty());
+        admission.threads.overloaded_until_ms.store(u64::MAX, Relaxed);
+        for (is_late, work, lets_in) in
+            [(true, Work::GoesOn, false), (false, Work::Begins, false), (false, Work::GoesOn, true)]
+        {
+            assert_eq!(admission.thread_lets_in(is_late, false, work), lets_in, "{work:?} when late: {is_late}");
+        }
     }
 
     /// What a queue of this length is answered: above 100 is long, up to 50 is short.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::idempotency_meter::IdempotencyMeter;
 use super::{FlowError, Operations, Performed, Quota};
-use crate::actors::admission::{Admission, Admitted};
+use crate::actors::admission::{Admission, Admitted, Work};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
 use crate::actors::payment_reader::PaymentReader;
@@ -75,10 +75,10 @@ impl App {
         self.policy.amount_max
     }
 
-    /// Lets a new call about this bucket in, or refuses it because of what there is to do already. Asks nobody, so that a
+    /// Lets a call about this bucket in, or refuses it because of what there is to do already. Asks nobody, so that a
     /// refusal costs next to nothing.
-    pub fn admit(&self, bucket: Bucket) -> Result<Admitted, FlowError> {
-        Ok(self.admission.admit(bucket)?)
+    pub fn admit(&self, bucket: Bucket, work: Work) -> Result<Admitted, FlowError> {
+        Ok(self.admission.admit(bucket, work)?)
     }
 
     /// Works on a call among the actors that it asks, to its end even if the caller leaves. None when that failed, or takes too

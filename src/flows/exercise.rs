@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{App, AuthorizeRequest, Call, ChangeRequest};
+use crate::actors::admission::Work;
 use crate::actors::breaker::{BreakerState, BreakerView};
 use crate::domain::command::Change;
 use crate::domain::idempotency::Fingerprint;
@@ -299,7 +300,7 @@ impl Exercise {
                 key: call.request_id.clone(),
                 fingerprint: Fingerprint::of([("exercise", call.request_id.as_str())]),
             };
-            let admitted = self.app.admit(request.bucket()).map_err(|error| error.to_string())?;
+            let admitted = self.app.admit(request.bucket(), Work::Begins).map_err(|error| error.to_string())?;
             let performed = self.app.authorize(admitted, request, &call).await;
             let answer = performed.result.map_err(|error| error.to_string())?;
             match answer.recorded.outcome {
@@ -335,7 +336,7 @@ impl Exercise {
                 key: None,
                 fingerprint: Fingerprint::of([]),
             };
-            let voided = match self.app.admit(request.bucket()) {
+            let voided = match self.app.admit(request.bucket(), Work::GoesOn) {
                 Ok(admitted) => self.app.change(admitted, request, &self.call()).await.result,
                 Err(overloaded) => Err(overloaded),
             };

@@ -13,6 +13,7 @@ mod look_up;
 mod operations;
 mod readiness;
 
+pub use crate::actors::admission::Work;
 pub use crate::infra::database::LetterFilter;
 pub use app::{App, Parts};
 pub use authorize::AuthorizeRequest;

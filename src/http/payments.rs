@@ -20,7 +20,7 @@ use crate::domain::outcome::{Outcome, PaymentSnapshot, Recorded};
 use crate::domain::payment::PaymentStatus;
 use crate::domain::timeline::TimelineEntry;
 use crate::domain::{PaymentId, RefundId};
-use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota};
+use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota, Work};
 use crate::runtime::Errands;
 
 /// Bytes that a body may have.
@@ -63,9 +63,9 @@ pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>, e
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
-        let_in(&request, &app)?;
+        let_in(&request, &app, Work::Begins)?;
         let order = body::authorize(&bytes, key.as_deref(), app.amount_max())?;
-        let admitted = app.admit(order.bucket()).map_err(|error| Problem::from(&error))?;
+        let admitted = app.admit(order.bucket(), Work::Begins).map_err(|error| Problem::from(&error))?;
         Ok((order, admitted))
     };
     match read.await {
@@ -151,9 +151,9 @@ async fn change(
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
-        let_in(&request, &app)?;
+        let_in(&request, &app, Work::GoesOn)?;
         let order = body::change(operation, payment_id(&id)?, &bytes, key.as_deref(), app.amount_max())?;
-        let admitted = app.admit(order.bucket()).map_err(|error| Problem::from(&error))?;
+        let admitted = app.admit(order.bucket(), Work::GoesOn).map_err(|error| Problem::from(&error))?;
         Ok((order, admitted))
     };
     let limit = match operation {
@@ -264,9 +264,9 @@ fn header_key(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem> {
     body::header_key(request.headers().get_all("idempotency-key").map(|value| value.as_bytes()))
 }
 
-/// Refuses new work while this thread is late. Not before the body is read: the connection could not be used again.
-fn let_in(request: &HttpRequest, app: &App) -> Result<(), Problem> {
-    let lets_in = |lag: &Data<Lag>| app.admission.thread_lets_in(lag.is_late(), lag.is_in_time());
+/// Refuses work while this thread is late. Not before the body is read: the connection could not be used again.
+fn let_in(request: &HttpRequest, app: &App, work: Work) -> Result<(), Problem> {
+    let lets_in = |lag: &Data<Lag>| app.admission.thread_lets_in(lag.is_late(), lag.is_in_time(), work);
     if request.app_data::<Data<Lag>>().is_none_or(lets_in) {
         Ok(())
     } else {

@@ -8,7 +8,7 @@ use crate::domain::idempotency::Fingerprint;
 use crate::domain::outcome::Outcome;
 use crate::domain::payment::{CaptureMode, Metadata};
 use crate::domain::{Currency, Money, PaymentId, RefundId};
-use crate::flows::{Answer, App, AuthorizeRequest, Call, ChangeRequest, FlowError};
+use crate::flows::{Answer, App, AuthorizeRequest, Call, ChangeRequest, FlowError, Work};
 use crate::runtime::Chance;
 
 /// What a client was told for good.
@@ -81,7 +81,7 @@ async fn authorize(
             key: key.to_owned(),
             fingerprint: Fingerprint::of([("key", key)]),
         };
-        app.authorize(app.admit(request.bucket())?, request, &call).await.result
+        app.authorize(app.admit(request.bucket(), Work::Begins)?, request, &call).await.result
     });
     match answer.await?.recorded.outcome {
         Outcome::Done { payment, .. } => {
@@ -105,7 +105,7 @@ async fn change_payment(world: &World, chance: Chance, number: u64, id: PaymentI
             key: Some(key.to_owned()),
             fingerprint: Fingerprint::of([("key", key)]),
         };
-        app.change(app.admit(request.bucket())?, request, &call).await.result
+        app.change(app.admit(request.bucket(), Work::GoesOn)?, request, &call).await.result
     });
     let Some(Answer { recorded, .. }) = answer.await else { return };
     let Outcome::Done { refund_id, .. } = recorded.outcome else { return };
