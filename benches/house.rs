@@ -23,7 +23,7 @@ use rialto::domain::outcome::{Outcome, PaymentSnapshot, Recorded};
 use rialto::domain::payment::CaptureMode;
 use rialto::domain::policy::Policy;
 use rialto::domain::{Currency, IdGenerator, Money, PaymentId, ShardId, Timestamp, TraceContext};
-use rialto::flows::{AuthorizeRequest, Call};
+use rialto::flows::{AuthorizeRequest, Call, Work};
 use rialto::infra::cache::LimitedAction;
 use rialto::infra::cache::limits::MemoryLimits;
 use rialto::infra::cache::memory::MemoryAnswers;
@@ -225,7 +225,7 @@ fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
                     let app = node.app();
                     async move {
                         let call = Call { request_id: "req_1".to_owned(), trace };
-                        let admitted = app.admit(request.bucket()).expect("it is not overloaded");
+                        let admitted = app.admit(request.bucket(), Work::Begins).expect("it is not overloaded");
                         app.authorize(admitted, request, &call).await.result.expect("an embedded node authorizes")
                     }
                 }))

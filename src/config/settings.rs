@@ -76,8 +76,8 @@ pub struct Shard {
     pub mailbox_capacity: usize,
     /// Calls that may be under way for a shard, not counting those at the PSP, however long they take.
     pub shed_above: u64,
-    /// How long more than those may take. Beyond it the shard is overloaded: until that is over, authorizations for it get 503
-    /// at once unless what is under way takes less than `shed_target_ms`.
+    /// How long more than those may take. Beyond it the shard is overloaded: until that is over, calls for it get 503 at
+    /// once unless what is under way takes less than `shed_target_ms`, or twice that for changes of payments.
     pub shed_after_ms: u64,
     /// How long what is under way for an overloaded shard may take, or for any while the threads that read requests are
     /// late.
