@@ -24,8 +24,6 @@ const RETRIES_ALONE_MAX: u32 = 10;
 const RETRY_BASE: Duration = Duration::from_millis(4);
 /// The longest wait before any retry.
 const RETRY_CAP: Duration = Duration::from_millis(64);
-/// Batches after a conflict that guess nothing: where keys are used twice, reading them is cheaper than writing twice.
-const WARY_FOR: u32 = 64;
 /// When whoever asked for a row that all write may ask again.
 const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -36,15 +34,13 @@ pub(super) struct Committer {
     ids: IdGenerator,
     publisher: Nudger,
     recent: Recent,
-    /// Batches that still read what others may guess.
-    wary: u32,
     meter: BatchMeter,
 }
 
 impl Committer {
     pub(super) fn new(database: ShardDatabase, policy: Arc<Policy>, ids: IdGenerator, publisher: Nudger) -> Self {
         let meter = BatchMeter::new(database.id);
-        Self { database, policy, ids, publisher, recent: Recent::default(), wary: 0, meter }
+        Self { database, policy, ids, publisher, recent: Recent::default(), meter }
     }
 
     pub(super) fn database(&self) -> &ShardDatabase {
@@ -111,9 +107,6 @@ impl Committer {
     }
 
     /// One transaction for all, tried again while somebody else changes the same rows.
-    ///
-    /// At first, keys and events that this writer has not met are taken for new without asking the tables: nearly all are, and for
-    /// those that are not the tables' unique keys make it a conflict.
     async fn commit_whole(&mut self, orders: &mut [Order], ctx: &Context) -> Result<(), DatabaseError> {
         let (mut trusting, mut others) = (Needs::default(), Needs::default());
         for order in orders.iter() {
@@ -123,10 +116,7 @@ impl Committer {
         loop {
             let begun = ctx.clock().instant();
             let mut book = Book::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
-            let mut needs = self.recent.fill(trusting.clone(), &others, &mut book);
-            if self.wary == 0 {
-                self.recent.guess(&trusting, &mut needs);
-            }
+            let needs = self.recent.fill(trusting.clone(), &others, &mut book);
             let decide = |book: &mut Book<'_>| {
                 orders.iter_mut().for_each(|order| order.0.decide(book));
                 !book.events.is_empty()
@@ -135,7 +125,6 @@ impl Committer {
                 Ok((has_events, book)) => {
                     self.meter.committed(&book, orders.len(), begun.elapsed());
                     self.recent.keep(book);
-                    self.wary = self.wary.saturating_sub(1);
                     if has_events {
                         self.publisher.nudge();
                     }
@@ -145,7 +134,6 @@ impl Committer {
             };
             // Whatever went wrong, the tables know better now.
             self.recent = Recent::default();
-            self.wary = WARY_FOR;
             if !matches!(error, DatabaseError::Conflict) {
                 return Err(error);
             }

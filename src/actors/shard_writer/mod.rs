@@ -248,16 +248,6 @@ mod tests {
         assert_eq!(ours.database.payment(id).await.unwrap().unwrap().refunded, 80);
     }
 
-    /// Its writer has never met the key, and takes it for new at first.
-    #[tokio::test]
-    async fn a_key_that_another_host_has_used_is_found_out() {
-        let ours = Bench::start(400).await;
-        let theirs = ours.beside().await;
-        write(&theirs.writer, order(1, 100)).await.unwrap();
-        let (again, new) = tokio::join!(write(&ours.writer, order(1, 100)), write(&ours.writer, order(2, 100)));
-        assert_eq!((again, new), (Ok(Claimed::InProgress), Ok(Claimed::Fresh(()))));
-    }
-
     #[tokio::test]
     async fn a_command_that_the_database_refuses_fails_alone() {
         let bench = Bench::start(400).await;

@@ -90,13 +90,6 @@ impl Recent {
         trusting
     }
 
-    /// Leaves out of `needs` what is most likely new: keys that nobody has used here lately, and events that come for the first time.
-    /// What `trusting` commands name was written before, and is read.
-    pub fn guess(&self, trusting: &Needs, needs: &mut Needs) {
-        needs.claims.retain(|scope| trusting.claims.contains(scope) || self.claims.rows.contains_key(scope));
-        needs.processed.clear();
-    }
-
     /// Keeps the rows of a book that was just committed.
     pub fn keep(&mut self, book: Book<'_>) {
         // A claim that was let go is gone from the table too.
@@ -113,10 +106,9 @@ impl Recent {
 mod tests {
     use super::*;
     use crate::domain::command::Command;
-    use crate::domain::event::Consumer;
     use crate::domain::policy::Policy;
     use crate::domain::testing::order;
-    use crate::domain::{EventId, IdGenerator, Timestamp};
+    use crate::domain::{IdGenerator, Timestamp};
 
     #[test]
     fn what_was_written_is_known_with_its_new_version_and_the_rest_is_to_be_read() {
@@ -135,25 +127,6 @@ mod tests {
         assert_eq!(book.payments.get(&PaymentId::from_stored(1)).map(|payment| payment.version), Some(1));
         assert_eq!(to_read.payments.into_iter().collect::<Vec<_>>(), [PaymentId::from_stored(2)]);
         assert_eq!(to_read.claims, others.claims);
-    }
-
-    #[test]
-    fn what_was_never_seen_is_taken_for_new_and_what_was_is_read() {
-        let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let mut recent = Recent::default();
-        let mut book = Book::new(Timestamp(0), &policy, &mut ids);
-        book.authorize(&order(1, 100));
-        recent.keep(book);
-
-        let scope = |id| order(id, 100).key_use.scope;
-        let mut trusting = Needs::default();
-        trusting.claims.insert(scope(2));
-        let mut needs = trusting.clone();
-        needs.claims.extend([scope(1), scope(3)]);
-        needs.processed.insert((Consumer::Ledger, EventId::from_stored(1)));
-        recent.guess(&trusting, &mut needs);
-        assert_eq!(needs.claims, [scope(1), scope(2)].into());
-        assert!(needs.processed.is_empty());
     }
 
     #[test]
