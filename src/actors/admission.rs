@@ -54,7 +54,7 @@ pub struct Limits {
 
 /// Overload is over when nothing had to be refused for so long.
 const CALM_AFTER: Duration = Duration::from_millis(250);
-/// Up to so many (or [`Limits::shed_above`], if that is fewer) are let in whatever they take: of what is not worked on nobody
+/// Up to so many times [`Work::share`] (or [`Limits::shed_above`], if that is fewer) are let in whatever they take: of what is not worked on nobody
 /// knows how long it takes, and batches of fewer are dear.
 const LET_IN_MIN: u64 = 16;
 

@@ -71,29 +71,27 @@ fn pool(connections: u32) -> MySqlPoolOptions {
 
 /// Waits for a server that is not up yet, and has it say its version and how it commits.
 async fn reach(pool: &MySqlPool) -> Result<MySqlRow, sqlx::Error> {
-    let begun = Instant::now();
-    loop {
-        let asked = sqlx::query("SELECT VERSION(), CAST(@@innodb_flush_log_at_trx_commit AS SIGNED)").fetch_one(pool);
-        match asked.await {
-            // Whatever a server says itself (no such user, no such database), it will say again.
-            Err(error) if error.as_database_error().is_none() && begun.elapsed() < OPEN_TIMEOUT => {
-                tracing::warn!(%error, "waiting for MariaDB");
-                tokio::time::sleep(TRY_AGAIN_AFTER).await;
-            }
-            answer => return answer,
-        }
-    }
+    let ask = || sqlx::query("SELECT VERSION(), CAST(@@innodb_flush_log_at_trx_commit AS SIGNED)").fetch_one(pool);
+    // Whatever a server says itself (no such user, no such database), it will say again.
+    until_it_passes(async || ask().await, |error| error.as_database_error().is_none()).await
 }
 
-/// Repeats what a busy server may refuse now and do in a moment: another database's DDL can hold the locks that ours waits for.
-pub async fn until_it_passes(opening: impl AsyncFn() -> Result<(), DatabaseError>) -> Result<(), DatabaseError> {
+/// Brings up the schema by `prepare`, again and again while a busy server refuses what it may do in a moment: another database's
+/// DDL can hold the locks that ours waits for.
+pub async fn patiently(prepare: impl AsyncFn() -> Result<(), DatabaseError>) -> Result<(), DatabaseError> {
+    until_it_passes(prepare, |error| matches!(error, DatabaseError::Conflict | DatabaseError::Unavailable(_))).await
+}
+
+/// Asks again what fails in a way that passes, for as long as opening may wait.
+async fn until_it_passes<T, E: std::fmt::Display>(
+    ask: impl AsyncFn() -> Result<T, E>,
+    passes: impl Fn(&E) -> bool,
+) -> Result<T, E> {
     let begun = Instant::now();
     loop {
-        match opening().await {
-            Err(error @ (DatabaseError::Conflict | DatabaseError::Unavailable(_)))
-                if begun.elapsed() < OPEN_TIMEOUT =>
-            {
-                tracing::warn!(%error, "asking MariaDB for its schema again");
+        match ask().await {
+            Err(error) if passes(&error) && begun.elapsed() < OPEN_TIMEOUT => {
+                tracing::warn!(%error, "waiting for MariaDB");
                 tokio::time::sleep(TRY_AGAIN_AFTER).await;
             }
             answer => return answer,

@@ -84,7 +84,7 @@ impl ShardDatabase {
     /// [`open_sqlite`](Self::open_sqlite), with one host at a time.
     pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
         let writer = mariadb::open_writer(url).await?;
-        mariadb::until_it_passes(async || prepare(id, &writer, migrate).await).await?;
+        mariadb::patiently(async || prepare(id, &writer, migrate).await).await?;
         let readers = mariadb::open_readers(url, READERS).await?;
         Ok(Self::new(id, writer, readers))
     }
