@@ -30,15 +30,9 @@ const WRITER_ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COM
 const WRITER_SESSION: &str = "SET SESSION idle_transaction_timeout = 4, SESSION innodb_lock_wait_timeout = 3, \
      SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')";
 
-/// Opens the connections that write, and checks that the server keeps what it promises.
-pub async fn open_writer(url: &str) -> Result<DatabaseConnection, DatabaseError> {
-    let pool = pool(WRITERS).after_connect(|connection, _| {
-        Box::pin(async move {
-            connection.execute(WRITER_ISOLATION).await?;
-            connection.execute(WRITER_SESSION).await.map(drop)
-        })
-    });
-    let pool = pool.connect_lazy_with(options(url)?);
+/// Waits for the server, checks that it keeps what it promises, and has a connection to it.
+pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
+    let pool = writer_pool(url)?;
     let row = reach(&pool).await.map_err(unavailable)?;
     let (version, flush): (String, i64) = (row.get(0), row.get(1));
     if !is_known(&version) {
@@ -51,11 +45,24 @@ pub async fn open_writer(url: &str) -> Result<DatabaseConnection, DatabaseError>
     Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
 }
 
-/// Opens up to `connections` connections that read.
-pub async fn open_readers(url: &str, connections: u32) -> Result<DatabaseConnection, DatabaseError> {
-    let pool = pool(connections).connect_lazy_with(options(url)?);
-    reach(&pool).await.map_err(unavailable)?;
-    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
+/// Connections that write, each made when it is first needed.
+pub fn writers(url: &str) -> Result<DatabaseConnection, DatabaseError> {
+    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(writer_pool(url)?))
+}
+
+/// Up to so many connections that read, each made when it is first needed.
+pub fn readers(url: &str, connections: u32) -> Result<DatabaseConnection, DatabaseError> {
+    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool(connections).connect_lazy_with(options(url)?)))
+}
+
+fn writer_pool(url: &str) -> Result<MySqlPool, DatabaseError> {
+    let pool = pool(WRITERS).after_connect(|connection, _| {
+        Box::pin(async move {
+            connection.execute(WRITER_ISOLATION).await?;
+            connection.execute(WRITER_SESSION).await.map(drop)
+        })
+    });
+    Ok(pool.connect_lazy_with(options(url)?))
 }
 
 fn options(url: &str) -> Result<MySqlConnectOptions, DatabaseError> {

@@ -11,6 +11,7 @@ mod mariadb;
 pub mod memory;
 mod read;
 mod rows;
+mod script;
 mod statements;
 mod witness;
 mod write;
@@ -83,10 +84,11 @@ impl ShardDatabase {
     /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
     /// [`open_sqlite`](Self::open_sqlite), with one host at a time.
     pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
-        let writer = mariadb::open_writer(url).await?;
-        mariadb::patiently(async || prepare(id, &writer, migrate).await).await?;
-        let readers = mariadb::open_readers(url, READERS).await?;
-        Ok(Self::new(id, writer, readers))
+        let opening = mariadb::open(url).await?;
+        mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
+        // A connection is woken on the thread that made it. Those that are used from now on are made where they are used.
+        opening.close().await?;
+        Ok(Self::new(id, mariadb::writers(url)?, mariadb::readers(url, READERS)?))
     }
 
     /// A shard that is nowhere but in memory.

@@ -203,6 +203,40 @@ async fn a_row_that_the_database_refuses_is_said_so(mut shop: Fixture) {
     shop.drop().await;
 }
 
+async fn whatever_a_text_holds_is_read_back_as_it_was(mut shop: Fixture) {
+    let controls: String = (0..=0x9f_u8).map(char::from).collect();
+    let texts = ["O'Hara", "''", "'), (2", "\\", "\\'; DROP TABLE payment; -- ", "? ?", "`\"#", "日本語 🛶", &controls];
+    let payments: Vec<_> = (1..)
+        .zip(texts)
+        .map(|(id, text)| {
+            let mut payment = order(id, 100).payment(&Policy::default(), NOW);
+            payment.description = Some(text.to_owned());
+            payment.metadata.insert(text.to_owned(), text.to_owned());
+            payment
+        })
+        .collect();
+    let put = |book: &mut Book<'_>| payments.iter().for_each(|payment| book.payments.put(payment.id, payment.clone()));
+    shop.run(Needs::default(), put).await.unwrap();
+    for payment in &payments {
+        let stored = shop.db.payment(payment.id).await.unwrap().unwrap();
+        assert_eq!((&stored.description, &stored.metadata), (&payment.description, &payment.metadata));
+    }
+    shop.drop().await;
+}
+
+async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
+    let fat = |id| {
+        let mut payment = order(id, 100).payment(&Policy::default(), NOW);
+        payment.metadata.extend((0..40).map(|key| (format!("key {key}"), "'".repeat(500))));
+        payment
+    };
+    let put = |book: &mut Book<'_>| (1..=900).map(fat).for_each(|payment| book.payments.put(payment.id, payment));
+    shop.run(Needs::default(), put).await.unwrap();
+    let last = PaymentId::from_stored(900);
+    assert_eq!(shop.db.payment(last).await.unwrap().unwrap().metadata, fat(900).metadata);
+    shop.drop().await;
+}
+
 async fn published_events_and_expired_claims_are_pruned(mut shop: Fixture) {
     shop.authorize(1).await;
     let seqs: Vec<i64> = shop.db.unpublished(10).await.unwrap().iter().map(|row| row.seq).collect();
@@ -249,5 +283,7 @@ on_each! {
     a_row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written
     a_key_taken_by_somebody_else_at_the_same_time_is_a_conflict
     a_row_that_the_database_refuses_is_said_so
+    whatever_a_text_holds_is_read_back_as_it_was
+    a_batch_may_be_longer_than_a_packet
     published_events_and_expired_claims_are_pruned
 }

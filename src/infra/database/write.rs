@@ -1,9 +1,9 @@
 //! Writes a decided book: one multi-row statement a table, in key order, each row guarded by the version that was read.
 
-use sea_orm::sea_query::{Alias, Expr, Func, Iden, IntoIden, OnConflict};
+use sea_orm::sea_query::{Alias, Expr, Func, Iden, IntoIden, OnConflict, Values};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Iterable,
-    PrimaryKeyToColumn, QueryFilter,
+    PrimaryKeyToColumn, QueryFilter, QueryTrait, Statement,
 };
 
 use entities::{
@@ -11,22 +11,23 @@ use entities::{
 };
 
 use super::error::DatabaseError;
-use super::statements::Statements;
+use super::script::Script;
+use super::statements::{Statements, values};
 use super::{letters, rows};
 use crate::domain::Timestamp;
 use crate::domain::book::Book;
 use crate::domain::request::Task;
-use crate::infra::sqlite::even_chunks;
+use crate::infra::sqlite::{even_chunks, even_sizes};
 
 /// Writes everything that the book's decisions have changed. A row that somebody else has written since it was read
 /// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again.
 pub async fn write(tx: &DatabaseTransaction, statements: &Statements, book: &Book<'_>) -> Result<(), DatabaseError> {
-    let writing = Writing { tx, statements };
+    remove_claims(tx, book).await?;
+    let mut writing = Writing::begin(tx, statements);
     let (anew, claims): (Vec<_>, Vec<_>) =
         book.claims.written_rows().partition(|(_, claim)| claim.version > 0 && claim.created_at == book.now);
     writing.save(claims.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM).await?;
     writing.save(anew.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM_ANEW).await?;
-    remove_claims(tx, book).await?;
     let payments = book.payments.written_rows().map(|(_, row)| (row.version, rows::payment_row(row)));
     writing.save(payments, PAYMENT).await?;
     let refunds = book.refunds.written_rows().map(|(_, row)| (row.version, rows::refund_row(row)));
@@ -47,7 +48,8 @@ pub async fn write(tx: &DatabaseTransaction, statements: &Statements, book: &Boo
     writing.save(letters, DEAD_LETTER).await?;
     writing.insert(book.actions.iter().map(letters::action_row)).await?;
     writing.insert(book.events.iter().map(rows::event_row)).await?;
-    mark_published(tx, &book.published, book.now.0).await
+    writing.mark_published(&book.published, book.now).await?;
+    writing.end().await
 }
 
 /// Frees the keys of what was let go.
@@ -144,23 +146,33 @@ const CLAIM_ANEW: Mutable<idempotency_key::Column> = ("claim anew", {
     &[PaymentId, Fingerprint, Outcome, CreatedAt, FinishedAt, ExpiresAt, Version]
 });
 
-/// What a batch writes with.
+/// What a batch writes with: statements that run one by one on SQLite, and all together on MariaDB, where a round trip costs
+/// more than a statement.
 struct Writing<'a> {
     tx: &'a DatabaseTransaction,
     statements: &'a Statements,
+    /// MariaDB's.
+    script: Option<Script>,
+    /// Rows that the database will say it wrote if nobody else has changed one of them, and those that it has.
+    expected: u64,
+    written: u64,
 }
 
-impl Writing<'_> {
-    async fn insert<A: ActiveModelTrait>(&self, rows: impl Iterator<Item = A>) -> Result<(), DatabaseError> {
-        self.statements.insert(self.tx, rows.collect(), "insert", || None).await?;
-        Ok(())
+impl<'a> Writing<'a> {
+    fn begin(tx: &'a DatabaseTransaction, statements: &'a Statements) -> Self {
+        let script = (tx.get_database_backend() == DbBackend::MySql).then(Script::default);
+        Self { tx, statements, script, expected: 0, written: 0 }
+    }
+
+    async fn insert<A: ActiveModelTrait>(&mut self, rows: impl Iterator<Item = A>) -> Result<(), DatabaseError> {
+        self.put(rows.collect(), 1, "insert", || None).await
     }
 
     /// Writes rows, new ones and changed ones, each with the version that was read (0 for a new one) and as it is to
     /// be: one above. One statement for many rows: an insert whose conflict is an update, which applies only to the
     /// version before.
     async fn save<A: ActiveModelTrait>(
-        &self,
+        &mut self,
         rows: impl Iterator<Item = (i64, A)>,
         (purpose, mutable): Mutable<<A::Entity as EntityTrait>::Column>,
     ) -> Result<(), DatabaseError> {
@@ -170,14 +182,62 @@ impl Writing<'_> {
         let is_apart = backend == DbBackend::MySql;
         let (new, changed): (Vec<_>, Vec<_>) = rows.partition(|(version, _)| is_apart && *version == 0);
         self.insert(new.into_iter().map(|(_, row)| row)).await?;
-        // It counts a row that it updates as two, SQLite as one.
-        let expected = changed.len() as u64 * if is_apart { 2 } else { 1 };
         let changed = changed.into_iter().map(|(_, row)| row).collect();
-        let overwrite = || Some(overwrite::<A::Entity>(backend, mutable));
-        if self.statements.insert(self.tx, changed, purpose, overwrite).await? != expected {
-            return Err(DatabaseError::Conflict);
+        // It counts a row that it updates as two, SQLite as one.
+        let each = if is_apart { 2 } else { 1 };
+        self.put(changed, each, purpose, || Some(overwrite::<A::Entity>(backend, mutable))).await
+    }
+
+    /// Writes rows each of which counts so many times if it is written.
+    async fn put<A: ActiveModelTrait>(
+        &mut self,
+        rows: Vec<A>,
+        each: u64,
+        purpose: &'static str,
+        conflict: impl Fn() -> Option<OnConflict>,
+    ) -> Result<(), DatabaseError> {
+        self.expected += rows.len() as u64 * each;
+        let sizes = even_sizes(rows.len());
+        let mut rows = rows.into_iter().peekable();
+        for size in sizes {
+            let Some(first) = rows.peek() else { break };
+            let backend = self.tx.get_database_backend();
+            let text = |rows| self.statements.text(backend, first, rows, purpose, &conflict);
+            if let Some(script) = &mut self.script {
+                let text = text(1);
+                script.insert(&text, rows.by_ref().take(size).map(values))?;
+                self.written += script.send(self.tx, false).await?;
+            } else {
+                let sql = text(size);
+                let bound = Some(Values(rows.by_ref().take(size).flat_map(values).collect()));
+                let statement = Statement { sql, values: bound, db_backend: backend };
+                self.written += self.tx.execute(statement).await?.rows_affected();
+            }
         }
         Ok(())
+    }
+
+    /// Marks events as published.
+    async fn mark_published(&mut self, seqs: &[i64], now: Timestamp) -> Result<(), DatabaseError> {
+        self.expected += seqs.len() as u64;
+        for chunk in even_chunks(seqs) {
+            let marks = outbox_event::Entity::update_many()
+                .col_expr(outbox_event::Column::PublishedAt, Expr::value(now.0))
+                .filter(outbox_event::Column::Seq.is_in(chunk.iter().copied()));
+            match &mut self.script {
+                Some(script) => script.add(&marks.build(DbBackend::MySql).to_string()),
+                None => self.written += marks.exec(self.tx).await?.rows_affected,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what waits, and finds out whether all of it was written. A row that was not makes for fewer, never for more.
+    async fn end(mut self) -> Result<(), DatabaseError> {
+        if let Some(script) = &mut self.script {
+            self.written += script.send(self.tx, true).await?;
+        }
+        if self.written == self.expected { Ok(()) } else { Err(DatabaseError::Conflict) }
     }
 }
 
@@ -206,18 +266,6 @@ fn overwrite<E: EntityTrait>(backend: DbBackend, mutable: &[E::Column]) -> OnCon
 
 fn name(column: &impl Iden) -> String {
     column.to_string()
-}
-
-/// Marks events as published, in one statement a chunk.
-async fn mark_published(tx: &DatabaseTransaction, seqs: &[i64], now_ms: i64) -> Result<(), DatabaseError> {
-    for chunk in even_chunks(seqs) {
-        outbox_event::Entity::update_many()
-            .col_expr(outbox_event::Column::PublishedAt, Expr::value(now_ms))
-            .filter(outbox_event::Column::Seq.is_in(chunk.iter().copied()))
-            .exec(tx)
-            .await?;
-    }
-    Ok(())
 }
 
 /// Deletes what is past its time; see [`super::ShardDatabase::prune`].
