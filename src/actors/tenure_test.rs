@@ -82,7 +82,7 @@ async fn story() {
     let log = EmbeddedLog::open(&dir.path().join("events.db"), &topics().collect::<Vec<_>>()).await.unwrap();
     let (books, config) = (dir.path().join("psp.db"), SimulatorConfig::default());
     let psp = Simulator::start(&books, config, clock.clone(), environment.chance.clone());
-    let (log, psp) = (Arc::new(log), Arc::new(psp.await.unwrap()));
+    let (log, psp) = (Arc::new(log), Arc::new(psp.unwrap()));
     // Everything is due at once.
     let at_once = Policy { resolve_after: Duration::ZERO, request_grace: Duration::ZERO, ..Policy::default() };
     let policy = Arc::new(at_once);

@@ -1,7 +1,9 @@
 //! Group commit: commands that wait are written together in one transaction. Under light load that is one command each;
 //! under heavy load one sync to disk serves hundreds. No timer is involved.
+//!
+//! Who writes has a thread, so that it may block, and an actor that blocks its own thread does not keep it.
 
-use std::future::Future;
+use std::{io, thread};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,32 +19,29 @@ pub(super) trait Committer: Send + 'static {
     type Error: Clone + Send + 'static;
 
     /// Writes all of the batch in one transaction and answers each command, in order; or fails and has written nothing.
-    fn commit(
-        &mut self,
-        batch: Vec<Self::Command>,
-    ) -> impl Future<Output = Result<Vec<Self::Answer>, Self::Error>> + Send;
+    fn commit(&mut self, batch: Vec<Self::Command>) -> Result<Vec<Self::Answer>, Self::Error>;
 }
 
 type Reply<C> = oneshot::Sender<Result<<C as Committer>::Answer, <C as Committer>::Error>>;
 
-/// The door to one [`Committer`], which runs as a task of its own until the door is dropped. A caller that gives up does
+/// The door to one [`Committer`], which has a thread of its own until the door is dropped. A caller that gives up does
 /// not undo its command: what was taken in is written.
 pub(super) struct GroupCommit<C: Committer>(mpsc::Sender<(C::Command, Reply<C>)>);
 
-/// The committer's task has ended, with the runtime it ran on.
+/// The committer's thread has ended, which a panic does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stopped;
 
 impl<C: Committer> GroupCommit<C> {
-    /// Starts the committer on the current tokio runtime.
-    pub(super) fn start(mut committer: C) -> Self {
+    /// Starts the committer in a thread of this name.
+    pub(super) fn start(name: &str, mut committer: C) -> io::Result<Self> {
         let (door, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
-        tokio::spawn(async move {
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut waiting = Vec::with_capacity(BATCH_MAX);
-            while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+            while queue.blocking_recv_many(&mut waiting, BATCH_MAX) > 0 {
                 let (batch, replies): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
                 // A reply that cannot be delivered belongs to a caller that gave up.
-                match committer.commit(batch).await {
+                match committer.commit(batch) {
                     Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| {
                         let _ = reply.send(Ok(answer));
                     }),
@@ -51,8 +50,8 @@ impl<C: Committer> GroupCommit<C> {
                     }),
                 }
             }
-        });
-        Self(door)
+        })?;
+        Ok(Self(door))
     }
 
     /// Has the command written and gives its answer. The outer error says that nobody is there to write: whether the
@@ -72,30 +71,53 @@ mod tests {
 
     use super::*;
 
-    struct Doubler(Arc<Mutex<Vec<usize>>>);
+    /// Waits for the gate to open before it commits a zero.
+    struct Doubler {
+        batches: Arc<Mutex<Vec<usize>>>,
+        gate: std::sync::mpsc::Receiver<()>,
+    }
 
     impl Committer for Doubler {
         type Command = u32;
         type Answer = u32;
         type Error = &'static str;
 
-        async fn commit(&mut self, batch: Vec<u32>) -> Result<Vec<u32>, &'static str> {
-            self.0.lock().push(batch.len());
+        fn commit(&mut self, batch: Vec<u32>) -> Result<Vec<u32>, &'static str> {
+            self.batches.lock().push(batch.len());
+            if batch.contains(&0) {
+                self.gate.recv().unwrap();
+            }
             if batch.contains(&13) { Err("unlucky") } else { Ok(batch.into_iter().map(|n| n * 2).collect()) }
         }
     }
 
     #[tokio::test]
     async fn those_who_wait_go_together_and_each_gets_its_own_answer() {
+        let (open, gate) = std::sync::mpsc::channel();
         let batches = Arc::new(Mutex::new(Vec::new()));
-        let door = GroupCommit::start(Doubler(batches.clone()));
-        let answers = futures_util::future::join_all((100..400).map(|n| door.submit(n))).await;
-        for (n, answer) in (100..400).zip(answers) {
+        let door = GroupCommit::start("doubler", Doubler { batches: batches.clone(), gate }).unwrap();
+        let numbers = || std::iter::once(0).chain(100..400);
+        let opening = async {
+            // tokio makes a task that has sent 128 things give way: all are sent after a few turns.
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            open.send(()).unwrap();
+        };
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(numbers().map(|n| door.submit(n))), opening);
+        for (n, answer) in numbers().zip(answers) {
             assert_eq!(answer.unwrap(), Ok(n * 2));
         }
-        // Not one batch: tokio makes a task that has received 128 things give way.
-        assert!(batches.lock().len() < 10, "{batches:?}");
+        assert!(batches.lock().len() <= 2, "{batches:?}");
         assert_eq!(door.submit(13).await.unwrap(), Err("unlucky"));
         assert_eq!(door.submit(14).await.unwrap(), Ok(28));
+    }
+
+    #[tokio::test]
+    async fn a_panic_closes_the_door() {
+        let (_, gate) = std::sync::mpsc::channel();
+        let door = GroupCommit::start("doubler", Doubler { batches: Arc::default(), gate }).unwrap();
+        assert!(door.submit(0).await.is_err(), "nobody opens the gate any more");
+        assert!(door.submit(1).await.is_err());
     }
 }

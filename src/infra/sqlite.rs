@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::TransactionBehavior::Immediate;
 use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{self, ConnectOptions, Connection, QueryBuilder, Sqlite};
+use sea_orm::sqlx::{self, ConnectOptions};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
 
 /// How long a connection waits for another's lock. Inside a process one writer never waits; this is for a command such
@@ -30,8 +31,10 @@ pub enum OpenError {
     /// A newer Rialto wrote the file; this one must not touch it.
     #[error("{path} has format {found}, this version knows {known}")]
     NewerFormat { path: PathBuf, found: i64, known: i64 },
-    #[error("{path} cannot be opened: {source}")]
-    Sqlite { path: PathBuf, source: sqlx::Error },
+    #[error("{path} cannot be opened to read: {source}")]
+    Read { path: PathBuf, source: sqlx::Error },
+    #[error("{path} cannot be opened to write: {source}")]
+    Write { path: PathBuf, source: rusqlite::Error },
 }
 
 /// Opens the file for writing, creating it if missing, on exactly one connection: writers queue here, not on SQLite's
@@ -90,88 +93,52 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// Opens a private file for its one writer, creating `tables` in it if it is new, and refuses one of a format above
-/// `known`. The format is SQLite's `user_version`. The connection is no pool's: taking it costs neither a ping nor a
-/// timer.
-pub(super) async fn private_writer(path: &Path, known: i64, tables: &str) -> Result<SqliteConnection, OpenError> {
-    let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let mut connection = writer_options(path).connect().await.map_err(sqlite)?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sqlite)?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(sqlite)?;
+/// `known`. The format is SQLite's `user_version`. Whoever has the connection blocks: give it a thread of its own.
+pub(super) fn private_writer(path: &Path, known: i64, tables: &str) -> Result<rusqlite::Connection, OpenError> {
+    let found = |db: &mut rusqlite::Connection| {
+        let transaction = db.transaction_with_behavior(Immediate)?;
+        let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found == 0 {
+            transaction.execute_batch(&format!("{tables}; PRAGMA user_version = {known};"))?;
+        }
+        transaction.commit()?;
+        Ok(found)
+    };
+    let opened = blocking_writer(path).and_then(|mut db| found(&mut db).map(|found| (db, found)));
+    let (db, found) = opened.map_err(|source| OpenError::Write { path: path.to_owned(), source })?;
     if found > known {
         return Err(OpenError::NewerFormat { path: path.to_owned(), found, known });
     }
-    if found == 0 {
-        let format = format!("{tables}; PRAGMA user_version = {known};");
-        sqlx::raw_sql(&format).execute(&mut *transaction).await.map_err(sqlite)?;
+    Ok(db)
+}
+
+/// As [`writer_options`].
+fn blocking_writer(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let db = rusqlite::Connection::open(path)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    for (pragma, value) in [
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        ("wal_autocheckpoint", CHECKPOINT_PAGES),
+        ("journal_size_limit", LOG_SIZE_LIMIT_BYTES),
+        ("cache_size", WRITER_CACHE_KIB),
+        ("temp_store", "MEMORY"),
+    ] {
+        db.execute_batch(&format!("PRAGMA {pragma} = {value}"))?;
     }
-    transaction.commit().await.map_err(sqlite)?;
-    Ok(connection)
+    Ok(db)
 }
 
 /// Opens an existing private file for reading; refuses one of a format above `known`.
 pub(super) async fn private_readers(path: &Path, known: i64, connections: u32) -> Result<SqlitePool, OpenError> {
-    let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let sqlite = |source| OpenError::Read { path: path.to_owned(), source };
     let pool = reader_pool(path, connections).await.map_err(sqlite)?;
     let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await.map_err(sqlite)?;
     if found > known {
         return Err(OpenError::NewerFormat { path: path.to_owned(), found, known });
     }
     Ok(pool)
-}
-
-/// One transaction whose statements go to the connection's thread together: every trip there and back costs as much as a
-/// few rows.
-pub(super) struct Script<'a>(QueryBuilder<'a, Sqlite>);
-
-impl<'a> Script<'a> {
-    pub(super) fn begin() -> Self {
-        Self(QueryBuilder::new("BEGIN IMMEDIATE; "))
-    }
-
-    /// One more statement, written by `write`.
-    pub(super) fn add(&mut self, write: impl FnOnce(&mut QueryBuilder<'a, Sqlite>)) {
-        write(&mut self.0);
-        self.0.push("; ");
-    }
-
-    /// One more statement, unless there are no rows: inserts them `into` a `table (column, ...)`, each given as a list in the columns'
-    /// order. `conflict` is empty or begins with ON CONFLICT. The text is the same however many rows there are, since a script is
-    /// prepared, and kept prepared, as a whole.
-    pub(super) fn insert<T: serde::Serialize>(
-        &mut self,
-        into: &str,
-        rows: impl IntoIterator<Item = T>,
-        conflict: &str,
-    ) {
-        let mut rows = rows.into_iter().peekable();
-        if rows.peek().is_none() {
-            return;
-        }
-        let values: Vec<_> = (0..into.split(',').count()).map(|column| format!("value ->> {column}")).collect();
-        let values = values.join(", ");
-        self.add(|query| {
-            query.push(format_args!("INSERT INTO {into} SELECT {values} FROM json_each(")).push_bind(json_list(rows));
-            // Without a WHERE the grammar takes ON for a join's.
-            query.push(format_args!(") WHERE true {conflict}"));
-        });
-    }
-
-    /// Runs all of it. When it fails, nothing of it was done.
-    pub(super) async fn commit(mut self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let done = self.0.push("COMMIT").build().execute(&mut *db).await;
-        if done.is_err() {
-            // Refused in turn if what failed was the beginning or the end.
-            sqlx::query("ROLLBACK").execute(db).await.ok();
-        }
-        done.map(drop)
-    }
-}
-
-/// A list as one parameter, to be read with `json_each`: the statement's text is the same however long it is.
-pub(super) fn json_list<T: serde::Serialize>(values: impl IntoIterator<Item = T>) -> String {
-    let values: Vec<T> = values.into_iter().collect();
-    // Texts and numbers always have a JSON form.
-    serde_json::to_string(&values).unwrap_or_default()
 }
 
 /// Cuts `rows` into few pieces of few sizes: see [`even_sizes`].
@@ -200,20 +167,24 @@ mod tests {
     const TABLES: &str = "CREATE TABLE fact (id INTEGER PRIMARY KEY) STRICT";
 
     #[tokio::test]
-    async fn the_writer_is_durable_and_readers_cannot_write() {
+    async fn writers_are_durable_and_readers_cannot_write() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("facts.db");
         let writer = writer_pool(&path).await.unwrap();
+        let blocking = blocking_writer(&path).unwrap();
         for (pragma, value) in [
             ("synchronous", "2"),
             ("foreign_keys", "1"),
             ("busy_timeout", "5000"),
             ("wal_autocheckpoint", CHECKPOINT_PAGES),
+            ("journal_size_limit", LOG_SIZE_LIMIT_BYTES),
             ("cache_size", WRITER_CACHE_KIB),
             ("temp_store", "2"),
         ] {
-            let found: i64 = sqlx::query_scalar(&format!("PRAGMA {pragma}")).fetch_one(&writer).await.unwrap();
-            assert_eq!(found.to_string(), value, "{pragma}");
+            let ask = format!("PRAGMA {pragma}");
+            let found: i64 = sqlx::query_scalar(&ask).fetch_one(&writer).await.unwrap();
+            let blocking: i64 = blocking.query_row(&ask, [], |row| row.get(0)).unwrap();
+            assert_eq!((found.to_string(), blocking.to_string()), (value.to_owned(), value.to_owned()), "{pragma}");
         }
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&writer).await.unwrap();
         assert_eq!(mode, "wal");
@@ -228,8 +199,8 @@ mod tests {
     #[tokio::test]
     async fn readers_see_what_a_killed_writer_committed() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = private_writer(&dir.path().join("live.db"), 1, TABLES).await.unwrap();
-        sqlx::query("INSERT INTO fact VALUES (7)").execute(&mut writer).await.unwrap();
+        let writer = private_writer(&dir.path().join("live.db"), 1, TABLES).unwrap();
+        writer.execute("INSERT INTO fact VALUES (7)", []).unwrap();
         // What a SIGKILL leaves: the file and its log, without the shared-memory index.
         for end in ["", "-wal"] {
             std::fs::copy(dir.path().join(format!("live.db{end}")), dir.path().join(format!("dead.db{end}"))).unwrap();
@@ -243,32 +214,14 @@ mod tests {
     async fn a_newer_format_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("facts.db");
-        private_writer(&path, 1, TABLES).await.unwrap();
-        private_writer(&path, 1, TABLES).await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 2").execute(&writer_pool(&path).await.unwrap()).await.unwrap();
-        let writer = private_writer(&path, 1, TABLES).await.err();
+        private_writer(&path, 1, TABLES).unwrap();
+        private_writer(&path, 1, TABLES).unwrap();
+        blocking_writer(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+        let writer = private_writer(&path, 1, TABLES).err();
         let readers = private_readers(&path, 1, 1).await.err();
         for refused in [writer, readers] {
             assert!(matches!(refused, Some(OpenError::NewerFormat { found: 2, known: 1, .. })), "{refused:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_script_is_done_whole_or_not_at_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut db = private_writer(&dir.path().join("facts.db"), 1, TABLES).await.unwrap();
-        let script = |ids: [i64; 2]| {
-            let mut script = Script::begin();
-            script.insert("fact (id)", ids.map(|id| [id]), "");
-            script.insert("fact (id)", [[1]; 0], "ON CONFLICT DO NOTHING");
-            script
-        };
-        script([1, 2]).commit(&mut db).await.unwrap();
-        assert!(script([3, 1]).commit(&mut db).await.is_err());
-        script([4, 5]).commit(&mut db).await.unwrap();
-        let listed = "SELECT fact.id FROM json_each(?) AS asked CROSS JOIN fact ON fact.id = asked.value";
-        let found: Vec<i64> = sqlx::query_scalar(listed).bind(json_list([5, 3, 1])).fetch_all(&mut db).await.unwrap();
-        assert_eq!(found, [5, 1], "3 was undone with 1");
     }
 
     #[tokio::test]

@@ -162,7 +162,7 @@ async fn open_psp(environment: &Environment, config: &Config, data_dir: &Path) -
     }
     let settings = config.psp.simulator.clone();
     let (clock, chance) = (environment.clock.clone(), environment.chance.clone());
-    Ok(Arc::new(Simulator::start(&psp_books_path(data_dir), settings, clock, chance).await?))
+    Ok(Arc::new(Simulator::start(&psp_books_path(data_dir), settings, clock, chance)?))
 }
 
 /// How the PSP is reached over HTTP.

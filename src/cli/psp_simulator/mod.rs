@@ -70,7 +70,7 @@ async fn serve(args: Args) -> Result<(), ServeError> {
     let _lock = lock_data_dir(&args.data_dir)?;
     let path = psp_books_path(&args.data_dir);
     let settings = config.psp.simulator.clone();
-    let simulator = Simulator::start(&path, settings, Clock::system(), Chance::from_entropy()).await?;
+    let simulator = Simulator::start(&path, settings, Clock::system(), Chance::from_entropy())?;
     let books = Books::open_read_only(&path).await?;
 
     let listen_error = |error| ServeError::Listen { address: args.listen, error };

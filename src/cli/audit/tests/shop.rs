@@ -48,7 +48,7 @@ impl Shop {
         let config = SimulatorConfig { magic_amounts: true, timeout_ms: 1, ..Default::default() };
         let clock = Clock::system();
         let books = dir.path().join("psp.db");
-        let psp = Simulator::start(&books, config, clock.clone(), Chance::from_seed(1)).await.unwrap();
+        let psp = Simulator::start(&books, config, clock.clone(), Chance::from_seed(1)).unwrap();
         for consumer in Consumer::ALL {
             for topic in consumer.topics() {
                 for partition in 0..EVENT_PARTITIONS {

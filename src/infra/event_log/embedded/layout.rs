@@ -1,6 +1,6 @@
 //! How the log lies in its file: the tables, and the numbers that name a record.
 
-use sea_orm::sqlx;
+use std::fmt::Display;
 
 use crate::infra::event_log::EventLogError;
 
@@ -84,7 +84,7 @@ impl Topics {
     }
 }
 
-pub(super) fn unavailable(error: sqlx::Error) -> EventLogError {
+pub(super) fn unavailable(error: impl Display) -> EventLogError {
     EventLogError::Unavailable(error.to_string())
 }
 

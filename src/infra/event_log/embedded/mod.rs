@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::sqlx::{self, Connection, SqliteConnection};
+use rusqlite::TransactionBehavior::Immediate;
+use rusqlite::{Connection, params};
 
 use self::layout::{FORMAT, Slot, TABLES};
 pub use self::reader::Reader;
 use self::standing::{Shared, Standing};
-use self::writer::{Command, Nudges, Writer};
+use self::writer::{Command, Nudges, Writer, ends};
 use super::partitioner::partition_of;
 use super::{Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
 use crate::infra::group_commit::GroupCommit;
@@ -26,12 +27,14 @@ use crate::infra::sqlite::{self, OpenError};
 pub enum OpenLogError {
     #[error(transparent)]
     File(#[from] OpenError),
+    #[error("no thread to write {path}: {source}")]
+    Thread { path: PathBuf, source: std::io::Error },
     /// Keys would move to other partitions and lose their order.
     #[error("{path}: topic {topic} has {found} partitions and cannot be given {wanted}")]
     PartitionsChanged { path: PathBuf, topic: &'static str, found: u32, wanted: u32 },
 }
 
-/// The log, open for writing. It writes in a task of the tokio runtime that opened it, so that must outlive it.
+/// The log, open for writing. It writes in a thread of its own.
 pub struct EmbeddedLog {
     reader: Reader,
     door: Arc<GroupCommit<Writer>>,
@@ -42,10 +45,10 @@ pub struct EmbeddedLog {
 impl EmbeddedLog {
     /// Opens or creates the file, with these topics and partition counts; topics may be added later, counts stay.
     pub async fn open(path: &Path, topics: &[(&'static str, u32)]) -> Result<Self, OpenLogError> {
-        let mut db = sqlite::private_writer(path, FORMAT, TABLES).await?;
-        let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let mut db = sqlite::private_writer(path, FORMAT, TABLES)?;
+        let sqlite = |source| OpenError::Write { path: path.to_owned(), source };
         for &(topic, wanted) in topics {
-            let found = create_topic(&mut db, topic, wanted).await.map_err(sqlite)?;
+            let found = create_topic(&mut db, topic, wanted).map_err(sqlite)?;
             if found != wanted {
                 return Err(OpenLogError::PartitionsChanged { path: path.to_owned(), topic, found, wanted });
             }
@@ -53,10 +56,11 @@ impl EmbeddedLog {
         let names: Vec<_> = topics.iter().map(|(name, _)| *name).collect();
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();
-        let ends = sqlx::query_as("SELECT id, next_offset FROM slot").fetch_all(&mut db).await.map_err(sqlite)?;
-        let standing = Standing::exported(reader.topics(), &ends.into_iter().collect());
-        let door = Arc::new(GroupCommit::start(Writer::new(db, nudges.clone(), standing.clone())));
-        Ok(Self { reader, door, nudges, standing })
+        let standing = Standing::exported(reader.topics(), &ends(&db).map_err(sqlite)?);
+        let writer = Writer::new(db, nudges.clone(), standing.clone());
+        let door = GroupCommit::start("event-log", writer);
+        let door = door.map_err(|source| OpenLogError::Thread { path: path.to_owned(), source })?;
+        Ok(Self { reader, door: Arc::new(door), nudges, standing })
     }
 
     /// Deletes records older than `before_ms` (milliseconds since 1970 UTC) that every group of their partition has
@@ -77,23 +81,18 @@ impl EmbeddedLog {
 }
 
 /// Creates the topic if there is none, and returns how many partitions it has.
-async fn create_topic(db: &mut SqliteConnection, topic: &str, partitions: u32) -> Result<u32, sqlx::Error> {
-    let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
-    let found: u32 = sqlx::query_scalar("SELECT count(*) FROM slot WHERE topic = ?")
-        .bind(topic)
-        .fetch_one(&mut *transaction)
-        .await?;
+fn create_topic(db: &mut Connection, topic: &str, partitions: u32) -> rusqlite::Result<u32> {
+    let transaction = db.transaction_with_behavior(Immediate)?;
+    let found = "SELECT count(*) FROM slot WHERE topic = ?";
+    let found: u32 = transaction.query_row(found, [topic], |row| row.get(0))?;
     if found > 0 {
         return Ok(found);
     }
     for number in 0..partitions {
-        sqlx::query("INSERT INTO slot (topic, number, next_offset) VALUES (?, ?, 0)")
-            .bind(topic)
-            .bind(number)
-            .execute(&mut *transaction)
-            .await?;
+        let create = "INSERT INTO slot (topic, number, next_offset) VALUES (?, ?, 0)";
+        transaction.execute(create, params![topic, number])?;
     }
-    transaction.commit().await?;
+    transaction.commit()?;
     Ok(partitions)
 }
 

@@ -28,7 +28,7 @@ impl Reader {
         let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, topic FROM slot ORDER BY topic, number")
             .fetch_all(&pool)
             .await
-            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
+            .map_err(|source| OpenError::Read { path: path.to_owned(), source })?;
         let slots_of = |name| rows.iter().filter(|(_, topic)| topic == name).map(|(id, _)| Slot(*id)).collect();
         let topics = Topics(topics.iter().map(|&name| Topic { name, slots: slots_of(name) }).collect());
         Ok(Self { pool, topics: Arc::new(topics) })

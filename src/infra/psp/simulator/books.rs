@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use sea_orm::sqlx::sqlite::{SqlitePool, SqliteRow};
-use sea_orm::sqlx::{self, Row};
+use sea_orm::sqlx;
+use sea_orm::sqlx::sqlite::SqlitePool;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::money::UnsupportedCurrency;
 use crate::domain::{Currency, Money};
 use crate::infra::psp::PspAnswer;
 use crate::infra::sqlite::{self, OpenError};
@@ -42,6 +43,11 @@ pub(super) const AUTHORIZATION_COLUMNS: &str =
     "reference, payment, merchant, currency, amount, captured, refunded, voided";
 pub(super) const OPERATION_COLUMNS: &str =
     "key, kind, authorization_reference, reference, currency, asked, approved, reason, times_asked, at_ms";
+/// What is in [`AUTHORIZATION_COLUMNS`].
+pub(super) type AuthorizationRow = (String, String, String, String, i64, i64, i64, bool);
+/// What is in [`OPERATION_COLUMNS`].
+pub(super) type OperationRow =
+    (String, String, Option<String>, String, String, i64, Option<i64>, Option<String>, i64, i64);
 
 /// Connections for reading; audits use one.
 const CONNECTIONS: u32 = 2;
@@ -114,21 +120,22 @@ impl Books {
     pub async fn authorizations(&self, after: &str, max: u32) -> Result<Vec<Authorization>, sqlx::Error> {
         let text =
             format!("SELECT {AUTHORIZATION_COLUMNS} FROM authorization WHERE reference > ? ORDER BY reference LIMIT ?");
-        let rows = sqlx::query(&text).bind(after).bind(max).fetch_all(&self.0).await?;
-        rows.iter().map(read_authorization).collect()
+        let rows: Vec<AuthorizationRow> = sqlx::query_as(&text).bind(after).bind(max).fetch_all(&self.0).await?;
+        rows.into_iter().map(|row| row.try_into().map_err(unreadable)).collect()
     }
 
     /// Up to `max` operations whose key is above `after` (at first, the empty text), by key.
     pub async fn operations(&self, after: &str, max: u32) -> Result<Vec<OperationEntry>, sqlx::Error> {
         let text = format!("SELECT {OPERATION_COLUMNS} FROM operation WHERE key > ? ORDER BY key LIMIT ?");
-        let rows = sqlx::query(&text).bind(after).bind(max).fetch_all(&self.0).await?;
-        rows.iter().map(read_operation).collect()
+        let rows: Vec<OperationRow> = sqlx::query_as(&text).bind(after).bind(max).fetch_all(&self.0).await?;
+        rows.into_iter().map(|row| row.try_into().map_err(unreadable)).collect()
     }
 
     /// The operation under a key; there is never more than one.
     pub async fn operation(&self, key: &str) -> Result<Option<OperationEntry>, sqlx::Error> {
         let text = format!("SELECT {OPERATION_COLUMNS} FROM operation WHERE key = ?");
-        sqlx::query(&text).bind(key).fetch_optional(&self.0).await?.as_ref().map(read_operation).transpose()
+        let row: Option<OperationRow> = sqlx::query_as(&text).bind(key).fetch_optional(&self.0).await?;
+        row.map(|row| row.try_into().map_err(unreadable)).transpose()
     }
 
     /// How many operations of a kind there are, and how often they were asked for in all.
@@ -140,37 +147,28 @@ impl Books {
     }
 }
 
-/// Reads [`AUTHORIZATION_COLUMNS`].
-pub(super) fn read_authorization(row: &SqliteRow) -> Result<Authorization, sqlx::Error> {
-    Ok(Authorization {
-        reference: row.try_get(0)?,
-        payment: row.try_get(1)?,
-        merchant: row.try_get(2)?,
-        currency: read_currency(row, 3)?,
-        amount: row.try_get(4)?,
-        captured: row.try_get(5)?,
-        refunded: row.try_get(6)?,
-        voided: row.try_get(7)?,
-    })
+impl TryFrom<AuthorizationRow> for Authorization {
+    type Error = UnsupportedCurrency;
+
+    fn try_from(row: AuthorizationRow) -> Result<Self, UnsupportedCurrency> {
+        let (reference, payment, merchant, currency, amount, captured, refunded, voided) = row;
+        let currency = Currency::parse(&currency)?;
+        Ok(Self { reference, payment, merchant, currency, amount, captured, refunded, voided })
+    }
 }
 
-/// Reads [`OPERATION_COLUMNS`].
-pub(super) fn read_operation(row: &SqliteRow) -> Result<OperationEntry, sqlx::Error> {
-    Ok(OperationEntry {
-        key: row.try_get(0)?,
-        kind: row.try_get(1)?,
-        authorization: row.try_get(2)?,
-        reference: row.try_get(3)?,
-        asked: Money::new(row.try_get(5)?, read_currency(row, 4)?),
-        outcome: match row.try_get(6)? {
-            Some(minor) => Outcome::Approved(minor),
-            None => Outcome::Declined(row.try_get(7)?),
-        },
-        times_asked: row.try_get(8)?,
-        at_ms: row.try_get(9)?,
-    })
+impl TryFrom<OperationRow> for OperationEntry {
+    type Error = UnsupportedCurrency;
+
+    fn try_from(row: OperationRow) -> Result<Self, UnsupportedCurrency> {
+        let (key, kind, authorization, reference, currency, asked, approved, reason, times_asked, at_ms) = row;
+        let asked = Money::new(asked, Currency::parse(&currency)?);
+        // The table has one of the two.
+        let outcome = approved.map_or_else(|| Outcome::Declined(reason.unwrap_or_default()), Outcome::Approved);
+        Ok(Self { key, kind, authorization, reference, asked, outcome, times_asked, at_ms })
+    }
 }
 
-fn read_currency(row: &SqliteRow, column: usize) -> Result<Currency, sqlx::Error> {
-    Currency::parse(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+fn unreadable(error: UnsupportedCurrency) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
 }

@@ -1,18 +1,15 @@
 //! Keeps the simulated PSP's books: operations that wait are decided one after the other and written together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use sea_orm::sqlx::{self, SqliteConnection};
+use rusqlite::TransactionBehavior::Immediate;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::books::{
-    AUTHORIZATION_COLUMNS, Authorization, OPERATION_COLUMNS, OperationEntry, Outcome, read_authorization,
-    read_operation,
+    AUTHORIZATION_COLUMNS, Authorization, AuthorizationRow, OPERATION_COLUMNS, OperationEntry, OperationRow, Outcome,
 };
-use crate::domain::money;
+use crate::domain::money::{self, UnsupportedCurrency};
 use crate::domain::psp::PspKey;
 use crate::infra::group_commit::Committer;
 use crate::infra::psp::{Action, Operation, PspAnswer};
-use crate::infra::sqlite::{Script, json_list};
 
 pub(super) enum Command {
     Perform(Instruction),
@@ -30,7 +27,16 @@ pub(super) struct Instruction {
     pub(super) at_ms: i64,
 }
 
-pub(super) struct Clerk(pub(super) SqliteConnection);
+pub(super) struct Clerk(pub(super) Connection);
+
+/// The books cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Currency(#[from] UnsupportedCurrency),
+}
 
 impl Committer for Clerk {
     type Command = Command;
@@ -38,98 +44,48 @@ impl Committer for Clerk {
     type Answer = Option<PspAnswer>;
     type Error = String;
 
-    async fn commit(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, String> {
-        self.write(batch).await.map_err(|error| error.to_string())
+    fn commit(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, String> {
+        self.write(batch).map_err(|error| error.to_string())
     }
 }
 
 impl Clerk {
-    async fn write(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, sqlx::Error> {
-        // Nobody else writes these books: what is read before the transaction still holds within it.
-        let mut desk = Desk::load(&mut self.0, &batch).await?;
-        let answers = batch
-            .into_iter()
-            .map(|command| match command {
-                Command::Perform(instruction) => Some(desk.perform(instruction)),
-                Command::Lookup(key) => desk.operations.get(key.0.as_str()).map(OperationEntry::answer),
-            })
-            .collect();
-        desk.store(&mut self.0).await?;
+    fn write(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, Fault> {
+        let desk = Desk(self.0.transaction_with_behavior(Immediate)?);
+        let answers = batch.into_iter().map(|command| match command {
+            Command::Perform(instruction) => desk.perform(instruction).map(Some),
+            Command::Lookup(key) => Ok(desk.operation(&key.0)?.as_ref().map(OperationEntry::answer)),
+        });
+        let answers = answers.collect::<Result<_, Fault>>()?;
+        desk.0.commit()?;
         Ok(answers)
     }
 }
 
-/// The pages of the books that a batch is about, and what the batch changed.
-#[derive(Default)]
-struct Desk {
-    operations: HashMap<String, OperationEntry>,
-    authorizations: HashMap<String, Authorization>,
-    /// Keys of operations that are new.
-    new: BTreeSet<String>,
-    /// Keys of operations that came again.
-    repeated: BTreeMap<String, i64>,
-    /// References of authorizations that are new or changed.
-    changed: BTreeSet<String>,
-}
+/// The books, open for one batch.
+struct Desk<'a>(Transaction<'a>);
 
-impl Desk {
-    async fn load(db: &mut SqliteConnection, batch: &[Command]) -> Result<Self, sqlx::Error> {
-        let mut desk = Self::default();
-        let (mut keys, mut references) = (BTreeSet::new(), BTreeSet::new());
-        for command in batch {
-            match command {
-                Command::Perform(Instruction { operation, .. }) => {
-                    keys.insert(operation.key.0.as_str());
-                    references.extend(operation.action.authorization());
-                }
-                Command::Lookup(key) => {
-                    keys.insert(key.0.as_str());
-                }
-            }
-        }
-        let known = format!(
-            "SELECT {OPERATION_COLUMNS} FROM (SELECT value AS asked_key FROM json_each(?)) CROSS JOIN operation ON key = asked_key"
-        );
-        for row in sqlx::query(&known).bind(json_list(keys)).fetch_all(&mut *db).await? {
-            let entry = read_operation(&row)?;
-            desk.operations.insert(entry.key.clone(), entry);
-        }
-        if !references.is_empty() {
-            let known = format!(
-                "SELECT {AUTHORIZATION_COLUMNS} FROM (SELECT value AS named FROM json_each(?)) CROSS JOIN authorization \
-                 ON reference = named"
-            );
-            for row in sqlx::query(&known).bind(json_list(references)).fetch_all(&mut *db).await? {
-                let authorization = read_authorization(&row)?;
-                desk.authorizations.insert(authorization.reference.clone(), authorization);
-            }
-        }
-        Ok(desk)
-    }
-
-    fn perform(&mut self, instruction: Instruction) -> PspAnswer {
+impl Desk<'_> {
+    fn perform(&self, instruction: Instruction) -> Result<PspAnswer, Fault> {
         let Operation { key, money, action, .. } = &instruction.operation;
         let key = key.0.as_str();
-        if let Some(known) = self.operations.get(key) {
+        if let Some(known) = self.operation(key)? {
             let same = known.kind == action.name()
                 && known.asked == *money
                 && known.authorization.as_deref() == action.authorization();
             if !same {
-                return PspAnswer::Declined { reason: "idempotency_key_reused".to_owned() };
+                return Ok(PspAnswer::Declined { reason: "idempotency_key_reused".to_owned() });
             }
-            if !self.new.contains(key) {
-                *self.repeated.entry(key.to_owned()).or_default() += 1;
-            }
-            let answer = known.answer();
-            self.operations.entry(key.to_owned()).and_modify(|entry| entry.times_asked += 1);
-            return answer;
+            self.0
+                .prepare_cached("UPDATE operation SET times_asked = times_asked + 1 WHERE key = ?")?
+                .execute([key])?;
+            return Ok(known.answer());
         }
         let reference = format!("psp_{key}");
-        let named = action.authorization().and_then(|reference| self.authorizations.get(reference));
+        let named = action.authorization().map(|reference| self.authorization(reference)).transpose()?.flatten();
         let outcome = match decide(&instruction, &reference, named) {
             Ok((authorization, approved)) => {
-                self.changed.insert(authorization.reference.clone());
-                self.authorizations.insert(authorization.reference.clone(), authorization);
+                self.keep(&authorization)?;
                 Outcome::Approved(approved)
             }
             Err(reason) => Outcome::Declined(reason.to_owned()),
@@ -144,48 +100,58 @@ impl Desk {
             times_asked: 1,
             at_ms: instruction.at_ms,
         };
-        let answer = entry.answer();
-        self.new.insert(key.to_owned());
-        self.operations.insert(key.to_owned(), entry);
-        answer
+        self.enter(&entry)?;
+        Ok(entry.answer())
     }
 
-    async fn store(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let changed: Vec<_> = self.changed.iter().filter_map(|reference| self.authorizations.get(reference)).collect();
-        let new: Vec<_> = self.new.iter().filter_map(|key| self.operations.get(key)).collect();
-        if new.is_empty() && self.repeated.is_empty() {
-            return Ok(());
-        }
-        let mut script = Script::begin();
-        let rows = changed.into_iter().map(|row| {
-            let Authorization { reference, payment, merchant, currency, amount, captured, refunded, voided } = row;
-            (reference, payment, merchant, currency.code(), amount, captured, refunded, voided)
-        });
-        script.insert(
-            &format!("authorization ({AUTHORIZATION_COLUMNS})"),
-            rows,
-            "ON CONFLICT (reference) DO UPDATE SET captured = excluded.captured, refunded = excluded.refunded, \
-             voided = excluded.voided",
-        );
-        let rows = new.into_iter().map(|row| {
-            let OperationEntry { key, kind, authorization, reference, asked, times_asked, at_ms, .. } = row;
-            let (approved, reason) = match &row.outcome {
-                Outcome::Approved(minor) => (Some(minor), None),
-                Outcome::Declined(reason) => (None, Some(reason)),
-            };
-            let (currency, asked) = (asked.currency.code(), asked.minor);
-            (key, kind, authorization, reference, currency, asked, approved, reason, times_asked, at_ms)
-        });
-        script.insert(&format!("operation ({OPERATION_COLUMNS})"), rows, "");
-        if !self.repeated.is_empty() {
-            script.add(|query| {
-                query
-                    .push("UPDATE operation SET times_asked = times_asked + (repeated.value ->> 1) FROM json_each(")
-                    .push_bind(json_list(&self.repeated))
-                    .push(") AS repeated WHERE operation.key = repeated.value ->> 0");
-            });
-        }
-        script.commit(db).await
+    fn operation(&self, key: &str) -> Result<Option<OperationEntry>, Fault> {
+        let mut query = self.0.prepare_cached(&format!("SELECT {OPERATION_COLUMNS} FROM operation WHERE key = ?"))?;
+        let row = query.query_row([key], |row| OperationRow::try_from(row)).optional()?;
+        Ok(row.map(OperationEntry::try_from).transpose()?)
+    }
+
+    fn authorization(&self, reference: &str) -> Result<Option<Authorization>, Fault> {
+        let query = format!("SELECT {AUTHORIZATION_COLUMNS} FROM authorization WHERE reference = ?");
+        let row =
+            self.0.prepare_cached(&query)?.query_row([reference], |row| AuthorizationRow::try_from(row)).optional()?;
+        Ok(row.map(Authorization::try_from).transpose()?)
+    }
+
+    /// Writes an authorization, a new one or what became of it.
+    fn keep(&self, authorization: &Authorization) -> Result<(), Fault> {
+        let Authorization { reference, payment, merchant, currency, amount, captured, refunded, voided } =
+            authorization;
+        let mut upsert = self.0.prepare_cached(&format!(
+            "INSERT INTO authorization ({AUTHORIZATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reference) \
+             DO UPDATE SET captured = excluded.captured, refunded = excluded.refunded, voided = excluded.voided"
+        ))?;
+        upsert.execute(params![reference, payment, merchant, currency.code(), amount, captured, refunded, voided])?;
+        Ok(())
+    }
+
+    fn enter(&self, entry: &OperationEntry) -> Result<(), Fault> {
+        let OperationEntry { key, kind, authorization, reference, asked, outcome, times_asked, at_ms } = entry;
+        let (approved, reason) = match outcome {
+            Outcome::Approved(minor) => (Some(minor), None),
+            Outcome::Declined(reason) => (None, Some(reason)),
+        };
+        let (currency, asked) = (asked.currency.code(), asked.minor);
+        let mut insert = self.0.prepare_cached(&format!(
+            "INSERT INTO operation ({OPERATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ))?;
+        insert.execute(params![
+            key,
+            kind,
+            authorization,
+            reference,
+            currency,
+            asked,
+            approved,
+            reason,
+            times_asked,
+            at_ms
+        ])?;
+        Ok(())
     }
 }
 
@@ -193,7 +159,7 @@ impl Desk {
 fn decide(
     instruction: &Instruction,
     reference: &str,
-    named: Option<&Authorization>,
+    named: Option<Authorization>,
 ) -> Result<(Authorization, i64), &'static str> {
     let Operation { payment_id, merchant_id, money, action, .. } = &instruction.operation;
     if let Some(reason) = instruction.decline {
@@ -216,8 +182,7 @@ fn decide(
         };
         return Ok((authorization, approved));
     }
-    let mut authorization =
-        named.filter(|found| found.merchant == *merchant_id).ok_or("authorization_not_found")?.clone();
+    let mut authorization = named.filter(|found| found.merchant == *merchant_id).ok_or("authorization_not_found")?;
     if authorization.currency != money.currency {
         return Err("currency_mismatch");
     }

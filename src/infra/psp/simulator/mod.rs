@@ -49,9 +49,11 @@ pub enum StartError {
     Config(#[from] RatesExceedWhole),
     #[error(transparent)]
     Books(#[from] OpenError),
+    #[error("no thread for the books: {0}")]
+    Thread(std::io::Error),
 }
 
-/// The PSP. It writes its books in a task of the tokio runtime that started it, so that must outlive it.
+/// The PSP. It writes its books in a thread of its own.
 pub struct Simulator {
     config: SimulatorConfig,
     chance: Chance,
@@ -63,15 +65,11 @@ pub struct Simulator {
 
 impl Simulator {
     /// Starts on the books at `books`, creating them if missing.
-    pub async fn start(
-        books: &Path,
-        config: SimulatorConfig,
-        clock: Clock,
-        chance: Chance,
-    ) -> Result<Self, StartError> {
+    pub fn start(books: &Path, config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
         config.check()?;
-        let db = sqlite::private_writer(books, FORMAT, TABLES).await?;
-        Ok(Self { config, chance, clock, door: GroupCommit::start(Clerk(db)), refusals: Mutex::default() })
+        let clerk = Clerk(sqlite::private_writer(books, FORMAT, TABLES)?);
+        let door = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
+        Ok(Self { config, chance, clock, door, refusals: Mutex::default() })
     }
 
     /// What [`Psp::perform`] does, for a server that has to let its caller see what happens.

@@ -48,7 +48,7 @@ impl Bank {
 }
 
 async fn start(file: &Path, config: SimulatorConfig) -> Arc<Simulator> {
-    let simulator = Simulator::start(file, config, Clock::system(), Chance::from_seed(7)).await;
+    let simulator = Simulator::start(file, config, Clock::system(), Chance::from_seed(7));
     Arc::new(simulator.unwrap())
 }
 
@@ -236,6 +236,6 @@ async fn rates_above_the_whole_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let config = SimulatorConfig { decline_permille: 1_001, ..Default::default() };
     let file = home.path().join("psp.db");
-    let refused = Simulator::start(&file, config, Clock::system(), Chance::from_seed(1)).await.err();
+    let refused = Simulator::start(&file, config, Clock::system(), Chance::from_seed(1)).err();
     assert!(matches!(refused, Some(StartError::Config(RatesExceedWhole { sum: 1_001 }))));
 }
