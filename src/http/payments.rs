@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -22,6 +22,9 @@ use crate::domain::timeline::TimelineEntry;
 use crate::domain::{PaymentId, RefundId};
 use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota, Work};
 use crate::runtime::Errands;
+
+/// As a name: a text is copied into one for each look.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Bytes that a body may have.
 #[derive(Debug, Clone, Copy)]
@@ -261,7 +264,7 @@ fn payment_id(text: &str) -> Result<PaymentId, Problem> {
 }
 
 fn header_key(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem> {
-    body::header_key(request.headers().get_all("idempotency-key").map(|value| value.as_bytes()))
+    body::header_key(request.headers().get_all(&IDEMPOTENCY_KEY).map(|value| value.as_bytes()))
 }
 
 /// Refuses work while this thread is late. Not before the body is read: the connection could not be used again.

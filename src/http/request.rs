@@ -18,7 +18,9 @@ use crate::infra::telemetry::logs::{in_trace, of_trace};
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::DurationHistogram;
 
+// As names: a text is copied into one for each look.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Durations of requests, by OpenTelemetry's semantic conventions for HTTP servers.
 pub struct HttpMeter(DurationHistogram);
@@ -46,7 +48,7 @@ pub async fn around(
         Some(id) => id.to_owned(),
         None => app.new_request_id(),
     };
-    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let parent = request.headers().get(&TRACEPARENT).and_then(|value| value.to_str().ok());
     let parent = parent.and_then(|text| text.parse().ok());
     let mut span = Span::serve(parent);
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
