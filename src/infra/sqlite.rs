@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::TransactionBehavior::Immediate;
-use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
 
@@ -16,6 +14,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection: above the number of texts that a shard's writer uses, each in the few sizes
 /// of [`even_chunks`].
 const STATEMENT_CACHE: usize = 512;
+/// How a file is written, whichever library holds the connection.
+const WRITER_PRAGMAS: [(&str, &str); 7] = [
+    ("journal_mode", "WAL"),
+    ("synchronous", "FULL"),
+    ("foreign_keys", "ON"),
+    ("wal_autocheckpoint", CHECKPOINT_PAGES),
+    ("journal_size_limit", LOG_SIZE_LIMIT_BYTES),
+    ("cache_size", WRITER_CACHE_KIB),
+    // What a multi-row statement would have to undo goes to a temporary file otherwise, page by page.
+    ("temp_store", "MEMORY"),
+];
 /// Pages (4 KiB) in the write-ahead log at which it is copied back, 16 MiB: pages that many batches touch are then
 /// copied once instead of with every 4 MiB, SQLite's default.
 const CHECKPOINT_PAGES: &str = "4000";
@@ -58,15 +67,8 @@ async fn writer_pool(path: &Path) -> Result<SqlitePool, sqlx::Error> {
 }
 
 fn writer_options(path: &Path) -> SqliteConnectOptions {
-    options(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .pragma("journal_size_limit", LOG_SIZE_LIMIT_BYTES)
-        .pragma("cache_size", WRITER_CACHE_KIB)
-        // What a multi-row statement would have to undo goes to a temporary file otherwise, page by page.
-        .pragma("temp_store", "memory")
+    let options = options(path).create_if_missing(true);
+    WRITER_PRAGMAS.into_iter().fold(options, |options, (pragma, value)| options.pragma(pragma, value))
 }
 
 async fn reader_pool(path: &Path, connections: u32) -> Result<SqlitePool, sqlx::Error> {
@@ -116,15 +118,7 @@ pub(super) fn private_writer(path: &Path, known: i64, tables: &str) -> Result<ru
 fn blocking_writer(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     let db = rusqlite::Connection::open(path)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
-    for (pragma, value) in [
-        ("journal_mode", "WAL"),
-        ("synchronous", "FULL"),
-        ("foreign_keys", "ON"),
-        ("wal_autocheckpoint", CHECKPOINT_PAGES),
-        ("journal_size_limit", LOG_SIZE_LIMIT_BYTES),
-        ("cache_size", WRITER_CACHE_KIB),
-        ("temp_store", "MEMORY"),
-    ] {
+    for (pragma, value) in WRITER_PRAGMAS {
         db.execute_batch(&format!("PRAGMA {pragma} = {value}"))?;
     }
     Ok(db)

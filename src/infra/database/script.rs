@@ -42,10 +42,15 @@ impl Script {
         self.0.push(';');
     }
 
-    /// Sends what there is if it is much, or `all` of it; returns how many rows the server says it wrote. What follows the first
-    /// statement that fails is not done.
-    pub async fn send(&mut self, tx: &DatabaseTransaction, all: bool) -> Result<u64, DbErr> {
-        if self.0.is_empty() || !all && self.0.len() <= SEND_ABOVE_BYTES {
+    /// Whether it is to be sent before it grows further.
+    pub fn is_long(&self) -> bool {
+        self.0.len() > SEND_ABOVE_BYTES
+    }
+
+    /// Sends what there is, and returns how many rows the server says it wrote. What follows the first statement that fails
+    /// is not done.
+    pub async fn send(&mut self, tx: &DatabaseTransaction) -> Result<u64, DbErr> {
+        if self.0.is_empty() {
             return Ok(0);
         }
         Ok(tx.execute_unprepared(&std::mem::take(&mut self.0)).await?.rows_affected())

@@ -206,7 +206,9 @@ impl<'a> Writing<'a> {
             if let Some(script) = &mut self.script {
                 let text = text(1);
                 script.insert(&text, rows.by_ref().take(size).map(values))?;
-                self.written += script.send(self.tx, false).await?;
+                if script.is_long() {
+                    self.written += script.send(self.tx).await?;
+                }
             } else {
                 let sql = text(size);
                 let bound = Some(Values(rows.by_ref().take(size).flat_map(values).collect()));
@@ -235,7 +237,7 @@ impl<'a> Writing<'a> {
     /// Sends what waits, and finds out whether all of it was written. A row that was not makes for fewer, never for more.
     async fn end(mut self) -> Result<(), DatabaseError> {
         if let Some(script) = &mut self.script {
-            self.written += script.send(self.tx, true).await?;
+            self.written += script.send(self.tx).await?;
         }
         if self.written == self.expected { Ok(()) } else { Err(DatabaseError::Conflict) }
     }
