@@ -69,6 +69,16 @@ impl ShardMap {
         self.of_bucket[usize::from(bucket.get())]
     }
 
+    /// Tells apart the ways in which buckets are dealt: databases that were filled by another one are not read by this.
+    pub fn version(&self) -> u32 {
+        1
+    }
+
+    /// How many shards there are.
+    pub fn count(&self) -> u32 {
+        self.shards
+    }
+
     /// All shards, in order.
     pub fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
         (1..=self.shards).map(ShardId)

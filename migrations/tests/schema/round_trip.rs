@@ -294,3 +294,21 @@ async fn idempotency_keys() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_shards_identity() {
+    on_each(async |db| {
+        let identity = shard_identity::Model {
+            id: 1,
+            system_id: "0123456789abcdef".repeat(2),
+            shard: i32::MAX,
+            shard_count: i32::MAX,
+            map_version: 1,
+            event_log: Some(text(512)),
+            psp: None,
+            created_at: i64::MAX,
+        };
+        round_trip::<shard_identity::Entity>(db, vec![identity]).await;
+    })
+    .await;
+}
