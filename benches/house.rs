@@ -29,7 +29,7 @@ use rialto::infra::cache::limits::MemoryLimits;
 use rialto::infra::cache::memory::MemoryAnswers;
 use rialto::infra::database::ShardDatabase;
 use rialto::infra::telemetry;
-use rialto::node::{Node, Start};
+use rialto::node::{Accept, Node, Start};
 use rialto::runtime::{
     Actor, Clock, Context, Environment, Failure, Handle, Intensity, Message, Nudger, Options, Reply, Running, Strategy,
     Supervisor,
@@ -204,8 +204,13 @@ fn group_commit(c: &mut Criterion, system: &System, name: &str, database: &Shard
 }
 
 fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
-    let start =
-        Start { listen: ([127, 0, 0, 1], 0).into(), data_dir: dir.to_owned(), insecure: false, roles: Roles::all() };
+    let start = Start {
+        listen: ([127, 0, 0, 1], 0).into(),
+        data_dir: dir.to_owned(),
+        insecure: false,
+        roles: Roles::all(),
+        accept: Accept::default(),
+    };
     let mut config = Config::default();
     config.limits.authorize_per_minute = NonZeroU32::MAX;
     let node = system.0.block_on(Node::start(&start, &config)).expect("an embedded node starts");

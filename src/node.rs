@@ -2,6 +2,8 @@
 
 mod adapters;
 mod data_dir;
+mod identity;
+mod places;
 mod rewind;
 mod tenures;
 mod tree;
@@ -23,8 +25,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 
 use self::adapters::{Adapters, is_embedded};
-pub use self::adapters::{OpenError, kafka_settings, psp_settings};
+pub use self::adapters::{OpenError, psp_settings};
 pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
+pub use self::identity::{Accept, Belongings, MisfitError};
+pub use self::places::kafka_settings;
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;
@@ -65,6 +69,8 @@ pub struct Start {
     /// Whether to serve beyond loopback without keys.
     pub insecure: bool,
     pub roles: Roles,
+    /// What may be another one than before.
+    pub accept: Accept,
 }
 
 /// A running node.
@@ -100,7 +106,7 @@ impl Node {
             environment.faults.enable();
         }
 
-        let mut adapters = Adapters::open(&environment, config, start.roles, &start.data_dir).await?;
+        let mut adapters = Adapters::open(&environment, config, start.roles, &start.data_dir, start.accept).await?;
         let pools = std::mem::take(&mut adapters.pools).export();
         let (app, running) =
             tree::grow(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;

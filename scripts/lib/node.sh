@@ -7,6 +7,8 @@ work=$(mktemp -d)
 server=
 # What the node is run under, such as taskset.
 under=
+# More options for it, such as --new-psp.
+options=
 stop() { if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; fi; }
 trap 'stop; rm -rf "$work"' EXIT INT TERM
 
@@ -16,7 +18,7 @@ start() {
     stop
     rm -rf "$work/data"
     # shellcheck disable=SC2086  # Several words, or none.
-    env RUST_LOG=warn "$@" ${under:-} "$program" serve --listen 127.0.0.1:0 --data-dir "$work/data" >"$work/out" 2>"$work/log" &
+    env RUST_LOG=warn "$@" ${under:-} "$program" serve --listen 127.0.0.1:0 --data-dir "$work/data" ${options:-} >"$work/out" 2>"$work/log" &
     server=$!
     until url=$(sed -n 's/^rialto: serving on //p' "$work/out") && [ -n "$url" ]; do
         kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }

@@ -18,7 +18,7 @@ use crate::flows::Call;
 use crate::infra::database::DatabaseError;
 use crate::infra::event_log::{EventLogError, EventReader};
 use crate::infra::telemetry;
-use crate::node::{Node, RewindError, Start, StartError, rewind};
+use crate::node::{Accept, Node, RewindError, Start, StartError, rewind};
 
 /// Records read at once.
 const PAGE: usize = 500;
@@ -227,6 +227,7 @@ async fn catch_up(
         data_dir: args.data_dir.clone(),
         insecure: false,
         roles: if is_embedded { Roles::all() } else { role },
+        accept: Accept::default(),
     };
     let node = Node::start(&start, config).await?;
     let app = node.app();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::process::{Stop, refuse};
 use crate::config::{Config, Roles};
 use crate::infra::telemetry;
-use crate::node::{Node, Start};
+use crate::node::{Accept, Node, Start};
 
 /// Serve payments. Without a configuration everything is embedded: nothing needs to be installed.
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,15 @@ pub struct Args {
     /// What this process does: all, or some of ingest, publisher, settlement, refund, ledger and resolver, with commas.
     #[arg(long, env = "RIALTO_ROLES", default_value = "all")]
     roles: Roles,
+    /// Take on an empty database for a shard though others hold data: what was in it before is given up.
+    #[arg(long)]
+    new_shard: bool,
+    /// Take on another event log than before, or an empty one: what is in the one of before is given up.
+    #[arg(long)]
+    new_event_log: bool,
+    /// Take on another PSP than before, or empty books of the simulator: whatever the one of before holds is given up.
+    #[arg(long)]
+    new_psp: bool,
 }
 
 pub fn run(args: Args) -> ExitCode {
@@ -43,12 +52,14 @@ async fn serve(args: Args) -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return refuse(&error),
     };
-    let start = Start { listen: args.listen, data_dir: args.data_dir, insecure: args.insecure, roles: args.roles };
+    let Args { listen, data_dir, insecure, roles, .. } = args;
+    let accept = Accept { new_shard: args.new_shard, new_event_log: args.new_event_log, new_psp: args.new_psp };
+    let start = Start { listen, data_dir, insecure, roles, accept };
     let node = match Node::start(&start, &config).await {
         Ok(node) => node,
         Err(error) => return refuse(&error),
     };
-    if args.insecure {
+    if insecure {
         tracing::warn!(address = %node.address, "open to everybody who can reach it: no keys are asked for");
     } else {
         tracing::info!(address = %node.address, "open for development: no keys are asked for on loopback");

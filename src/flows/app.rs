@@ -14,11 +14,13 @@ use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
 use crate::actors::payment_reader::PaymentReader;
 use crate::actors::rate_limiter::{RateLimiter, TakeOne, limited};
+use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shards;
 use crate::config::{Role, Roles};
 use crate::domain::idempotency::Operation;
 use crate::domain::policy::Policy;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
+use crate::infra::data_guard::DataFiles;
 use crate::infra::telemetry::logs::in_trace;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Chance, Clock, Desk, Errands, Handle};
@@ -50,6 +52,8 @@ pub struct Parts {
     pub idempotency: IdempotencyMeter,
     pub psp: GuardedPsp,
     pub operations: Operations,
+    /// What is beside the shards in the data directory.
+    pub files: DataFiles,
 }
 
 impl Deref for App {
@@ -75,9 +79,12 @@ impl App {
         self.policy.amount_max
     }
 
-    /// Lets a call about this bucket in, or refuses it because of what there is to do already. Asks nobody, so that a
-    /// refusal costs next to nothing.
+    /// Lets a call about this bucket in, or refuses it because of what there is to do already, or because the shard's data
+    /// are lost: nothing remembered of them is said any more. Asks nobody, so that a refusal costs next to nothing.
     pub fn admit(&self, bucket: Bucket, work: Work) -> Result<Admitted, FlowError> {
+        if self.shards.of(bucket).database.is_lost() {
+            return Err(WriteError::Unavailable.into());
+        }
         Ok(self.admission.admit(bucket, work)?)
     }
 

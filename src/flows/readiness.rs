@@ -89,7 +89,7 @@ impl App {
         let shards = self.shards.all();
         let pings = shards.iter().map(async |shard| {
             let answer = tokio::time::timeout(PING_DEADLINE, shard.database.outbox_backlog()).await;
-            answer.ok().and_then(Result::ok)
+            answer.ok().and_then(Result::ok).filter(|_| shard.database.check_file().is_ok())
         });
         let backlogs = join_all(pings).await;
         let down = backlogs.iter().filter(|backlog| backlog.is_none()).count();
@@ -97,8 +97,12 @@ impl App {
             let id = shard.database.id;
             let Some(backlog) = backlog else {
                 let level = if down == shards.len() { Level::Down } else { Level::Degraded };
+                let reason = match shard.database.check_file() {
+                    Ok(()) => format!("the database of shard {id} does not answer"),
+                    Err(lost) => format!("the data of shard {id} are lost: {lost}"),
+                };
                 for capability in [&mut authorize, &mut settle, &mut refund, &mut publish] {
-                    capability.worsen(level, format!("the database of shard {id} does not answer"));
+                    capability.worsen(level, reason.clone());
                 }
                 continue;
             };
@@ -107,6 +111,18 @@ impl App {
                 for capability in [&mut settle, &mut refund, &mut publish] {
                     capability.worsen(Level::Degraded, format!("{events} events of shard {id} wait to be published"));
                 }
+            }
+        }
+        if let Err(lost) = self.files.event_log.check_written() {
+            let reason = format!("the event log is lost: {lost}");
+            publish.worsen(Level::Down, reason.clone());
+            settle.worsen(Level::Degraded, reason.clone());
+            refund.worsen(Level::Degraded, reason);
+        }
+        if let Err(lost) = self.files.psp.check_written() {
+            let reason = format!("the books of the PSP simulator are lost: {lost}");
+            for capability in [&mut authorize, &mut settle, &mut refund] {
+                capability.worsen(Level::Down, reason.clone());
             }
         }
         for breaker in self.operations.breakers().await.unwrap_or_default() {

@@ -1,8 +1,10 @@
 //! Adapters to what is outside, each behind a trait as narrow as its users need. Nothing here knows an actor.
 
 pub mod cache;
+pub mod data_guard;
 pub mod database;
 pub mod event_log;
+pub mod file_identity;
 mod group_commit;
 pub mod lease;
 pub mod psp;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::data_dir::{event_log_path, psp_books_path, shard_path};
+use super::data_dir::{event_log_path, psp_books_path};
+use super::identity::{Accept, Belongings, MisfitError};
+use super::places::{kafka_settings, shard_places};
 use crate::config::{Config, Roles};
 use crate::domain::event::topics;
 use crate::domain::{ShardId, ShardMap};
@@ -12,6 +14,8 @@ use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::memory::MemoryAnswers;
 use crate::infra::cache::redis::{RedisAnswers, RedisLimits};
 use crate::infra::cache::{AnswerCache, CacheError, LimitStore};
+use crate::infra::data_guard::DataFiles;
+use crate::infra::database::identity::ShardPlace;
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::infra::event_log::EventLog;
 use crate::infra::event_log::embedded::{EmbeddedLog, OpenLogError};
@@ -33,12 +37,10 @@ const PSP_CONNECTIONS_KEPT: usize = 64;
 /// Why an adapter did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    #[error(transparent)]
+    Misfit(#[from] MisfitError),
     #[error("shard {shard}: {error}")]
     Shard { shard: ShardId, error: DatabaseError },
-    #[error(
-        "data directory {path} has {found} shards, shard.count is {wanted}; payments stay on the shard that they were made on"
-    )]
-    ShardCount { path: PathBuf, found: usize, wanted: u32 },
     #[error("event log: {0}")]
     EventLog(#[from] OpenLogError),
     #[error("event log: {0}")]
@@ -69,6 +71,7 @@ pub struct Adapters {
     pub leases: Option<Arc<dyn LeaseStore>>,
     /// The connections to all of these.
     pub pools: Pools,
+    pub files: DataFiles,
 }
 
 /// Whether something of this process is in its data directory, which then is its own.
@@ -77,27 +80,33 @@ pub fn is_embedded(config: &Config) -> bool {
 }
 
 impl Adapters {
-    /// Opens all that these roles need.
+    /// Opens all that these roles need, once it is known to belong together.
     pub async fn open(
         environment: &Environment,
         config: &Config,
         roles: Roles,
         data_dir: &Path,
+        accept: Accept,
     ) -> Result<Self, OpenError> {
         let map = ShardMap::dealt(config.shard.count);
+        let belongings = Belongings { config, map: &map, data_dir, roles };
+        let checked = belongings.check(accept).await?;
         let databases = open_shards(config, &map, data_dir).await?;
-        let log = if roles.use_event_log() { Some(open_log(config, data_dir).await?) } else { None };
+        let claimed = belongings.claim_shards(checked, environment).await?;
+        let mut files = DataFiles::default();
+        let log = if roles.use_event_log() { Some(open_log(config, data_dir, &mut files).await?) } else { None };
+        let psp = open_psp(environment, config, data_dir, &mut files)?;
+        belongings.claim_companions(claimed, accept).await?;
         let link = Link::new(&config.faults.event_log_stop, &config.faults.event_log_start);
         let linked = |log| Arc::new(Linked { log, link: link.clone() }) as Arc<dyn EventLog>;
         let log = if config.faults.enabled { log.map(linked) } else { log };
         let log = log.map(|log| Arc::new(Measured::new(log)) as Arc<dyn EventLog>);
-        let psp = open_psp(environment, config, data_dir).await?;
         let mut pools = Pools::default();
         databases.iter().for_each(|database| database.show_in(&mut pools));
         if config.redis.url.is_empty() {
             let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
             let limits = Arc::new(MemoryLimits::default());
-            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None, pools });
+            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None, pools, files });
         }
         let redis = RedisPool::connect(RedisSettings {
             url: config.redis.url.clone(),
@@ -109,60 +118,46 @@ impl Adapters {
         let limits = Arc::new(RedisLimits::new(redis.clone()));
         redis.show_in(&mut pools);
         let leases = Some(Arc::new(RedisLeases::new(redis)) as Arc<dyn LeaseStore>);
-        Ok(Self { map, databases, log, link, psp, answers, limits, leases, pools })
+        Ok(Self { map, databases, log, link, psp, answers, limits, leases, pools, files })
     }
 }
 
 async fn open_shards(config: &Config, map: &ShardMap, data_dir: &Path) -> Result<Vec<ShardDatabase>, OpenError> {
-    let urls = &config.shard.databases;
-    if urls.is_empty() {
-        check_shard_count(data_dir, config.shard.count.get())?;
-    }
     let mut databases = Vec::new();
-    for (place, shard) in map.shards().enumerate() {
-        let opened = match urls.get(place) {
-            Some(url) => ShardDatabase::open_mariadb(shard, url, true).await,
-            None => ShardDatabase::open_sqlite(shard, &shard_path(data_dir, shard), true).await,
+    for (shard, place) in map.shards().zip(shard_places(config, map, data_dir)) {
+        let opened = match place {
+            ShardPlace::Server(url) => ShardDatabase::open_mariadb(shard, &url, true).await,
+            ShardPlace::File(path) => ShardDatabase::open_sqlite(shard, &path, true).await,
         };
         databases.push(opened.map_err(|error| OpenError::Shard { shard, error })?);
     }
     Ok(databases)
 }
 
-/// Refuses to deal existing payments out anew over another number of shards.
-fn check_shard_count(data_dir: &Path, wanted: u32) -> Result<(), OpenError> {
-    let found = (1..).map(ShardId).take_while(|shard| shard_path(data_dir, *shard).exists()).count();
-    if found == 0 || found == wanted as usize {
-        return Ok(());
-    }
-    Err(OpenError::ShardCount { path: data_dir.to_owned(), found, wanted })
-}
-
-async fn open_log(config: &Config, data_dir: &Path) -> Result<Arc<dyn EventLog>, OpenError> {
+async fn open_log(config: &Config, data_dir: &Path, files: &mut DataFiles) -> Result<Arc<dyn EventLog>, OpenError> {
     let topics: Vec<_> = topics().collect();
     if config.kafka.brokers.is_empty() {
-        return Ok(Arc::new(EmbeddedLog::open(&event_log_path(data_dir), &topics).await?));
+        let log = EmbeddedLog::open(&event_log_path(data_dir), &topics).await?;
+        files.event_log = log.guard();
+        return Ok(Arc::new(log));
     }
     Ok(Arc::new(KafkaLog::open(kafka_settings(config), &topics).await?))
 }
 
-/// How Kafka is reached.
-pub fn kafka_settings(config: &Config) -> kafka::Settings {
-    kafka::Settings {
-        topic_prefix: config.kafka.topic_prefix.clone(),
-        replication_factor: config.kafka.replication_factor,
-        linger_ms: config.kafka.linger_ms,
-        ..kafka::Settings::new(config.kafka.brokers.clone())
-    }
-}
-
-async fn open_psp(environment: &Environment, config: &Config, data_dir: &Path) -> Result<Arc<dyn Psp>, OpenError> {
+fn open_psp(
+    environment: &Environment,
+    config: &Config,
+    data_dir: &Path,
+    files: &mut DataFiles,
+) -> Result<Arc<dyn Psp>, OpenError> {
     if !config.psp.url.is_empty() {
         return Ok(Arc::new(HttpPsp::new(&psp_settings(config)?)?));
     }
     let settings = config.psp.simulator.clone();
     let (clock, chance) = (environment.clock.clone(), environment.chance.clone());
-    Ok(Arc::new(Simulator::start(&psp_books_path(data_dir), settings, clock, chance)?))
+    let simulator = Simulator::start(&psp_books_path(data_dir), settings, clock, chance)?;
+    files.psp = simulator.guard();
+    Ok(Arc::new(simulator))
 }
 
 /// How the PSP is reached over HTTP.

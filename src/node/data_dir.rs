@@ -1,9 +1,11 @@
 //! The data directory: what the embedded default keeps where, and that it has one owner.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::ShardId;
+use crate::infra::data_guard::{self, FILE_MODE};
 
 /// The data directory cannot be this process's.
 #[derive(Debug, thiserror::Error)]
@@ -29,11 +31,13 @@ pub fn psp_books_path(data_dir: &Path) -> PathBuf {
     data_dir.join("psp.db")
 }
 
-/// Makes the data directory this process's own, as long as the file is held.
+/// Makes the data directory this process's own, as long as the file is held. The file keeps two processes apart that both
+/// find it; each database is locked besides, since a file can be deleted.
 pub fn lock_data_dir(path: &Path) -> Result<File, DataDirError> {
     let io = |error| DataDirError::Io { path: path.to_owned(), error };
-    std::fs::create_dir_all(path).map_err(io)?;
-    let file = File::create(path.join("lock")).map_err(io)?;
+    data_guard::create_directory(path).map_err(io)?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(FILE_MODE).open(path.join("lock")).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),

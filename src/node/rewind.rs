@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::adapters::kafka_settings;
 use super::data_dir::{DataDirError, event_log_path, lock_data_dir};
+use super::places::kafka_settings;
 use crate::config::Config;
 use crate::domain::event::{Consumer, Topic, topics};
 use crate::infra::event_log::embedded::{EmbeddedLog, OpenLogError};

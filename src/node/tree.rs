@@ -149,6 +149,7 @@ pub async fn grow(
         idempotency: IdempotencyMeter::default(),
         psp,
         operations: Operations::new(running.clone(), breakers, shards, adapters.link),
+        files: adapters.files,
     });
     Ok((app, running))
 }

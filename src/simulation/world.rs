@@ -13,6 +13,7 @@ use super::shop::Told;
 use crate::config::{Config, Roles};
 use crate::domain::{ShardId, ShardMap};
 use crate::flows::App;
+use crate::infra::data_guard::DataFiles;
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::memory::{Memory, Tables};
 use crate::infra::event_log::link::Link;
@@ -129,6 +130,7 @@ impl World {
             limits: Arc::new(NoLimits),
             leases: None,
             pools: Pools::default(),
+            files: DataFiles::default(),
         };
         // A process has faults, clock and chance of the world, and dead letters and meters of its own.
         let Environment { clock, chance, placement, .. } = self.environment.clone();

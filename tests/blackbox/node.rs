@@ -221,6 +221,12 @@ impl TestNode {
         Self::start_at(Places::taken().await, settings, true, "all").await
     }
 
+    /// On real servers, with the PSP's simulator in its own process. None unless the suite is run there.
+    pub async fn start_with_embedded_psp() -> Option<Self> {
+        let places = Places::taken().await?;
+        Some(Self::start_at(Some(places), &[], false, "all").await)
+    }
+
     /// With everything in its data directory, whatever the suite is run on: for what is about that directory.
     pub async fn start_embedded() -> Self {
         Self::start_embedded_with(&[]).await
@@ -283,6 +289,11 @@ impl TestNode {
         self.places.is_some()
     }
 
+    /// Deletes its topics on Kafka, with all events in them.
+    pub async fn delete_topics(&self) {
+        self.places.as_ref().expect("this node's topics are on Kafka").delete_topics().await;
+    }
+
     /// Where the PSP's books are.
     pub fn books(&self) -> PathBuf {
         let data_dir = self.psp.as_ref().map_or(self.data_dir.path(), |psp| &psp.data_dir);
@@ -308,6 +319,38 @@ impl TestNode {
         let (process, url) = launch(SERVE, "127.0.0.1:0", self.data_dir.path(), &self.settings).await;
         self.process = process;
         self.url = url;
+    }
+
+    /// A new process on the same data, with arguments and settings over its own for this once.
+    pub async fn restart_with(&mut self, args: &[&str], settings: &[(&str, &str)]) {
+        let command = self.serve_command(self.data_dir.path(), args, settings);
+        (self.process, self.url) = greeted(command, SERVE.1).await;
+    }
+
+    /// Starts another process on the same data, with arguments and settings over the node's own, which must refuse. What it
+    /// said.
+    pub async fn refused(&self, args: &[&str], settings: &[(&str, &str)]) -> String {
+        self.refused_in(self.data_dir.path(), args, settings).await
+    }
+
+    /// As `refused`, with a data directory of its own.
+    pub async fn refused_in(&self, data_dir: &Path, args: &[&str], settings: &[(&str, &str)]) -> String {
+        let mut command = self.serve_command(data_dir, args, settings);
+        command.stdout(Stdio::null());
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it started").unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
+    }
+
+    /// What starts another process with the node's settings.
+    pub fn serve_command(&self, data_dir: &Path, args: &[&str], settings: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(args);
+        command.envs(self.settings.iter().cloned()).env("RUST_LOG", "warn").kill_on_drop(true);
+        command.envs(settings.iter().map(|(name, value)| (format!("RIALTO__{name}"), value)));
+        command.stderr(Stdio::piped());
+        command
     }
 
     /// SIGTERM; how the process ended.

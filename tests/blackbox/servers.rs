@@ -64,14 +64,15 @@ impl Places {
         }
     }
 
+    /// Deletes the node's topics, with all events in them.
+    pub async fn delete_topics(&self) {
+        delete_topics(&self.brokers, &format!("{}.", self.name)).await;
+    }
+
     async fn give_back(&self) {
         self.on_each_database("DROP DATABASE").await;
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
-        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
-        let topics: Vec<_> = topics().map(|(topic, _)| format!("{}.{topic}", self.name)).collect();
-        let topics: Vec<_> = topics.iter().map(String::as_str).collect();
-        admin.delete_topics(&topics, &options).await.unwrap();
+        self.delete_topics().await;
+        let (admin, options) = (admin(&self.brokers), options());
         let groups: Vec<_> = Consumer::ALL.iter().map(|group| format!("{}.{}", self.name, group.name())).collect();
         let groups: Vec<_> = groups.iter().map(String::as_str).collect();
         // A group whose members were killed a moment ago cannot be deleted, nor one of a broker that had no group yet and has no
@@ -82,16 +83,100 @@ impl Places {
 
 impl Drop for Places {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("left on the servers for whoever looks into it: {}", self.name);
-            return;
-        }
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(self.give_back());
-            });
+        give_back(&self.name, self.give_back());
+    }
+}
+
+/// Ends what is on the servers, unless the test has failed.
+fn give_back(name: &str, end: impl Future<Output = ()> + Send) {
+    if std::thread::panicking() {
+        eprintln!("left on the servers for whoever looks into it: {name}");
+        return;
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(end);
         });
+    });
+}
+
+fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap()
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)))
+}
+
+async fn delete_topics(brokers: &str, prefix: &str) {
+    let topics: Vec<_> = topics().map(|(topic, _)| format!("{prefix}{topic}")).collect();
+    let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+    admin(brokers).delete_topics(&topics, &options()).await.unwrap();
+    // What is deleted is shown for a moment longer.
+    while count_topics(brokers, prefix) > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn count_topics(brokers: &str, prefix: &str) -> usize {
+    let metadata = admin(brokers).inner().fetch_metadata(None, Duration::from_secs(30)).unwrap();
+    metadata.topics().iter().filter(|topic| topic.name().starts_with(prefix)).count()
+}
+
+/// One database more on a shared server.
+pub struct SpareDatabase {
+    pub url: String,
+    server: String,
+    name: String,
+}
+
+impl SpareDatabase {
+    /// An empty one.
+    pub async fn create() -> Self {
+        let name = format!("test_{:016x}", Chance::from_entropy().u64());
+        let server = format!("mysql://rialto:rialto@{}", address(SHARDS[0]));
+        let spare = Self { url: format!("{server}/{name}"), server, name };
+        spare.on_server("CREATE DATABASE").await;
+        spare
+    }
+
+    async fn on_server(&self, statement: &str) {
+        let db = Database::connect(&self.server).await.unwrap();
+        db.execute_unprepared(&format!("{statement} {}", self.name)).await.unwrap();
+        db.close().await.unwrap();
+    }
+}
+
+impl Drop for SpareDatabase {
+    fn drop(&mut self) {
+        give_back(&self.name, self.on_server("DROP DATABASE"));
+    }
+}
+
+/// A place for topics on the shared Kafka where there are none.
+pub struct SpareTopics {
+    /// For `kafka.topic_prefix`.
+    pub prefix: String,
+    brokers: String,
+}
+
+impl SpareTopics {
+    pub fn new() -> Self {
+        Self { prefix: format!("test_{:016x}.", Chance::from_entropy().u64()), brokers: address("kafka") }
+    }
+
+    /// How many topics there are by now.
+    pub fn count(&self) -> usize {
+        count_topics(&self.brokers, &self.prefix)
+    }
+}
+
+impl Drop for SpareTopics {
+    fn drop(&mut self) {
+        if self.count() > 0 {
+            give_back(&self.prefix, delete_topics(&self.brokers, &self.prefix));
+        }
     }
 }
 

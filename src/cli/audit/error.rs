@@ -9,7 +9,7 @@ use crate::domain::ShardId;
 use crate::infra::database::DatabaseError;
 use crate::infra::event_log::EventLogError;
 use crate::infra::sqlite;
-use crate::node::OpenError;
+use crate::node::{MisfitError, OpenError};
 
 /// Why there is no report. Nothing is known then of what holds.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,8 @@ pub enum AuditError {
     BooksFile(sqlite::OpenError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Misfit(#[from] MisfitError),
     #[error("psp books: {0}")]
     Books(#[from] BooksError),
     #[error(transparent)]

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::books::Books;
 use super::error::AuditError;
-use crate::config::Config;
+use crate::config::{Config, Roles};
 use crate::domain::event::topics;
 use crate::domain::{ShardId, ShardMap};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::{EventReader, embedded, kafka};
 use crate::infra::psp::http::HttpBooks;
 use crate::infra::psp::simulator::books::Books as FileBooks;
-use crate::node::{OpenError, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path};
+use crate::node::{Belongings, OpenError, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path};
 
 /// Everything that is read.
 pub struct House {
@@ -45,6 +45,7 @@ impl House {
         } else {
             Books::Http(HttpBooks::new(&psp_settings(config)?).map_err(OpenError::from)?)
         };
+        Belongings { config, map: &map, data_dir, roles: Roles::all() }.verify().await?;
         Ok(Self { map, databases, log, books })
     }
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 
 use super::error::DatabaseError;
+use crate::infra::data_guard::{DataGuard, Lost};
 
 /// How long a batch, its COMMIT, or a query may take. A network that is gone answers nothing at all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
@@ -21,12 +22,18 @@ fn no_answer() -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(format!("no answer within {ANSWER_TIMEOUT:?}")))
 }
 
-/// Connections on which every statement is bounded.
+/// What is read from a file that is gone, or written there, is nowhere when the process ends.
+pub fn lost(lost: Lost) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(lost.to_string()))
+}
+
+/// Connections on which every statement is bounded, to a file that is still under its path.
 #[derive(Debug, Clone)]
-pub struct Bounded(pub DatabaseConnection);
+pub struct Bounded(pub DatabaseConnection, pub DataGuard);
 
 impl Bounded {
     async fn run<T>(&self, asked: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        self.1.check().map_err(lost)?;
         tokio::time::timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|_| Err(no_answer()))
     }
 }

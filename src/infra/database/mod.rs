@@ -4,6 +4,7 @@ pub mod audit;
 mod bounded;
 mod error;
 mod figures;
+pub mod identity;
 mod letters;
 mod load;
 mod mariadb;
@@ -27,11 +28,12 @@ pub use letters::{LetterFilter, StoredAction};
 pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
-use self::bounded::{Bounded, in_time};
+use self::bounded::{Bounded, in_time, lost};
 use self::statements::Statements;
 use self::witness::Witness;
 use crate::domain::book::{Book, Needs};
 use crate::domain::{ShardId, Timestamp};
+use crate::infra::data_guard::{DataGuard, Lost};
 use crate::infra::sqlite;
 use migrations::SchemaStatus;
 
@@ -42,6 +44,8 @@ pub struct ShardDatabase {
     writer: DatabaseConnection,
     readers: Bounded,
     statements: Arc<Statements>,
+    /// Of the file; of nothing where the data are on a server.
+    guard: DataGuard,
     /// In the simulation, what stands for all of the above.
     #[cfg(test)]
     memory: Option<memory::Memory>,
@@ -68,17 +72,18 @@ impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
     /// for a newer one, refuses and says which migration.
     pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
+        let guard = DataGuard::lock(path).map_err(|error| DatabaseError::Server(error.to_string()))?;
         let writer = sqlite::open_writer(path).await?;
         prepare(id, &writer, migrate).await?;
         let readers = sqlite::open_readers(path, READERS).await?;
-        Ok(Self::new(id, writer, readers))
+        Ok(Self::new(id, writer, readers, guard))
     }
 
-    /// Opens an existing SQLite file only to read it.
+    /// Opens an existing SQLite file only to read it, whoever writes it.
     pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
         let readers = sqlite::open_readers(path, READERS).await?;
         prepare(id, &readers, false).await?;
-        Ok(Self::new(id, readers.clone(), readers))
+        Ok(Self::new(id, readers.clone(), readers, DataGuard::default()))
     }
 
     /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
@@ -88,22 +93,23 @@ impl ShardDatabase {
         mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
         // A connection is woken on the thread that made it. Those that are used from now on are made where they are used.
         opening.close().await?;
-        Ok(Self::new(id, mariadb::writers(url)?, mariadb::readers(url, READERS)?))
+        Ok(Self::new(id, mariadb::writers(url)?, mariadb::readers(url, READERS)?, DataGuard::default()))
     }
 
     /// A shard that is nowhere but in memory.
     #[cfg(test)]
     pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {
         use sea_orm::DatabaseConnection::Disconnected;
-        Self { memory: Some(memory), ..Self::new(id, Disconnected, Disconnected) }
+        Self { memory: Some(memory), ..Self::new(id, Disconnected, Disconnected, DataGuard::default()) }
     }
 
-    fn new(id: ShardId, writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+    fn new(id: ShardId, writer: DatabaseConnection, readers: DatabaseConnection, guard: DataGuard) -> Self {
         Self {
             id,
             writer,
-            readers: Bounded(readers),
+            readers: Bounded(readers, guard.clone()),
             statements: Arc::default(),
+            guard,
             #[cfg(test)]
             memory: None,
         }
@@ -119,6 +125,7 @@ impl ShardDatabase {
         decide: impl FnOnce(&mut Book<'a>) -> T,
     ) -> Result<(T, Book<'a>), DatabaseError> {
         or_in_memory!(self.batch(needs, book, decide));
+        self.guard.check().map_err(|gone| DatabaseError::Unavailable(lost(gone)))?;
         let written = async {
             let tx = self.writer.begin().await?;
             load::load(&tx, needs, &mut book).await?;
@@ -129,7 +136,11 @@ impl ShardDatabase {
         let (tx, decided) = in_time(written).await??;
         let committed = in_time(tx.commit()).await.and_then(|committed| committed.map_err(DatabaseError::from));
         match committed {
-            Ok(()) => Ok((decided, book)),
+            // Committed to a file that is gone is committed nowhere, and to one that was moved away is committed there.
+            Ok(()) => match self.guard.check_written() {
+                Ok(()) => Ok((decided, book)),
+                Err(gone) => Err(DatabaseError::InDoubt(Box::new(DatabaseError::Unavailable(lost(gone))))),
+            },
             Err(DatabaseError::Unavailable(_)) => self.look_for(&book).await.map(|()| (decided, book)),
             Err(error) => Err(error),
         }
@@ -150,6 +161,19 @@ impl ShardDatabase {
                 Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
             }
         }
+    }
+
+    /// Whether its file is still under its path; looks there.
+    ///
+    /// # Errors
+    /// [`Lost`] as long as it is not.
+    pub fn check_file(&self) -> Result<(), Lost> {
+        self.guard.check_written()
+    }
+
+    /// Whether it was found to be lost and still is. Costs nothing otherwise.
+    pub fn is_lost(&self) -> bool {
+        self.guard.is_lost()
     }
 
     /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of

@@ -12,6 +12,7 @@ use crate::domain::command::{
 };
 use crate::domain::event::{Consumer, EVENT_PARTITIONS, Topic, known_topic, topics};
 use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope};
+use crate::domain::identity::{Companion, ShardIdentity, SystemId};
 use crate::domain::payment::CaptureMode;
 use crate::domain::policy::Policy;
 use crate::domain::psp::PspKey;
@@ -20,6 +21,7 @@ use crate::domain::testing::{TRACE, krw};
 use crate::domain::{Bucket, EventId, IdGenerator, PaymentId, ShardId, ShardMap, Timestamp};
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::audit::damage;
+use crate::infra::database::identity::{ShardPlace, ShardRecord};
 use crate::infra::event_log::embedded::EmbeddedLog;
 use crate::infra::event_log::{EventLog, Record};
 use crate::infra::psp::simulator::{Simulator, SimulatorConfig};
@@ -39,16 +41,27 @@ pub struct Shop {
 impl Shop {
     pub async fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut databases = Vec::new();
+        let (mut databases, mut records) = (Vec::new(), Vec::new());
         for shard in map().shards() {
             let path = dir.path().join(format!("shard-{shard}.db"));
             databases.push(ShardDatabase::open_sqlite(shard, &path, true).await.unwrap());
+            let identity = ShardIdentity { system: SystemId::new(0, 1), shard, count: map().count(), map_version: 1 };
+            let record = ShardRecord::open(&ShardPlace::File(path)).await.unwrap();
+            assert_eq!(record.claim(&identity, Timestamp(0)).await.unwrap(), Some(identity));
+            records.push(record);
         }
         let log = EmbeddedLog::open(&dir.path().join("events.db"), &topics().collect::<Vec<_>>()).await.unwrap();
         let config = SimulatorConfig { magic_amounts: true, timeout_ms: 1, ..Default::default() };
         let clock = Clock::system();
         let books = dir.path().join("psp.db");
         let psp = Simulator::start(&books, config, clock.clone(), Chance::from_seed(1)).unwrap();
+        let (system, events) = (SystemId::new(0, 1), dir.path().join("events.db"));
+        for record in records {
+            let name = EmbeddedLog::claim(&events, &system).unwrap();
+            record.note(Companion::EventLog, &name, false).await.unwrap();
+            let name = Simulator::claim(&books, &system).unwrap();
+            record.note(Companion::Psp, &name, false).await.unwrap();
+        }
         for consumer in Consumer::ALL {
             for topic in consumer.topics() {
                 for partition in 0..EVENT_PARTITIONS {

@@ -34,6 +34,9 @@ CREATE TABLE consumer_offset (
     PRIMARY KEY (consumer_group, slot)
 ) STRICT, WITHOUT ROWID";
 
+/// Asks whether anything was ever appended.
+pub(super) const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM slot WHERE next_offset > 0)";
+
 /// Bits of a position that hold the offset: 10^12 records a partition.
 const OFFSET_BITS: u32 = 40;
 

@@ -13,12 +13,15 @@ use async_trait::async_trait;
 use rusqlite::TransactionBehavior::Immediate;
 use rusqlite::{Connection, params};
 
-use self::layout::{FORMAT, Slot, TABLES};
+use self::layout::{FORMAT, IS_USED, Slot, TABLES};
 pub use self::reader::Reader;
 use self::standing::{Shared, Standing};
 use self::writer::{Command, Nudges, Writer, ends};
 use super::partitioner::partition_of;
 use super::{Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
+use crate::domain::identity::{FoundCompanion, SystemId};
+use crate::infra::data_guard::{DataGuard, GuardError};
+use crate::infra::file_identity::{self, IdentityError};
 use crate::infra::group_commit::GroupCommit;
 use crate::infra::sqlite::{self, OpenError};
 
@@ -27,6 +30,8 @@ use crate::infra::sqlite::{self, OpenError};
 pub enum OpenLogError {
     #[error(transparent)]
     File(#[from] OpenError),
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     #[error("no thread to write {path}: {source}")]
     Thread { path: PathBuf, source: std::io::Error },
     /// Keys would move to other partitions and lose their order.
@@ -40,11 +45,28 @@ pub struct EmbeddedLog {
     door: Arc<GroupCommit<Writer>>,
     nudges: Nudges,
     standing: Shared,
+    guard: DataGuard,
 }
 
 impl EmbeddedLog {
+    /// What lies at this path. Creates nothing.
+    pub fn look(path: &Path) -> Result<FoundCompanion, IdentityError> {
+        file_identity::look(path, IS_USED)
+    }
+
+    /// Makes an existing file the log of this system, whoever's it was. Returns its name.
+    pub fn claim(path: &Path, system: &SystemId) -> Result<String, IdentityError> {
+        file_identity::claim(path, system)
+    }
+
+    /// Of the file.
+    pub fn guard(&self) -> DataGuard {
+        self.guard.clone()
+    }
+
     /// Opens or creates the file, with these topics and partition counts; topics may be added later, counts stay.
     pub async fn open(path: &Path, topics: &[(&'static str, u32)]) -> Result<Self, OpenLogError> {
+        let guard = DataGuard::lock(path)?;
         let mut db = sqlite::private_writer(path, FORMAT, TABLES)?;
         let sqlite = |source| OpenError::Write { path: path.to_owned(), source };
         for &(topic, wanted) in topics {
@@ -57,10 +79,10 @@ impl EmbeddedLog {
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();
         let standing = Standing::exported(reader.topics(), &ends(&db).map_err(sqlite)?);
-        let writer = Writer::new(db, nudges.clone(), standing.clone());
+        let writer = Writer::new(db, guard.clone(), nudges.clone(), standing.clone());
         let door = GroupCommit::start("event-log", writer);
         let door = door.map_err(|source| OpenLogError::Thread { path: path.to_owned(), source })?;
-        Ok(Self { reader, door: Arc::new(door), nudges, standing })
+        Ok(Self { reader, door: Arc::new(door), nudges, standing, guard })
     }
 
     /// Deletes records older than `before_ms` (milliseconds since 1970 UTC) that every group of their partition has

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::layout::{Slot, unavailable};
 use super::standing::Shared;
+use crate::infra::data_guard::DataGuard;
 use crate::infra::event_log::{EventLogError, Nudge, Record};
 use crate::infra::group_commit::Committer;
 
@@ -35,6 +36,7 @@ pub(super) enum Command {
 
 pub(super) struct Writer {
     db: Connection,
+    guard: DataGuard,
     nudges: Nudges,
     standing: Shared,
     /// Of each slot, as this process, which alone writes them, has left them; empty until they are read.
@@ -48,11 +50,13 @@ impl Committer for Writer {
     type Error = EventLogError;
 
     fn commit(&mut self, batch: Vec<Command>) -> Result<Vec<u64>, EventLogError> {
+        self.guard.check().map_err(unavailable)?;
         let written = self.write(batch);
         if written.is_err() {
             self.next_offsets.clear();
         }
         let (answers, touched) = written.map_err(unavailable)?;
+        self.guard.check_written().map_err(unavailable)?;
         let nudges = self.nudges.read();
         touched.iter().filter_map(|slot| nudges.get(slot)).flatten().for_each(|nudge| nudge());
         Ok(answers)
@@ -60,8 +64,8 @@ impl Committer for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(db: Connection, nudges: Nudges, standing: Shared) -> Self {
-        Self { db, nudges, standing, next_offsets: HashMap::new() }
+    pub(super) fn new(db: Connection, guard: DataGuard, nudges: Nudges, standing: Shared) -> Self {
+        Self { db, guard, nudges, standing, next_offsets: HashMap::new() }
     }
 
     /// Returns each command's answer, and the slots that have grown.

@@ -37,6 +37,7 @@ use self::topics::Topics;
 use super::partitioner::partition_of;
 use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
 use crate::domain::event;
+use crate::domain::identity::FoundCompanion;
 
 /// The log. Dropping it leaves its consumer groups, which blocks for a few seconds at most.
 pub struct KafkaLog {
@@ -48,6 +49,11 @@ pub struct KafkaLog {
 }
 
 impl KafkaLog {
+    /// Which cluster this is, and whether any of these topics is on it. Creates nothing.
+    pub async fn look(settings: &Settings, topics: &[(&'static str, u32)]) -> Result<FoundCompanion, OpenError> {
+        Topics::new(topics).look(settings).await
+    }
+
     /// Connects, and creates the topics that are missing. Waits for brokers that are down, within bounds.
     pub async fn open(settings: Settings, topics: &[(&'static str, u32)]) -> Result<Self, OpenError> {
         Topics::new(topics).ensure(&settings).await?;

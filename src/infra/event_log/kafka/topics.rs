@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::Client;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::client_log::ClientLog;
 use super::settings::Settings;
+use crate::domain::identity::FoundCompanion;
 use crate::infra::event_log::EventLogError;
 
 /// How long to wait before asking again for what is not there yet.
@@ -27,6 +29,14 @@ pub enum OpenError {
     /// Keys would move to other partitions and lose their order.
     #[error("topic {topic} has {found} partitions and cannot be given {wanted}")]
     PartitionsChanged { topic: String, found: usize, wanted: u32 },
+}
+
+impl Settings {
+    /// Gives up on brokers that have been waited for long enough.
+    fn not_ready(&self, started: Instant, reason: String) -> Result<(), OpenError> {
+        let (brokers, waited) = (self.brokers.clone(), started.elapsed());
+        if waited < self.open_timeout { Ok(()) } else { Err(OpenError::NotReady { brokers, waited, reason }) }
+    }
 }
 
 /// The topics that this process knows, by Rialto's names.
@@ -51,6 +61,47 @@ impl Topics {
         (partition < partitions).then_some(topic).ok_or_else(unknown)
     }
 
+    /// Which cluster this is, whether any of these topics is there, and whether anything was ever appended to them. Creates
+    /// nothing; waits for brokers that are down.
+    pub(super) async fn look(&self, settings: &Settings) -> Result<FoundCompanion, OpenError> {
+        let admin: Arc<AdminClient<ClientLog>> = Arc::new(settings.client().create_with_context(ClientLog)?);
+        let started = Instant::now();
+        loop {
+            let (topics, admin, asked) = (self.clone(), admin.clone(), settings.clone());
+            let look = move || topics.look_once(admin.inner(), &asked);
+            let reason = match tokio::task::spawn_blocking(look).await.unwrap_or(Err(KafkaError::Canceled)) {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => "the cluster does not say its id".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            settings.not_ready(started, reason)?;
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+    }
+
+    fn look_once(&self, client: &Client<ClientLog>, settings: &Settings) -> Result<Option<FoundCompanion>, KafkaError> {
+        let timeout = settings.request_timeout;
+        let metadata = client.fetch_metadata(None, timeout)?;
+        let Some(cluster) = client.fetch_cluster_id(timeout) else { return Ok(None) };
+        let ours = self.0.keys().filter_map(|name| {
+            let wire = settings.wire_name(name);
+            metadata.topics().iter().find(|topic| topic.name() == wire)
+        });
+        let partitions =
+            ours.flat_map(|topic| topic.partitions().iter().map(|partition| (topic.name(), partition.id())));
+        let (mut is_used, mut holds_data) = (false, false);
+        for (topic, partition) in partitions {
+            is_used = true;
+            let (_, end) = client.fetch_watermarks(topic, partition, timeout)?;
+            if end > 0 {
+                holds_data = true;
+                break;
+            }
+        }
+        let name = Some(format!("topics {}* on the Kafka cluster {cluster}", settings.topic_prefix));
+        Ok(Some(FoundCompanion { name, system: None, is_used, holds_data, is_file: false }))
+    }
+
     /// Creates the topics that are missing and waits until all can be used.
     pub(super) async fn ensure(&self, settings: &Settings) -> Result<(), OpenError> {
         let admin: Arc<AdminClient<ClientLog>> = Arc::new(settings.client().create_with_context(ClientLog)?);
@@ -61,10 +112,7 @@ impl Topics {
                 Ok(missing) => self.create(&admin, &missing, settings).await?,
                 Err(error) => error.to_string(),
             };
-            if started.elapsed() >= settings.open_timeout {
-                let (brokers, waited) = (settings.brokers.clone(), started.elapsed());
-                return Err(OpenError::NotReady { brokers, waited, reason });
-            }
+            settings.not_ready(started, reason)?;
             tokio::time::sleep(RETRY_AFTER).await;
         }
     }

@@ -39,6 +39,9 @@ CREATE TABLE operation (
     CHECK ((approved IS NULL) <> (reason IS NULL))
 ) STRICT, WITHOUT ROWID";
 
+/// Asks whether anything was ever asked of the PSP.
+pub(super) const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM operation)";
+
 pub(super) const AUTHORIZATION_COLUMNS: &str =
     "reference, payment, merchant, currency, amount, captured, refunded, voided";
 pub(super) const OPERATION_COLUMNS: &str =

@@ -8,6 +8,7 @@ use super::books::{
 };
 use crate::domain::money::{self, UnsupportedCurrency};
 use crate::domain::psp::PspKey;
+use crate::infra::data_guard::{DataGuard, Lost};
 use crate::infra::group_commit::Committer;
 use crate::infra::psp::{Action, Operation, PspAnswer};
 
@@ -27,7 +28,8 @@ pub(super) struct Instruction {
     pub(super) at_ms: i64,
 }
 
-pub(super) struct Clerk(pub(super) Connection);
+/// The books' file, and its guard.
+pub(super) struct Clerk(pub(super) Connection, pub(super) DataGuard);
 
 /// The books cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,8 @@ enum Fault {
     Sqlite(#[from] rusqlite::Error),
     #[error(transparent)]
     Currency(#[from] UnsupportedCurrency),
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 impl Committer for Clerk {
@@ -51,6 +55,7 @@ impl Committer for Clerk {
 
 impl Clerk {
     fn write(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, Fault> {
+        self.1.check()?;
         let desk = Desk(self.0.transaction_with_behavior(Immediate)?);
         let answers = batch.into_iter().map(|command| match command {
             Command::Perform(instruction) => desk.perform(instruction).map(Some),
@@ -58,6 +63,7 @@ impl Clerk {
         });
         let answers = answers.collect::<Result<_, Fault>>()?;
         desk.0.commit()?;
+        self.1.check_written()?;
         Ok(answers)
     }
 }

@@ -32,12 +32,15 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use self::books::{FORMAT, TABLES};
+use self::books::{FORMAT, IS_USED, TABLES};
 use self::clerk::{Clerk, Command, Instruction};
 use self::fate::{Fate, REFUSALS, SLOW_MS};
 use super::{Operation, Psp, PspAnswer, PspError};
 pub use crate::config::{RatesExceedWhole, SimulatorConfig};
+use crate::domain::identity::{FoundCompanion, SystemId};
 use crate::domain::psp::PspKey;
+use crate::infra::data_guard::{DataGuard, GuardError};
+use crate::infra::file_identity::{self, IdentityError};
 use crate::infra::group_commit::GroupCommit;
 use crate::infra::sqlite::{self, OpenError};
 use crate::runtime::{Chance, Clock};
@@ -49,6 +52,8 @@ pub enum StartError {
     Config(#[from] RatesExceedWhole),
     #[error(transparent)]
     Books(#[from] OpenError),
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     #[error("no thread for the books: {0}")]
     Thread(std::io::Error),
 }
@@ -59,6 +64,7 @@ pub struct Simulator {
     chance: Chance,
     clock: Clock,
     door: GroupCommit<Clerk>,
+    guard: DataGuard,
     /// How often each key met [`Fate::RefusedAtFirst`]; only tests send such amounts.
     refusals: Mutex<HashMap<PspKey, u32>>,
 }
@@ -67,16 +73,33 @@ impl Simulator {
     /// Starts on the books at `books`, creating them if missing.
     pub fn start(books: &Path, config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
         config.check()?;
-        let clerk = Clerk(sqlite::private_writer(books, FORMAT, TABLES)?);
+        let guard = DataGuard::lock(books)?;
+        let clerk = Clerk(sqlite::private_writer(books, FORMAT, TABLES)?, guard.clone());
         let door = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
-        Ok(Self { config, chance, clock, door, refusals: Mutex::default() })
+        Ok(Self { config, chance, clock, door, guard, refusals: Mutex::default() })
+    }
+
+    /// What lies at this path. Creates nothing.
+    pub fn look(books: &Path) -> Result<FoundCompanion, IdentityError> {
+        file_identity::look(books, IS_USED)
+    }
+
+    /// Makes existing books those of this system, whoever's they were. Returns their name.
+    pub fn claim(books: &Path, system: &SystemId) -> Result<String, IdentityError> {
+        file_identity::claim(books, system)
+    }
+
+    /// Of the books.
+    pub fn guard(&self) -> DataGuard {
+        self.guard.clone()
     }
 
     /// What [`Psp::perform`] does, for a server that has to let its caller see what happens.
     pub async fn reply(&self, operation: &Operation) -> Result<Reply, PspError> {
         let fate = self.config.fate(operation, self.chance.below(1_000));
         let refuses = fate == Fate::Refused || fate == Fate::RefusedAtFirst && self.still_refuses(&operation.key);
-        if refuses {
+        // Without its books it does nothing, and can say so.
+        if refuses || self.guard.is_lost() {
             return Ok(Reply::Refused);
         }
         if fate == Fate::LostBefore {

@@ -1,0 +1,279 @@
+//! Guards the files that hold money: each has one process that writes it, and what is written is still under its path.
+//!
+//! The lock is the kernel's (`flock`) on the database file itself: a lock file beside it can be deleted while the process
+//! runs, and a second process then makes itself a new one. SQLite locks with `fcntl`, which `flock` does not meet, so
+//! that `rialto audit` reads beside a running node. One thing must never happen: closing a handle of a file drops all
+//! `fcntl` locks that the process has on it, SQLite's included (<https://www.sqlite.org/howtocorrupt.html>, 2.2). So
+//! no handle that was opened here is ever closed before the process ends; a file that is opened again is found among them.
+//!
+//! A process whose files were deleted goes on writing to files that nobody can open any more. So the path is compared
+//! with the handle, by device and inode, before a commit and again before anybody hears of it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+/// Files with money, keys and metadata of merchants are the account's own that runs Rialto.
+pub const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+const OTHERS: u32 = 0o077;
+
+/// Why a file cannot be this process's.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{0} is in use by another rialto")]
+    InUse(PathBuf),
+}
+
+/// What was written is not under its path any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    #[error("its file was deleted or replaced")]
+    File,
+    #[error("its write-ahead log was deleted")]
+    WriteAheadLog,
+}
+
+/// A file by its device and inode.
+type Inode = (u64, u64);
+
+/// Every file that this process has locked; see the module for why none is ever closed.
+static HELD: Mutex<Vec<(Inode, File)>> = Mutex::new(Vec::new());
+
+/// One guarded SQLite file. Clones guard the same one. The default guards nothing: the data are on a server.
+#[derive(Debug, Clone, Default)]
+pub struct DataGuard(Option<Arc<Guarded>>);
+
+/// The guards of what is beside the shards in the data directory.
+#[derive(Debug, Clone, Default)]
+pub struct DataFiles {
+    pub event_log: DataGuard,
+    /// Of the simulator's books.
+    pub psp: DataGuard,
+}
+
+#[derive(Debug)]
+struct Guarded {
+    path: PathBuf,
+    write_ahead_log: PathBuf,
+    inode: Inode,
+    /// SQLite makes it with the first transaction, and keeps it for as long as the file is open.
+    has_write_ahead_log: AtomicBool,
+    is_lost: AtomicBool,
+}
+
+impl DataGuard {
+    /// Makes the file this process's own until the process ends, creating it if it is missing. To be called before SQLite
+    /// opens the file.
+    ///
+    /// # Errors
+    /// [`GuardError::InUse`] if another process has it.
+    pub fn lock(path: &Path) -> Result<Self, GuardError> {
+        let failed = |error| GuardError::Io { path: path.to_owned(), error };
+        let mut held = HELD.lock();
+        let there = fs::metadata(path).ok().map(|found| inode(&found));
+        let inode = match held.iter().find(|(inode, _)| Some(*inode) == there) {
+            Some((inode, _)) => *inode,
+            None => {
+                let mut options = OpenOptions::new();
+                let file = options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
+                let file = file.map_err(failed)?;
+                let found = inode(&file.metadata().map_err(failed)?);
+                match file.try_lock() {
+                    Ok(()) => held.push((found, file)),
+                    Err(error) => {
+                        // Closed now, it would take the locks of those with it who read this file in this process.
+                        std::mem::forget(file);
+                        return Err(match error {
+                            TryLockError::WouldBlock => GuardError::InUse(path.to_owned()),
+                            TryLockError::Error(error) => failed(error),
+                        });
+                    }
+                }
+                found
+            }
+        };
+        drop(held);
+        for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+            close_to_others(&path);
+        }
+        Ok(Self(Some(Arc::new(Guarded {
+            path: path.to_owned(),
+            write_ahead_log: beside(path, "-wal"),
+            inode,
+            has_write_ahead_log: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
+        }))))
+    }
+
+    /// Whether the file is still the one that is open. To be asked before a transaction, and before it is read.
+    ///
+    /// # Errors
+    /// [`Lost`] as long as it is not.
+    pub fn check(&self) -> Result<(), Lost> {
+        let Some(guarded) = &self.0 else { return Ok(()) };
+        let checked = guarded.check_file();
+        if checked.is_err() || self.was_lost() {
+            guarded.note(checked.and_then(|()| guarded.check_write_ahead_log()));
+        }
+        checked
+    }
+
+    /// As [`check`](Self::check), and whether the write-ahead log is there, in which the last commits are. To be asked
+    /// between a commit and its answer.
+    ///
+    /// # Errors
+    /// [`Lost`] as long as either is not.
+    pub fn check_written(&self) -> Result<(), Lost> {
+        let Some(guarded) = &self.0 else { return Ok(()) };
+        let checked = guarded.check_file().and_then(|()| guarded.check_write_ahead_log());
+        guarded.note(checked);
+        checked
+    }
+
+    /// Whether the last check found it lost, and it still is. Costs nothing otherwise.
+    pub fn is_lost(&self) -> bool {
+        self.was_lost() && self.check_written().is_err()
+    }
+
+    fn was_lost(&self) -> bool {
+        self.0.as_ref().is_some_and(|guarded| guarded.is_lost.load(Relaxed))
+    }
+}
+
+impl Guarded {
+    fn check_file(&self) -> Result<(), Lost> {
+        match fs::metadata(&self.path) {
+            Ok(found) if inode(&found) == self.inode => Ok(()),
+            _ => Err(Lost::File),
+        }
+    }
+
+    fn check_write_ahead_log(&self) -> Result<(), Lost> {
+        let is_there = fs::metadata(&self.write_ahead_log).is_ok();
+        if is_there {
+            self.has_write_ahead_log.store(true, Relaxed);
+        }
+        if is_there || !self.has_write_ahead_log.load(Relaxed) { Ok(()) } else { Err(Lost::WriteAheadLog) }
+    }
+
+    /// Says once that the file is lost, and once that it is back.
+    fn note(&self, checked: Result<(), Lost>) {
+        let was_lost = self.is_lost.swap(checked.is_err(), Relaxed);
+        match checked {
+            Err(lost) if !was_lost => {
+                tracing::error!(path = %self.path.display(), "data are lost: {lost}. Nothing is written any more");
+            }
+            Ok(()) if was_lost => tracing::warn!(path = %self.path.display(), "data are back"),
+            _ => {}
+        }
+    }
+}
+
+fn inode(found: &fs::Metadata) -> Inode {
+    (found.dev(), found.ino())
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// A version before made its files readable to everybody.
+fn close_to_others(path: &Path) {
+    let Ok(found) = fs::metadata(path) else { return };
+    if found.mode() & OTHERS != 0
+        && let Err(error) = fs::set_permissions(path, Permissions::from_mode(FILE_MODE))
+    {
+        tracing::warn!(path = %path.display(), %error, "others can read or write this file");
+    }
+}
+
+/// Creates the directory for the files, with those above it, for this account alone. One that is there stays as it is,
+/// since it may be somebody else's as well; who can enter it is said.
+///
+/// # Errors
+/// If there is none and none can be made.
+pub fn create_directory(path: &Path) -> io::Result<()> {
+    let is_new = !path.exists();
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)?;
+    if !is_new && fs::metadata(path)?.mode() & OTHERS != 0 {
+        tracing::info!(path = %path.display(), "others can enter this directory; its files are closed to them");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guarded() -> (tempfile::TempDir, PathBuf, DataGuard) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("facts.db");
+        let guard = DataGuard::lock(&path).unwrap();
+        (dir, path, guard)
+    }
+
+    #[test]
+    fn a_file_that_is_deleted_or_replaced_is_lost_until_it_is_back() {
+        let (_dir, path, guard) = guarded();
+        assert_eq!((guard.check(), guard.is_lost()), (Ok(()), false));
+        let aside = beside(&path, ".aside");
+        fs::rename(&path, &aside).unwrap();
+        assert_eq!((guard.check(), guard.is_lost()), (Err(Lost::File), true));
+        fs::write(&path, "another").unwrap();
+        assert_eq!(guard.check_written(), Err(Lost::File));
+        fs::rename(&aside, &path).unwrap();
+        assert_eq!((guard.check_written(), guard.is_lost()), (Ok(()), false));
+    }
+
+    #[test]
+    fn a_write_ahead_log_that_was_there_must_stay() {
+        let (_dir, path, guard) = guarded();
+        assert_eq!(guard.check_written(), Ok(()), "there is none yet");
+        fs::write(beside(&path, "-wal"), "").unwrap();
+        assert_eq!(guard.check_written(), Ok(()));
+        fs::remove_file(beside(&path, "-wal")).unwrap();
+        assert_eq!(guard.check_written(), Err(Lost::WriteAheadLog));
+        assert!(guard.is_lost());
+    }
+
+    #[test]
+    fn files_and_directories_are_the_accounts_own() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        let (dir, path, _guard) = guarded();
+        assert_eq!(mode(&path), FILE_MODE);
+        let deep = dir.path().join("one").join("two");
+        create_directory(&deep).unwrap();
+        assert_eq!((mode(&deep), mode(&dir.path().join("one"))), (DIRECTORY_MODE, DIRECTORY_MODE));
+        let old = deep.join("old.db");
+        fs::write(&old, "").unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o644)).unwrap();
+        DataGuard::lock(&old).unwrap();
+        assert_eq!(mode(&old), FILE_MODE);
+    }
+
+    #[test]
+    fn sqlite_keeps_its_locks_beside_the_guard() {
+        let (_dir, path, guard) = guarded();
+        let mut db = rusqlite::Connection::open(&path).unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE fact (id INTEGER)").unwrap();
+        let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+        // A handle more, as of a second part of the process, which goes while the transaction is open.
+        drop(DataGuard::lock(&path).unwrap());
+        drop(guard);
+        let python = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')";
+        let other = std::process::Command::new("python3").args(["-c", python]).arg(&path).output().unwrap();
+        let said = String::from_utf8_lossy(&other.stderr).into_owned();
+        assert!(said.contains("locked"), "another process got the lock: {said}");
+        transaction.commit().unwrap();
+    }
+}

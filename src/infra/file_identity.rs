@@ -1,0 +1,117 @@
+//! What a private SQLite file is: it has a name of its own, and knows the system that works with it. Kept in a table that
+//! versions before do not look at.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::TransactionBehavior::Immediate;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::domain::identity::{FoundCompanion, SystemId};
+
+/// How long to wait for whoever writes the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The file cannot say what it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {error}")]
+pub struct IdentityError {
+    path: PathBuf,
+    error: rusqlite::Error,
+}
+
+/// What lies at the path, of which `is_used` asks whether it has rows. Creates nothing.
+pub(super) fn look(path: &Path, is_used: &str) -> Result<FoundCompanion, IdentityError> {
+    let nothing = FoundCompanion { name: None, system: None, is_used: false, holds_data: false, is_file: true };
+    if !path.exists() {
+        return Ok(nothing);
+    }
+    let look = || {
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        // A process that died while it made the file leaves one without tables.
+        let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if format == 0 {
+            return Ok(nothing);
+        }
+        let is_used = db.query_row(is_used, [], |row| row.get(0))?;
+        let has_identity = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'identity')";
+        let has_identity: bool = db.query_row(has_identity, [], |row| row.get(0))?;
+        if !has_identity {
+            return Ok(FoundCompanion { is_used, holds_data: is_used, ..nothing });
+        }
+        let identity = db.query_row("SELECT name, system FROM identity", [], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (name, system): (Option<String>, Option<String>) = identity.optional()?.unwrap_or_default();
+        Ok(FoundCompanion { name, system: system.map(SystemId::from_stored), is_used, holds_data: is_used, ..nothing })
+    };
+    look().map_err(|error| IdentityError { path: path.to_owned(), error })
+}
+
+/// Gives an existing file a name unless it has one, and this system, whoever's it was. Returns the name.
+pub(super) fn claim(path: &Path, system: &SystemId) -> Result<String, IdentityError> {
+    let claim = || {
+        let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        let transaction = db.transaction_with_behavior(Immediate)?;
+        transaction.execute_batch(
+            "CREATE TABLE IF NOT EXISTS identity (
+                one INTEGER PRIMARY KEY CHECK (one = 1),
+                name TEXT NOT NULL,
+                system TEXT NOT NULL
+            ) STRICT",
+        )?;
+        transaction.execute(
+            "INSERT INTO identity (one, name, system) VALUES (1, 'file ' || lower(hex(randomblob(16))), ?) \
+             ON CONFLICT DO UPDATE SET system = excluded.system",
+            [system.as_str()],
+        )?;
+        let name = transaction.query_row("SELECT name FROM identity", [], |row| row.get(0))?;
+        transaction.commit()?;
+        Ok(name)
+    };
+    claim().map_err(|error| IdentityError { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infra::sqlite;
+
+    const TABLES: &str = "CREATE TABLE fact (id INTEGER PRIMARY KEY) STRICT";
+    const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM fact)";
+
+    #[test]
+    fn a_file_keeps_its_name_and_changes_its_system_only_on_purpose() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("facts.db");
+        let nothing = FoundCompanion { name: None, system: None, is_used: false, holds_data: false, is_file: true };
+        assert_eq!(look(&path, IS_USED).unwrap(), nothing);
+        assert!(!path.exists(), "looking creates nothing");
+        let writer = sqlite::private_writer(&path, 1, TABLES).unwrap();
+        assert_eq!(look(&path, IS_USED).unwrap(), nothing);
+        writer.execute("INSERT INTO fact VALUES (1)", []).unwrap();
+        assert_eq!(
+            look(&path, IS_USED).unwrap(),
+            FoundCompanion { is_used: true, holds_data: true, ..nothing },
+            "of a version before"
+        );
+        let (one, other) = (SystemId::new(0, 1), SystemId::new(0, 2));
+        let name = claim(&path, &one).unwrap();
+        for system in [&one, &other] {
+            assert_eq!(claim(&path, system).unwrap(), name);
+            let found = look(&path, IS_USED).unwrap();
+            assert_eq!((found.name.as_ref(), found.system.as_ref(), found.is_used), (Some(&name), Some(system), true));
+        }
+        writer.execute("INSERT INTO fact VALUES (2)", []).unwrap();
+    }
+
+    #[test]
+    fn no_two_files_have_one_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["one.db", "two.db"].map(|file| {
+            sqlite::private_writer(&dir.path().join(file), 1, TABLES).unwrap();
+            claim(&dir.path().join(file), &SystemId::new(0, 1)).unwrap()
+        });
+        assert_ne!(names[0], names[1]);
+    }
+}
