@@ -15,7 +15,8 @@ use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, approved, order};
-use crate::domain::{IdGenerator, PaymentId};
+use crate::domain::book::{Book, Needs};
+use crate::domain::{IdGenerator, PaymentId, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
