@@ -23,3 +23,4 @@ pub mod refund;
 pub mod refund_request;
 pub mod settlement_request;
 pub mod shard_identity;
+pub mod write_probe;

@@ -58,6 +58,16 @@ pub async fn open_readers(path: &Path, connections: u32) -> Result<DatabaseConne
     reader_pool(path, connections).await.map(SqlxSqliteConnector::from_sqlx_sqlite_pool).map_err(connection_error)
 }
 
+/// How a connection that writes the file is made.
+pub fn writing(path: &Path) -> SqliteConnectOptions {
+    writer_options(path).create_if_missing(false)
+}
+
+/// How a connection that only reads the file is made.
+pub fn reading(path: &Path) -> SqliteConnectOptions {
+    options(path).read_only(true)
+}
+
 fn connection_error(error: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(error))
 }

@@ -1,9 +1,11 @@
 //! A shard's database: its tables read and written for the actors above. The SQL is here and nowhere else.
 
 pub mod audit;
-mod bounded;
+mod batch;
+mod connection;
 mod error;
 mod figures;
+mod health;
 pub mod identity;
 mod letters;
 mod load;
@@ -19,20 +21,18 @@ mod write;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use sea_orm::{DatabaseConnection, TransactionTrait};
+use sea_orm::DatabaseConnection;
 
 pub use error::DatabaseError;
+pub use health::Health;
 pub use letters::{LetterFilter, StoredAction};
 pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
-use self::bounded::{Bounded, in_time, lost};
+use self::connection::{Pool, Target};
 use self::statements::Statements;
-use self::witness::Witness;
-use crate::domain::book::{Book, Needs};
-use crate::domain::{ShardId, Timestamp};
+use crate::domain::ShardId;
 use crate::infra::data_guard::{DataGuard, Lost};
 use crate::infra::sqlite;
 use migrations::SchemaStatus;
@@ -41,8 +41,10 @@ use migrations::SchemaStatus;
 #[derive(Debug, Clone)]
 pub struct ShardDatabase {
     pub id: ShardId,
-    writer: DatabaseConnection,
-    readers: Bounded,
+    /// Whether it takes writes.
+    pub health: Health,
+    writer: Pool,
+    readers: Pool,
     statements: Arc<Statements>,
     /// Of the file; of nothing where the data are on a server.
     guard: DataGuard,
@@ -64,26 +66,31 @@ use or_in_memory;
 
 /// How many connections read a shard beside its writer: publisher, retriers and look-ups, a handful at a time.
 const READERS: u32 = 4;
-/// How long a lost COMMIT is asked after.
-const DOUBT_TIMEOUT: Duration = Duration::from_secs(12);
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
     /// for a newer one, refuses and says which migration.
     pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
         let guard = DataGuard::lock(path).map_err(|error| DatabaseError::Server(error.to_string()))?;
-        let writer = sqlite::open_writer(path).await?;
-        prepare(id, &writer, migrate).await?;
-        let readers = sqlite::open_readers(path, READERS).await?;
-        Ok(Self::new(id, writer, readers, guard))
+        let opening = sqlite::open_writer(path).await?;
+        prepare(id, &opening, migrate).await?;
+        let writer = Pool::guarded(Target::Sqlite(sqlite::writing(path)), 1, guard.clone());
+        let opened = Self { guard: guard.clone(), ..Self::new(id, writer, reader_pool(path, guard)) };
+        // A reader is there before the last writer goes: the write-ahead log stays as it is.
+        opened.ping().await?;
+        opening.close().await?;
+        Ok(opened)
     }
 
     /// Opens an existing SQLite file only to read it, whoever writes it.
     pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
-        let readers = sqlite::open_readers(path, READERS).await?;
-        prepare(id, &readers, false).await?;
-        Ok(Self::new(id, readers.clone(), readers, DataGuard::default()))
+        let opening = sqlite::open_readers(path, 1).await?;
+        prepare(id, &opening, false).await?;
+        let readers = reader_pool(path, DataGuard::default());
+        let opened = Self::new(id, readers.clone(), readers);
+        opened.ping().await?;
+        opening.close().await?;
+        Ok(opened)
     }
 
     /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
@@ -93,73 +100,26 @@ impl ShardDatabase {
         mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
         // A connection is woken on the thread that made it. Those that are used from now on are made where they are used.
         opening.close().await?;
-        Ok(Self::new(id, mariadb::writers(url)?, mariadb::readers(url, READERS)?, DataGuard::default()))
+        Ok(Self::new(id, mariadb::writers(url)?, mariadb::readers(url, READERS)?))
     }
 
     /// A shard that is nowhere but in memory.
     #[cfg(test)]
     pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {
-        use sea_orm::DatabaseConnection::Disconnected;
-        Self { memory: Some(memory), ..Self::new(id, Disconnected, Disconnected, DataGuard::default()) }
+        let nowhere = || reader_pool(Path::new("nowhere"), DataGuard::default());
+        Self { memory: Some(memory), ..Self::new(id, nowhere(), nowhere()) }
     }
 
-    fn new(id: ShardId, writer: DatabaseConnection, readers: DatabaseConnection, guard: DataGuard) -> Self {
+    fn new(id: ShardId, writer: Pool, readers: Pool) -> Self {
         Self {
             id,
+            health: Health::default(),
             writer,
-            readers: Bounded(readers, guard.clone()),
+            readers,
             statements: Arc::default(),
-            guard,
+            guard: DataGuard::default(),
             #[cfg(test)]
             memory: None,
-        }
-    }
-
-    /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this
-    /// returns, with the book as it is written, all of it is durable; when it fails, none of it happened, except if it
-    /// is [`DatabaseError::InDoubt`].
-    pub async fn batch<'a, T>(
-        &self,
-        needs: &Needs,
-        mut book: Book<'a>,
-        decide: impl FnOnce(&mut Book<'a>) -> T,
-    ) -> Result<(T, Book<'a>), DatabaseError> {
-        or_in_memory!(self.batch(needs, book, decide));
-        self.guard.check().map_err(|gone| DatabaseError::Unavailable(lost(gone)))?;
-        let written = async {
-            let tx = self.writer.begin().await?;
-            load::load(&tx, needs, &mut book).await?;
-            let decided = decide(&mut book);
-            write::write(&tx, &self.statements, &book).await?;
-            Ok::<_, DatabaseError>((tx, decided))
-        };
-        let (tx, decided) = in_time(written).await??;
-        let committed = in_time(tx.commit()).await.and_then(|committed| committed.map_err(DatabaseError::from));
-        match committed {
-            // Committed to a file that is gone is committed nowhere, and to one that was moved away is committed there.
-            Ok(()) => match self.guard.check_written() {
-                Ok(()) => Ok((decided, book)),
-                Err(gone) => Err(DatabaseError::InDoubt(Box::new(DatabaseError::Unavailable(lost(gone))))),
-            },
-            Err(DatabaseError::Unavailable(_)) => self.look_for(&book).await.map(|()| (decided, book)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Finds out whether a batch is in the tables though nobody said so. If it is not, it is a conflict: reading and
-    /// deciding again is right.
-    async fn look_for(&self, book: &Book<'_>) -> Result<(), DatabaseError> {
-        tracing::warn!(shard.id = self.id.0, "the answer to a commit was lost");
-        // What has no witness is decided again: marks and schedules, which the tables then have already or get once.
-        let Some(witness) = Witness::of(book) else { return Err(DatabaseError::Conflict) };
-        let begun = Instant::now();
-        loop {
-            match in_time(witness.is_there(&self.writer)).await.flatten() {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(DatabaseError::Conflict),
-                Err(error) if begun.elapsed() >= DOUBT_TIMEOUT => return Err(DatabaseError::InDoubt(Box::new(error))),
-                Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
-            }
         }
     }
 
@@ -175,16 +135,10 @@ impl ShardDatabase {
     pub fn is_lost(&self) -> bool {
         self.guard.is_lost()
     }
+}
 
-    /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
-    /// each, so that a prune never holds the writer for long. Returns how many rows went.
-    pub async fn prune(&self, published_before: Timestamp, now: Timestamp, limit: u64) -> Result<u64, DatabaseError> {
-        #[cfg(test)]
-        if self.memory.is_some() {
-            return Ok(0);
-        }
-        in_time(write::prune(&self.writer, published_before, now, limit)).await?
-    }
+fn reader_pool(path: &Path, guard: DataGuard) -> Pool {
+    Pool::guarded(Target::Sqlite(sqlite::reading(path)), READERS, guard)
 }
 
 /// Brings the schema up to this version, or refuses one that is not.

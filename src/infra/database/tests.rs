@@ -7,6 +7,7 @@ use sea_orm::ConnectionTrait;
 use std::hash::{BuildHasher, RandomState};
 
 use super::*;
+use crate::domain::book::{Book, Needs};
 use crate::domain::command::{Attempt, Change, ChangeOrder, Command, Conclusion, Posting};
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::idempotency::Claimed;
@@ -15,7 +16,7 @@ use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, approved, order};
-use crate::domain::{IdGenerator, PaymentId};
+use crate::domain::{IdGenerator, PaymentId, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
