@@ -26,10 +26,14 @@ async fn topics_are_created_once_and_keep_their_partitions() {
     let Some(settings) = broker() else { return };
     let _beside = BROKER.read().await;
     let topics: Vec<_> = event::topics().collect();
+    let nothing = KafkaLog::look(&settings, &topics).await.unwrap();
+    assert_eq!((nothing.is_used, nothing.holds_data), (false, false));
     let log = KafkaLog::open(settings.clone(), &topics).await.unwrap();
     log.append((0..20).map(|id| record(id, id)).collect()).await.unwrap();
     let again = KafkaLog::open(settings.clone(), &topics).await.unwrap();
     assert_eq!(all(&again, REQUESTED).await.len(), 20);
+    let found = KafkaLog::look(&settings, &topics).await.unwrap();
+    assert_eq!(found, FoundCompanion { is_used: true, holds_data: true, ..nothing });
     let admin: AdminClient<DefaultClientContext> = settings.client().create().unwrap();
     let wire_name = settings.wire_name(REQUESTED);
     let topic = ResourceSpecifier::Topic(&wire_name);

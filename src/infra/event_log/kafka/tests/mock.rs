@@ -195,6 +195,23 @@ async fn nothing_of_an_append_that_failed_comes_late() {
 }
 
 #[tokio::test]
+async fn a_cluster_says_what_it_is_and_what_is_on_it() {
+    let (one, other) = (cluster(), MockCluster::new(1).unwrap());
+    let look = async |cluster: &Cluster| KafkaLog::look(&settings(cluster), TOPICS).await.unwrap();
+    let found = look(&one).await;
+    assert_eq!((found.is_file, found.is_used, found.holds_data), (false, true, false), "topics, and nothing in them");
+    let foreign = look(&other).await;
+    assert_eq!((foreign.is_used, foreign.holds_data), (false, false));
+    assert_ne!(found.name, foreign.name);
+    open(&one).await.append(vec![record(1, 1)]).await.unwrap();
+    assert_eq!(look(&one).await, FoundCompanion { holds_data: true, ..found.clone() });
+    let prefixed = Settings { topic_prefix: "p.".to_owned(), ..settings(&one) };
+    let elsewhere = KafkaLog::look(&prefixed, TOPICS).await.unwrap();
+    assert!(elsewhere.name.as_ref().unwrap().starts_with("topics p.* on the Kafka cluster"), "{elsewhere:?}");
+    assert!(elsewhere.name != found.name && !elsewhere.is_used);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_refused() {
     let cluster = cluster();
     let log = open(&cluster).await;
