@@ -5,9 +5,7 @@ use std::time::Duration;
 use entities::{
     account_balance, idempotency_key, ledger_entry, outbox_event, payment, refund, refund_request, settlement_request,
 };
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
 use super::connection::Transaction;
 use super::error::DatabaseError;

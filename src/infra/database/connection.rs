@@ -191,7 +191,8 @@ impl Pool {
     async fn lease(&self) -> Result<Lease, DbErr> {
         let place = timeout(CONNECT_TIMEOUT, self.0.places.clone().acquire_owned()).await;
         // invariant: nobody closes the semaphore.
-        let place = place.ok().and_then(Result::ok).ok_or_else(|| unreachable_database("all connections are in use"))?;
+        let place =
+            place.ok().and_then(Result::ok).ok_or_else(|| unreachable_database("all connections are in use"))?;
         let rested = self.0.idle.lock().pop();
         let connection = match rested {
             Some(connection) => connection,

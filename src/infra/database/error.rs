@@ -138,10 +138,12 @@ fn of_mariadb(number: u16, error: DbErr) -> DatabaseError {
         1062 | 1213 | 1205 | 1020 => DatabaseError::Conflict,
         // No such column, syntax, count of columns, row too large, packet too large, NULL, no default, foreign keys, out of
         // range, cut, wrong value, too long, overflow, CHECK.
-        1048 | 1054 | 1064 | 1118 | 1136 | 1153 | 1216 | 1217 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1451 | 1452
-        | 1690 | 4025 => DatabaseError::Refused(error),
+        1048 | 1054 | 1064 | 1118 | 1136 | 1153 | 1216 | 1217 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1451
+        | 1452 | 1690 | 4025 => DatabaseError::Refused(error),
         // Disk full, error of the storage engine, table full, error during COMMIT, read-only (two ways), and of files.
-        1021 | 1030 | 1114 | 1180 | 1290 | 1836 | 1016 | 1017 | 1023 | 1024 | 1026 | 1194 => DatabaseError::Storage(error),
+        1021 | 1030 | 1114 | 1180 | 1290 | 1836 | 1016 | 1017 | 1023 | 1024 | 1026 | 1194 => {
+            DatabaseError::Storage(error)
+        }
         _ => DatabaseError::Unavailable(error),
     }
 }

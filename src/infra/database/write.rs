@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::{Alias, Expr, Func, Iden, IntoIden, OnConflict, Values};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable,
-    PrimaryKeyToColumn, QueryFilter, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
+    QueryTrait, Statement,
 };
 
 use entities::{
