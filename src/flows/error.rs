@@ -79,6 +79,7 @@ impl From<DatabaseError> for FlowError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Unavailable(_) => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
+            DatabaseError::Storage(_) => Self::StorageUnavailable { retry_after: SHARD_RETRY_AFTER },
             other => {
                 tracing::error!(error = %other, "read failed");
                 Self::Internal

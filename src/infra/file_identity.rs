@@ -75,7 +75,7 @@ pub(super) fn claim(path: &Path, system: &SystemId) -> Result<String, IdentityEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infra::sqlite;
+    use crate::infra::sqlite::PrivateWriter;
 
     const TABLES: &str = "CREATE TABLE fact (id INTEGER PRIMARY KEY) STRICT";
     const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM fact)";
@@ -87,9 +87,14 @@ mod tests {
         let nothing = FoundCompanion { name: None, system: None, is_used: false, holds_data: false, is_file: true };
         assert_eq!(look(&path, IS_USED).unwrap(), nothing);
         assert!(!path.exists(), "looking creates nothing");
-        let writer = sqlite::private_writer(&path, 1, TABLES).unwrap();
+        let mut writer = PrivateWriter::open(&path, 1, TABLES).unwrap();
+        let mut write = |id: i64| {
+            let insert =
+                |transaction: &rusqlite::Transaction<'_>| transaction.execute("INSERT INTO fact VALUES (?)", [id]);
+            writer.transaction(insert).unwrap();
+        };
         assert_eq!(look(&path, IS_USED).unwrap(), nothing);
-        writer.execute("INSERT INTO fact VALUES (1)", []).unwrap();
+        write(1);
         assert_eq!(
             look(&path, IS_USED).unwrap(),
             FoundCompanion { is_used: true, holds_data: true, ..nothing },
@@ -102,14 +107,14 @@ mod tests {
             let found = look(&path, IS_USED).unwrap();
             assert_eq!((found.name.as_ref(), found.system.as_ref(), found.is_used), (Some(&name), Some(system), true));
         }
-        writer.execute("INSERT INTO fact VALUES (2)", []).unwrap();
+        write(2);
     }
 
     #[test]
     fn no_two_files_have_one_name() {
         let dir = tempfile::tempdir().unwrap();
         let names = ["one.db", "two.db"].map(|file| {
-            sqlite::private_writer(&dir.path().join(file), 1, TABLES).unwrap();
+            PrivateWriter::open(&dir.path().join(file), 1, TABLES).unwrap();
             claim(&dir.path().join(file), &SystemId::new(0, 1)).unwrap()
         });
         assert_ne!(names[0], names[1]);

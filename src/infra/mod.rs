@@ -4,6 +4,8 @@ pub mod cache;
 pub mod data_guard;
 pub mod database;
 pub mod event_log;
+#[cfg(test)]
+pub mod faulty_disk;
 pub mod file_identity;
 mod group_commit;
 pub mod lease;

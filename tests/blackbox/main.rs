@@ -17,6 +17,7 @@ mod data_guard;
 mod dead_letters;
 mod exercise;
 mod faults;
+mod full_disk;
 mod hosts;
 mod idempotency;
 mod identity;

@@ -42,7 +42,7 @@ use crate::domain::psp::PspKey;
 use crate::infra::data_guard::{DataGuard, GuardError};
 use crate::infra::file_identity::{self, IdentityError};
 use crate::infra::group_commit::GroupCommit;
-use crate::infra::sqlite::{self, OpenError};
+use crate::infra::sqlite::{OpenError, PrivateWriter};
 use crate::runtime::{Chance, Clock};
 
 /// Why the simulator did not start.
@@ -74,7 +74,7 @@ impl Simulator {
     pub fn start(books: &Path, config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
         config.check()?;
         let guard = DataGuard::lock(books)?;
-        let clerk = Clerk(sqlite::private_writer(books, FORMAT, TABLES)?, guard.clone());
+        let clerk = Clerk(PrivateWriter::open(books, FORMAT, TABLES)?, guard.clone());
         let door = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
         Ok(Self { config, chance, clock, door, guard, refusals: Mutex::default() })
     }
