@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod bounded;
+mod commit;
 mod error;
 mod figures;
 mod letters;
@@ -18,9 +19,8 @@ mod write;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use sea_orm::{DatabaseConnection, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 
 pub use error::DatabaseError;
 pub use letters::{LetterFilter, StoredAction};
@@ -60,9 +60,6 @@ use or_in_memory;
 
 /// How many connections read a shard beside its writer: publisher, retriers and look-ups, a handful at a time.
 const READERS: u32 = 4;
-/// How long a lost COMMIT is asked after.
-const DOUBT_TIMEOUT: Duration = Duration::from_secs(12);
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
@@ -115,41 +112,14 @@ impl ShardDatabase {
     pub async fn batch<'a, T>(
         &self,
         needs: &Needs,
-        mut book: Book<'a>,
+        book: Book<'a>,
         decide: impl FnOnce(&mut Book<'a>) -> T,
     ) -> Result<(T, Book<'a>), DatabaseError> {
-        or_in_memory!(self.batch(needs, book, decide));
-        let written = async {
-            let tx = self.writer.begin().await?;
-            load::load(&tx, needs, &mut book).await?;
-            let decided = decide(&mut book);
-            write::write(&tx, &self.statements, &book).await?;
-            Ok::<_, DatabaseError>((tx, decided))
-        };
-        let (tx, decided) = in_time(written).await??;
-        let committed = in_time(tx.commit()).await.and_then(|committed| committed.map_err(DatabaseError::from));
-        match committed {
-            Ok(()) => Ok((decided, book)),
-            Err(DatabaseError::Unavailable(_)) => self.look_for(&book).await.map(|()| (decided, book)),
-            Err(error) => Err(error),
+        #[cfg(test)]
+        if let Some(memory) = &self.memory {
+            return commit::batch(self.id, memory, needs, book, decide).await;
         }
-    }
-
-    /// Finds out whether a batch is in the tables though nobody said so. If it is not, it is a conflict: reading and
-    /// deciding again is right.
-    async fn look_for(&self, book: &Book<'_>) -> Result<(), DatabaseError> {
-        tracing::warn!(shard.id = self.id.0, "the answer to a commit was lost");
-        // What has no witness is decided again: marks and schedules, which the tables then have already or get once.
-        let Some(witness) = Witness::of(book) else { return Err(DatabaseError::Conflict) };
-        let begun = Instant::now();
-        loop {
-            match in_time(witness.is_there(&self.writer)).await.flatten() {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(DatabaseError::Conflict),
-                Err(error) if begun.elapsed() >= DOUBT_TIMEOUT => return Err(DatabaseError::InDoubt(Box::new(error))),
-                Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
-            }
-        }
+        commit::batch(self.id, self, needs, book, decide).await
     }
 
     /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
@@ -160,6 +130,44 @@ impl ShardDatabase {
             return Ok(0);
         }
         in_time(write::prune(&self.writer, published_before, now, limit)).await?
+    }
+}
+
+impl commit::Begins for ShardDatabase {
+    type Begun = Writing;
+
+    async fn begin(&self) -> Result<Writing, DbErr> {
+        Ok(Writing { tx: self.writer.begin().await?, statements: self.statements.clone() })
+    }
+}
+
+/// A transaction of the shard's writer.
+struct Writing {
+    tx: DatabaseTransaction,
+    statements: Arc<Statements>,
+}
+
+impl commit::Begun for Writing {
+    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+        load::load(&self.tx, needs, book).await
+    }
+
+    async fn write(&mut self, book: &Book<'_>) -> Result<(), DatabaseError> {
+        write::write(&self.tx, &self.statements, book).await
+    }
+
+    async fn commit(self) -> Result<(), DbErr> {
+        self.tx.commit().await
+    }
+
+    async fn rollback(self) {
+        if let Err(error) = self.tx.rollback().await {
+            tracing::warn!(%error, "rollback failed");
+        }
+    }
+
+    async fn is_there(&mut self, witness: Witness) -> Result<bool, DatabaseError> {
+        witness.is_there(&self.tx).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The row by which a batch is known: it came with the whole batch or not at all, and nobody else can have written it.
 
 use entities::{outbox_event, payment, processed_event};
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, TransactionTrait};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::error::DatabaseError;
 use crate::domain::book::Book;
@@ -27,25 +27,22 @@ impl Witness {
 
     /// Whether the row is there. Asks for its lock: a transaction that has written it and is still open, on a connection
     /// that nobody holds any more, is waited for.
-    pub async fn is_there(self, db: &DatabaseConnection) -> Result<bool, DatabaseError> {
-        let tx = db.begin().await?;
+    pub async fn is_there(self, tx: &DatabaseTransaction) -> Result<bool, DatabaseError> {
         let found: Result<Option<i64>, DbErr> = match self {
             Self::Event(id) => {
                 let query = outbox_event::Entity::find().filter(outbox_event::Column::EventId.eq(id.get()));
-                query.select_only().column(outbox_event::Column::EventId).lock_exclusive().into_tuple().one(&tx).await
+                query.select_only().column(outbox_event::Column::EventId).lock_exclusive().into_tuple().one(tx).await
             }
             Self::Payment(id) => {
                 let query = payment::Entity::find_by_id(id.get()).select_only().column(payment::Column::Id);
-                query.lock_exclusive().into_tuple().one(&tx).await
+                query.lock_exclusive().into_tuple().one(tx).await
             }
             Self::Processed(who, event) => {
                 let query = processed_event::Entity::find_by_id((who.name().to_owned(), event.get()));
                 let query = query.select_only().column(processed_event::Column::EventId);
-                query.lock_exclusive().into_tuple().one(&tx).await
+                query.lock_exclusive().into_tuple().one(tx).await
             }
         };
-        let found = found?;
-        tx.rollback().await?;
-        Ok(found.is_some())
+        Ok(found?.is_some())
     }
 }
