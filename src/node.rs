@@ -2,6 +2,7 @@
 
 mod adapters;
 mod data_dir;
+mod ill_treat;
 mod rewind;
 mod tenures;
 mod tree;
@@ -25,6 +26,7 @@ use actix_web::dev::ServerHandle;
 use self::adapters::{Adapters, is_embedded};
 pub use self::adapters::{OpenError, kafka_settings, psp_settings};
 pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
+pub use self::ill_treat::refuse_records;
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;

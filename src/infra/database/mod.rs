@@ -5,6 +5,7 @@ mod bounded;
 mod commit;
 mod error;
 mod figures;
+mod ill_treat;
 mod letters;
 mod load;
 mod mariadb;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 
 pub use error::DatabaseError;
+pub use ill_treat::{IllTreated, Kill};
 pub use letters::{LetterFilter, StoredAction};
 pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
