@@ -34,16 +34,6 @@ pub async fn bury(
     let anywhere = |_| ids.next(now, Bucket::wrapping(u64::from(delivery.partition)));
     let about: PaymentId = record.key.parse().unwrap_or_else(anywhere);
     let trace = trace_of(delivery);
-    of_trace(trace, || {
-        tracing::error!(
-            consumer = consumer.name(),
-            event.id = record.id,
-            event.topic = record.topic,
-            error.kind = why.error_type,
-            error = why.error_message,
-            "event put into the dead letters"
-        );
-    });
     // An event of ours has an id of our form, and one that leads to the shard of its payment.
     let is_ours = |id: &EventId| record.key == about.to_string() && id.bucket() == about.bucket();
     let (id, matter) = match record.id.parse().ok().filter(is_ours) {
@@ -61,12 +51,25 @@ pub async fn bury(
         },
         payload: record.payload.clone(),
         error_type: why.error_type.to_owned(),
-        error_message: why.error_message,
+        error_message: why.error_message.clone(),
         retry_count: tries,
         first_failed_at,
         last_failed_at: now,
         trace_id: Some(trace.trace_id_hex()),
     };
     let burial = Burial { letter: KeptLetter::new(letter, matter), about, trace };
-    shards.of(id.bucket()).write(burial).await.is_ok()
+    let is_stored = shards.of(id.bucket()).write(burial).await.is_ok();
+    if is_stored {
+        of_trace(trace, || {
+            tracing::error!(
+                consumer = consumer.name(),
+                event.id = record.id,
+                event.topic = record.topic,
+                error.kind = why.error_type,
+                error = why.error_message,
+                "event put into the dead letters"
+            );
+        });
+    }
+    is_stored
 }

@@ -21,6 +21,8 @@ use crate::runtime::{Actor, Clock, Context, Failure, Metric, Never, Wake, meter}
 /// What was last seen of a shard that answered.
 #[derive(Debug, Clone)]
 struct Sight {
+    /// Whether the last write was made.
+    takes_writes: bool,
     outbox: OutboxBacklog,
     /// How old the oldest event in it was then.
     age: Duration,
@@ -40,7 +42,7 @@ impl Sights {
     /// Shown by the metrics for as long as somebody holds them.
     pub fn exported() -> Self {
         let sights = Self::default();
-        sights.show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some().into()));
+        sights.show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some_and(|sight| sight.takes_writes).into()));
         sights.show_shards(&catalogue::OUTBOX_PENDING, |sight| sight.map(|sight| sight.outbox.pending));
         sights.show_shards(&catalogue::OUTBOX_OLDEST_AGE, |sight| sight.map(|sight| sight.age.as_secs()));
         sights.show_shards(&catalogue::LEDGER_IMBALANCE, |sight| sight.map(|sight| sight.imbalance));
@@ -120,7 +122,8 @@ impl Observer {
                 imbalance
             }
         };
-        Ok(Sight { outbox, age, letters, imbalance })
+        let takes_writes = self.database.health.outage().is_none();
+        Ok(Sight { takes_writes, outbox, age, letters, imbalance })
     }
 }
 

@@ -65,7 +65,7 @@ impl PaymentReader {
     async fn find_alone(&self, id: PaymentId) -> Result<Option<Payment>, ReadError> {
         let read = self.read(&[id]).await;
         read.map(|mut found| found.remove(&id)).map_err(|error| match error {
-            DatabaseError::Unavailable(_) => ReadError::Unavailable,
+            DatabaseError::Unavailable(_) | DatabaseError::Storage(_) => ReadError::Unavailable,
             error => {
                 tracing::error!(payment.id = %id, %error, "payment unreadable");
                 ReadError::Failed
@@ -83,7 +83,7 @@ impl Actor for PaymentReader {
         ids.dedup();
         match self.read(&ids).await {
             Ok(found) => batch.into_iter().for_each(|Find { id, reply }| reply.send(Ok(found.get(&id).cloned()))),
-            Err(DatabaseError::Unavailable(error)) => {
+            Err(DatabaseError::Unavailable(error) | DatabaseError::Storage(error)) => {
                 tracing::warn!(shard.id = self.0.id.0, %error, "look-ups failed");
                 batch.into_iter().for_each(|Find { reply, .. }| reply.send(Err(ReadError::Unavailable)));
             }

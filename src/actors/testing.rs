@@ -17,7 +17,7 @@ use crate::runtime::{Actor, Environment, Handle, Intensity, Nudger, Options, Str
 pub fn shard(root: &mut Supervisor, database: ShardDatabase, policy: Arc<Policy>) -> Shard {
     let writes = database.clone();
     let writer = root.actor(Options::new("shard_writer"), move || {
-        let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1 };
+        let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1, every: Duration::from_secs(30) };
         ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(0), Nudger::from_fn(|| {}), pruning)
     });
     Shard { writer, database }

@@ -212,6 +212,10 @@ pub struct Published {
     pub seqs: Vec<i64>,
 }
 
+/// Commit nothing: whoever asks wants to know that the shard's writer answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Ping;
+
 impl Command for AuthorizeOrder {
     type Answer = Claimed<()>;
     const KIND: &'static str = "authorize";
@@ -512,4 +516,21 @@ impl Command for Published {
     fn decide(&self, book: &mut Book<'_>) {
         book.published.extend_from_slice(&self.seqs);
     }
+}
+
+impl Command for Ping {
+    type Answer = ();
+    const KIND: &'static str = "ping";
+
+    fn key(&self) -> u128 {
+        0
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        None
+    }
+
+    fn needs(&self, _needs: &mut Needs) {}
+
+    fn decide(&self, _book: &mut Book<'_>) {}
 }

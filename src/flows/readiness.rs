@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use super::App;
 use crate::actors::breaker::BreakerState;
+use crate::actors::shards::Shard;
 use crate::config::Role;
+use crate::domain::command::Ping;
 use crate::runtime::{ActorSnapshot, State};
 
 /// How well something can be done.
@@ -65,6 +67,8 @@ impl Readiness {
 
 /// A database that does not answer within this is down.
 const PING_DEADLINE: Duration = Duration::from_millis(500);
+/// A writer that neither answers nor has committed anything for so long hangs.
+const SILENT_MAX: Duration = Duration::from_secs(3);
 /// Events that wait longer than this make publishing degraded.
 const OUTBOX_AGE_MAX: Duration = Duration::from_secs(10);
 
@@ -91,17 +95,21 @@ impl App {
             let answer = tokio::time::timeout(PING_DEADLINE, shard.database.outbox_backlog()).await;
             answer.ok().and_then(Result::ok)
         });
-        let backlogs = join_all(pings).await;
-        let down = backlogs.iter().filter(|backlog| backlog.is_none()).count();
-        for (shard, backlog) in shards.iter().zip(&backlogs) {
+        let writers = shards.iter().map(|shard| writer_trouble(shard));
+        let (backlogs, troubles) = tokio::join!(join_all(pings), join_all(writers));
+        let silent = |backlog: &Option<_>| backlog.is_none().then(|| "does not answer".to_owned());
+        let troubles: Vec<_> =
+            backlogs.iter().zip(troubles).map(|(backlog, trouble)| silent(backlog).or(trouble)).collect();
+        let down = troubles.iter().flatten().count();
+        for ((shard, backlog), trouble) in shards.iter().zip(&backlogs).zip(troubles) {
             let id = shard.database.id;
-            let Some(backlog) = backlog else {
+            if let Some(trouble) = trouble {
                 let level = if down == shards.len() { Level::Down } else { Level::Degraded };
                 for capability in [&mut authorize, &mut settle, &mut refund, &mut publish] {
-                    capability.worsen(level, format!("the database of shard {id} does not answer"));
+                    capability.worsen(level, format!("the database of shard {id} {trouble}"));
                 }
-                continue;
-            };
+            }
+            let Some(backlog) = backlog else { continue };
             if backlog.oldest.is_some_and(|oldest| oldest < self.now().before(OUTBOX_AGE_MAX)) {
                 let events = backlog.pending;
                 for capability in [&mut settle, &mut refund, &mut publish] {
@@ -146,6 +154,17 @@ impl App {
         let status = known.map(|capability| capability.status).max().unwrap_or(Level::Up);
         Readiness { status, capabilities }
     }
+}
+
+/// What keeps a shard from writing. Whether it does is asked of its writer: readers may answer while a connection that
+/// writes hangs. A writer that has much to do is not in trouble as long as it commits.
+async fn writer_trouble(shard: &Shard) -> Option<String> {
+    if let Some(outage) = shard.database.health.outage() {
+        return Some(format!("takes no writes: {outage}"));
+    }
+    let answered = tokio::time::timeout(PING_DEADLINE, shard.write(Ping)).await;
+    let is_silent = answered.is_err() && shard.database.health.silent_for() > SILENT_MAX;
+    is_silent.then(|| "takes no writes: its writer does not answer".to_owned())
 }
 
 fn not_running(actor: &ActorSnapshot) -> String {

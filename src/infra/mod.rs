@@ -3,6 +3,8 @@
 pub mod cache;
 pub mod database;
 pub mod event_log;
+#[cfg(test)]
+pub mod faulty_disk;
 mod group_commit;
 pub mod lease;
 pub mod psp;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::TransactionBehavior::Immediate;
+use rusqlite::{OpenFlags, Transaction};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
@@ -58,6 +59,16 @@ pub async fn open_readers(path: &Path, connections: u32) -> Result<DatabaseConne
     reader_pool(path, connections).await.map(SqlxSqliteConnector::from_sqlx_sqlite_pool).map_err(connection_error)
 }
 
+/// How a connection that writes the file is made.
+pub fn writing(path: &Path) -> SqliteConnectOptions {
+    writer_options(path).create_if_missing(false)
+}
+
+/// How a connection that only reads the file is made.
+pub fn reading(path: &Path) -> SqliteConnectOptions {
+    options(path).read_only(true)
+}
+
 fn connection_error(error: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(error))
 }
@@ -94,29 +105,81 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// Opens a private file for its one writer, creating `tables` in it if it is new, and refuses one of a format above
-/// `known`. The format is SQLite's `user_version`. Whoever has the connection blocks: give it a thread of its own.
-pub(super) fn private_writer(path: &Path, known: i64, tables: &str) -> Result<rusqlite::Connection, OpenError> {
-    let found = |db: &mut rusqlite::Connection| {
-        let transaction = db.transaction_with_behavior(Immediate)?;
-        let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if found == 0 {
-            transaction.execute_batch(&format!("{tables}; PRAGMA user_version = {known};"))?;
+/// The one connection that writes a private file. After an error it is closed and another one is opened, so that nothing
+/// stands on what a COMMIT or ROLLBACK that failed has left behind. Whoever has it blocks: give it a thread of its own.
+#[derive(Debug)]
+pub(super) struct PrivateWriter {
+    path: PathBuf,
+    format: i64,
+    /// None after an error.
+    db: Option<rusqlite::Connection>,
+    /// Whether the file may hold a commit that was called failed: a write that comes after takes its place.
+    has_to_overwrite: bool,
+}
+
+impl PrivateWriter {
+    /// Opens the file, creating `tables` in it if it is new, and refuses one of a format above `format`. The format is
+    /// SQLite's `user_version`.
+    pub(super) fn open(path: &Path, format: i64, tables: &str) -> Result<Self, OpenError> {
+        let opened = blocking_writer(path, OpenFlags::SQLITE_OPEN_CREATE);
+        let write_error = |source| OpenError::Write { path: path.to_owned(), source };
+        let (path, db) = (path.to_owned(), Some(opened.map_err(write_error)?));
+        let mut writer = Self { path: path.clone(), format, db, has_to_overwrite: false };
+        let prepared = writer.transaction(|transaction| {
+            let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            if found == 0 {
+                transaction.execute_batch(&format!("{tables}; PRAGMA user_version = {format};"))?;
+            }
+            Ok::<_, rusqlite::Error>(found)
+        });
+        match prepared.map_err(write_error)? {
+            found if found > format => Err(OpenError::NewerFormat { path, found, known: format }),
+            _ => Ok(writer),
         }
-        transaction.commit()?;
-        Ok(found)
-    };
-    let opened = blocking_writer(path).and_then(|mut db| found(&mut db).map(|found| (db, found)));
-    let (db, found) = opened.map_err(|source| OpenError::Write { path: path.to_owned(), source })?;
-    if found > known {
-        return Err(OpenError::NewerFormat { path: path.to_owned(), found, known });
     }
-    Ok(db)
+
+    /// Does work in one transaction and commits it.
+    ///
+    /// # Errors
+    /// The work's, or SQLite's: then nothing of it is in the file.
+    pub(super) fn transaction<T, E: From<rusqlite::Error>>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut db = match self.db.take() {
+            // BEGIN would refuse one on which a transaction is open; it is not even asked.
+            Some(db) if db.is_autocommit() => db,
+            _ => self.reopen()?,
+        };
+        let transaction = db.transaction_with_behavior(Immediate)?;
+        let done = work(&transaction)?;
+        if let Err(error) = transaction.commit() {
+            self.has_to_overwrite = is_io_error(&error);
+            return Err(error.into());
+        }
+        self.db = Some(db);
+        Ok(done)
+    }
+
+    /// Never makes a new file: where the old one is gone, so is what it held.
+    fn reopen(&mut self) -> rusqlite::Result<rusqlite::Connection> {
+        let db = blocking_writer(&self.path, OpenFlags::empty())?;
+        if self.has_to_overwrite {
+            db.execute_batch(&format!("PRAGMA user_version = {}", self.format))?;
+            self.has_to_overwrite = false;
+        }
+        Ok(db)
+    }
+}
+
+fn is_io_error(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
 }
 
 /// As [`writer_options`].
-fn blocking_writer(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
-    let db = rusqlite::Connection::open(path)?;
+fn blocking_writer(path: &Path, and: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | and;
+    let db = rusqlite::Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     for (pragma, value) in WRITER_PRAGMAS {
         db.execute_batch(&format!("PRAGMA {pragma} = {value}"))?;
@@ -165,7 +228,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("facts.db");
         let writer = writer_pool(&path).await.unwrap();
-        let blocking = blocking_writer(&path).unwrap();
+        let blocking = blocking_writer(&path, OpenFlags::empty()).unwrap();
         for (pragma, value) in [
             ("synchronous", "2"),
             ("foreign_keys", "1"),
@@ -193,8 +256,8 @@ mod tests {
     #[tokio::test]
     async fn readers_see_what_a_killed_writer_committed() {
         let dir = tempfile::tempdir().unwrap();
-        let writer = private_writer(&dir.path().join("live.db"), 1, TABLES).unwrap();
-        writer.execute("INSERT INTO fact VALUES (7)", []).unwrap();
+        let mut writer = PrivateWriter::open(&dir.path().join("live.db"), 1, TABLES).unwrap();
+        writer.transaction(|transaction| transaction.execute("INSERT INTO fact VALUES (7)", [])).unwrap();
         // What a SIGKILL leaves: the file and its log, without the shared-memory index.
         for end in ["", "-wal"] {
             std::fs::copy(dir.path().join(format!("live.db{end}")), dir.path().join(format!("dead.db{end}"))).unwrap();
@@ -208,10 +271,10 @@ mod tests {
     async fn a_newer_format_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("facts.db");
-        private_writer(&path, 1, TABLES).unwrap();
-        private_writer(&path, 1, TABLES).unwrap();
-        blocking_writer(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
-        let writer = private_writer(&path, 1, TABLES).err();
+        PrivateWriter::open(&path, 1, TABLES).unwrap();
+        PrivateWriter::open(&path, 1, TABLES).unwrap();
+        blocking_writer(&path, OpenFlags::empty()).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+        let writer = PrivateWriter::open(&path, 1, TABLES).err();
         let readers = private_readers(&path, 1, 1).await.err();
         for refused in [writer, readers] {
             assert!(matches!(refused, Some(OpenError::NewerFormat { found: 2, known: 1, .. })), "{refused:?}");

@@ -45,6 +45,8 @@ use crate::runtime::{
 
 /// Rows that one prune deletes at most: a batch's time or so.
 const PRUNE_ROWS_MAX: u64 = 500;
+/// How often a shard's writer sees to itself: whether a database that failed takes writes again, and what is to be pruned.
+const WRITER_TICK: Duration = Duration::from_secs(1);
 /// How often a shard prunes.
 const PRUNE_EVERY: Duration = Duration::from_secs(30);
 /// How often workers look at the log even if nobody nudged them.
@@ -248,7 +250,7 @@ impl Grower<'_> {
     ) -> Shards {
         let settings = &self.config.shard;
         let events_kept = Duration::from_millis(self.config.outbox.kept_ms);
-        let pruning = Pruning { events_kept, rows_max: PRUNE_ROWS_MAX };
+        let pruning = Pruning { events_kept, rows_max: PRUNE_ROWS_MAX, every: PRUNE_EVERY };
         let shard = |database: ShardDatabase| {
             let id = database.id.0;
             let options = self
@@ -257,7 +259,7 @@ impl Grower<'_> {
                 .capacity(settings.mailbox_capacity)
                 .max_batch(settings.max_batch)
                 .ask_deadline(Duration::from_millis(settings.ask_deadline_ms))
-                .tick(PRUNE_EVERY);
+                .tick(WRITER_TICK);
             let (node, policy, writes) = (self.config.node.id, policy.clone(), database.clone());
             let publisher = nudges.of(database.id);
             let writer = writers.actor(options, move || {

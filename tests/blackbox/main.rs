@@ -16,6 +16,7 @@ mod crashes;
 mod dead_letters;
 mod exercise;
 mod faults;
+mod full_disk;
 mod hosts;
 mod idempotency;
 mod limits;

@@ -62,9 +62,15 @@ impl Committer {
             drop(span);
             match committed {
                 Ok(()) => orders.into_iter().for_each(|order| order.0.answer(Ok(()))),
-                Err(DatabaseError::Unavailable(error)) => {
+                // The next batch would fare no better: nobody waits for it to find out.
+                Err(error @ (DatabaseError::Unavailable(_) | DatabaseError::NotCommitted(_))) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
                     let lost = Err(WriteError::Unavailable);
+                    orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
+                }
+                Err(DatabaseError::Storage(error)) => {
+                    tracing::error!(shard.id = self.database.id.0, %error, "shard cannot write");
+                    let lost = Err(WriteError::Storage);
                     orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
                 }
                 Err(DatabaseError::InDoubt(error)) => {
@@ -106,7 +112,7 @@ impl Committer {
         span
     }
 
-    /// One transaction for all, tried again while somebody else changes the same rows.
+    /// One transaction for all, tried again while somebody else changes the same rows, or its commit is lost.
     async fn commit_whole(&mut self, orders: &mut [Order], ctx: &Context) -> Result<(), DatabaseError> {
         let (mut trusting, mut others) = (Needs::default(), Needs::default());
         for order in orders.iter() {
@@ -134,10 +140,11 @@ impl Committer {
             };
             // Whatever went wrong, the tables know better now.
             self.recent = Recent::default();
-            if !matches!(error, DatabaseError::Conflict) {
-                return Err(error);
+            match error {
+                DatabaseError::Conflict => self.meter.met_conflict(),
+                DatabaseError::NotCommitted(_) => {}
+                _ => return Err(error),
             }
-            self.meter.met_conflict();
             if retries == if orders.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
                 return Err(error);
             }

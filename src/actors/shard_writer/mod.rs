@@ -15,6 +15,7 @@ use std::time::Duration;
 use batch::Committer;
 use opentelemetry::trace::SpanKind;
 pub use order::{Order, WriteError};
+use tokio::time::Instant;
 
 use crate::domain::command::Command;
 use crate::domain::policy::Policy;
@@ -35,17 +36,19 @@ pub async fn write<C: Command>(writer: &Handle<ShardWriter>, command: C) -> Resu
     written.inspect_err(|error| span.fail(error.name()))
 }
 
-/// How long published events are kept, and how many rows one prune deletes at most.
+/// How long published events are kept, how many rows one prune deletes at most, and how often that is done.
 #[derive(Debug, Clone, Copy)]
 pub struct Pruning {
     pub events_kept: Duration,
     pub rows_max: u64,
+    pub every: Duration,
 }
 
 /// See the file's header.
 pub struct ShardWriter {
     committer: Committer,
     pruning: Pruning,
+    prune_at: Option<Instant>,
 }
 
 impl ShardWriter {
@@ -56,7 +59,7 @@ impl ShardWriter {
         publisher: Nudger,
         pruning: Pruning,
     ) -> Self {
-        Self { committer: Committer::new(database, policy, ids, publisher), pruning }
+        Self { committer: Committer::new(database, policy, ids, publisher), pruning, prune_at: None }
     }
 }
 
@@ -68,17 +71,37 @@ impl Actor for ShardWriter {
         Ok(())
     }
 
-    /// Prunes, a little at a time, so that commands never wait for it long.
+    /// Finds out whether a shard that failed takes writes again; prunes one that does.
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        let database = self.committer.database();
+        if let Some(outage) = database.health.outage() {
+            match database.probe().await {
+                Ok(()) => tracing::info!(shard.id = database.id.0, outage, "shard takes writes again"),
+                Err(error) => tracing::warn!(shard.id = database.id.0, outage, %error, "shard takes no writes"),
+            }
+            return Ok(Wake::Idle);
+        }
+        let now = ctx.clock().instant();
+        if self.prune_at.is_some_and(|at| now < at) {
+            return Ok(Wake::Idle);
+        }
+        let is_done = self.prune(ctx).await;
+        self.prune_at = is_done.then(|| now + self.pruning.every);
+        Ok(if is_done { Wake::Idle } else { Wake::Again })
+    }
+}
+
+impl ShardWriter {
+    /// Prunes, a little at a time, so that commands never wait for it long. Returns whether nothing more is to be done now.
+    async fn prune(&self, ctx: &Context) -> bool {
         let now = Timestamp(ctx.clock().now_ms());
-        let Pruning { events_kept, rows_max } = self.pruning;
+        let Pruning { events_kept, rows_max, .. } = self.pruning;
         let database = self.committer.database();
         match database.prune(now.before(events_kept), now, rows_max).await {
-            Ok(deleted) if deleted >= rows_max => Ok(Wake::Again),
-            Ok(_) => Ok(Wake::Idle),
+            Ok(deleted) => deleted < rows_max,
             Err(error) => {
                 tracing::warn!(shard.id = database.id.0, %error, "prune failed");
-                Ok(Wake::Idle)
+                true
             }
         }
     }
@@ -127,7 +150,8 @@ mod tests {
                 let nudger = Nudger::from_fn(move || {
                     counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 });
-                let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 100 };
+                let pruning =
+                    Pruning { events_kept: Duration::from_secs(60), rows_max: 100, every: Duration::from_secs(30) };
                 ShardWriter::new(writes.clone(), Arc::new(Policy::default()), IdGenerator::new(0), nudger, pruning)
             });
             let running = root.start().await;

@@ -1,13 +1,13 @@
 //! A shard as it stands at one instant, read page by page for whoever checks it. Nothing here writes.
 
+use std::time::Duration;
+
 use entities::{
     account_balance, idempotency_key, ledger_entry, outbox_event, payment, refund, refund_request, settlement_request,
 };
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    TransactionTrait,
-};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
+use super::connection::Transaction;
 use super::error::DatabaseError;
 use super::{ShardDatabase, rows};
 use crate::domain::ledger::{Balance, BalanceKey, LedgerEntry};
@@ -18,7 +18,10 @@ use crate::domain::{PaymentId, Timestamp};
 
 /// One instant of a shard. As long as it lives, the database keeps what that instant needs: SQLite's write-ahead log grows
 /// by what is written meanwhile.
-pub struct Snapshot(DatabaseTransaction);
+pub struct Snapshot(Transaction);
+
+/// How long one statement of a snapshot may take: it reads pages of large tables, and nobody waits behind it.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All that a shard holds of one payment.
 #[derive(Debug, Clone)]
@@ -77,7 +80,7 @@ pub struct OutboxFact {
 impl ShardDatabase {
     /// The shard as it stands now.
     pub async fn snapshot(&self) -> Result<Snapshot, DatabaseError> {
-        let tx = self.readers.0.begin().await?;
+        let tx = self.readers.begin_reading(PAGE_TIMEOUT).await?;
         // The instant is that of the first read, not of BEGIN.
         payment::Entity::find().select_only().column(payment::Column::Id).limit(1).into_tuple::<i64>().one(&tx).await?;
         Ok(Snapshot(tx))
@@ -238,7 +241,7 @@ fn find(dossiers: &mut [Dossier], id: PaymentId) -> Option<&mut Dossier> {
 
 /// The rows whose `column` is above `after` and at most `through`.
 async fn within<E: EntityTrait, C: ColumnTrait>(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     column: C,
     after: i64,
     through: i64,

@@ -3,12 +3,12 @@
 
 use entities::{account_balance, dead_letter};
 use sea_orm::sea_query::{Expr, Func, SimpleExpr};
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::ShardDatabase;
 use super::error::DatabaseError;
 use crate::domain::dead_letter::LetterStatus;
-use crate::infra::telemetry::pools::{PoolUse, Pools};
+use crate::infra::telemetry::pools::Pools;
 
 impl ShardDatabase {
     /// How many dead letters nobody has dealt with, by topic; a topic without any is not named.
@@ -43,38 +43,14 @@ impl ShardDatabase {
 
     /// The engine, as OpenTelemetry names it.
     pub fn system(&self) -> &'static str {
-        match &self.writer {
-            DatabaseConnection::SqlxMySqlPoolConnection(_) => "mariadb",
-            DatabaseConnection::SqlxSqlitePoolConnection(_) => "sqlite",
-            // Tests' shards are in memory.
-            _ => "other_sql",
-        }
+        self.writer.system()
     }
 
     /// Adds its pools to those that the metrics show.
     pub fn show_in(&self, pools: &mut Pools) {
-        for (name, pool) in [("writer", &self.writer), ("readers", &self.readers.0)] {
+        for (name, pool) in [("writer", &self.writer), ("readers", &self.readers)] {
             let pool = pool.clone();
-            pools.add(format!("shard_{}_{name}", self.id), move || pool_use(&pool));
+            pools.add(format!("shard_{}_{name}", self.id), move || pool.in_use());
         }
-    }
-}
-
-fn pool_use(pool: &DatabaseConnection) -> PoolUse {
-    let of = |open: u32, idle: usize, max| {
-        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
-        PoolUse { idle, used: open - idle, max }
-    };
-    match pool {
-        DatabaseConnection::SqlxMySqlPoolConnection(_) => {
-            let pool = pool.get_mysql_connection_pool();
-            of(pool.size(), pool.num_idle(), pool.options().get_max_connections())
-        }
-        DatabaseConnection::SqlxSqlitePoolConnection(_) => {
-            let pool = pool.get_sqlite_connection_pool();
-            of(pool.size(), pool.num_idle(), pool.options().get_max_connections())
-        }
-        // Tests' shards are in memory.
-        _ => PoolUse::default(),
     }
 }

@@ -8,10 +8,10 @@ use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MyS
 use sea_orm::sqlx::{self, ConnectOptions, Executor, Row};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector};
 
+use super::connection::{Pool, Target};
 use super::error::DatabaseError;
 
-/// Connections that write a shard. One is in use; the others take over from one that hangs on a network that is gone, or
-/// that the pool is testing after use.
+/// Connections that write a shard. One is in use; another takes over from one that hangs on a network that is gone.
 const WRITERS: u32 = 4;
 /// How long to wait for a connection to a server that is down before the caller is told so.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ const WRITER_SESSION: &str = "SET SESSION idle_transaction_timeout = 4, SESSION 
 
 /// Waits for the server, checks that it keeps what it promises, and has a connection to it.
 pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
-    let pool = writer_pool(url)?;
+    let pool = opening_pool(url)?;
     let row = reach(&pool).await.map_err(unavailable)?;
     let (version, flush): (String, i64) = (row.get(0), row.get(1));
     if !is_known(&version) {
@@ -46,17 +46,20 @@ pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
 }
 
 /// Connections that write, each made when it is first needed.
-pub fn writers(url: &str) -> Result<DatabaseConnection, DatabaseError> {
-    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(writer_pool(url)?))
+pub fn writers(url: &str) -> Result<Pool, DatabaseError> {
+    let target = Target::MariaDb { options: Box::new(options(url)?), session: &[WRITER_ISOLATION, WRITER_SESSION] };
+    Ok(Pool::new(target, WRITERS))
 }
 
 /// Up to so many connections that read, each made when it is first needed.
-pub fn readers(url: &str, connections: u32) -> Result<DatabaseConnection, DatabaseError> {
-    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool(connections).connect_lazy_with(options(url)?)))
+pub fn readers(url: &str, connections: u32) -> Result<Pool, DatabaseError> {
+    Ok(Pool::new(Target::MariaDb { options: Box::new(options(url)?), session: &[] }, connections))
 }
 
-fn writer_pool(url: &str) -> Result<MySqlPool, DatabaseError> {
-    let pool = pool(WRITERS).after_connect(|connection, _| {
+/// The connection with which a database is opened.
+fn opening_pool(url: &str) -> Result<MySqlPool, DatabaseError> {
+    let pool = MySqlPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = pool.after_connect(|connection, _| {
         Box::pin(async move {
             connection.execute(WRITER_ISOLATION).await?;
             connection.execute(WRITER_SESSION).await.map(drop)
@@ -69,11 +72,6 @@ fn options(url: &str) -> Result<MySqlConnectOptions, DatabaseError> {
     // The message does not show the URL: it holds a password.
     let options = MySqlConnectOptions::from_str(url).map_err(|error| DatabaseError::Server(error.to_string()))?;
     Ok(options.statement_cache_capacity(STATEMENT_CACHE).disable_statement_logging())
-}
-
-/// A connection is not tested before use: whoever uses it learns as much, without a round trip more.
-fn pool(connections: u32) -> MySqlPoolOptions {
-    MySqlPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false)
 }
 
 /// Waits for a server that is not up yet, and has it say its version and how it commits.

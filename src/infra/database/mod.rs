@@ -1,10 +1,12 @@
 //! A shard's database: its tables read and written for the actors above. The SQL is here and nowhere else.
 
 pub mod audit;
-mod bounded;
+mod batch;
 mod commit;
+mod connection;
 mod error;
 mod figures;
+mod health;
 mod ill_treat;
 mod letters;
 mod load;
@@ -21,19 +23,18 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::DatabaseConnection;
 
 pub use error::DatabaseError;
+pub use health::Health;
 pub use ill_treat::{IllTreated, Kill};
 pub use letters::{LetterFilter, StoredAction};
 pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
-use self::bounded::{Bounded, in_time};
+use self::connection::{Pool, Target};
 use self::statements::Statements;
-use self::witness::Witness;
-use crate::domain::book::{Book, Needs};
-use crate::domain::{ShardId, Timestamp};
+use crate::domain::ShardId;
 use crate::infra::sqlite;
 use migrations::SchemaStatus;
 
@@ -41,8 +42,10 @@ use migrations::SchemaStatus;
 #[derive(Debug, Clone)]
 pub struct ShardDatabase {
     pub id: ShardId,
-    writer: DatabaseConnection,
-    readers: Bounded,
+    /// Whether it takes writes.
+    pub health: Health,
+    writer: Pool,
+    readers: Pool,
     statements: Arc<Statements>,
     /// In the simulation, what stands for all of the above.
     #[cfg(test)]
@@ -67,17 +70,24 @@ impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
     /// for a newer one, refuses and says which migration.
     pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
-        let writer = sqlite::open_writer(path).await?;
-        prepare(id, &writer, migrate).await?;
-        let readers = sqlite::open_readers(path, READERS).await?;
-        Ok(Self::new(id, writer, readers))
+        let opening = sqlite::open_writer(path).await?;
+        prepare(id, &opening, migrate).await?;
+        let opened = Self::new(id, Pool::new(Target::Sqlite(sqlite::writing(path)), 1), reader_pool(path));
+        // A reader is there before the last writer goes: the write-ahead log stays as it is.
+        opened.ping().await?;
+        opening.close().await?;
+        Ok(opened)
     }
 
     /// Opens an existing SQLite file only to read it.
     pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
-        let readers = sqlite::open_readers(path, READERS).await?;
-        prepare(id, &readers, false).await?;
-        Ok(Self::new(id, readers.clone(), readers))
+        let opening = sqlite::open_readers(path, 1).await?;
+        prepare(id, &opening, false).await?;
+        let readers = reader_pool(path);
+        let opened = Self::new(id, readers.clone(), readers);
+        opened.ping().await?;
+        opening.close().await?;
+        Ok(opened)
     }
 
     /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
@@ -93,84 +103,25 @@ impl ShardDatabase {
     /// A shard that is nowhere but in memory.
     #[cfg(test)]
     pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {
-        use sea_orm::DatabaseConnection::Disconnected;
-        Self { memory: Some(memory), ..Self::new(id, Disconnected, Disconnected) }
+        let nowhere = || reader_pool(Path::new("nowhere"));
+        Self { memory: Some(memory), ..Self::new(id, nowhere(), nowhere()) }
     }
 
-    fn new(id: ShardId, writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+    fn new(id: ShardId, writer: Pool, readers: Pool) -> Self {
         Self {
             id,
+            health: Health::default(),
             writer,
-            readers: Bounded(readers),
+            readers,
             statements: Arc::default(),
             #[cfg(test)]
             memory: None,
         }
     }
-
-    /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this
-    /// returns, with the book as it is written, all of it is durable; when it fails, none of it happened, except if it
-    /// is [`DatabaseError::InDoubt`].
-    pub async fn batch<'a, T>(
-        &self,
-        needs: &Needs,
-        book: Book<'a>,
-        decide: impl FnOnce(&mut Book<'a>) -> T,
-    ) -> Result<(T, Book<'a>), DatabaseError> {
-        #[cfg(test)]
-        if let Some(memory) = &self.memory {
-            return commit::batch(self.id, memory, needs, book, decide).await;
-        }
-        commit::batch(self.id, self, needs, book, decide).await
-    }
-
-    /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
-    /// each, so that a prune never holds the writer for long. Returns how many rows went.
-    pub async fn prune(&self, published_before: Timestamp, now: Timestamp, limit: u64) -> Result<u64, DatabaseError> {
-        #[cfg(test)]
-        if self.memory.is_some() {
-            return Ok(0);
-        }
-        in_time(write::prune(&self.writer, published_before, now, limit)).await?
-    }
 }
 
-impl commit::Begins for ShardDatabase {
-    type Begun = Writing;
-
-    async fn begin(&self) -> Result<Writing, DbErr> {
-        Ok(Writing { tx: self.writer.begin().await?, statements: self.statements.clone() })
-    }
-}
-
-/// A transaction of the shard's writer.
-struct Writing {
-    tx: DatabaseTransaction,
-    statements: Arc<Statements>,
-}
-
-impl commit::Begun for Writing {
-    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
-        load::load(&self.tx, needs, book).await
-    }
-
-    async fn write(&mut self, book: &Book<'_>) -> Result<(), DatabaseError> {
-        write::write(&self.tx, &self.statements, book).await
-    }
-
-    async fn commit(self) -> Result<(), DbErr> {
-        self.tx.commit().await
-    }
-
-    async fn rollback(self) {
-        if let Err(error) = self.tx.rollback().await {
-            tracing::warn!(%error, "rollback failed");
-        }
-    }
-
-    async fn is_there(&mut self, witness: Witness) -> Result<bool, DatabaseError> {
-        witness.is_there(&self.tx).await
-    }
+fn reader_pool(path: &Path) -> Pool {
+    Pool::new(Target::Sqlite(sqlite::reading(path)), READERS)
 }
 
 /// Brings the schema up to this version, or refuses one that is not.

@@ -5,7 +5,9 @@
 //! between quotes with its own quotes doubled. A text with a backslash is written in hexadecimal: whether one escapes is for
 //! the server's `sql_mode` to say.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr, Value};
+
+use super::connection::Transaction;
 
 /// A script longer than this is sent before it grows further: far below MariaDB's default of `max_allowed_packet`, 16 MiB.
 const SEND_ABOVE_BYTES: usize = 1 << 20;
@@ -49,7 +51,7 @@ impl Script {
 
     /// Sends what there is, and returns how many rows the server says it wrote. What follows the first statement that fails
     /// is not done.
-    pub async fn send(&mut self, tx: &DatabaseTransaction) -> Result<u64, DbErr> {
+    pub async fn send(&mut self, tx: &Transaction) -> Result<u64, DbErr> {
         if self.0.is_empty() {
             return Ok(0);
         }

@@ -1,12 +1,15 @@
 //! What a shard's tables must do, on SQLite and on a real MariaDB.
 
+mod faults;
 mod mariadb;
+mod server_faults;
 
 use sea_orm::ConnectionTrait;
 
 use std::hash::{BuildHasher, RandomState};
 
 use super::*;
+use crate::domain::book::{Book, Needs};
 use crate::domain::command::{Attempt, Change, ChangeOrder, Command, Conclusion, Posting};
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::idempotency::Claimed;
@@ -15,7 +18,7 @@ use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, approved, order};
-use crate::domain::{IdGenerator, PaymentId};
+use crate::domain::{IdGenerator, PaymentId, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -30,7 +33,10 @@ struct Fixture {
 
 impl Fixture {
     async fn on_sqlite() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_file(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn in_file(dir: tempfile::TempDir) -> Self {
         let db = ShardDatabase::open_sqlite(ShardId(1), &dir.path().join("shard.db"), true).await.unwrap();
         Self { db, policy: Policy::default(), ids: IdGenerator::new(0), _dir: dir, server: None }
     }
@@ -62,17 +68,21 @@ impl Fixture {
         Ok(self.db.batch(&needs, book, decide).await?.0)
     }
 
-    async fn authorize(&mut self, id: i64) -> PaymentId {
+    /// Takes on a payment.
+    async fn try_authorize(&mut self, id: i64) -> Result<Claimed<()>, DatabaseError> {
         let order = order(id, 100);
         let mut needs = Needs::default();
         order.needs(&mut needs);
-        let claimed = self.run(needs, |book| book.authorize(&order)).await.unwrap();
-        assert_eq!(claimed, Claimed::Fresh(()));
+        self.run(needs, |book| book.authorize(&order)).await
+    }
+
+    async fn authorize(&mut self, id: i64) -> PaymentId {
+        assert_eq!(self.try_authorize(id).await.unwrap(), Claimed::Fresh(()));
         let conclusion = conclusion(id, approved(100));
         let mut needs = Needs::default();
         conclusion.needs(&mut needs);
         self.run(needs, |book| book.conclude(&conclusion)).await.unwrap().unwrap();
-        order.payment_id
+        PaymentId::from_stored(id)
     }
 
     async fn change(&mut self, id: PaymentId, change: Change) {

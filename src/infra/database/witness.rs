@@ -1,8 +1,9 @@
 //! The row by which a batch is known: it came with the whole batch or not at all, and nobody else can have written it.
 
 use entities::{outbox_event, payment, processed_event};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
+use super::connection::Transaction;
 use super::error::DatabaseError;
 use crate::domain::book::Book;
 use crate::domain::event::Consumer;
@@ -27,7 +28,7 @@ impl Witness {
 
     /// Whether the row is there. Asks for its lock: a transaction that has written it and is still open, on a connection
     /// that nobody holds any more, is waited for.
-    pub async fn is_there(self, tx: &DatabaseTransaction) -> Result<bool, DatabaseError> {
+    pub async fn is_there(self, tx: &Transaction) -> Result<bool, DatabaseError> {
         let found: Result<Option<i64>, DbErr> = match self {
             Self::Event(id) => {
                 let query = outbox_event::Entity::find().filter(outbox_event::Column::EventId.eq(id.get()));

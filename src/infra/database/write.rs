@@ -2,14 +2,15 @@
 
 use sea_orm::sea_query::{Alias, Expr, Func, Iden, IntoIden, OnConflict, Values};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Iterable,
-    PrimaryKeyToColumn, QueryFilter, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
+    QueryTrait, Statement,
 };
 
 use entities::{
     account_balance, dead_letter, idempotency_key, outbox_event, payment, refund, refund_request, settlement_request,
 };
 
+use super::connection::Transaction;
 use super::error::DatabaseError;
 use super::script::Script;
 use super::statements::{Statements, values};
@@ -20,9 +21,10 @@ use crate::domain::request::Task;
 use crate::infra::sqlite::{even_chunks, even_sizes};
 
 /// Writes everything that the book's decisions have changed. A row that somebody else has written since it was read
-/// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again.
-pub async fn write(tx: &DatabaseTransaction, statements: &Statements, book: &Book<'_>) -> Result<(), DatabaseError> {
-    remove_claims(tx, book).await?;
+/// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again. Returns how many rows were
+/// written.
+pub async fn write(tx: &Transaction, statements: &Statements, book: &Book<'_>) -> Result<u64, DatabaseError> {
+    let removed = remove_claims(tx, book).await?;
     let mut writing = Writing::begin(tx, statements);
     let (anew, claims): (Vec<_>, Vec<_>) =
         book.claims.written_rows().partition(|(_, claim)| claim.version > 0 && claim.created_at == book.now);
@@ -49,21 +51,21 @@ pub async fn write(tx: &DatabaseTransaction, statements: &Statements, book: &Boo
     writing.insert(book.actions.iter().map(letters::action_row)).await?;
     writing.insert(book.events.iter().map(rows::event_row)).await?;
     writing.mark_published(&book.published, book.now).await?;
-    writing.end().await
+    Ok(removed.saturating_add(writing.end().await?))
 }
 
 /// Frees the keys of what was let go.
-async fn remove_claims(tx: &DatabaseTransaction, book: &Book<'_>) -> Result<(), DatabaseError> {
+async fn remove_claims(tx: &Transaction, book: &Book<'_>) -> Result<u64, DatabaseError> {
     let scopes: Vec<Vec<u8>> = book.claims.removed_rows().map(|(scope, _)| scope.0.to_vec()).collect();
     if scopes.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
-    idempotency_key::Entity::delete_many()
+    let removed = idempotency_key::Entity::delete_many()
         .filter(idempotency_key::Column::Scope.is_in(scopes))
         .filter(idempotency_key::Column::Outcome.is_null())
         .exec(tx)
         .await?;
-    Ok(())
+    Ok(removed.rows_affected)
 }
 
 /// What is changed and the columns in which a stored row may change, `version` last: MariaDB sets columns from left to
@@ -149,7 +151,7 @@ const CLAIM_ANEW: Mutable<idempotency_key::Column> = ("claim anew", {
 /// What a batch writes with: statements that run one by one on SQLite, and all together on MariaDB, where a round trip costs
 /// more than a statement.
 struct Writing<'a> {
-    tx: &'a DatabaseTransaction,
+    tx: &'a Transaction,
     statements: &'a Statements,
     /// MariaDB's.
     script: Option<Script>,
@@ -159,7 +161,7 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn begin(tx: &'a DatabaseTransaction, statements: &'a Statements) -> Self {
+    fn begin(tx: &'a Transaction, statements: &'a Statements) -> Self {
         let script = (tx.get_database_backend() == DbBackend::MySql).then(Script::default);
         Self { tx, statements, script, expected: 0, written: 0 }
     }
@@ -235,11 +237,11 @@ impl<'a> Writing<'a> {
     }
 
     /// Sends what waits, and finds out whether all of it was written. A row that was not makes for fewer, never for more.
-    async fn end(mut self) -> Result<(), DatabaseError> {
+    async fn end(mut self) -> Result<u64, DatabaseError> {
         if let Some(script) = &mut self.script {
             self.written += script.send(self.tx).await?;
         }
-        if self.written == self.expected { Ok(()) } else { Err(DatabaseError::Conflict) }
+        if self.written == self.expected { Ok(self.written) } else { Err(DatabaseError::Conflict) }
     }
 }
 

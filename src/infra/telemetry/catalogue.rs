@@ -54,7 +54,7 @@ catalogue! {
             "rialto_shard_shed_total", &["shard"], "New work refused because the shard is overloaded",
         );
         SHARD_UP = Metric::gauge(
-            "rialto_shard_up", &["shard"], "1 when the shard's database answered the last look, 0 when it did not",
+            "rialto_shard_up", &["shard"], "1 when the shard's database answered the last look and took the last write, else 0",
         );
     }
     "Outbox" {

@@ -141,7 +141,7 @@ async fn a_commit_whose_answer_is_lost_is_read_back() {
             assert_eq!(result.unwrap(), Claimed::Fresh(()));
             assert!(stored.is_some());
         } else {
-            assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
+            assert!(matches!(result, Err(DatabaseError::NotCommitted(_))), "{result:?}");
             assert_eq!(stored, None);
         }
         shop.db = own;

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::TransactionBehavior::Immediate;
-use rusqlite::{Connection, params};
+use rusqlite::{Transaction, params};
 
 use self::layout::{FORMAT, Slot, TABLES};
 pub use self::reader::Reader;
@@ -20,7 +19,7 @@ use self::writer::{Command, Nudges, Writer, ends};
 use super::partitioner::partition_of;
 use super::{Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
 use crate::infra::group_commit::GroupCommit;
-use crate::infra::sqlite::{self, OpenError};
+use crate::infra::sqlite::{OpenError, PrivateWriter};
 
 /// Why the log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +44,11 @@ pub struct EmbeddedLog {
 impl EmbeddedLog {
     /// Opens or creates the file, with these topics and partition counts; topics may be added later, counts stay.
     pub async fn open(path: &Path, topics: &[(&'static str, u32)]) -> Result<Self, OpenLogError> {
-        let mut db = sqlite::private_writer(path, FORMAT, TABLES)?;
+        let mut file = PrivateWriter::open(path, FORMAT, TABLES)?;
         let sqlite = |source| OpenError::Write { path: path.to_owned(), source };
         for &(topic, wanted) in topics {
-            let found = create_topic(&mut db, topic, wanted).map_err(sqlite)?;
+            let created = file.transaction(|transaction| create_topic(transaction, topic, wanted));
+            let found = created.map_err(sqlite)?;
             if found != wanted {
                 return Err(OpenLogError::PartitionsChanged { path: path.to_owned(), topic, found, wanted });
             }
@@ -56,8 +56,9 @@ impl EmbeddedLog {
         let names: Vec<_> = topics.iter().map(|(name, _)| *name).collect();
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();
-        let standing = Standing::exported(reader.topics(), &ends(&db).map_err(sqlite)?);
-        let writer = Writer::new(db, nudges.clone(), standing.clone());
+        let ends = file.transaction(|transaction| ends(transaction)).map_err(sqlite)?;
+        let standing = Standing::exported(reader.topics(), &ends);
+        let writer = Writer::new(file, nudges.clone(), standing.clone());
         let door = GroupCommit::start("event-log", writer);
         let door = door.map_err(|source| OpenLogError::Thread { path: path.to_owned(), source })?;
         Ok(Self { reader, door: Arc::new(door), nudges, standing })
@@ -81,8 +82,7 @@ impl EmbeddedLog {
 }
 
 /// Creates the topic if there is none, and returns how many partitions it has.
-fn create_topic(db: &mut Connection, topic: &str, partitions: u32) -> rusqlite::Result<u32> {
-    let transaction = db.transaction_with_behavior(Immediate)?;
+fn create_topic(transaction: &Transaction<'_>, topic: &str, partitions: u32) -> rusqlite::Result<u32> {
     let found = "SELECT count(*) FROM slot WHERE topic = ?";
     let found: u32 = transaction.query_row(found, [topic], |row| row.get(0))?;
     if found > 0 {
@@ -92,7 +92,6 @@ fn create_topic(db: &mut Connection, topic: &str, partitions: u32) -> rusqlite::
         let create = "INSERT INTO slot (topic, number, next_offset) VALUES (?, ?, 0)";
         transaction.execute(create, params![topic, number])?;
     }
-    transaction.commit()?;
     Ok(partitions)
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::infra::event_log::Progress;
+use crate::infra::faulty_disk::{DiskFault, FaultyDisk};
 
 const CAPTURED: &str = "payment.captured";
 const DEAD: &str = "payment.dlq";
@@ -225,4 +226,24 @@ async fn a_reader_needs_no_writer() {
     let reader = Reader::open(&home.file(), &[CAPTURED, "payment.lost"]).await.unwrap();
     let ends: i64 = reader.progress("audit", CAPTURED).await.unwrap().iter().map(|progress| progress.end).sum();
     assert_eq!((ends, reader.partitions("payment.lost")), (1, Ok(0)));
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_that_was_appended_and_hinders_nothing_that_comes_after() {
+    let home = Home::new();
+    let disk = FaultyDisk::new(home.file().parent().unwrap());
+    let log = home.open().await;
+    log.append(vec![record(1, 1)]).await.unwrap();
+    for (fault, first) in [(DiskFault::Full, 2), (DiskFault::SyncFails, 4)] {
+        disk.fail(fault);
+        for id in [first, first + 1, first] {
+            assert!(matches!(log.append(vec![record(1, id)]).await, Err(EventLogError::Unavailable(_))));
+        }
+        disk.heal();
+        log.append(vec![record(1, first), record(1, first + 1)]).await.unwrap();
+    }
+    let found = all(&log, CAPTURED).await;
+    assert_gapless(&found);
+    let ids: Vec<_> = found.iter().map(|d| d.record.id.as_str()).collect();
+    assert_eq!(ids, ["evt_1", "evt_2", "evt_3", "evt_4", "evt_5"]);
 }

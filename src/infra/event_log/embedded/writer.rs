@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rusqlite::TransactionBehavior::Immediate;
 use rusqlite::{Connection, Transaction, params};
 
 use super::layout::{Slot, unavailable};
 use super::standing::Shared;
 use crate::infra::event_log::{EventLogError, Nudge, Record};
 use crate::infra::group_commit::Committer;
+use crate::infra::sqlite::PrivateWriter;
 
 /// Records that one prune looks at, so that appends do not wait long behind it.
 const PRUNE_STEP: i64 = 2_000;
@@ -34,7 +34,7 @@ pub(super) enum Command {
 }
 
 pub(super) struct Writer {
-    db: Connection,
+    file: PrivateWriter,
     nudges: Nudges,
     standing: Shared,
     /// Of each slot, as this process, which alone writes them, has left them; empty until they are read.
@@ -60,51 +60,61 @@ impl Committer for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(db: Connection, nudges: Nudges, standing: Shared) -> Self {
-        Self { db, nudges, standing, next_offsets: HashMap::new() }
+    pub(super) fn new(file: PrivateWriter, nudges: Nudges, standing: Shared) -> Self {
+        Self { file, nudges, standing, next_offsets: HashMap::new() }
     }
 
     /// Returns each command's answer, and the slots that have grown.
     fn write(&mut self, batch: Vec<Command>) -> rusqlite::Result<(Vec<u64>, Vec<Slot>)> {
-        let transaction = self.db.transaction_with_behavior(Immediate)?;
-        if self.next_offsets.is_empty() {
-            self.next_offsets = ends(&transaction)?;
-        }
-        let mut answers = Vec::with_capacity(batch.len());
-        let (mut grown, mut committed) = (BTreeMap::new(), Vec::new());
-        for command in batch {
-            let mut deleted = 0;
-            match command {
-                Command::Append(records) => {
-                    for (slot, record) in records {
-                        let end = self.next_offsets.get_mut(&slot.0).ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-                        if append(&transaction, slot.position(*end), &record)? {
-                            *end += 1;
-                            grown.insert(slot.0, *end);
-                        }
-                    }
-                }
-                Command::Commit { group, slot, next_offset, join: true } => {
-                    join(&transaction, &group, slot, next_offset)?
-                }
-                Command::Commit { group, slot, next_offset, join: false } => {
-                    commit(&transaction, &group, slot, next_offset)?;
-                    committed.push((group, slot, next_offset));
-                }
-                Command::Prune { slot, before_ms } => deleted = prune(&transaction, slot, before_ms)?,
-            }
-            answers.push(deleted);
-        }
-        for (slot, end) in &grown {
-            transaction.prepare_cached("UPDATE slot SET next_offset = ? WHERE id = ?")?.execute([end, slot])?;
-        }
-        transaction.commit()?;
+        let next_offsets = &mut self.next_offsets;
+        let (answers, grown, committed) =
+            self.file.transaction(|transaction| apply(transaction, batch, next_offsets))?;
         let mut standing = self.standing.lock();
         grown.iter().for_each(|(slot, end)| standing.ends(Slot(*slot), *end));
         committed.into_iter().for_each(|(group, slot, offset)| standing.commits(group, slot, offset));
         drop(standing);
         Ok((answers, grown.into_keys().map(Slot).collect()))
     }
+}
+
+/// Each command's answer, the slots that have grown with their new ends, and the offsets that groups have committed.
+type Changes = (Vec<u64>, BTreeMap<i64, i64>, Vec<(String, Slot, i64)>);
+
+fn apply(
+    transaction: &Transaction<'_>,
+    batch: Vec<Command>,
+    next_offsets: &mut HashMap<i64, i64>,
+) -> rusqlite::Result<Changes> {
+    if next_offsets.is_empty() {
+        *next_offsets = ends(transaction)?;
+    }
+    let mut answers = Vec::with_capacity(batch.len());
+    let (mut grown, mut committed) = (BTreeMap::new(), Vec::new());
+    for command in batch {
+        let mut deleted = 0;
+        match command {
+            Command::Append(records) => {
+                for (slot, record) in records {
+                    let end = next_offsets.get_mut(&slot.0).ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                    if append(transaction, slot.position(*end), &record)? {
+                        *end += 1;
+                        grown.insert(slot.0, *end);
+                    }
+                }
+            }
+            Command::Commit { group, slot, next_offset, join: true } => join(transaction, &group, slot, next_offset)?,
+            Command::Commit { group, slot, next_offset, join: false } => {
+                commit(transaction, &group, slot, next_offset)?;
+                committed.push((group, slot, next_offset));
+            }
+            Command::Prune { slot, before_ms } => deleted = prune(transaction, slot, before_ms)?,
+        }
+        answers.push(deleted);
+    }
+    for (slot, end) in &grown {
+        transaction.prepare_cached("UPDATE slot SET next_offset = ? WHERE id = ?")?.execute([end, slot])?;
+    }
+    Ok((answers, grown, committed))
 }
 
 /// The offset that each slot's next record gets.

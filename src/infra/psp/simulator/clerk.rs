@@ -1,7 +1,6 @@
 //! Keeps the simulated PSP's books: operations that wait are decided one after the other and written together.
 
-use rusqlite::TransactionBehavior::Immediate;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::books::{
     AUTHORIZATION_COLUMNS, Authorization, AuthorizationRow, OPERATION_COLUMNS, OperationEntry, OperationRow, Outcome,
@@ -10,6 +9,7 @@ use crate::domain::money::{self, UnsupportedCurrency};
 use crate::domain::psp::PspKey;
 use crate::infra::group_commit::Committer;
 use crate::infra::psp::{Action, Operation, PspAnswer};
+use crate::infra::sqlite::PrivateWriter;
 
 pub(super) enum Command {
     Perform(Instruction),
@@ -27,7 +27,7 @@ pub(super) struct Instruction {
     pub(super) at_ms: i64,
 }
 
-pub(super) struct Clerk(pub(super) Connection);
+pub(super) struct Clerk(pub(super) PrivateWriter);
 
 /// The books cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -51,19 +51,19 @@ impl Committer for Clerk {
 
 impl Clerk {
     fn write(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, Fault> {
-        let desk = Desk(self.0.transaction_with_behavior(Immediate)?);
-        let answers = batch.into_iter().map(|command| match command {
-            Command::Perform(instruction) => desk.perform(instruction).map(Some),
-            Command::Lookup(key) => Ok(desk.operation(&key.0)?.as_ref().map(OperationEntry::answer)),
-        });
-        let answers = answers.collect::<Result<_, Fault>>()?;
-        desk.0.commit()?;
-        Ok(answers)
+        self.0.transaction(|transaction| {
+            let desk = Desk(transaction);
+            let answers = batch.into_iter().map(|command| match command {
+                Command::Perform(instruction) => desk.perform(instruction).map(Some),
+                Command::Lookup(key) => Ok(desk.operation(&key.0)?.as_ref().map(OperationEntry::answer)),
+            });
+            answers.collect()
+        })
     }
 }
 
 /// The books, open for one batch.
-struct Desk<'a>(Transaction<'a>);
+struct Desk<'a>(&'a Transaction<'a>);
 
 impl Desk<'_> {
     fn perform(&self, instruction: Instruction) -> Result<PspAnswer, Fault> {

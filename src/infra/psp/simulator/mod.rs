@@ -39,7 +39,7 @@ use super::{Operation, Psp, PspAnswer, PspError};
 pub use crate::config::{RatesExceedWhole, SimulatorConfig};
 use crate::domain::psp::PspKey;
 use crate::infra::group_commit::GroupCommit;
-use crate::infra::sqlite::{self, OpenError};
+use crate::infra::sqlite::{OpenError, PrivateWriter};
 use crate::runtime::{Chance, Clock};
 
 /// Why the simulator did not start.
@@ -67,7 +67,7 @@ impl Simulator {
     /// Starts on the books at `books`, creating them if missing.
     pub fn start(books: &Path, config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
         config.check()?;
-        let clerk = Clerk(sqlite::private_writer(books, FORMAT, TABLES)?);
+        let clerk = Clerk(PrivateWriter::open(books, FORMAT, TABLES)?);
         let door = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
         Ok(Self { config, chance, clock, door, refusals: Mutex::default() })
     }

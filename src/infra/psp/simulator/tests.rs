@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::books::{Books, Outcome};
 use super::*;
 use crate::domain::{Currency, Money, PaymentId, RefundId};
+use crate::infra::faulty_disk::{DiskFault, FaultyDisk};
 use crate::infra::psp::Action;
 
 struct Bank {
@@ -238,4 +239,23 @@ async fn rates_above_the_whole_are_refused() {
     let file = home.path().join("psp.db");
     let refused = Simulator::start(&file, config, Clock::system(), Chance::from_seed(1)).err();
     assert!(matches!(refused, Some(StartError::Config(RatesExceedWhole { sum: 1_001 }))));
+}
+
+#[tokio::test]
+async fn a_full_disk_makes_outcomes_unknown_and_the_books_stay_true() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(home.path());
+    let bank = Bank { psp: start(&home.path().join("psp.db"), SimulatorConfig::default()).await, home };
+    let authorize = |payment| authorize(payment, 100);
+    bank.perform(authorize(1)).await.unwrap();
+    disk.fail(DiskFault::Full);
+    for payment in 2..5 {
+        assert!(matches!(bank.perform(authorize(payment)).await, Err(PspError::Unknown(_))));
+    }
+    disk.heal();
+    assert_eq!(bank.psp.lookup(&authorize(2).key).await, Ok(None), "nothing was done");
+    for payment in 2..5 {
+        assert!(matches!(bank.perform(authorize(payment)).await, Ok(PspAnswer::Approved { .. })));
+    }
+    assert_eq!(bank.books().await.count("authorize").await.unwrap(), (4, 4));
 }

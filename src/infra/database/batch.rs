@@ -1,0 +1,124 @@
+//! What writes a shard: batches, pruning, and a probe.
+
+use std::sync::Arc;
+
+use entities::write_probe;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{DbErr, EntityTrait};
+
+use super::commit::{self, Begins, Begun, in_time};
+use super::connection::Transaction;
+use super::error::DatabaseError;
+use super::statements::Statements;
+use super::witness::Witness;
+use super::{ShardDatabase, load, write};
+use crate::domain::Timestamp;
+use crate::domain::book::{Book, Needs};
+
+impl ShardDatabase {
+    /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this
+    /// returns, with the book as it is written, all of it is durable; when it fails, none of it happened, except if it
+    /// is [`DatabaseError::InDoubt`].
+    pub async fn batch<'a, T>(
+        &self,
+        needs: &Needs,
+        book: Book<'a>,
+        decide: impl FnOnce(&mut Book<'a>) -> T,
+    ) -> Result<(T, Book<'a>), DatabaseError> {
+        #[cfg(test)]
+        if let Some(memory) = &self.memory {
+            let committed = commit::batch(self.id, memory, needs, book, decide).await;
+            return committed.map(|(decided, book, _)| (decided, book));
+        }
+        let (decided, book, rows) = self.noted(commit::batch(self.id, self, needs, book, decide).await)?;
+        self.health.committed(rows > 0);
+        Ok((decided, book))
+    }
+
+    /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
+    /// each, so that a prune never holds the writer for long. Returns how many rows went.
+    pub async fn prune(&self, published_before: Timestamp, now: Timestamp, limit: u64) -> Result<u64, DatabaseError> {
+        #[cfg(test)]
+        if self.memory.is_some() {
+            return Ok(0);
+        }
+        let pruned = async {
+            let tx = self.writer.begin().await?;
+            let deleted = in_time(write::prune(&tx, published_before, now, limit)).await??;
+            tx.commit().await?;
+            self.health.committed(deleted > 0);
+            Ok(deleted)
+        };
+        self.noted(pruned.await)
+    }
+
+    /// Writes one row for nothing but to see whether that can be done; a shard that has failed is up again when it can.
+    pub async fn probe(&self) -> Result<(), DatabaseError> {
+        #[cfg(test)]
+        if self.memory.is_some() {
+            return Ok(());
+        }
+        let probed = async {
+            let tx = self.writer.begin().await?;
+            write_probe(&tx).await?;
+            tx.commit().await?;
+            self.health.committed(true);
+            Ok(())
+        };
+        self.noted(probed.await)
+    }
+
+    fn noted<T>(&self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        done.inspect_err(|error| self.health.failed(error))
+    }
+}
+
+/// A transaction of the shard's writer.
+pub(super) struct Writing {
+    tx: Transaction,
+    statements: Arc<Statements>,
+}
+
+impl Begins for ShardDatabase {
+    type Begun = Writing;
+
+    async fn begin(&self) -> Result<Writing, DbErr> {
+        Ok(Writing { tx: self.writer.begin().await?, statements: self.statements.clone() })
+    }
+}
+
+impl Begun for Writing {
+    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+        load::load(&self.tx, needs, book).await
+    }
+
+    async fn write(&mut self, book: &Book<'_>) -> Result<u64, DatabaseError> {
+        write::write(&self.tx, &self.statements, book).await
+    }
+
+    async fn write_probe(&mut self) -> Result<(), DatabaseError> {
+        write_probe(&self.tx).await
+    }
+
+    async fn commit(self) -> Result<(), DbErr> {
+        self.tx.commit().await
+    }
+
+    async fn rollback(self) {
+        self.tx.rollback().await;
+    }
+
+    async fn is_there(&mut self, witness: Witness) -> Result<bool, DatabaseError> {
+        witness.is_there(&self.tx).await
+    }
+}
+
+async fn write_probe(tx: &Transaction) -> Result<(), DatabaseError> {
+    let row = write_probe::ActiveModel { id: Set(1), writes: Set(1) };
+    let again = OnConflict::column(write_probe::Column::Id)
+        .value(write_probe::Column::Writes, Expr::col((write_probe::Entity, write_probe::Column::Writes)).add(1))
+        .to_owned();
+    write_probe::Entity::insert(row).on_conflict(again).exec_without_returning(tx).await?;
+    Ok(())
+}
