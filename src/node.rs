@@ -3,6 +3,7 @@
 mod adapters;
 mod data_dir;
 mod identity;
+mod ill_treat;
 mod places;
 mod rewind;
 mod tenures;
@@ -28,6 +29,7 @@ use self::adapters::{Adapters, is_embedded};
 pub use self::adapters::{OpenError, psp_settings};
 pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
 pub use self::identity::{Accept, Belongings, MisfitError};
+pub use self::ill_treat::refuse_records;
 pub use self::places::kafka_settings;
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};

@@ -195,7 +195,7 @@ mod tests {
         let environment = Environment::simulated(7, START_MS);
         let held = Arc::<Mutex<Held>>::default();
         let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(Fair) });
-        let memory = Memory { tables: Arc::default(), fate: Arc::new(Fair) };
+        let memory = Memory::new(Arc::default(), Arc::new(Fair));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
         let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));

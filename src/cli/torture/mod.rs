@@ -5,9 +5,15 @@
 //! run again to see more, not to see the same.
 
 mod client;
+mod database;
+mod disk;
 mod faults;
 mod history;
 mod model;
+mod outside;
+mod probe;
+mod process;
+mod proxy;
 mod verdict;
 mod world;
 
@@ -23,7 +29,8 @@ use tokio::time::Instant;
 use client::{Client, Shop};
 use faults::Tormentor;
 use history::Tally;
-use world::{Servers, World, WorldError};
+use process::{Servers, WorldError};
+use world::World;
 
 use super::process::refuse;
 
@@ -109,9 +116,10 @@ async fn run(args: Args) -> Result<bool, WorldError> {
     println!("torture: {} payments; {}", stories.len(), tally.lock());
     let faults: Vec<_> = tormentor.done.iter().map(|(what, count)| format!("{what} {count}")).collect();
     println!("torture: {}", faults.join(", "));
-    let mut wrong: Vec<String> = verdict::rest(&world).await?.into_iter().collect();
+    let mut wrong = std::mem::take(&mut tormentor.wrong);
+    wrong.extend(verdict::rest(&world).await?);
     wrong.extend(verdict::violations(&stories, &world, &http).await?);
-    world.stop().await?;
+    world.stop(!wrong.is_empty()).await?;
     for line in wrong.iter().take(SHOWN_MAX) {
         println!("VIOLATION {line}");
     }

@@ -2,11 +2,13 @@
 
 pub mod audit;
 mod batch;
+mod commit;
 mod connection;
 mod error;
 mod figures;
 mod health;
 pub mod identity;
+mod ill_treat;
 mod letters;
 mod load;
 mod mariadb;
@@ -26,6 +28,7 @@ use sea_orm::DatabaseConnection;
 
 pub use error::DatabaseError;
 pub use health::Health;
+pub use ill_treat::{IllTreated, Kill};
 pub use letters::{LetterFilter, StoredAction};
 pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;

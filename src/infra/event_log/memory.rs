@@ -50,8 +50,8 @@ impl EventLog for MemoryLog {
         }
         match fated {
             Fated::Well => Ok(()),
-            Fated::FailBefore | Fated::FailAfter => Err(unavailable()),
             Fated::DieAfter => dead().await,
+            _ => Err(unavailable()),
         }
     }
 
@@ -78,7 +78,7 @@ impl Consumer for MemoryConsumer {
     async fn fetch(&mut self, max: usize) -> Result<Vec<Delivery>, EventLogError> {
         match self.log.fate.of("fetch").await {
             Fated::Well => {}
-            Fated::FailBefore => return Err(unavailable()),
+            Fated::FailBefore | Fated::Full(_) | Fated::CutOff(_) => return Err(unavailable()),
             // The partition has changed hands and come back.
             Fated::FailAfter => {
                 self.position = self.log.held.lock().committed.get(&self.key).copied().unwrap_or(0);
@@ -104,8 +104,8 @@ impl Consumer for MemoryConsumer {
         self.log.held.lock().committed.insert(self.key.clone(), next_offset);
         match fated {
             Fated::Well => Ok(()),
-            Fated::FailBefore | Fated::FailAfter => Err(unavailable()),
             Fated::DieAfter => dead().await,
+            _ => Err(unavailable()),
         }
     }
 

@@ -4,6 +4,7 @@
 mod client_log;
 mod committer;
 mod group;
+mod ill_treat;
 mod lag;
 mod look;
 mod member;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use self::group::Group;
+pub use self::ill_treat::bound_records;
 use self::lag::Lags;
 use self::member::Member;
 use self::nudges::Nudges;
