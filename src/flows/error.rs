@@ -29,6 +29,9 @@ pub enum FlowError {
     ShardUnavailable { retry_after: Duration },
     #[error("interrupted with the work in hand")]
     Internal,
+    /// A row cannot be read, or the database refuses for good: nothing was written, and the same call meets the same.
+    #[error("the shard cannot read or write what the call is about")]
+    Unreadable,
 }
 
 /// When to come back to a shard whose database is down: about as long as it takes to notice that it is up again.
@@ -39,7 +42,8 @@ impl From<WriteError> for FlowError {
         match error {
             WriteError::Overloaded { retry_after } => Self::Overloaded { retry_after },
             WriteError::Unavailable => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
-            WriteError::Refused | WriteError::Interrupted => Self::Internal,
+            WriteError::Refused => Self::Unreadable,
+            WriteError::Interrupted => Self::Internal,
         }
     }
 }
@@ -54,7 +58,7 @@ impl From<ReadError> for FlowError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Unavailable => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
-            ReadError::Failed => Self::Internal,
+            ReadError::Failed => Self::Unreadable,
             ReadError::Ask(error) => error.into(),
         }
     }
@@ -66,7 +70,7 @@ impl From<DatabaseError> for FlowError {
             DatabaseError::Unavailable(_) => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
             other => {
                 tracing::error!(error = %other, "read failed");
-                Self::Internal
+                Self::Unreadable
             }
         }
     }

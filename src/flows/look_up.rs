@@ -117,6 +117,10 @@ pub struct ListQuery {
 #[serde(rename_all = "camelCase")]
 pub struct Page {
     pub data: Vec<PaymentSnapshot>,
+    /// Payments that belong on this page and cannot be read. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub unreadable: Vec<PaymentId>,
     /// Whether there are more in the page's direction.
     pub has_more: bool,
 }
@@ -131,11 +135,27 @@ impl App {
         let payment = self.payment(id).await?;
         let database = &self.shards.of(id.bucket()).database;
         let refunds = match expand.refunds {
-            true => Some(database.refunds_of(id).await?.into_iter().map(RefundView::from).collect()),
+            true => Some(
+                database
+                    .refunds_of(id, None, u64::from(u32::MAX))
+                    .await?
+                    .into_iter()
+                    .flatten()
+                    .map(RefundView::from)
+                    .collect(),
+            ),
             false => None,
         };
         let ledger = match expand.ledger {
-            true => Some(database.ledger_of(id).await?.into_iter().map(LedgerEntryView::from).collect()),
+            true => Some(
+                database
+                    .ledger_of(id, None, u64::from(u32::MAX))
+                    .await?
+                    .into_iter()
+                    .flatten()
+                    .map(LedgerEntryView::from)
+                    .collect(),
+            ),
             false => None,
         };
         let events = expand.events.then(|| payment.timeline.entries().into_iter().filter_map(event).collect());
@@ -145,7 +165,9 @@ impl App {
     /// Every decision, PSP call, retry, event and ledger entry of a payment, oldest first.
     pub async fn timeline(&self, id: PaymentId) -> Result<Vec<TimelineEntry>, FlowError> {
         let mut entries = self.payment(id).await?.timeline.entries();
-        for entry in self.shards.of(id.bucket()).database.ledger_of(id).await? {
+        for entry in
+            self.shards.of(id.bucket()).database.ledger_of(id, None, u64::from(u32::MAX)).await?.into_iter().flatten()
+        {
             // An entry belongs to the trace of the event that it books.
             let told = entries.iter().find(|told| told.event_id == Some(entry.event_id));
             let trace_id = told.map(|told| told.trace_id.clone()).unwrap_or_default();
@@ -187,7 +209,14 @@ impl App {
         if ascending {
             found.reverse();
         }
-        Ok(Page { data: found.iter().map(PaymentSnapshot::from).collect(), has_more })
+        let (mut data, mut unreadable) = (Vec::with_capacity(found.len()), Vec::new());
+        for payment in found {
+            match payment {
+                Ok(payment) => data.push(PaymentSnapshot::from(&payment)),
+                Err(damaged) => unreadable.extend(damaged.id.parse().map(PaymentId::from_stored)),
+            }
+        }
+        Ok(Page { data, unreadable, has_more })
     }
 }
 

@@ -140,6 +140,8 @@ pub struct Problem {
     more: Map<String, Value>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    /// Whether it is known that the same call meets the same, though its code says otherwise.
+    is_final: bool,
 }
 
 /// The body of a problem.
@@ -170,7 +172,15 @@ pub struct ProblemBody<'a> {
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), more: Map::new(), retry_after: None, allow: None }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            more: Map::new(),
+            retry_after: None,
+            allow: None,
+            is_final: false,
+        }
     }
 }
 
@@ -194,6 +204,12 @@ impl Problem {
 
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same call will meet the same.
+    pub fn for_good(mut self) -> Self {
+        self.is_final = true;
         self
     }
 
@@ -221,7 +237,7 @@ impl Problem {
             instance,
             code: self.code,
             request_id,
-            retryable: self.code.is_retryable(),
+            retryable: self.code.is_retryable() && !self.is_final,
             errors: &self.errors,
             more: &self.more,
         };
@@ -246,6 +262,9 @@ impl From<&FlowError> for Problem {
             FlowError::Overloaded { retry_after } => Self::from(Code::Overloaded).retry_after(*retry_after),
             FlowError::ShardUnavailable { retry_after } => Self::from(Code::ShardUnavailable).retry_after(*retry_after),
             FlowError::Internal => Code::Internal.into(),
+            FlowError::Unreadable => Self::from(Code::Internal)
+                .detail("What the call is about cannot be read; somebody has to mend it.")
+                .for_good(),
         }
     }
 }
@@ -304,6 +323,7 @@ mod tests {
             (FlowError::Overloaded { retry_after }, Code::Overloaded),
             (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),
             (FlowError::Internal, Code::Internal),
+            (FlowError::Unreadable, Code::Internal),
         ] {
             let problem = Problem::from(&error);
             assert_eq!(problem.code, code);

@@ -13,6 +13,7 @@ mod bad_input;
 mod conflicts;
 mod contract;
 mod crashes;
+mod damage;
 mod dead_letters;
 mod exercise;
 mod faults;

@@ -13,6 +13,7 @@ mod read;
 mod rows;
 mod script;
 mod statements;
+mod unreadable;
 mod witness;
 mod write;
 
@@ -29,6 +30,7 @@ pub use rows::Damaged;
 
 use self::bounded::{Bounded, in_time};
 use self::statements::Statements;
+use self::unreadable::Unreadable;
 use self::witness::Witness;
 use crate::domain::book::{Book, Needs};
 use crate::domain::{ShardId, Timestamp};
@@ -42,6 +44,7 @@ pub struct ShardDatabase {
     writer: DatabaseConnection,
     readers: Bounded,
     statements: Arc<Statements>,
+    unreadable: Arc<Unreadable>,
     /// In the simulation, what stands for all of the above.
     #[cfg(test)]
     memory: Option<memory::Memory>,
@@ -104,6 +107,7 @@ impl ShardDatabase {
             writer,
             readers: Bounded(readers),
             statements: Arc::default(),
+            unreadable: Arc::new(Unreadable::new(id)),
             #[cfg(test)]
             memory: None,
         }
@@ -121,7 +125,7 @@ impl ShardDatabase {
         or_in_memory!(self.batch(needs, book, decide));
         let written = async {
             let tx = self.writer.begin().await?;
-            load::load(&tx, needs, &mut book).await?;
+            load::load(&tx, &self.unreadable, needs, &mut book).await?;
             let decided = decide(&mut book);
             write::write(&tx, &self.statements, &book).await?;
             Ok::<_, DatabaseError>((tx, decided))

@@ -36,7 +36,7 @@ impl Reading {
     }
 
     pub fn currency(&self, code: &str) -> Result<Currency, Damaged> {
-        self.column("currency", Currency::parse(code).ok())
+        self.column("currency", Currency::stored(code).ok())
     }
 
     pub fn count(&self, column: &'static str, value: i32) -> Result<u32, Damaged> {
@@ -276,7 +276,7 @@ pub fn balance(row: account_balance::Model) -> Result<(BalanceKey, Balance), Dam
     let key = BalanceKey {
         merchant_id: row.merchant_id.clone(),
         account: Account::parse(&row.account).ok_or_else(|| unreadable("account"))?,
-        currency: Currency::parse(&row.currency).map_err(|_| unreadable("currency"))?,
+        currency: Currency::stored(&row.currency).map_err(|_| unreadable("currency"))?,
     };
     Ok((key, Balance { debits: row.debits, credits: row.credits, version: row.version }))
 }

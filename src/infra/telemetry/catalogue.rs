@@ -57,6 +57,12 @@ catalogue! {
             "rialto_shard_up", &["shard"], "1 when the shard's database answered the last look, 0 when it did not",
         );
     }
+    "Rows" {
+        UNREADABLE_ROWS = Metric::counter(
+            "rialto_unreadable_rows_total", &["shard", "table"],
+            "Rows met that cannot be read: passed over, so that everybody else goes on, and looked at again after a minute",
+        );
+    }
     "Outbox" {
         OUTBOX_PENDING = Metric::gauge(
             "rialto_outbox_pending", &["shard"], "Events that wait to be published; absent while the shard is down",
