@@ -22,3 +22,4 @@ pub mod processed_event;
 pub mod refund;
 pub mod refund_request;
 pub mod settlement_request;
+pub mod timeline_page;

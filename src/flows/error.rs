@@ -29,6 +29,9 @@ pub enum FlowError {
     ShardUnavailable { retry_after: Duration },
     #[error("interrupted with the work in hand")]
     Internal,
+    /// The payment's texts are more than its database takes: nothing was written, and nobody asked.
+    #[error("the payment's texts are too large for its database")]
+    TextsTooLarge,
     /// A row cannot be read, or the database refuses for good: nothing was written, and the same call meets the same.
     #[error("the shard cannot read or write what the call is about")]
     Unreadable,

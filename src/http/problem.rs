@@ -113,6 +113,8 @@ codes! {
         "`capturable` is what can be captured.";
     RefundExceedsCaptured "refund_exceeds_captured" 422 false "More than was captured"
         "`refundable` is what can still be refunded.";
+    RefundLimitReached "refund_limit_reached" 422 false "The payment has had all its refunds"
+        "A payment may have only so many refunds, whatever their amounts; `limit` is how many.";
     RateLimited "rate_limited" 429 true "The rate limit is used up" "Come back after `Retry-After`.";
     Internal "internal" 500 true "Something went wrong here"
         "Repeat the call with the same key: it is executed once at most.";
@@ -262,6 +264,7 @@ impl From<&FlowError> for Problem {
             FlowError::Overloaded { retry_after } => Self::from(Code::Overloaded).retry_after(*retry_after),
             FlowError::ShardUnavailable { retry_after } => Self::from(Code::ShardUnavailable).retry_after(*retry_after),
             FlowError::Internal => Code::Internal.into(),
+            FlowError::TextsTooLarge => Code::MetadataTooLarge.into(),
             FlowError::Unreadable => Self::from(Code::Internal)
                 .detail("What the call is about cannot be read; somebody has to mend it.")
                 .for_good(),
@@ -282,6 +285,9 @@ impl From<&Refusal> for Problem {
             Refusal::RefundExceedsCaptured { refundable } => Self::from(Code::RefundExceedsCaptured)
                 .detail(format!("{refundable} can be refunded."))
                 .with("refundable", (*refundable).into()),
+            Refusal::RefundLimitReached { limit } => Self::from(Code::RefundLimitReached)
+                .detail(format!("A payment may have {limit} refunds."))
+                .with("limit", (*limit).into()),
             Refusal::AmountOverflow => Code::Internal.into(),
         }
     }
@@ -323,6 +329,7 @@ mod tests {
             (FlowError::Overloaded { retry_after }, Code::Overloaded),
             (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),
             (FlowError::Internal, Code::Internal),
+            (FlowError::TextsTooLarge, Code::MetadataTooLarge),
             (FlowError::Unreadable, Code::Internal),
         ] {
             let problem = Problem::from(&error);

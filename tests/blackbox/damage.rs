@@ -15,7 +15,7 @@ async fn spoil(shop: &TestNode, sql: &str) {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_stops_nobody_else() {
-    let shop = TestNode::start_embedded_with(&[("RIALTO__PAYMENT__CAPTURE_WINDOW_MS", "3000")]).await;
+    let shop = TestNode::start_embedded_with(&[("PAYMENT__CAPTURE_WINDOW_MS", "3000")]).await;
     let spoilt = shop.authorize_for("MERCHANT-1", 100).await;
     let withdrawn = shop.authorize_for("MERCHANT-1", 200).await;
     let other = shop.authorize_for("MERCHANT-3", 300).await;

@@ -7,7 +7,7 @@ use sea_orm_migration::seaql_migrations;
 
 use crate::databases::{on_each, on_each_empty};
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "payment",
     "refund",
     "settlement_request",
@@ -19,6 +19,7 @@ const TABLES: [&str; 11] = [
     "processed_event",
     "dead_letter",
     "operator_action",
+    "timeline_page",
 ];
 
 const INDEXES: [(&str, &str); 16] = [

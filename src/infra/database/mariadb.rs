@@ -2,6 +2,8 @@
 //! without an end.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
@@ -30,9 +32,29 @@ const WRITER_ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COM
 const WRITER_SESSION: &str = "SET SESSION idle_transaction_timeout = 4, SESSION innodb_lock_wait_timeout = 3, \
      SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')";
 
+/// What a statement may be long (`max_allowed_packet`), as the server said to the connection that was made last. Clones share it.
+#[derive(Debug, Clone)]
+pub struct PacketMax(Arc<AtomicUsize>);
+
+impl Default for PacketMax {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    }
+}
+
+impl PacketMax {
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, bytes: i64) {
+        self.0.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+}
+
 /// Waits for the server, checks that it keeps what it promises, and has a connection to it.
-pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
-    let pool = writer_pool(url)?;
+pub async fn open(url: &str, packet_max: &PacketMax) -> Result<DatabaseConnection, DatabaseError> {
+    let pool = writer_pool(url, packet_max)?;
     let row = reach(&pool).await.map_err(unavailable)?;
     let (version, flush): (String, i64) = (row.get(0), row.get(1));
     if !is_known(&version) {
@@ -46,8 +68,8 @@ pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
 }
 
 /// Connections that write, each made when it is first needed.
-pub fn writers(url: &str) -> Result<DatabaseConnection, DatabaseError> {
-    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(writer_pool(url)?))
+pub fn writers(url: &str, packet_max: &PacketMax) -> Result<DatabaseConnection, DatabaseError> {
+    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(writer_pool(url, packet_max)?))
 }
 
 /// Up to so many connections that read, each made when it is first needed.
@@ -55,9 +77,13 @@ pub fn readers(url: &str, connections: u32) -> Result<DatabaseConnection, Databa
     Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool(connections).connect_lazy_with(options(url)?)))
 }
 
-fn writer_pool(url: &str) -> Result<MySqlPool, DatabaseError> {
-    let pool = pool(WRITERS).after_connect(|connection, _| {
+fn writer_pool(url: &str, packet_max: &PacketMax) -> Result<MySqlPool, DatabaseError> {
+    let packet_max = packet_max.clone();
+    let pool = pool(WRITERS).after_connect(move |connection, _| {
+        let packet_max = packet_max.clone();
         Box::pin(async move {
+            let row = connection.fetch_one("SELECT CAST(@@max_allowed_packet AS SIGNED)").await?;
+            packet_max.set(row.try_get(0)?);
             connection.execute(WRITER_ISOLATION).await?;
             connection.execute(WRITER_SESSION).await.map(drop)
         })

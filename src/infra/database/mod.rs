@@ -13,6 +13,7 @@ mod read;
 mod rows;
 mod script;
 mod statements;
+mod timelines;
 mod unreadable;
 mod witness;
 mod write;
@@ -29,10 +30,12 @@ pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
 use self::bounded::{Bounded, in_time};
+use self::mariadb::PacketMax;
 use self::statements::Statements;
 use self::unreadable::Unreadable;
 use self::witness::Witness;
 use crate::domain::book::{Book, Needs};
+use crate::domain::timeline::Timeline;
 use crate::domain::{ShardId, Timestamp};
 use crate::infra::sqlite;
 use migrations::SchemaStatus;
@@ -45,6 +48,8 @@ pub struct ShardDatabase {
     readers: Bounded,
     statements: Arc<Statements>,
     unreadable: Arc<Unreadable>,
+    /// What a statement may be long, as MariaDB said when it was last connected to.
+    packet_max: PacketMax,
     /// In the simulation, what stands for all of the above.
     #[cfg(test)]
     memory: Option<memory::Memory>,
@@ -65,6 +70,8 @@ use or_in_memory;
 const READERS: u32 = 4;
 /// How long a lost COMMIT is asked after.
 const DOUBT_TIMEOUT: Duration = Duration::from_secs(12);
+/// What a payment's row has beside its timeline and the merchant's texts, at most and with room to spare.
+const REST_OF_ROW: usize = 3 * 1024;
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl ShardDatabase {
@@ -87,11 +94,13 @@ impl ShardDatabase {
     /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
     /// [`open_sqlite`](Self::open_sqlite), with one host at a time.
     pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
-        let opening = mariadb::open(url).await?;
+        let packet_max = PacketMax::default();
+        let opening = mariadb::open(url, &packet_max).await?;
         mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
         // A connection is woken on the thread that made it. Those that are used from now on are made where they are used.
         opening.close().await?;
-        Ok(Self::new(id, mariadb::writers(url)?, mariadb::readers(url, READERS)?))
+        let writers = mariadb::writers(url, &packet_max)?;
+        Ok(Self { packet_max, ..Self::new(id, writers, mariadb::readers(url, READERS)?) })
     }
 
     /// A shard that is nowhere but in memory.
@@ -108,6 +117,7 @@ impl ShardDatabase {
             readers: Bounded(readers),
             statements: Arc::default(),
             unreadable: Arc::new(Unreadable::new(id)),
+            packet_max: PacketMax::default(),
             #[cfg(test)]
             memory: None,
         }
@@ -127,7 +137,7 @@ impl ShardDatabase {
             let tx = self.writer.begin().await?;
             load::load(&tx, &self.unreadable, needs, &mut book).await?;
             let decided = decide(&mut book);
-            write::write(&tx, &self.statements, &book).await?;
+            write::write(&tx, &self.statements, self.packet_max(), &book).await?;
             Ok::<_, DatabaseError>((tx, decided))
         };
         let (tx, decided) = in_time(written).await??;
@@ -154,6 +164,17 @@ impl ShardDatabase {
                 Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
             }
         }
+    }
+
+    fn packet_max(&self) -> usize {
+        self.packet_max.get()
+    }
+
+    /// How many bytes a payment's own texts may have in all, as JSON: with them and all that is added later, its row and its
+    /// answer fit into what the server takes.
+    pub fn texts_max(&self) -> usize {
+        // Written in hexadecimal, as what has a backslash is, everything is twice as long.
+        (self.packet_max() / 2).saturating_sub(Timeline::ROW_BYTES_MAX + REST_OF_ROW)
     }
 
     /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of

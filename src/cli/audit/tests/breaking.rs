@@ -176,7 +176,7 @@ breaks! {
         ("MERCHANT-1", "PRAGMA ignore_check_constraints = ON; UPDATE payment SET refunded = 31 WHERE merchant_id = 'MERCHANT-1'")
     ] => ["payment.refunds"];
     refund_of_no_payment: [
-        ("MERCHANT-1", "INSERT INTO refund VALUES (1, 1, 'MERCHANT-1', 'KRW', 1, 'REFUNDED', NULL, NULL, NULL, 1, 1, 1)")
+        ("MERCHANT-1", "INSERT INTO refund VALUES (1, 1, 'MERCHANT-1', 'KRW', 1, 'REFUNDED', NULL, NULL, NULL, 1, 1, 1, NULL)")
     ] => ["payment.refunds"];
     void_without_a_request: [
         ("MERCHANT-2", "DELETE FROM settlement_request WHERE kind = 'void'")
