@@ -10,6 +10,7 @@ mod watch;
 
 mod alerts;
 mod bad_input;
+mod clock;
 mod conflicts;
 mod contract;
 mod crashes;

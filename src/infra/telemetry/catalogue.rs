@@ -171,6 +171,12 @@ catalogue! {
         LEASE_LOSSES = Metric::counter("rialto_lease_losses_total", &["lease"], "Leases held and lost to another");
         LEASES_DEGRADED = Metric::gauge("rialto_leases_degraded", &[], "1 while the store of leases is out");
     }
+    "Clock" {
+        CLOCK_DOUBTED = Metric::gauge(
+            "rialto_clock_doubted", &[],
+            "1 while the wall clock was set and is not believed: time goes on as before, and no authorization expires",
+        );
+    }
     "Build" {
         BUILD_INFO = Metric::gauge("rialto_build_info", &["version"], "1, for the version that runs");
     }
