@@ -38,7 +38,7 @@ use crate::http::{self, HttpSettings};
 use crate::infra::telemetry::pools::Pools;
 use crate::infra::telemetry::traces::Export;
 use crate::infra::telemetry::{self, TelemetryError};
-use crate::runtime::{Environment, Escalation, Running};
+use crate::runtime::{ClockLimits, Environment, Escalation, Running};
 
 /// Why a node did not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +104,9 @@ impl Node {
         let registry = if config.telemetry.metrics { telemetry::metrics()? } else { prometheus::Registry::new() };
         let traces = Export::begin(&config.telemetry, config.node.id)?;
         let environment = Environment::service_on(actor_threads(config.node.actor_threads));
+        let ms = Duration::from_millis;
+        let limits = ClockLimits { step_max: ms(config.clock.step_max_ms), settle: ms(config.clock.settle_ms) };
+        environment.clock.limit(limits);
         if config.faults.enabled {
             environment.faults.enable();
         }

@@ -22,7 +22,10 @@ pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, Lett
 pub use error::FlowError;
 pub use exercise::{ExerciseError, ExerciseView, Exercises, Step, StepStatus};
 pub use idempotency_meter::IdempotencyMeter;
-pub use look_up::{Cursor, EventView, Expand, LedgerEntryView, ListQuery, Page, PaymentDetails, RefundView};
+pub use look_up::{
+    Cursor, EventView, Expand, ExpandCursor, LedgerEntryView, ListQuery, PAGE_DEFAULT, Page, PaymentDetails,
+    RefundView, TimelinePart,
+};
 pub use operations::{Operations, UnknownBreaker};
 pub use readiness::{Capabilities, Capability, Level, Readiness};
 

@@ -147,6 +147,10 @@ impl App {
                 }
             }
         }
+        if let Some(doubt) = self.clock.doubt() {
+            let (ahead, since) = (doubt.ahead_ms, doubt.since_ms / 1_000);
+            settle.worsen(Level::Degraded, format!("the clock was set by {ahead} ms {since} s ago: expiry waits"));
+        }
         let tree = self.operations.tree();
         for actor in tree.actors().into_iter().filter(|actor| actor.state != State::Running) {
             let reason = not_running(actor);

@@ -1,6 +1,6 @@
 //! Faults on purpose at the servers that a node stands on.
 
-use super::adapters::kafka_settings;
+use super::places::kafka_settings;
 use crate::config::Config;
 use crate::domain::event::Topic;
 use crate::infra::event_log::EventLogError;

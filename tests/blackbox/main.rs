@@ -10,9 +10,11 @@ mod watch;
 
 mod alerts;
 mod bad_input;
+mod clock;
 mod conflicts;
 mod contract;
 mod crashes;
+mod damage;
 mod data_guard;
 mod dead_letters;
 mod exercise;

@@ -11,6 +11,7 @@ use super::commit::{self, Begins, Begun, in_time};
 use super::connection::{Transaction, lost};
 use super::error::DatabaseError;
 use super::statements::Statements;
+use super::unreadable::Unreadable;
 use super::witness::Witness;
 use super::{ShardDatabase, load, write};
 use crate::domain::Timestamp;
@@ -81,23 +82,27 @@ impl ShardDatabase {
 pub(super) struct Writing {
     tx: Transaction,
     statements: Arc<Statements>,
+    unreadable: Arc<Unreadable>,
+    packet_max: usize,
 }
 
 impl Begins for ShardDatabase {
     type Begun = Writing;
 
     async fn begin(&self) -> Result<Writing, DbErr> {
-        Ok(Writing { tx: self.writer.begin().await?, statements: self.statements.clone() })
+        let (statements, unreadable) = (self.statements.clone(), self.unreadable.clone());
+        let tx = self.writer.begin().await?;
+        Ok(Writing { tx, statements, unreadable, packet_max: self.packet_max.get() })
     }
 }
 
 impl Begun for Writing {
     async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
-        load::load(&self.tx, needs, book).await
+        load::load(&self.tx, &self.unreadable, needs, book).await
     }
 
     async fn write(&mut self, book: &Book<'_>) -> Result<u64, DatabaseError> {
-        write::write(&self.tx, &self.statements, book).await
+        write::write(&self.tx, &self.statements, self.packet_max, book).await
     }
 
     async fn write_probe(&mut self) -> Result<(), DatabaseError> {

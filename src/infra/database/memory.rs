@@ -25,6 +25,7 @@ use crate::domain::payment::Payment;
 use crate::domain::planted::{Bug, is_planted};
 use crate::domain::refund::Refund;
 use crate::domain::request::PspRequest;
+use crate::domain::timeline::TimelinePage;
 use crate::domain::{EventId, LetterId, PaymentId, RefundId, Timestamp};
 use crate::infra::testing::{Fate, Fated, dead};
 
@@ -39,6 +40,7 @@ pub struct Tables {
     pub balances: BTreeMap<BalanceKey, Balance>,
     pub processed: BTreeSet<(Consumer, EventId)>,
     pub entries: Vec<LedgerEntry>,
+    pub timeline_pages: BTreeMap<(PaymentId, u32), TimelinePage>,
     pub outbox: Vec<OutboxRow>,
     pub letters: BTreeMap<LetterId, KeptLetter>,
     /// With answers given before their commit: the tables as they were before each write of late.
@@ -388,6 +390,11 @@ fn write(tables: &mut Tables, book: &Book<'_>) -> Result<(), DatabaseError> {
     }
     save!(tables, book: claims, payments, refunds, settlements, refund_requests, balances, letters);
     insert_processed(tables, &book.processed)?;
+    for (payment_id, page) in &book.timeline_pages {
+        if tables.timeline_pages.insert((*payment_id, page.first), page.clone()).is_some() {
+            return Err(DatabaseError::Conflict);
+        }
+    }
     for entry in &book.entries {
         let is_known = tables.entries.iter().any(|known| known.event_id == entry.event_id);
         if is_known && !is_planted(Bug::MissingDedupe) {

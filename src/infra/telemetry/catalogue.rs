@@ -57,6 +57,12 @@ catalogue! {
             "rialto_shard_up", &["shard"], "1 when the shard's database answered the last look and took the last write, else 0",
         );
     }
+    "Rows" {
+        UNREADABLE_ROWS = Metric::counter(
+            "rialto_unreadable_rows_total", &["shard", "table"],
+            "Rows met that cannot be read: passed over, so that everybody else goes on, and looked at again after a minute",
+        );
+    }
     "Outbox" {
         OUTBOX_PENDING = Metric::gauge(
             "rialto_outbox_pending", &["shard"], "Events that wait to be published; absent while the shard is down",
@@ -164,6 +170,12 @@ catalogue! {
         LEASE_HELD = Metric::gauge("rialto_lease_held", &["lease"], "1 while this process holds the lease");
         LEASE_LOSSES = Metric::counter("rialto_lease_losses_total", &["lease"], "Leases held and lost to another");
         LEASES_DEGRADED = Metric::gauge("rialto_leases_degraded", &[], "1 while the store of leases is out");
+    }
+    "Clock" {
+        CLOCK_DOUBTED = Metric::gauge(
+            "rialto_clock_doubted", &[],
+            "1 while the wall clock was set and is not believed: time goes on as before, and no authorization expires",
+        );
     }
     "Build" {
         BUILD_INFO = Metric::gauge("rialto_build_info", &["version"], "1, for the version that runs");
