@@ -16,6 +16,7 @@ use crate::domain::psp::RetryPolicy;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub node: Node,
+    pub storage: Storage,
     pub http: Http,
     pub shard: Shard,
     pub payment: Payment,
@@ -44,6 +45,15 @@ pub struct Node {
     pub drain_ms: u64,
     /// Threads that actors share; 0 takes half the number of cores, one at least.
     pub actor_threads: usize,
+}
+
+/// The disk of the data directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// With less than this to write to, readiness says so, where something of this process is in the data directory; 0 says
+    /// nothing.
+    pub free_min_bytes: u64,
 }
 
 /// The HTTP server.
@@ -263,6 +273,12 @@ const fn count(value: u32) -> NonZeroU32 {
 impl Default for Node {
     fn default() -> Self {
         Self { id: 0, drain_ms: 10_000, actor_threads: 0 }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { free_min_bytes: 512 * 1024 * 1024 }
     }
 }
 

@@ -128,6 +128,7 @@ impl World {
             answers: Arc::new(MemoryCache { answers: Arc::default(), fate: fates.clone() }),
             limits: Arc::new(NoLimits),
             leases: None,
+            storage: None,
             pools: Pools::default(),
         };
         // A process has faults, clock and chance of the world, and dead letters and meters of its own.

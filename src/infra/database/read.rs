@@ -94,11 +94,29 @@ impl ShardDatabase {
 
     /// Events that nobody has been told yet, in the order in which they happened.
     pub async fn unpublished(&self, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
-        or_in_memory!(self.unpublished(limit));
+        self.unpublished_after(0, limit).await
+    }
+
+    /// As [`Self::unpublished`], of those behind a place in the outbox.
+    pub async fn unpublished_after(&self, seq: i64, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
+        or_in_memory!(self.unpublished_after(seq, limit));
         let found = outbox_event::Entity::find()
             .filter(outbox_event::Column::PublishedAt.is_null())
+            .filter(outbox_event::Column::Seq.gt(seq))
             .order_by_asc(outbox_event::Column::Seq)
             .limit(limit)
+            .all(&self.readers)
+            .await?;
+        Ok(found)
+    }
+
+    /// As [`Self::unpublished`], of those at these places in the outbox.
+    pub async fn unpublished_at(&self, seqs: &[i64]) -> Result<Vec<OutboxRow>, DatabaseError> {
+        or_in_memory!(self.unpublished_at(seqs));
+        let found = outbox_event::Entity::find()
+            .filter(outbox_event::Column::PublishedAt.is_null())
+            .filter(outbox_event::Column::Seq.is_in(seqs.iter().copied()))
+            .order_by_asc(outbox_event::Column::Seq)
             .all(&self.readers)
             .await?;
         Ok(found)
