@@ -75,11 +75,13 @@ impl HeldBack {
         self.read_to
     }
 
-    /// All up to this place is published or held back.
-    pub(super) fn has_read(&mut self, to: i64) {
-        if self.events.len() < HELD_MAX {
+    /// All up to this place is published or held back. Tells whether to read on.
+    pub(super) fn has_read(&mut self, to: i64) -> bool {
+        let has_room = self.events.len() < HELD_MAX;
+        if has_room {
             self.read_to = to;
         }
+        has_room
     }
 
     fn read_all(&mut self, now: Instant) {

@@ -72,17 +72,16 @@ impl OutboxPublisher {
         }
     }
 
-    /// Publishes one batch. Returns how many events were read for it.
-    async fn publish(&mut self, ctx: &Context) -> Result<usize, Failure> {
+    /// Publishes one batch.
+    async fn publish(&mut self, ctx: &Context) -> Result<Found, Failure> {
         self.try_refused(ctx).await?;
         let after = self.held_back.read_after(ctx.clock().instant());
         let rows = self.shard.database.unpublished_after(after, self.batch_max).await.map_err(Failure::new)?;
-        let (count, last) = (rows.len(), rows.last().map(|row| row.seq));
+        let is_full = rows.len() as u64 == self.batch_max;
+        let Some(last) = rows.last().map(|row| row.seq) else { return Ok(Found::Nothing) };
         self.append(rows, ctx).await?;
-        if let Some(last) = last.filter(|_| count as u64 == self.batch_max) {
-            self.held_back.has_read(last);
-        }
-        Ok(count)
+        // A full batch: there may be more.
+        Ok(if is_full && self.held_back.has_read(last) { Found::More } else { Found::All })
     }
 
     /// Tries again what the log has refused, if it is time.
@@ -201,6 +200,15 @@ impl OutboxPublisher {
     }
 }
 
+/// What a batch found in the outbox.
+enum Found {
+    Nothing,
+    /// All that there was.
+    All,
+    /// As much as a batch may be.
+    More,
+}
+
 /// Where an event is in the outbox, and of what it is.
 struct Place<'a> {
     seq: i64,
@@ -246,13 +254,10 @@ impl Actor for OutboxPublisher {
             tokio::time::sleep_until(last_end + self.linger).await;
         }
         let published = self.publish(ctx).await;
-        // A full batch: there may be more.
-        let is_full = published.as_ref().is_ok_and(|count| *count as u64 == self.batch_max);
-        let found_nothing = published.as_ref().is_ok_and(|count| *count == 0);
-        self.last_end = (!is_full && !found_nothing).then(|| ctx.clock().instant());
+        self.last_end = matches!(published, Ok(Found::All) | Err(_)).then(|| ctx.clock().instant());
         match published {
-            Ok(_) if is_full => Ok(Wake::Again),
-            Ok(_) => Ok(Wake::Idle),
+            Ok(Found::More) => Ok(Wake::Again),
+            Ok(Found::All | Found::Nothing) => Ok(Wake::Idle),
             Err(error) => {
                 // The outside's failure is no reason to start afresh: the events wait for the next tick.
                 self.failures.add(1, &self.labels);

@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::node::{PATIENCE, PROGRAM, TestNode, eventually, order};
+use crate::node::{PATIENCE, PROGRAM, TestNode, eventually, once_taken_on, order};
 
 /// `rialto serve` with outputs of the test's choice.
 struct Serving {
@@ -38,8 +37,7 @@ impl Serving {
     async fn authorizes(&self, count: usize) {
         for _ in 0..count {
             let call = self.http.post(format!("{}/payments/authorize", self.url)).json(&order("MERCHANT-1", 1_000));
-            let answer = tokio::time::timeout(Duration::from_secs(30), call.send()).await.expect("an answer").unwrap();
-            assert_eq!(answer.status(), 200);
+            once_taken_on(call).await.expect(200);
         }
     }
 
