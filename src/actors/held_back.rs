@@ -171,7 +171,10 @@ pub struct Refusal {
 
 /// What the publishers of this process know of refused events, by shard and topic. Clones share it.
 #[derive(Clone, Default)]
-pub struct Refusals(Arc<Mutex<BTreeMap<(u32, Arc<str>), Refusal>>>);
+pub struct Refusals(Arc<Mutex<Told>>);
+
+/// By shard and topic.
+type Told = BTreeMap<(u32, Arc<str>), Refusal>;
 
 impl Refusals {
     /// Shown by the metrics for as long as somebody holds them.

@@ -111,7 +111,7 @@ async fn a_command_whose_output_cannot_be_written_says_so_and_does_not_panic() {
     let commands: [&[&str]; 6] = [
         &["audit", "--data-dir", &data_dir],
         &["audit", "--data-dir", &data_dir, "--json"],
-        &["dlq", "--url", &url, "list"],
+        &["dlq", "--url", &url, "--json", "list"],
         &["replay", "--data-dir", &data_dir, "--topic", "payment.captured", "--from-offset", "0"],
         &["load", "--url", &url, "--scenario", "authorize", "--duration", "1s", "--connections", "1"],
         &["--help"],
