@@ -17,6 +17,7 @@ use crate::domain::psp::RetryPolicy;
 pub struct Config {
     pub node: Node,
     pub clock: Clock,
+    pub storage: Storage,
     pub http: Http,
     pub shard: Shard,
     pub payment: Payment,
@@ -56,6 +57,15 @@ pub struct Clock {
     pub step_max_ms: u64,
     /// How long a clock that was set must stay there before it is believed; 0 believes it at once.
     pub settle_ms: u64,
+}
+
+/// The disk of the data directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// With less than this to write to, readiness says so, where something of this process is in the data directory; 0 says
+    /// nothing.
+    pub free_min_bytes: u64,
 }
 
 /// The HTTP server.
@@ -283,6 +293,12 @@ impl Default for Node {
 impl Default for Clock {
     fn default() -> Self {
         Self { step_max_ms: 5_000, settle_ms: 15 * MINUTE_MS }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { free_min_bytes: 512 * 1024 * 1024 }
     }
 }
 

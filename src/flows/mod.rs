@@ -4,6 +4,7 @@
 mod app;
 mod authorize;
 mod change;
+mod conditions;
 mod dead_letters;
 mod error;
 mod exercise;
@@ -18,6 +19,7 @@ pub use crate::infra::database::LetterFilter;
 pub use app::{App, Parts};
 pub use authorize::AuthorizeRequest;
 pub use change::ChangeRequest;
+pub use conditions::Conditions;
 pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, LetterPage, Selection};
 pub use error::FlowError;
 pub use exercise::{ExerciseError, ExerciseView, Exercises, Step, StepStatus};

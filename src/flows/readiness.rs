@@ -77,7 +77,7 @@ impl Capability {
         Self { status: Level::Up, reasons: Vec::new() }
     }
 
-    fn worsen(&mut self, status: Level, reason: impl Into<String>) {
+    pub(super) fn worsen(&mut self, status: Level, reason: impl Into<String>) {
         self.status = self.status.max(status);
         self.reasons.push(reason.into());
     }
@@ -162,6 +162,13 @@ impl App {
                 _ => {}
             }
         }
+        if let Some(reason) = self.conditions.of_storage() {
+            for capability in [&mut authorize, &mut settle, &mut refund, &mut publish] {
+                capability.worsen(Level::Degraded, reason.clone());
+            }
+        }
+        self.conditions.of_events(&mut publish);
+        self.conditions.of_stores(&mut authorize, &mut publish);
         let of = |role, capability| self.roles.has(role).then_some(capability);
         let capabilities = Capabilities {
             authorize: of(Role::Ingest, authorize),

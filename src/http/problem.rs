@@ -146,7 +146,6 @@ pub struct Problem {
     more: Map<String, Value>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
-    /// Whether it is known that the same call meets the same, though its code says otherwise.
 }
 
 /// The body of a problem.
@@ -177,14 +176,7 @@ pub struct ProblemBody<'a> {
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self {
-            code,
-            detail: None,
-            errors: Vec::new(),
-            more: Map::new(),
-            retry_after: None,
-            allow: None,
-        }
+        Self { code, detail: None, errors: Vec::new(), more: Map::new(), retry_after: None, allow: None }
     }
 }
 

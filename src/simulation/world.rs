@@ -130,6 +130,7 @@ impl World {
             answers: Arc::new(MemoryCache { answers: Arc::default(), fate: fates.clone() }),
             limits: Arc::new(NoLimits),
             leases: None,
+            storage: None,
             pools: Pools::default(),
             files: DataFiles::default(),
         };

@@ -23,6 +23,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::terminal::{complain, say};
 use crate::config::Config;
 use crate::domain::{PaymentId, ShardId};
 use crate::infra::database::audit::{Dossier, Page, Snapshot};
@@ -66,11 +67,11 @@ pub fn main(args: Args) -> ExitCode {
     };
     match audited {
         Ok(report) if is_json => {
-            println!("{:#}", report.to_json());
+            say(format_args!("{:#}", report.to_json()));
             report.exit_code()
         }
         Ok(report) => {
-            println!("{report}");
+            say(&report);
             report.exit_code()
         }
         Err(error) => refuse(&error),
@@ -78,7 +79,7 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("rialto: {why}");
+    complain(why);
     ExitCode::from(2)
 }
 

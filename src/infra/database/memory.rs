@@ -325,14 +325,20 @@ impl Memory {
         Ok(ids.into_iter().filter_map(|id| tables.payments.get(id).cloned()).collect())
     }
 
-    pub async fn unpublished(&self, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
+    pub async fn unpublished_after(&self, seq: i64, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
         let tables = self.reading().await?;
-        let waiting = tables.outbox.into_iter().filter(|row| row.published_at.is_none());
+        let waiting = tables.outbox.into_iter().filter(|row| row.published_at.is_none() && row.seq > seq);
         Ok(waiting.take(limit as usize).collect())
     }
 
+    pub async fn unpublished_at(&self, seqs: &[i64]) -> Result<Vec<OutboxRow>, DatabaseError> {
+        let tables = self.reading().await?;
+        let waiting = tables.outbox.into_iter().filter(|row| row.published_at.is_none() && seqs.contains(&row.seq));
+        Ok(waiting.collect())
+    }
+
     pub async fn outbox_backlog(&self) -> Result<OutboxBacklog, DatabaseError> {
-        let waiting = self.unpublished(u64::from(u32::MAX)).await?;
+        let waiting = self.unpublished_after(0, u64::from(u32::MAX)).await?;
         let oldest = waiting.iter().map(|row| Timestamp(row.occurred_at)).min();
         Ok(OutboxBacklog { pending: waiting.len() as u64, oldest })
     }

@@ -147,15 +147,24 @@ impl ShardDatabase {
     /// Events that nobody has been told yet, in the order in which they happened. One of a topic that there is not holds up no
     /// other.
     pub async fn unpublished(&self, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
+        self.unpublished_after(0, limit).await
+    }
+
+    /// As [`Self::unpublished`], of those behind a place in the outbox.
+    pub async fn unpublished_after(&self, seq: i64, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
         use outbox_event::Column::{PublishedAt, Seq};
-        or_in_memory!(self.unpublished(limit));
-        let waiting = outbox_event::Entity::find().filter(PublishedAt.is_null()).order_by_asc(Seq);
-        let known = |row: OutboxRow| {
-            let reading = Reading { table: "outbox_event", id: row.seq };
-            reading.column("topic", known_topic(&row.topic))?;
-            Ok(row)
-        };
-        self.first_readable(waiting, Seq, limit, known).await
+        or_in_memory!(self.unpublished_after(seq, limit));
+        let waiting = outbox_event::Entity::find().filter(PublishedAt.is_null()).filter(Seq.gt(seq)).order_by_asc(Seq);
+        self.first_readable(waiting, Seq, limit, of_known_topic).await
+    }
+
+    /// As [`Self::unpublished`], of those at these places in the outbox.
+    pub async fn unpublished_at(&self, seqs: &[i64]) -> Result<Vec<OutboxRow>, DatabaseError> {
+        use outbox_event::Column::{PublishedAt, Seq};
+        or_in_memory!(self.unpublished_at(seqs));
+        let waiting =
+            outbox_event::Entity::find().filter(PublishedAt.is_null()).filter(Seq.is_in(seqs.iter().copied()));
+        self.first_readable(waiting.order_by_asc(Seq), Seq, seqs.len() as u64, of_known_topic).await
     }
 
     pub async fn outbox_backlog(&self) -> Result<OutboxBacklog, DatabaseError> {
@@ -240,4 +249,10 @@ impl ShardDatabase {
             .await?;
         Ok(())
     }
+}
+
+fn of_known_topic(row: OutboxRow) -> Result<OutboxRow, Damaged> {
+    let reading = Reading { table: "outbox_event", id: row.seq };
+    reading.column("topic", known_topic(&row.topic))?;
+    Ok(row)
 }

@@ -75,6 +75,11 @@ catalogue! {
         OUTBOX_FAILURES = Metric::counter(
             "rialto_outbox_failures_total", &["shard"], "Batches of events that could not be published for now",
         );
+        OUTBOX_REFUSED = Metric::gauge(
+            "rialto_outbox_refused", &["shard", "topic"],
+            "Events that the event log refuses for a reason of their own or their topic's, each of another payment, whose later \
+             events wait behind it; absent when there is none",
+        );
     }
     "Event log" {
         EVENT_LOG_PRODUCE = Metric::histogram(
@@ -176,6 +181,20 @@ catalogue! {
             "rialto_clock_doubted", &[],
             "1 while the wall clock was set and is not believed: time goes on as before, and no authorization expires",
         );
+    }
+    "Log" {
+        LOG_LINES_LOST = Metric::counter(
+            "rialto_log_lines_lost_total", &[],
+            "Log lines lost because standard error, or the greeting's standard output, was full, closed or too slow",
+        );
+    }
+    "Storage" {
+        STORAGE_FREE = Metric::gauge(
+            "rialto_storage_free_bytes", &["path"], "What the process may still write to the disk of its data directory",
+        ).of("By");
+        STORAGE_SIZE = Metric::gauge(
+            "rialto_storage_size_bytes", &["path"], "How large the disk of its data directory is",
+        ).of("By");
     }
     "Build" {
         BUILD_INFO = Metric::gauge("rialto_build_info", &["version"], "1, for the version that runs");
