@@ -8,8 +8,8 @@ use crate::actors::shard_writer::WriteError;
 use crate::infra::database::DatabaseError;
 use crate::runtime::AskError;
 
-/// A call that was refused or failed. Nothing of it is stored, and only [`FlowError::Internal`] may have had an effect:
-/// repeating the call with the same key is safe in every case.
+/// A call that was refused or failed. No answer of it is stored, and only [`FlowError::OutcomeUnknown`] may have had an
+/// effect: repeating the call with the same key is safe in every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FlowError {
     #[error("the merchant's rate limit is used up")]
@@ -27,19 +27,30 @@ pub enum FlowError {
     Overloaded { retry_after: Duration },
     #[error("the merchant's shard is unavailable")]
     ShardUnavailable { retry_after: Duration },
+    /// The shard cannot write to its disk, or a commit failed; nothing was written.
+    #[error("the shard's storage cannot write")]
+    StorageUnavailable { retry_after: Duration },
+    /// It was interrupted with the work in hand, which may or may not be done: repeating it with its key finds out.
     #[error("interrupted with the work in hand")]
+    OutcomeUnknown,
+    /// A row cannot be read, or the fault is Rialto's: repeating the call changes nothing.
+    #[error("it cannot be done")]
     Internal,
 }
 
 /// When to come back to a shard whose database is down: about as long as it takes to notice that it is up again.
 const SHARD_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// When to read again what was interrupted: a fresh reader is there at once.
+const READ_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl From<WriteError> for FlowError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Overloaded { retry_after } => Self::Overloaded { retry_after },
             WriteError::Unavailable => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
-            WriteError::Refused | WriteError::Interrupted => Self::Internal,
+            WriteError::Storage => Self::StorageUnavailable { retry_after: SHARD_RETRY_AFTER },
+            WriteError::Interrupted => Self::OutcomeUnknown,
+            WriteError::Refused => Self::Internal,
         }
     }
 }
@@ -55,6 +66,10 @@ impl From<ReadError> for FlowError {
         match error {
             ReadError::Unavailable => Self::ShardUnavailable { retry_after: SHARD_RETRY_AFTER },
             ReadError::Failed => Self::Internal,
+            // A reading that was interrupted has no outcome to find out about.
+            ReadError::Ask(AskError::Interrupted | AskError::DeadlineExceeded) => {
+                Self::Overloaded { retry_after: READ_RETRY_AFTER }
+            }
             ReadError::Ask(error) => error.into(),
         }
     }
@@ -76,6 +91,10 @@ impl From<BreakerError> for FlowError {
     fn from(error: BreakerError) -> Self {
         match error {
             BreakerError::Refused { retry_after } => Self::PspUnavailable { retry_after },
+            // Nothing is sent without the breaker's word.
+            BreakerError::Ask(AskError::Interrupted | AskError::DeadlineExceeded) => {
+                Self::PspUnavailable { retry_after: READ_RETRY_AFTER }
+            }
             BreakerError::Ask(error) => error.into(),
         }
     }

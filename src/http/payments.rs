@@ -309,7 +309,7 @@ fn is_json(request: &HttpRequest) -> bool {
 fn answer(request: &HttpRequest, limit: &'static str, performed: Option<Performed>) -> HttpResponse {
     let Some(performed) = performed else {
         tracing::error!(request.id = call(request).request_id, "a command was not performed to its end");
-        return refuse(request, &Code::Internal.into());
+        return refuse(request, &Problem::from(&FlowError::OutcomeUnknown));
     };
     let mut response = match &performed.result {
         Ok(answer) => {

@@ -114,12 +114,16 @@ codes! {
     RefundExceedsCaptured "refund_exceeds_captured" 422 false "More than was captured"
         "`refundable` is what can still be refunded.";
     RateLimited "rate_limited" 429 true "The rate limit is used up" "Come back after `Retry-After`.";
-    Internal "internal" 500 true "Something went wrong here"
-        "Repeat the call with the same key: it is executed once at most.";
+    Internal "internal" 500 false "Something went wrong here"
+        "The fault is not the call's, and repeating it does not help; `requestId` tells the operator where to look.";
     PspUnavailable "psp_unavailable" 503 true "The payment provider is unavailable"
         "Nothing was sent. With a payment in the answer another try needs another key, else come back after `Retry-After`.";
     Overloaded "overloaded" 503 true "Too much is waiting" "Come back after `Retry-After`.";
     ShardUnavailable "shard_unavailable" 503 true "The merchant's data are unavailable" "Come back after `Retry-After`.";
+    StorageUnavailable "storage_unavailable" 503 true "The merchant's data cannot be written"
+        "The disk is full or read-only, or a commit failed; nothing was done. Come back after `Retry-After`.";
+    OutcomeUnknown "outcome_unknown" 503 true "The outcome is not known"
+        "It was interrupted, and may or may not be done: repeat the call with the same key, it is executed once at most.";
 }
 
 /// One field that is wrong.
@@ -245,6 +249,10 @@ impl From<&FlowError> for Problem {
             FlowError::PspUnavailable { retry_after } => Self::from(Code::PspUnavailable).retry_after(*retry_after),
             FlowError::Overloaded { retry_after } => Self::from(Code::Overloaded).retry_after(*retry_after),
             FlowError::ShardUnavailable { retry_after } => Self::from(Code::ShardUnavailable).retry_after(*retry_after),
+            FlowError::StorageUnavailable { retry_after } => {
+                Self::from(Code::StorageUnavailable).retry_after(*retry_after)
+            }
+            FlowError::OutcomeUnknown => Self::from(Code::OutcomeUnknown).retry_after(Duration::from_secs(1)),
             FlowError::Internal => Code::Internal.into(),
         }
     }
@@ -303,12 +311,14 @@ mod tests {
             (FlowError::PspUnavailable { retry_after }, Code::PspUnavailable),
             (FlowError::Overloaded { retry_after }, Code::Overloaded),
             (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),
+            (FlowError::StorageUnavailable { retry_after }, Code::StorageUnavailable),
+            (FlowError::OutcomeUnknown, Code::OutcomeUnknown),
             (FlowError::Internal, Code::Internal),
         ] {
             let problem = Problem::from(&error);
             assert_eq!(problem.code, code);
             let response = problem.respond("req_1", None);
-            assert_eq!(response.headers().contains_key("retry-after"), code.is_retryable() && code != Code::Internal);
+            assert_eq!(response.headers().contains_key("retry-after"), code.is_retryable());
         }
         let refused = Problem::from(&Refusal::RefundExceedsCaptured { refundable: 40 });
         assert_eq!(refused.more["refundable"], 40);

@@ -267,7 +267,7 @@ impl Hosts {
                 (503, "shard_unavailable"),
                 (503, "psp_unavailable"),
                 (503, "overloaded"),
-                (500, "internal"),
+                (503, "outcome_unknown"),
             ];
             assert!(allowed.contains(&(status, code)), "{status} {answer}");
             return (status, None);

@@ -16,6 +16,9 @@ pub enum WriteError {
     /// The shard's database is down; nothing was written.
     #[error("the shard's database is unavailable")]
     Unavailable,
+    /// The shard's storage cannot write: the disk is full or read-only, or a commit failed; nothing was written.
+    #[error("the shard's storage cannot write")]
+    Storage,
     /// The command alone was refused by the database; nothing was written.
     #[error("the shard's database refuses the command")]
     Refused,
@@ -31,6 +34,7 @@ impl WriteError {
         match self {
             Self::Overloaded { .. } => "overloaded",
             Self::Unavailable => "unavailable",
+            Self::Storage => "storage",
             Self::Refused => "refused",
             Self::Interrupted => "interrupted",
         }

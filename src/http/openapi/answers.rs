@@ -34,10 +34,12 @@ const RUN: &[Code] = &[
     Code::Internal,
     Code::Overloaded,
     Code::ShardUnavailable,
+    Code::StorageUnavailable,
+    Code::OutcomeUnknown,
 ];
 const CHANGE: &[Code] = &[Code::PaymentNotFound, Code::PaymentStateConflict];
-const READ: &[Code] = &[Code::UnknownParameter, Code::Internal, Code::ShardUnavailable];
-const ACTOR: &[Code] = &[Code::Overloaded, Code::Internal];
+const READ: &[Code] = &[Code::UnknownParameter, Code::Internal, Code::Overloaded, Code::ShardUnavailable];
+const ACTOR: &[Code] = &[Code::Overloaded, Code::OutcomeUnknown, Code::Internal];
 
 /// The codes of every operation, by its `operationId`. [`Code::MethodNotAllowed`] is no operation's: it is what a path
 /// answers to the methods that it does not have.
@@ -85,10 +87,18 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("clearFaults", &[&[Code::FaultsDisabled]]),
     ("deadLetters", &[READ, &[Code::LimitInvalid, Code::TopicInvalid, Code::StatusInvalid, Code::CursorInvalid]]),
     ("deadLetter", &[&[Code::NotFound, Code::Internal, Code::ShardUnavailable]]),
-    ("redriveDeadLetters", &[BODY, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable], ACTOR]),
+    (
+        "redriveDeadLetters",
+        &[BODY, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable, Code::StorageUnavailable], ACTOR],
+    ),
     (
         "discardDeadLetters",
-        &[BODY, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ReasonInvalid, Code::ShardUnavailable], ACTOR],
+        &[
+            BODY,
+            &[Code::SelectionInvalid, Code::TopicInvalid, Code::ReasonInvalid],
+            &[Code::ShardUnavailable, Code::StorageUnavailable],
+            ACTOR,
+        ],
     ),
     ("operatorActions", &[READ, &[Code::LimitInvalid]]),
     ("explain", &[&[Code::NotFound]]),
