@@ -51,6 +51,8 @@ pub struct Model {
     /// JSON lines, oldest first: one line for each decision and PSP call.
     pub timeline: String,
     pub version: i64,
+    /// A JSON array of the refunds that wait for the capture under way; null when there is none.
+    pub refunds_waiting: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -10,6 +10,7 @@ mod m20261123_000003_ledger;
 mod m20261123_000004_events;
 mod m20261123_000005_idempotency_keys;
 mod m20261124_000006_dead_letters;
+mod m20261128_000009_refunds_waiting;
 mod schema;
 mod table;
 
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000004_events::Migration),
             Box::new(m20261123_000005_idempotency_keys::Migration),
             Box::new(m20261124_000006_dead_letters::Migration),
+            Box::new(m20261128_000009_refunds_waiting::Migration),
         ]
     }
 }

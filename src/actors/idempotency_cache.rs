@@ -22,6 +22,9 @@ use crate::runtime::{Actor, Context, Failure, Handle, Message, Metric, Options, 
 pub struct CachedAnswer {
     #[serde(with = "hex")]
     pub fingerprint: Fingerprint,
+    /// When the key is free again, in milliseconds since 1970: the answer ends with it.
+    #[serde(default)]
+    pub until: i64,
     pub recorded: Recorded,
 }
 
@@ -181,7 +184,8 @@ mod tests {
     fn answer(request_id: &str) -> CachedAnswer {
         let fingerprint = Fingerprint::of([("request", request_id)]);
         let outcome = Outcome::Refused { refusal: Refusal::PaymentNotFound };
-        CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id: request_id.to_owned() } }
+        let recorded = Recorded { outcome, request_id: request_id.to_owned(), kept_until: None };
+        CachedAnswer { fingerprint, until: 7, recorded }
     }
 
     /// Counts calls; what is out fails.

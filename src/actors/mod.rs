@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod breaker;
 mod burial;
+pub mod claim_reader;
 pub mod event_worker;
 pub mod guarded_psp;
 pub mod idempotency_cache;

@@ -22,10 +22,12 @@ pub enum Bug {
     FreshPspKey,
     /// What the resolver finds unknown to the PSP at its first asking is taken for never sent.
     UnknownIsDeclined,
+    /// An open breaker refuses a call before its key is looked up.
+    BreakerBeforeKey,
 }
 
 impl Bug {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OffsetBeforeEffect,
         Self::PublishedBeforeAck,
         Self::NonAtomicClaim,
@@ -34,6 +36,7 @@ impl Bug {
         Self::AnswerBeforeCommit,
         Self::FreshPspKey,
         Self::UnknownIsDeclined,
+        Self::BreakerBeforeKey,
     ];
 }
 

@@ -131,7 +131,14 @@ impl App {
         let payment = self.payment(id).await?;
         let database = &self.shards.of(id.bucket()).database;
         let refunds = match expand.refunds {
-            true => Some(database.refunds_of(id).await?.into_iter().map(RefundView::from).collect()),
+            true => {
+                let mut refunds = database.refunds_of(id).await?;
+                // Those that the capture has let begin since the payment was read are among the refunds.
+                let mut waiting = payment.refunds_waiting.clone();
+                waiting.retain(|asked| refunds.iter().all(|refund| refund.id != asked.id));
+                refunds.extend(waiting.into_iter().map(|asked| asked.begun(&payment)));
+                Some(refunds.into_iter().map(RefundView::from).collect())
+            }
             false => None,
         };
         let ledger = match expand.ledger {

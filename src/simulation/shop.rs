@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::world::World;
+use crate::actors::breaker::Forced;
 use crate::domain::command::Change;
 use crate::domain::idempotency::Fingerprint;
 use crate::domain::outcome::Outcome;
@@ -14,11 +15,25 @@ use crate::runtime::Chance;
 /// What a client was told for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    Authorized { id: PaymentId },
-    Declined { id: PaymentId },
-    CaptureRequested { id: PaymentId },
-    Voided { id: PaymentId },
-    RefundRequested { refund_id: RefundId },
+    Authorized {
+        id: PaymentId,
+    },
+    Declined {
+        id: PaymentId,
+    },
+    CaptureRequested {
+        id: PaymentId,
+    },
+    Voided {
+        id: PaymentId,
+    },
+    RefundRequested {
+        refund_id: RefundId,
+    },
+    /// A call that had its answer was refused by a breaker.
+    Hidden {
+        key: String,
+    },
 }
 
 /// Times that a call is repeated before it is given up.
@@ -41,6 +56,9 @@ pub async fn client(world: World, chance: Chance, number: u64) {
             (authorize(chance.clone()).await, None)
         };
         let Some(id) = first.or(second) else { continue };
+        if chance.permille(300) {
+            look_behind_the_breaker(&world, chance.clone(), number, &key, amount, capture_mode).await;
+        }
         let course = chance.below(10);
         let call = |name: &'static str, change: Change| {
             let key = format!("{key}-{name}");
@@ -53,6 +71,17 @@ pub async fn client(world: World, chance: Chance, number: u64) {
                 tokio::join!(biased; call("void", Change::Void), call("capture", Change::Capture { amount: None }));
             }
             2 => {}
+            // The refund may come before the capture is done, and waits for it.
+            3 => {
+                call("capture", Change::Capture { amount: None }).await;
+                call("at-once", Change::Refund { amount: Some(1 + amount / 3), reason: None }).await;
+            }
+            // A capture that has failed is made again, or given up.
+            4 => {
+                call("capture", Change::Capture { amount: None }).await;
+                tokio::time::sleep(Duration::from_millis(1_500)).await;
+                call("again", if amount % 2 == 0 { Change::Void } else { Change::Capture { amount: None } }).await;
+            }
             _ => call("capture", Change::Capture { amount: None }).await,
         }
         if course > 4 {
@@ -61,6 +90,40 @@ pub async fn client(world: World, chance: Chance, number: u64) {
             tokio::join!(biased; half("one"), half("other"));
         }
     }
+}
+
+fn order(number: u64, key: &str, amount: i64, capture_mode: CaptureMode) -> AuthorizeRequest {
+    AuthorizeRequest {
+        merchant_id: format!("MERCHANT-{number}"),
+        money: Money::new(amount, Currency::parse("KRW").unwrap()),
+        capture_mode,
+        description: Some(key.to_owned()),
+        metadata: Metadata::new(),
+        key: key.to_owned(),
+        fingerprint: Fingerprint::of([("key", key)]),
+    }
+}
+
+/// Repeats a call that has its answer while an operator holds the PSP's breaker open.
+async fn look_behind_the_breaker(
+    world: &World,
+    chance: Chance,
+    number: u64,
+    key: &str,
+    amount: i64,
+    capture_mode: CaptureMode,
+) {
+    let answer = repeat(world, &chance, async |app: App, call: Call| {
+        let _ = app.operations().force_breaker("psp", Some(Forced::Open)).await;
+        let request = order(number, key, amount, capture_mode);
+        let answer = app.authorize(app.admit(request.bucket(), Work::Begins)?, request, &call).await.result;
+        let _ = app.operations().force_breaker("psp", None).await;
+        if matches!(answer, Err(FlowError::PspUnavailable { .. })) {
+            world.tell(Told::Hidden { key: key.to_owned() });
+        }
+        answer
+    });
+    answer.await;
 }
 
 async fn authorize(
@@ -72,15 +135,7 @@ async fn authorize(
     capture_mode: CaptureMode,
 ) -> Option<PaymentId> {
     let answer = repeat(world, &chance, async |app: App, call: Call| {
-        let request = AuthorizeRequest {
-            merchant_id: format!("MERCHANT-{number}"),
-            money: Money::new(amount, Currency::parse("KRW").unwrap()),
-            capture_mode,
-            description: Some(key.to_owned()),
-            metadata: Metadata::new(),
-            key: key.to_owned(),
-            fingerprint: Fingerprint::of([("key", key)]),
-        };
+        let request = order(number, key, amount, capture_mode);
         app.authorize(app.admit(request.bucket(), Work::Begins)?, request, &call).await.result
     });
     match answer.await?.recorded.outcome {

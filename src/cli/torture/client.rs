@@ -172,9 +172,6 @@ impl Client {
                 Some((402, Some(payment_id))) => {
                     return (self.counted("declined", Authorized::Declined { payment_id }), vec![]);
                 }
-                Some((503, Some(payment_id))) => {
-                    return (self.counted("not sent", Authorized::NotSent { payment_id }), vec![]);
-                }
                 Some((409 | 429 | 500 | 503, _)) | None => self.pause().await,
                 Some((status, _)) => return (Authorized::Unknown, vec![format!("authorize {key}: {status}")]),
             }

@@ -24,7 +24,7 @@ use sea_orm::{DatabaseConnection, TransactionTrait};
 
 pub use error::DatabaseError;
 pub use letters::{LetterFilter, StoredAction};
-pub use read::{ListFilter, OutboxBacklog, OutboxRow};
+pub use read::{DuePlace, ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
 use self::bounded::{Bounded, in_time};

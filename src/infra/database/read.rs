@@ -1,6 +1,8 @@
 //! What may be read of a shard without asking its writer.
 
-use entities::{ledger_entry, outbox_event, payment, processed_event, refund, refund_request, settlement_request};
+use entities::{
+    idempotency_key, ledger_entry, outbox_event, payment, processed_event, refund, refund_request, settlement_request,
+};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -8,6 +10,7 @@ use serde::Serialize;
 use super::error::DatabaseError;
 use super::{ShardDatabase, or_in_memory, rows};
 use crate::domain::event::Consumer;
+use crate::domain::idempotency::{Claim, Scope};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::Refund;
@@ -30,6 +33,9 @@ pub struct ListFilter {
     pub ascending: bool,
     pub limit: u64,
 }
+
+/// A payment's place among those that are due: when, and which.
+pub type DuePlace = (Timestamp, PaymentId);
 
 /// How far the outbox is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,6 +61,17 @@ impl ShardDatabase {
             .all(&self.readers)
             .await?;
         Ok(found.into_iter().map(rows::payment).collect::<Result<_, _>>()?)
+    }
+
+    /// The claims among `scopes` that exist.
+    pub async fn claims(&self, scopes: &[Scope]) -> Result<Vec<Claim>, DatabaseError> {
+        or_in_memory!(self.claims(scopes));
+        let scopes = scopes.iter().map(|scope| scope.0.to_vec());
+        let found = idempotency_key::Entity::find()
+            .filter(idempotency_key::Column::Scope.is_in(scopes))
+            .all(&self.readers)
+            .await?;
+        Ok(found.into_iter().map(rows::claim).collect::<Result<_, _>>()?)
     }
 
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Payment>, DatabaseError> {
@@ -158,15 +175,21 @@ impl ShardDatabase {
         Ok(found.into_iter().map(rows::settlement).collect::<Result<_, _>>()?)
     }
 
-    /// Payments that the resolver must look at: unknown outcomes, authorizations left under way, and expired ones.
-    pub async fn payments_due(&self, now: Timestamp, limit: u64) -> Result<Vec<Payment>, DatabaseError> {
-        or_in_memory!(self.payments_due(now, limit));
-        let found = payment::Entity::find()
-            .filter(payment::Column::DueAt.lte(now.0))
-            .order_by_asc(payment::Column::DueAt)
-            .limit(limit)
-            .all(&self.readers)
-            .await?;
+    /// Payments that the resolver must look at, behind the place `after`: unknown outcomes, authorizations left under way,
+    /// and those whose time to capture has passed.
+    pub async fn payments_due(
+        &self,
+        now: Timestamp,
+        after: Option<DuePlace>,
+        limit: u64,
+    ) -> Result<Vec<Payment>, DatabaseError> {
+        use payment::Column::{DueAt, Id};
+        or_in_memory!(self.payments_due(now, after, limit));
+        let mut query = payment::Entity::find().filter(DueAt.lte(now.0));
+        if let Some((due_at, id)) = after {
+            query = query.filter(DueAt.gte(due_at.0)).filter(DueAt.gt(due_at.0).or(Id.gt(id.get())));
+        }
+        let found = query.order_by_asc(DueAt).order_by_asc(Id).limit(limit).all(&self.readers).await?;
         Ok(found.into_iter().map(rows::payment).collect::<Result<_, _>>()?)
     }
 

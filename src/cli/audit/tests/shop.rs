@@ -14,7 +14,7 @@ use crate::domain::event::{Consumer, EVENT_PARTITIONS, Topic, known_topic, topic
 use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope};
 use crate::domain::payment::CaptureMode;
 use crate::domain::policy::Policy;
-use crate::domain::psp::PspKey;
+use crate::domain::psp::{PspKey, Verdict};
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, krw};
 use crate::domain::{Bucket, EventId, IdGenerator, PaymentId, ShardId, ShardMap, Timestamp};
@@ -70,6 +70,8 @@ impl Shop {
             ("MERCHANT-5", 4002, vec![]),
             ("MERCHANT-6", 90, vec![capture(90), refund(40), refund(50)]),
             ("MERCHANT-7", 5002, vec![capture(5002)]),
+            ("MERCHANT-9", 5003, vec![capture(5003), capture(5003), capture(4000), refund(1000)]),
+            ("MERCHANT-10", 5003, vec![capture(5003), Change::Void]),
             ("MERCHANT-8", 4005, vec![]),
         ] {
             let id = shop.authorize(merchant, minor).await;
@@ -133,14 +135,12 @@ impl Shop {
     }
 
     pub async fn conclude(&mut self, order: &AuthorizeOrder, operation: &Operation) {
-        let conclusion = Conclusion {
-            payment_id: order.payment_id,
-            scope: order.key_use.scope,
-            verdict: self.psp.perform(operation).await.into(),
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: TRACE,
-        };
+        let (payment_id, scope) = (order.payment_id, order.key_use.scope);
+        let verdict = self.psp.perform(operation).await.into();
+        if matches!(verdict, Verdict::NotSent { .. }) {
+            return self.write(payment_id, Release { payment_id, scope, trace: TRACE }).await.unwrap();
+        }
+        let conclusion = Conclusion { payment_id, scope, verdict, took_ms: 1, request_id: "r".into(), trace: TRACE };
         self.write(order.payment_id, conclusion).await.unwrap();
     }
 
@@ -192,7 +192,7 @@ impl Shop {
                         merchant_id: payment.merchant_id,
                         money: request.money,
                         action: match request.task {
-                            Task::Capture => Action::Capture { authorization },
+                            Task::Capture(_) => Action::Capture { authorization },
                             Task::Void => Action::Void { authorization },
                             Task::Refund(_) => Action::Refund { authorization },
                         },
