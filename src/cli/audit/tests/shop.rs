@@ -70,8 +70,6 @@ impl Shop {
             ("MERCHANT-5", 4002, vec![]),
             ("MERCHANT-6", 90, vec![capture(90), refund(40), refund(50)]),
             ("MERCHANT-7", 5002, vec![capture(5002)]),
-            ("MERCHANT-9", 5003, vec![capture(5003), capture(5003), capture(4000), refund(1000)]),
-            ("MERCHANT-10", 5003, vec![capture(5003), Change::Void]),
             ("MERCHANT-8", 4005, vec![]),
         ] {
             let id = shop.authorize(merchant, minor).await;
