@@ -37,6 +37,8 @@ async fn what_could_not_be_done_to_its_end_is_not_begun() {
     settled(&shop).await;
     assert!(shop.terminate().await.success());
     let (_, before) = replay(&shop, &["--topic", "payment.captured", "--from-offset", "0"]).await;
+    // Where they are if the PSP is in the process.
+    std::fs::copy(shop.books(), shop.data_dir().join("psp.db")).unwrap();
     let mut command = tokio::process::Command::new(crate::node::PROGRAM);
     command.args(["replay", "--data-dir"]).arg(shop.data_dir());
     command.args(["--topic", "payment.captured", "--from-offset", "0", "--yes"]);
