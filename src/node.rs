@@ -75,6 +75,19 @@ pub struct Start {
     pub accept: Accept,
 }
 
+impl Start {
+    /// Whether a node may be started so, as far as that can be told without opening anything.
+    ///
+    /// # Errors
+    /// [`StartError::NoKeys`] and [`StartError::Apart`].
+    pub fn check(&self, config: &Config) -> Result<(), StartError> {
+        if !self.listen.ip().is_loopback() && !self.insecure {
+            return Err(StartError::NoKeys(self.listen));
+        }
+        check_roles(self.roles, config)
+    }
+}
+
 /// A running node.
 pub struct Node {
     /// Where it listens; the port that the system chose if it was asked for port 0.
@@ -93,10 +106,7 @@ pub struct Node {
 impl Node {
     /// Starts everything, in order; when it returns, requests are accepted.
     pub async fn start(start: &Start, config: &Config) -> Result<Self, StartError> {
-        if !start.listen.ip().is_loopback() && !start.insecure {
-            return Err(StartError::NoKeys(start.listen));
-        }
-        check_roles(start.roles, config)?;
+        start.check(config)?;
         let lock = is_embedded(config).then(|| lock_data_dir(&start.data_dir)).transpose()?;
         let listen_error = |error| StartError::Listen { address: start.listen, error };
         let listener = TcpListener::bind(start.listen).map_err(listen_error)?;

@@ -55,6 +55,8 @@ pub struct Model {
     /// How many refunds were asked for.
     pub refunds: i32,
     pub version: i64,
+    /// A JSON array of the refunds that wait for the capture under way; null when there is none.
+    pub refunds_waiting: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

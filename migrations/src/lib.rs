@@ -12,6 +12,7 @@ mod m20261123_000005_idempotency_keys;
 mod m20261124_000006_dead_letters;
 mod m20261128_000007_shard_identity;
 mod m20261128_000008_bounded_rows;
+mod m20261128_000009_refunds_waiting;
 mod m20261128_000010_write_probe;
 mod schema;
 mod table;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_dead_letters::Migration),
             Box::new(m20261128_000007_shard_identity::Migration),
             Box::new(m20261128_000008_bounded_rows::Migration),
+            Box::new(m20261128_000009_refunds_waiting::Migration),
             Box::new(m20261128_000010_write_probe::Migration),
         ]
     }

@@ -31,9 +31,9 @@ pub(super) enum TextError {
     Time,
 }
 
-/// Fingerprint and request id, and what the answer says.
+/// Fingerprint and request id, until when the key is kept, and what the answer says.
 #[derive(Serialize, Deserialize)]
-struct Text<'a>(Cow<'a, str>, Cow<'a, str>, Said<'a>);
+struct Text<'a>(Cow<'a, str>, Cow<'a, str>, Option<i64>, Said<'a>);
 
 #[derive(Serialize, Deserialize)]
 enum Said<'a> {
@@ -70,7 +70,7 @@ struct Rest<'a> {
 }
 
 pub(super) fn write(answer: &CachedAnswer) -> Result<String, TextError> {
-    let CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id } } = answer;
+    let CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id, kept_until } } = answer;
     let said = match outcome {
         Outcome::Done { payment, refund_id: None } => Said::Done(facts(payment)?),
         Outcome::Done { payment, refund_id: Some(id) } => Said::Refunded(facts(payment)?, id.get()),
@@ -80,11 +80,11 @@ pub(super) fn write(answer: &CachedAnswer) -> Result<String, TextError> {
         Outcome::Refused { refusal } => Said::Refused(Cow::Borrowed(refusal)),
     };
     let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(fingerprint.0);
-    Ok(serde_json::to_string(&Text(fingerprint.into(), request_id.into(), said))?)
+    Ok(serde_json::to_string(&Text(fingerprint.into(), request_id.into(), kept_until.map(|time| time.0), said))?)
 }
 
 pub(super) fn read(text: &str) -> Result<CachedAnswer, TextError> {
-    let Text(fingerprint, request_id, said) = serde_json::from_str(text)?;
+    let Text(fingerprint, request_id, kept_until, said) = serde_json::from_str(text)?;
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&*fingerprint).map_err(|_| TextError::Fingerprint)?;
     let fingerprint = Fingerprint(bytes.try_into().map_err(|_| TextError::Fingerprint)?);
     let outcome = match said {
@@ -97,7 +97,8 @@ pub(super) fn read(text: &str) -> Result<CachedAnswer, TextError> {
         Said::Pending(facts) => Outcome::Pending { payment: payment(facts)? },
         Said::Refused(refusal) => Outcome::Refused { refusal: refusal.into_owned() },
     };
-    Ok(CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id: request_id.into_owned() } })
+    let (request_id, kept_until) = (request_id.into_owned(), kept_until.map(Timestamp));
+    Ok(CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id, kept_until } })
 }
 
 fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
@@ -185,7 +186,8 @@ mod tests {
         };
         let fingerprint = Fingerprint::of([("request", number.to_string().as_str())]);
         let outcome = Outcome::Done { payment, refund_id: None };
-        CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id: format!("req_{number:016x}") } }
+        let (request_id, kept_until) = (format!("req_{number:016x}"), Some(Timestamp(1_796_031_000_037 + number)));
+        CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id, kept_until } }
     }
 
     fn payment_of(number: i64, change: impl FnOnce(&mut PaymentSnapshot)) -> PaymentSnapshot {
@@ -219,7 +221,7 @@ mod tests {
             Outcome::Refused { refusal: Refusal::CaptureExceedsAuthorized { capturable: 5 } },
         ];
         for outcome in outcomes {
-            let recorded = Recorded { outcome, request_id: "r-1".to_owned() };
+            let recorded = Recorded { outcome, request_id: "r-1".to_owned(), kept_until: Some(Timestamp(7)) };
             let answer = CachedAnswer { recorded, ..authorized(9) };
             let text = write(&answer).unwrap();
             assert_eq!(read(&text).unwrap(), answer, "{text}");

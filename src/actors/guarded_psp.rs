@@ -18,11 +18,18 @@ use crate::runtime::{Clock, DurationHistogram, Handle};
 #[derive(Clone)]
 pub struct GuardedPsp {
     psp: Arc<dyn Psp>,
-    breaker: Handle<Breaker>,
+    breakers: PspBreakers,
     clock: Clock,
     /// How long an answer is waited for; after that the outcome is unknown.
     timeout: Duration,
     calls: DurationHistogram,
+}
+
+/// What lets the PSP be asked. What it has done can be looked up while it does nothing new, and the other way round.
+#[derive(Clone)]
+pub struct PspBreakers {
+    pub operations: Handle<Breaker>,
+    pub lookups: Handle<Breaker>,
 }
 
 /// What the PSP said, and how long it took.
@@ -33,27 +40,29 @@ pub struct Asked {
 }
 
 impl GuardedPsp {
-    pub fn new(psp: Arc<dyn Psp>, breaker: Handle<Breaker>, clock: Clock, timeout: Duration) -> Self {
-        Self { psp, breaker, clock, timeout, calls: catalogue::PSP_CALL.to_duration_histogram() }
+    pub fn new(psp: Arc<dyn Psp>, breakers: PspBreakers, clock: Clock, timeout: Duration) -> Self {
+        Self { psp, breakers, clock, timeout, calls: catalogue::PSP_CALL.to_duration_histogram() }
     }
 
     /// Whether the PSP would be asked now; takes no trial call.
     pub async fn check(&self) -> Result<(), BreakerError> {
-        peek(&self.breaker).await
+        peek(&self.breakers.operations).await
     }
 
     /// Has the PSP do an operation. An error means that it was not asked.
     pub async fn perform(&self, operation: &Operation, trace: TraceContext) -> Result<Asked, BreakerError> {
-        self.ask(operation.action.name(), trace, self.psp.perform(operation), Verdict::from).await
+        let (breaker, call) = (&self.breakers.operations, self.psp.perform(operation));
+        self.ask(breaker, operation.action.name(), trace, call, Verdict::from).await
     }
 
     /// Asks what became of an operation. An error means that the PSP was not asked.
     pub async fn lookup(&self, key: &PspKey, trace: TraceContext) -> Result<Asked, BreakerError> {
-        self.ask("lookup", trace, self.psp.lookup(key), looked_up).await
+        self.ask(&self.breakers.lookups, "lookup", trace, self.psp.lookup(key), looked_up).await
     }
 
     async fn ask<T>(
         &self,
+        breaker: &Handle<Breaker>,
         operation: &'static str,
         trace: TraceContext,
         call: impl Future<Output = Result<T, PspError>>,
@@ -67,7 +76,7 @@ impl GuardedPsp {
             answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
         };
         // A decline is an answer: only silence and refused connections are failures.
-        let answered = guarded(&self.breaker, &self.clock, call, Result::is_err).await;
+        let answered = guarded(breaker, &self.clock, call, Result::is_err).await;
         let answered = answered.inspect_err(|_| span.fail("breaker_refused"))?;
         let took = self.clock.instant() - begun;
         let failure = match &answered {

@@ -142,6 +142,7 @@ mod tests {
 
     use super::*;
     use crate::actors::testing::story;
+    use crate::domain::Timestamp;
     use crate::domain::idempotency::Fingerprint;
     use crate::domain::outcome::{Outcome, Recorded};
     use crate::domain::payment::Refusal;
@@ -155,7 +156,8 @@ mod tests {
     fn answer(request_id: &str) -> CachedAnswer {
         let fingerprint = Fingerprint::of([("request", request_id)]);
         let outcome = Outcome::Refused { refusal: Refusal::PaymentNotFound };
-        CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id: request_id.to_owned() } }
+        let recorded = Recorded { outcome, request_id: request_id.to_owned(), kept_until: Some(Timestamp(7)) };
+        CachedAnswer { fingerprint, recorded }
     }
 
     /// Counts calls; what is out fails.

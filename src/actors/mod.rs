@@ -4,6 +4,7 @@ pub mod admission;
 mod answer_text;
 pub mod breaker;
 mod burial;
+pub mod claim_reader;
 pub mod event_worker;
 pub mod guarded_psp;
 pub mod held_back;

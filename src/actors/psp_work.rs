@@ -139,7 +139,7 @@ fn operation(request: &PspRequest, subject: Subject) -> Operation {
         merchant_id: subject.merchant_id,
         money: request.money,
         action: match request.task {
-            Task::Capture => Action::Capture { authorization },
+            Task::Capture(_) => Action::Capture { authorization },
             Task::Void => Action::Void { authorization },
             Task::Refund(_) => Action::Refund { authorization },
         },

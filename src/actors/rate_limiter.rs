@@ -1,5 +1,6 @@
 //! Rate limiter: holds each merchant to its rate of authorizations, captures and refunds.
-//! Receives: wishes to do one more.   Sends: nothing; all wishes that wait go to the limit store in one call.
+//! Receives: wishes to do one more, and those that were not needed.   Sends: nothing; all wishes that wait go to the limit
+//! store in one call, all that come back in another.
 //! Durable: nothing.   In memory: while the store is out, the buckets of this host alone, in `local`, of its share.
 //! A panic costs the batch in hand (answered `Interrupted`); the buckets live in the stores and are kept.
 //! Limit: mailbox and batch as in [`options`]; a store that fails or takes over 250 ms is left alone for 1 s.
@@ -15,18 +16,31 @@ use crate::domain::idempotency::Operation;
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::{LimitStore, LimitedAction, Take, Taken};
 use crate::infra::telemetry::catalogue;
-use crate::runtime::{Actor, Context, Failure, Message, Metric, Options, Reply};
+use crate::runtime::{Actor, AskError, Context, Failure, Handle, Message, Metric, Options, Reply};
 
-/// One more of an action.
-pub struct TakeOne {
-    pub merchant: Arc<str>,
-    pub action: LimitedAction,
-    pub reply: Reply<Taken>,
+/// Takes one more of an action.
+pub async fn take(limiter: &Handle<RateLimiter>, merchant: &str, action: LimitedAction) -> Result<Taken, AskError> {
+    let merchant = merchant.into();
+    limiter.ask(|reply| LimiterMessage::Take { merchant, action, reply }).await
 }
 
-impl Message for TakeOne {
+/// Gives one back that was taken and not needed, if the limiter can: else the merchant has one less for a while.
+pub fn give_back(limiter: &Handle<RateLimiter>, merchant: &str, action: LimitedAction) {
+    let _ = limiter.tell(LimiterMessage::GiveBack { merchant: merchant.into(), action });
+}
+
+/// What the limiter can be sent, by [`take`] and [`give_back`].
+pub enum LimiterMessage {
+    Take { merchant: Arc<str>, action: LimitedAction, reply: Reply<Taken> },
+    GiveBack { merchant: Arc<str>, action: LimitedAction },
+}
+
+impl Message for LimiterMessage {
     fn kind(&self) -> &'static str {
-        "take"
+        match self {
+            Self::Take { .. } => "take",
+            Self::GiveBack { .. } => "give_back",
+        }
     }
 }
 
@@ -96,15 +110,29 @@ impl RateLimiter {
 }
 
 impl Actor for RateLimiter {
-    type Message = TakeOne;
+    type Message = LimiterMessage;
 
-    async fn handle(&mut self, batch: Vec<TakeOne>, ctx: &Context) -> Result<(), Failure> {
-        let (wants, replies): (Vec<Take>, Vec<Reply<Taken>>) = batch
-            .into_iter()
-            .map(|TakeOne { merchant, action, reply }| {
-                (Take { merchant, action, per_minute: self.limits.per_minute(action) }, reply)
-            })
-            .unzip();
+    async fn handle(&mut self, batch: Vec<LimiterMessage>, ctx: &Context) -> Result<(), Failure> {
+        let (mut wants, mut replies, mut given) =
+            (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()), Vec::new());
+        for message in batch {
+            match message {
+                LimiterMessage::Take { merchant, action, reply } => {
+                    wants.push(Take { merchant, action, per_minute: self.limits.per_minute(action) });
+                    replies.push(reply);
+                }
+                LimiterMessage::GiveBack { merchant, action } => {
+                    given.push(Take { merchant, action, per_minute: self.limits.per_minute(action) });
+                }
+            }
+        }
+        if !given.is_empty() && self.outage.ask(ctx.clock(), self.store.give_back_many(&given)).await.is_none() {
+            let shares: Vec<Take> = given.iter().map(|want| self.share(want)).collect();
+            self.local.give_back_many(&shares).await.map_err(Failure::new)?;
+        }
+        if wants.is_empty() {
+            return Ok(());
+        }
         let taken = match self.outage.ask(ctx.clock(), self.store.take_many(&wants)).await {
             Some(taken) => taken,
             None => {
@@ -174,7 +202,6 @@ mod tests {
     use super::*;
     use crate::actors::testing::story;
     use crate::infra::cache::CacheError;
-    use crate::runtime::Handle;
 
     /// A store that counts its calls, and can be out.
     #[derive(Default)]
@@ -192,6 +219,13 @@ mod tests {
                 return Err(CacheError("gone".to_owned()));
             }
             self.limits.take_many(wants).await
+        }
+
+        async fn give_back_many(&self, given: &[Take]) -> Result<(), CacheError> {
+            if self.is_out.load(Ordering::Relaxed) {
+                return Err(CacheError("gone".to_owned()));
+            }
+            self.limits.give_back_many(given).await
         }
     }
 
@@ -216,8 +250,23 @@ mod tests {
     }
 
     async fn take(limiter: &Handle<RateLimiter>, merchant: &str, operation: Operation) -> Taken {
-        let (merchant, action) = (merchant.into(), limited(operation));
-        limiter.ask(|reply| TakeOne { merchant, action, reply }).await.unwrap()
+        super::take(limiter, merchant, limited(operation)).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_back_can_be_taken_again_with_the_store_and_without() {
+        limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
+            for is_out in [false, true] {
+                store.is_out.store(is_out, Ordering::Relaxed);
+                let taken = join_all((0..4).map(|_| take(&limiter, "MERCHANT-1", Operation::Refund))).await;
+                assert_eq!(taken.iter().filter(|taken| taken.allowed).count(), 3, "out: {is_out}");
+                give_back(&limiter, "MERCHANT-1", LimitedAction::Refund);
+                let taken = [(); 2].map(|()| take(&limiter, "MERCHANT-1", Operation::Refund));
+                let allowed: Vec<_> = join_all(taken).await.iter().map(|taken| taken.allowed).collect();
+                assert_eq!(allowed, [true, false], "out: {is_out}");
+            }
+        })
+        .await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Resolver: settles authorizations whose outcome is unknown, and ends those whose time to capture has passed.
 //! Receives: a tick, heeded where it has the tenure.   Sends: conclusions and expiries to the shard writer.
 //! Durable: the payment holds when it is due and how often it was asked about (5 s, 30 s, 5 min, 1 h, 1 day).
+//! In memory: how far it has come in what is due, so that payments which cannot be settled now hold up none behind them.
 //! A panic costs nothing: what is due stays due. It only asks the PSP by key, it never authorizes.
 //! Limit: `batch_max` payments at once.
 
@@ -14,7 +15,7 @@ use crate::domain::command::{Conclusion, Expiry};
 use crate::domain::payment::{Payment, PaymentStatus, Refusal};
 use crate::domain::psp::PspKey;
 use crate::domain::{Timestamp, TraceContext};
-use crate::infra::database::DatabaseError;
+use crate::infra::database::{DatabaseError, DuePlace};
 use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
@@ -24,21 +25,25 @@ pub struct Resolver {
     tenure: Tenure,
     psp: GuardedPsp,
     batch_max: u64,
+    /// The last payment of the batch before, if there were more behind it.
+    place: Option<DuePlace>,
 }
 
 impl Resolver {
     /// Resolves what is due on `shard`, while it has the `tenure`.
     pub fn new(shard: Shard, tenure: Tenure, psp: GuardedPsp, batch_max: u64) -> Self {
-        Self { shard, tenure, psp, batch_max }
+        Self { shard, tenure, psp, batch_max, place: None }
     }
 
-    /// Looks at what is due. Returns whether there may be more.
-    async fn resolve_due(&self, ctx: &Context) -> Result<bool, DatabaseError> {
+    /// Looks at the next ones that are due. Returns whether to go on at once: there may be more, and this is no outage.
+    async fn resolve_due(&mut self, ctx: &Context) -> Result<bool, DatabaseError> {
         let now = Timestamp(ctx.clock().now_ms());
-        let due = self.shard.database.payments_due(now, self.batch_max).await?;
+        let due = self.shard.database.payments_due(now, self.place, self.batch_max).await?;
         let is_in_doubt = ctx.clock().doubt().is_some();
         let resolved = join_all(due.iter().map(|payment| self.resolve(payment, is_in_doubt, ctx))).await;
-        Ok(due.len() as u64 == self.batch_max && resolved.contains(&true))
+        let last = due.last().filter(|_| due.len() as u64 == self.batch_max);
+        self.place = last.and_then(|payment| Some((payment.due_at?, payment.id)));
+        Ok(self.place.is_some() && resolved.contains(&true))
     }
 
     /// Settles one payment as far as it can be; returns whether something was written.
@@ -54,7 +59,7 @@ impl Resolver {
 
     async fn settle(&self, payment: &Payment, trace: TraceContext) -> bool {
         match payment.status {
-            PaymentStatus::Authorized => {
+            PaymentStatus::Authorized | PaymentStatus::CaptureFailed => {
                 let expiry = Expiry { payment_id: payment.id, trace };
                 self.is_settled(payment, self.shard.write(expiry).await)
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 use super::breaker::{self, Breaker};
-use super::guarded_psp::GuardedPsp;
+use super::guarded_psp::{GuardedPsp, PspBreakers};
 use super::held_back::Refusals;
 use super::outbox_publisher::OutboxPublisher;
 use super::psp_work::{PspWork, RequestMeter};
@@ -36,7 +36,7 @@ async fn due(database: &ShardDatabase, clock: &Clock) -> [usize; 3] {
     [
         database.unpublished(10).await.unwrap().len(),
         database.requests_due(now, false, 10).await.unwrap().len(),
-        database.payments_due(now, 10).await.unwrap().len(),
+        database.payments_due(now, None, 10).await.unwrap().len(),
     ]
 }
 
@@ -92,7 +92,12 @@ async fn story() {
     let breaker = root.actor(breaker::options("breaker"), || Breaker::new("all", breaker::Settings::default()));
     let shard = testing::shard(&mut root, database, policy.clone());
     let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![shard.clone()]);
-    let psp = GuardedPsp::new(psp, breaker.clone(), clock.clone(), Duration::from_secs(5));
+    let psp = GuardedPsp::new(
+        psp,
+        PspBreakers { operations: breaker.clone(), lookups: breaker.clone() },
+        clock.clone(),
+        Duration::from_secs(5),
+    );
     let work = PspWork { psp: psp.clone(), shards, policy, meter: RequestMeter::default() };
     let given = || (shard.clone(), lease.tenure());
     let (own, tenure): (Shard, Tenure) = given();

@@ -112,6 +112,9 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
         say(format_args!("nothing to replay: {} has committed nothing from there on", consumer.name()));
         return Ok(true);
     }
+    // Once the group is set back, somebody must be able to bring it on again.
+    let start = start(args, &config, consumer);
+    start.check(&config)?;
     if !args.yes {
         say(format_args!("nothing was done: this was a dry run; add --yes to do it"));
         return Ok(true);
@@ -119,7 +122,7 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
     let before = count(&house, consumer, topic, &ranges).await?;
     let places: Vec<_> = ranges.iter().map(|range| (range.partition, range.from)).collect();
     rewind(&config, &args.data_dir, consumer, topic, &places).await?;
-    catch_up(args, &config, &house, consumer, topic, &ranges).await?;
+    catch_up(args, &config, &start, &house, (consumer, topic), &ranges).await?;
     let after = count(&house, consumer, topic, &ranges).await?;
     say(format_args!(
         "{} records delivered again: {} of them had been applied before, {} were applied now",
@@ -211,26 +214,30 @@ async fn count(house: &House, consumer: Consumer, topic: Topic, ranges: &[Range]
     Ok(count)
 }
 
-/// Runs the consumer here until the group is where it was.
-async fn catch_up(
-    args: &Args,
-    config: &Config,
-    house: &House,
-    consumer: Consumer,
-    topic: Topic,
-    ranges: &[Range],
-) -> Result<(), ReplayError> {
+/// The node that is to be the group.
+fn start(args: &Args, config: &Config, consumer: Consumer) -> Start {
     let is_embedded = config.kafka.brokers.is_empty();
     // A consumer's role has its name.
     let role = consumer.name().parse().unwrap_or_else(|_| Roles::all());
-    let start = Start {
+    Start {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         data_dir: args.data_dir.clone(),
         insecure: false,
         roles: if is_embedded { Roles::all() } else { role },
         accept: Accept::default(),
-    };
-    let node = Node::start(&start, config).await?;
+    }
+}
+
+/// Runs the consumer here until the group is where it was.
+async fn catch_up(
+    args: &Args,
+    config: &Config,
+    start: &Start,
+    house: &House,
+    (consumer, topic): (Consumer, Topic),
+    ranges: &[Range],
+) -> Result<(), ReplayError> {
+    let node = Node::start(start, config).await?;
     let app = node.app();
     let call = Call { request_id: app.new_request_id(), trace: app.open_trace(None) };
     let detail = ranges.iter().map(|range| format!("{}: {}..{} ", range.partition, range.from, range.to)).collect();

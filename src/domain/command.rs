@@ -325,7 +325,7 @@ impl Command for Attempt {
     fn needs(&self, needs: &mut Needs) {
         needs.payments.insert(self.payment_id);
         match self.task {
-            Task::Capture | Task::Void => needs.settlements.insert(self.request_id),
+            Task::Capture(_) | Task::Void => needs.settlements.insert(self.request_id),
             Task::Refund(refund_id) => {
                 needs.refunds.insert(refund_id);
                 needs.refund_requests.insert(self.request_id)

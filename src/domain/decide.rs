@@ -8,14 +8,40 @@ use super::event::{DeadLetterTopic, Event, EventData, Topic, json};
 use super::id::{EventId, LetterId, PaymentId, RefundId};
 use super::idempotency::{Claim, Claimed, KeyUse, Scope};
 use super::outcome::{Outcome, PaymentSnapshot, Recorded};
-use super::payment::{CaptureMode, Payment, PaymentStatus, Refusal};
+use super::payment::{CaptureMode, Payment, PaymentStatus, Refusal, WaitingRefund};
 use super::policy::Policy;
 use super::psp::Verdict;
-use super::refund::{Refund, RefundStatus};
+use super::refund::Refund;
 use super::request::{Progress, PspRequest, RequestStatus, Task};
 use super::time::Timestamp;
 use super::timeline::{Happening, Timeline};
 use super::trace::TraceContext;
+
+/// Why a refund failed that waited for its capture.
+const CAPTURE_FAILED: &str = "capture_failed";
+
+/// Whether a refusal stays true, whatever becomes of the payment by itself and by other calls.
+fn stays(payment: &Payment, order: &ChangeOrder, refusal: &Refusal) -> bool {
+    let may_become = |next: PaymentStatus| move |status: PaymentStatus| status.may_become(next);
+    match (refusal, &order.change) {
+        (Refusal::PaymentNotFound | Refusal::AmountOverflow, _) => false,
+        (Refusal::CaptureExceedsAuthorized { .. } | Refusal::RefundLimitReached { .. }, _) => true,
+        (Refusal::StateConflict { status }, Change::Capture { .. }) => {
+            !status.may_reach(may_become(PaymentStatus::CaptureRequested))
+        }
+        (Refusal::StateConflict { status }, Change::Void) => !status.may_reach(may_become(PaymentStatus::Voided)),
+        (Refusal::StateConflict { status }, Change::Refund { .. }) => !status.may_reach(PaymentStatus::may_be_refunded),
+        // Refunds under way may fail, and another capture may be of more.
+        (Refusal::RefundExceedsCaptured { .. }, Change::Refund { amount: Some(amount), .. }) => {
+            let most = match payment.status {
+                PaymentStatus::CaptureRequested => payment.authorized,
+                _ => payment.captured.saturating_sub(payment.refunded),
+            };
+            *amount > most
+        }
+        (Refusal::RefundExceedsCaptured { .. }, _) => false,
+    }
+}
 
 impl AuthorizeOrder {
     /// The payment that the order takes on.
@@ -35,6 +61,7 @@ impl AuthorizeOrder {
             captured: 0,
             refund_pending: 0,
             refunded: 0,
+            refunds_waiting: Vec::new(),
             capture_mode: self.capture_mode,
             description: self.description.clone(),
             metadata: self.metadata.clone(),
@@ -107,33 +134,35 @@ impl Book<'_> {
         Ok(self.finish(conclusion, outcome))
     }
 
-    /// Ends an authorization of which nothing was sent, and frees its key.
+    /// Takes back an authorization of which nothing was sent and nobody was told: as if it had not been, with its key free.
     pub fn release(&mut self, release: &Release) -> Result<(), Refusal> {
-        let mut payment = self.payments.get(&release.payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
+        let payment = self.payments.get(&release.payment_id).ok_or(Refusal::PaymentNotFound)?;
         if payment.status != PaymentStatus::Authorizing {
             return Err(Refusal::StateConflict { status: payment.status });
         }
-        let refused = Verdict::NotSent { why: "breaker open".to_owned() };
-        payment.conclude_authorization(&refused, self.policy, self.now)?;
-        payment.timeline.note(self.now, Happening::Decision, "released: the breaker is open", &release.trace);
-        self.entered.push(payment.status);
-        self.claims.remove(&release.scope);
-        self.store(payment);
+        if self.claim_of(release.scope, release.payment_id).is_some_and(|claim| claim.recorded.is_none()) {
+            self.claims.remove(&release.scope);
+        }
+        self.payments.remove(&release.payment_id);
         Ok(())
     }
 
-    /// Captures, voids or refunds for the merchant. What the rules refuse is an outcome too: it is recorded under the key.
+    /// Captures, voids or refunds for the merchant. What the rules refuse for good is an outcome too: it is recorded under the
+    /// key. A refusal that may pass by itself is not, so that the same call may succeed later.
     pub fn change(&mut self, order: &ChangeOrder) -> Claimed<Recorded> {
         if let Some(claimed) = order.key_use.as_ref().and_then(|key_use| self.claimed(key_use)) {
             return claimed;
         }
-        let outcome = match self.changed(order) {
-            Ok(outcome) => outcome,
-            Err(refusal) => Outcome::Refused { refusal },
+        let (outcome, stays) = match self.changed(order) {
+            Ok(outcome) => (outcome, true),
+            Err(refusal) => {
+                let stays = self.payments.get(&order.payment_id).is_some_and(|payment| stays(payment, order, &refusal));
+                (Outcome::Refused { refusal }, stays)
+            }
         };
-        let known = !matches!(outcome, Outcome::Refused { refusal: Refusal::PaymentNotFound });
-        let recorded = Recorded { outcome, request_id: order.request_id.clone() };
-        if let Some(key_use) = order.key_use.as_ref().filter(|_| known) {
+        let mut recorded = Recorded { outcome, request_id: order.request_id.clone(), kept_until: None };
+        if let Some(key_use) = order.key_use.as_ref().filter(|_| stays) {
+            recorded.kept_until = Some(self.now.after(self.policy.answers_kept));
             self.claim(key_use, &order.merchant_id, order.payment_id, Some(recorded.clone()));
         }
         Claimed::Fresh(recorded)
@@ -169,7 +198,7 @@ impl Book<'_> {
         let amount = payment.request_capture(amount, self.now)?;
         self.enter(payment, trace);
         let event_id = self.tell(payment, Topic::CaptureRequested, amount, None, trace);
-        self.owe(event_id, payment, Task::Capture, amount, trace);
+        self.owe(event_id, payment, Task::Capture(payment.capture_number()), amount, trace);
         Ok(())
     }
 
@@ -188,32 +217,54 @@ impl Book<'_> {
         reason: &Option<String>,
         trace: &TraceContext,
     ) -> Result<RefundId, Refusal> {
+        if !payment.status.may_be_refunded() {
+            return Err(Refusal::StateConflict { status: payment.status });
+        }
         let limit = self.policy.refunds_max;
-        if payment.refunds >= limit && payment.status.may_have_refunds() {
+        if payment.refunds >= limit {
             return Err(Refusal::RefundLimitReached { limit });
         }
-        let amount = payment.request_refund(amount, self.now)?;
+        let amount = payment.amount_to_refund(amount)?;
         payment.refunds = payment.refunds.saturating_add(1);
-        let refund_id: RefundId = self.ids.next(self.now, payment.id.bucket());
-        self.enter(payment, trace);
-        let event_id = self.tell(payment, Topic::RefundRequested, amount, Some(refund_id), trace);
-        self.owe(event_id, payment, Task::Refund(refund_id), amount, trace);
-        let refund = Refund {
-            id: refund_id,
-            payment_id: payment.id,
-            merchant_id: payment.merchant_id.clone(),
-            money: payment.money(amount),
-            status: RefundStatus::Requested,
-            reason: reason.clone(),
-            psp_reference: None,
-            failure: None,
-            refunded_event: None,
-            requested_at: self.now,
-            updated_at: self.now,
-            version: 0,
-        };
-        self.refunds.put(refund_id, refund);
-        Ok(refund_id)
+        let id: RefundId = self.ids.next(self.now, payment.id.bucket());
+        let refund = WaitingRefund { id, amount, reason: reason.clone(), requested_at: self.now, trace: *trace };
+        if payment.status == PaymentStatus::CaptureRequested {
+            payment.wait_to_refund(refund)?;
+            let waits = format!("refund of {} waits for the capture", payment.money(amount));
+            payment.timeline.note(self.now, Happening::Decision, waits, trace);
+        } else {
+            self.begin_refund(payment, refund)?;
+        }
+        Ok(id)
+    }
+
+    /// Has the PSP give back what was captured.
+    fn begin_refund(&mut self, payment: &mut Payment, asked: WaitingRefund) -> Result<(), Refusal> {
+        payment.request_refund(Some(asked.amount), self.now)?;
+        let trace = asked.trace;
+        self.enter(payment, &trace);
+        let event_id = self.tell(payment, Topic::RefundRequested, asked.amount, Some(asked.id), &trace);
+        self.owe(event_id, payment, Task::Refund(asked.id), asked.amount, &trace);
+        let refund = Refund { updated_at: self.now, ..asked.begun(payment) };
+        self.refunds.put(refund.id, refund);
+        Ok(())
+    }
+
+    /// Tells of a refund that waited for a capture which has failed: it was asked for, and has failed with it.
+    fn fail_waiting(&mut self, payment: &mut Payment, asked: WaitingRefund) -> Result<(), Refusal> {
+        let (now, trace) = (self.now, asked.trace);
+        let event_id = self.tell(payment, Topic::RefundRequested, asked.amount, Some(asked.id), &trace);
+        self.owe(event_id, payment, Task::Refund(asked.id), asked.amount, &trace);
+        if let Some(owed) = self.refund_requests.get(&event_id).cloned() {
+            let last_error = Some(CAPTURE_FAILED.to_owned());
+            let never = PspRequest { status: RequestStatus::Failed, due_at: None, last_error, ..owed };
+            self.refund_requests.put(event_id, never);
+        }
+        self.tell(payment, Topic::Failed, asked.amount, Some(asked.id), &trace);
+        let mut refund = asked.begun(payment);
+        refund.failed(CAPTURE_FAILED, now).map_err(|_| Refusal::StateConflict { status: payment.status })?;
+        self.refunds.put(refund.id, refund);
+        Ok(())
     }
 
     /// Takes in an attempt at a request: the request, the payment, the refund and the events move together.
@@ -222,7 +273,7 @@ impl Book<'_> {
             return Ok(Attempted::Stale);
         }
         let shelf = match attempt.task {
-            Task::Capture | Task::Void => &self.settlements,
+            Task::Capture(_) | Task::Void => &self.settlements,
             Task::Refund(_) => &self.refund_requests,
         };
         let request = shelf.get(&attempt.request_id).filter(|request| request.status == RequestStatus::Pending);
@@ -256,7 +307,7 @@ impl Book<'_> {
             self.processed.put(event, now);
         }
         match attempt.task {
-            Task::Capture | Task::Void => self.settlements.put(request.id, request),
+            Task::Capture(_) | Task::Void => self.settlements.put(request.id, request),
             Task::Refund(_) => self.refund_requests.put(request.id, request),
         }
         self.store(payment);
@@ -272,7 +323,7 @@ impl Book<'_> {
     ) -> Result<(), Refusal> {
         let (now, amount) = (self.now, request.money.minor);
         let (topic, refund_id) = match request.task {
-            Task::Capture => {
+            Task::Capture(_) => {
                 payment.capture_done(now)?;
                 (Topic::Captured, None)
             }
@@ -298,6 +349,9 @@ impl Book<'_> {
                 }
             }
         }
+        for asked in std::mem::take(&mut payment.refunds_waiting) {
+            self.begin_refund(payment, asked)?;
+        }
         Ok(())
     }
 
@@ -309,8 +363,10 @@ impl Book<'_> {
         trace: &TraceContext,
     ) -> Result<(), Refusal> {
         let (now, amount) = (self.now, request.money.minor);
+        let mut waiting = Vec::new();
         let refund_id = match request.task {
-            Task::Capture => {
+            Task::Capture(_) => {
+                waiting = std::mem::take(&mut payment.refunds_waiting);
                 payment.capture_failed(reason, now)?;
                 None
             }
@@ -323,7 +379,7 @@ impl Book<'_> {
         };
         self.enter(payment, trace);
         self.tell(payment, Topic::Failed, amount, refund_id, trace);
-        Ok(())
+        waiting.into_iter().try_for_each(|asked| self.fail_waiting(payment, asked))
     }
 
     fn end_refund(
@@ -347,7 +403,7 @@ impl Book<'_> {
 
     fn bury_request(&mut self, request: &PspRequest, error_type: &str, error_message: &str) {
         let (topic, source) = match request.task {
-            Task::Capture => (DeadLetterTopic::Settlement, Topic::CaptureRequested),
+            Task::Capture(_) => (DeadLetterTopic::Settlement, Topic::CaptureRequested),
             Task::Void => (DeadLetterTopic::Settlement, Topic::Voided),
             Task::Refund(_) => (DeadLetterTopic::Refund, Topic::RefundRequested),
         };
@@ -380,7 +436,7 @@ impl Book<'_> {
     }
 
     fn claimed<T>(&self, key_use: &KeyUse) -> Option<Claimed<T>> {
-        self.claims.get(&key_use.scope).filter(|claim| claim.expires_at > self.now).map(|claim| claim.again(key_use))
+        self.claims.get(&key_use.scope).filter(|claim| claim.holds(self.now)).map(|claim| claim.again(key_use))
     }
 
     fn claim(&mut self, key_use: &KeyUse, merchant_id: &str, payment_id: PaymentId, recorded: Option<Recorded>) {
@@ -401,13 +457,20 @@ impl Book<'_> {
         self.claims.put(key_use.scope, claim);
     }
 
-    /// Records the answer under the authorization's key, unless it has one. Returns the answer that counts.
+    /// Records the answer under the authorization's key, unless it has one. Returns the answer that counts. Where nothing
+    /// was sent the key is free again: recorded, that answer would stay true of this payment and be wrong of the next try.
     fn finish(&mut self, conclusion: &Conclusion, outcome: Outcome) -> Recorded {
-        let recorded = Recorded { outcome, request_id: conclusion.request_id.clone() };
+        let mut recorded = Recorded { outcome, request_id: conclusion.request_id.clone(), kept_until: None };
         let Some(claim) = self.claim_of(conclusion.scope, conclusion.payment_id) else { return recorded };
+        let kept_until = Some(claim.expires_at);
         if let Some(earlier) = &claim.recorded {
-            return earlier.clone();
+            return Recorded { kept_until, ..earlier.clone() };
         }
+        if matches!(recorded.outcome, Outcome::NotSent { .. }) {
+            self.claims.remove(&conclusion.scope);
+            return recorded;
+        }
+        recorded.kept_until = kept_until;
         let claim = Claim { recorded: Some(recorded.clone()), finished_at: Some(self.now), ..claim.clone() };
         self.claims.put(conclusion.scope, claim);
         recorded
@@ -464,7 +527,7 @@ impl Book<'_> {
             version: 0,
         };
         match task {
-            Task::Capture | Task::Void => self.settlements.put(id, request),
+            Task::Capture(_) | Task::Void => self.settlements.put(id, request),
             Task::Refund(_) => self.refund_requests.put(id, request),
         }
     }

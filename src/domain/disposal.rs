@@ -17,7 +17,7 @@ fn disposal_of(request: &PspRequest) -> Disposal {
         (RequestStatus::Done, _) => Disposal::DoneMeanwhile,
         // The payment is voided or expired already; what failed is the release at the PSP, which no merchant was told of.
         (RequestStatus::Failed, Task::Void) => Disposal::Due,
-        (RequestStatus::Failed, Task::Capture | Task::Refund(_)) => Disposal::ToldAsFailed,
+        (RequestStatus::Failed, Task::Capture(_) | Task::Refund(_)) => Disposal::ToldAsFailed,
     }
 }
 
@@ -283,9 +283,9 @@ mod tests {
         use RequestStatus::{Done, Failed, Pending};
         let refund = Task::Refund(crate::domain::RefundId::from_stored(1));
         for (task, status, disposal) in [
-            (Task::Capture, Pending, Disposal::Due),
-            (Task::Capture, Done, Disposal::DoneMeanwhile),
-            (Task::Capture, Failed, Disposal::ToldAsFailed),
+            (Task::Capture(1), Pending, Disposal::Due),
+            (Task::Capture(1), Done, Disposal::DoneMeanwhile),
+            (Task::Capture(1), Failed, Disposal::ToldAsFailed),
             (refund, Pending, Disposal::Due),
             (refund, Failed, Disposal::ToldAsFailed),
             (Task::Void, Failed, Disposal::Due),

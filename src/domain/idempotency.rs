@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::id::PaymentId;
-use super::outcome::Recorded;
+use super::outcome::{Outcome, Recorded};
 use super::time::Timestamp;
 
 /// The calls that take a key.
@@ -130,9 +130,17 @@ impl Claim {
             return Claimed::KeyReused;
         }
         match &self.recorded {
-            Some(recorded) => Claimed::Replay(Box::new(recorded.clone())),
+            Some(recorded) => {
+                Claimed::Replay(Box::new(Recorded { kept_until: Some(self.expires_at), ..recorded.clone() }))
+            }
             None => Claimed::InProgress,
         }
+    }
+
+    /// Whether the key is taken: not when its time has passed, nor when it was found that nothing had been sent.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        let is_free = matches!(&self.recorded, Some(Recorded { outcome: Outcome::NotSent { .. }, .. }));
+        self.expires_at > now && !is_free
     }
 }
 

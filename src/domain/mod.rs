@@ -19,6 +19,7 @@ pub mod psp;
 pub mod refund;
 pub mod request;
 pub mod shard_map;
+pub mod status;
 pub mod time;
 pub mod timeline;
 pub mod trace;

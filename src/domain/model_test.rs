@@ -110,7 +110,7 @@ fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
             let order = order(*payment, AMOUNT);
             let known = book.payments.get(&order.payment_id).is_some();
             let claim = book.claims.get(&order.key_use.scope);
-            if known && claim.is_some_and(|claim| claim.expires_at <= book.now) {
+            if known && claim.is_none_or(|claim| !claim.holds(book.now)) {
                 // The key is free again, and a new payment would have an id of its own.
                 return;
             }
@@ -126,7 +126,9 @@ fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
                 request_id: "r".into(),
                 trace: TRACE,
             };
-            if let Ok(recorded) = book.conclude(&conclusion) {
+            if let Ok(recorded) = book.conclude(&conclusion)
+                && recorded.kept_until.is_some()
+            {
                 let answer = format!("{recorded:?}");
                 let first =
                     model.answers.entry(order.key_use.scope).or_insert((order.key_use.fingerprint, answer.clone()));
@@ -189,8 +191,11 @@ fn ask(order: ChangeOrder, book: &mut Book<'_>, model: &mut Model) {
     match answer {
         Claimed::Fresh(recorded) => {
             if let Some(key_use) = &order.key_use {
-                let refused_unknown = before.is_none();
-                if !refused_unknown {
+                let is_kept =
+                    book.claims.get(&key_use.scope).is_some_and(|claim| claim.recorded.as_ref() == Some(&recorded));
+                assert_eq!(recorded.kept_until.is_some(), is_kept);
+                assert!(is_kept || matches!(recorded.outcome, Outcome::Refused { .. }), "what was done is kept");
+                if is_kept {
                     model.answers.insert(key_use.scope, (key_use.fingerprint, format!("{recorded:?}")));
                 }
             }
@@ -234,7 +239,7 @@ fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut Book<'_>, 
         Attempted::Stale => assert!(!pending || seen),
         Attempted::Progressed(super::request::Progress::Done) => {
             let sums = match request.task {
-                Task::Capture => &mut model.captured,
+                Task::Capture(_) => &mut model.captured,
                 Task::Refund(_) => &mut model.refunded,
                 Task::Void => return,
             };
@@ -283,6 +288,7 @@ fn check_payment(payment: &Payment, model: &Model) {
         PaymentStatus::Refunded => payment.refunded == payment.captured && payment.captured > 0,
         PaymentStatus::RefundRequested => payment.refund_pending > 0,
         PaymentStatus::CaptureRequested => payment.capture_pending > 0 && payment.captured == 0,
+        _ if !payment.refunds_waiting.is_empty() => false,
         _ => payment.captured == 0 && payment.capture_pending == 0,
     };
     assert!(expected, "{payment:?}");

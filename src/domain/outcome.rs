@@ -114,7 +114,7 @@ pub enum Outcome {
     Done { payment: PaymentSnapshot, refund_id: Option<RefundId> },
     /// The PSP declined the authorization.
     Declined { payment: PaymentSnapshot, reason: String },
-    /// Nothing reached the PSP; the payment is declined, and another one may be tried.
+    /// Nothing reached the PSP, as was found out later; the payment is declined, and the key is free.
     NotSent { payment: PaymentSnapshot },
     /// The PSP's answer is not known; the resolver will settle it.
     Pending { payment: PaymentSnapshot },
@@ -142,4 +142,7 @@ impl Outcome {
 pub struct Recorded {
     pub outcome: Outcome,
     pub request_id: String,
+    /// Until when it is kept under its key. None if it is not: another call under the key executes.
+    #[serde(skip)]
+    pub kept_until: Option<Timestamp>,
 }

@@ -4,91 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{EventId, PaymentId};
+use super::id::{EventId, PaymentId, RefundId};
 use super::idempotency::Scope;
 use super::money::{AmountOverflow, Currency, Money, add, sub};
 use super::policy::Policy;
 use super::psp::Verdict;
+pub use super::status::PaymentStatus;
 use super::time::Timestamp;
 use super::timeline::Timeline;
-
-/// Where a payment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PaymentStatus {
-    Authorizing,
-    Authorized,
-    Declined,
-    Unknown,
-    CaptureRequested,
-    Captured,
-    CaptureFailed,
-    Voided,
-    Expired,
-    RefundRequested,
-    PartiallyRefunded,
-    Refunded,
-}
-
-impl PaymentStatus {
-    /// Every status, in the order of a payment's life.
-    pub const ALL: [Self; 12] = [
-        Self::Authorizing,
-        Self::Authorized,
-        Self::Declined,
-        Self::Unknown,
-        Self::CaptureRequested,
-        Self::Captured,
-        Self::CaptureFailed,
-        Self::Voided,
-        Self::Expired,
-        Self::RefundRequested,
-        Self::PartiallyRefunded,
-        Self::Refunded,
-    ];
-
-    /// The name outside: in answers, rows, events and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Authorizing => "AUTHORIZING",
-            Self::Authorized => "AUTHORIZED",
-            Self::Declined => "DECLINED",
-            Self::Unknown => "UNKNOWN",
-            Self::CaptureRequested => "CAPTURE_REQUESTED",
-            Self::Captured => "CAPTURED",
-            Self::CaptureFailed => "CAPTURE_FAILED",
-            Self::Voided => "VOIDED",
-            Self::Expired => "EXPIRED",
-            Self::RefundRequested => "REFUND_REQUESTED",
-            Self::PartiallyRefunded => "PARTIALLY_REFUNDED",
-            Self::Refunded => "REFUNDED",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-
-    /// Whether a payment in this status can be refunded, or was.
-    pub fn may_have_refunds(self) -> bool {
-        use PaymentStatus::{Captured, PartiallyRefunded, RefundRequested, Refunded};
-        matches!(self, Captured | PartiallyRefunded | RefundRequested | Refunded)
-    }
-
-    /// Whether a payment may move from this status to `next`. Nothing else decides that.
-    pub fn may_become(self, next: Self) -> bool {
-        use PaymentStatus::*;
-        matches!(
-            (self, next),
-            (Authorizing, Authorized | Declined | Unknown)
-                | (Unknown, Authorized | Declined)
-                | (Authorized, CaptureRequested | Voided | Expired)
-                | (CaptureRequested, Captured | CaptureFailed)
-                | (Captured | PartiallyRefunded, RefundRequested)
-                | (RefundRequested, PartiallyRefunded | Refunded | Captured)
-        )
-    }
-}
+use super::trace::TraceContext;
 
 /// Who asks for the capture: the merchant later, or Rialto at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -135,6 +59,22 @@ impl From<AmountOverflow> for Refusal {
     }
 }
 
+/// A refund that was asked for while the capture is under way. It becomes one, or fails, when that ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingRefund {
+    pub id: RefundId,
+    /// Minor units.
+    pub amount: i64,
+    pub reason: Option<String>,
+    pub requested_at: Timestamp,
+    pub trace: TraceContext,
+}
+
+/// Refunds of one payment that may wait for its capture: they stand in the payment's row.
+pub const REFUNDS_WAITING_MAX: usize = 20;
+/// Captures of one payment that may be asked for, each after the one before has failed.
+pub const CAPTURES_MAX: u32 = 99;
+
 /// One payment, as its row holds it. All amounts are in `currency`'s minor unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -152,6 +92,8 @@ pub struct Payment {
     /// Asked to refund, not yet refunded.
     pub refund_pending: i64,
     pub refunded: i64,
+    /// None of them is in `refund_pending` yet.
+    pub refunds_waiting: Vec<WaitingRefund>,
     pub capture_mode: CaptureMode,
     pub description: Option<String>,
     pub metadata: Metadata,
@@ -163,7 +105,7 @@ pub struct Payment {
     pub capture_before: Option<Timestamp>,
     /// When the resolver must look at it, if nothing happens before.
     pub due_at: Option<Timestamp>,
-    /// How often the resolver has asked the PSP about it.
+    /// How often the resolver has asked the PSP about it; once it is authorized, how many captures have failed.
     pub attempts: u32,
     /// The idempotency claim that its authorization answers.
     pub claim: Scope,
@@ -185,12 +127,21 @@ pub const NOT_SENT: &str = "not_sent";
 impl Payment {
     /// What can still be captured.
     pub fn capturable(&self) -> i64 {
-        if self.status == PaymentStatus::Authorized { self.authorized } else { 0 }
+        use PaymentStatus::{Authorized, CaptureFailed};
+        if matches!(self.status, Authorized | CaptureFailed) { self.authorized } else { 0 }
     }
 
-    /// What can still be refunded.
+    /// What can still be refunded; while a capture is under way, of what it will bring.
     pub fn refundable(&self) -> i64 {
+        if self.status == PaymentStatus::CaptureRequested {
+            return self.capture_pending.saturating_sub(self.refund_waiting()).max(0);
+        }
         self.captured.saturating_sub(self.refunded).saturating_sub(self.refund_pending).max(0)
+    }
+
+    /// What the refunds that wait for the capture come to.
+    pub fn refund_waiting(&self) -> i64 {
+        self.refunds_waiting.iter().fold(0, |sum, refund| sum.saturating_add(refund.amount))
     }
 
     /// Whether it is held because the PSP approved another amount or currency than was asked.
@@ -247,9 +198,6 @@ impl Payment {
                 self.attempts = 0;
             }
             Verdict::Declined { reason } => self.decline(reason, now)?,
-            Verdict::NotSent { .. } if self.status == Authorizing && self.attempts == 0 => {
-                self.decline(NOT_SENT, now)?
-            }
             Verdict::Absent if self.attempts >= 1 => self.decline(NOT_SENT, now)?,
             Verdict::NotSent { .. } | Verdict::Absent | Verdict::Unknown { .. } => {
                 // The first asking of a payment that a crash left behind counts too.
@@ -282,21 +230,37 @@ impl Payment {
         Ok(())
     }
 
-    /// Asks for the capture of `amount`, or of all that was authorized; what is not asked for is released.
+    /// Asks for the capture of `amount`, or of all that was authorized; what is not asked for is released. After its time
+    /// it is refused as what the payment is about to be, because the hold may be gone already.
     /// Returns what will be captured.
     pub fn request_capture(&mut self, amount: Option<i64>, now: Timestamp) -> Result<i64, Refusal> {
-        let capturable = self.capturable();
-        if self.status != PaymentStatus::Authorized {
-            return Err(self.conflict());
+        let ends_as = match self.status {
+            PaymentStatus::Authorized => PaymentStatus::Expired,
+            PaymentStatus::CaptureFailed if self.attempts < CAPTURES_MAX => PaymentStatus::Voided,
+            _ => return Err(self.conflict()),
+        };
+        if self.capture_before.is_some_and(|end| now >= end) {
+            return Err(Refusal::StateConflict { status: ends_as });
         }
+        let capturable = self.capturable();
         let amount = amount.unwrap_or(capturable);
         if amount > capturable || amount <= 0 {
             return Err(Refusal::CaptureExceedsAuthorized { capturable });
         }
+        if self.status == PaymentStatus::CaptureFailed {
+            // Failures of before there could be another capture were not counted.
+            self.attempts = self.attempts.max(1);
+        }
         self.become_status(PaymentStatus::CaptureRequested, now)?;
         self.capture_pending = amount;
         self.due_at = None;
+        self.reason = None;
         Ok(amount)
+    }
+
+    /// Which capture of the payment the one under way is, from 1.
+    pub fn capture_number(&self) -> u32 {
+        self.attempts.saturating_add(1)
     }
 
     /// The PSP has captured what was asked.
@@ -307,11 +271,14 @@ impl Payment {
         Ok(())
     }
 
-    /// The capture has failed for good.
+    /// The capture has failed for good. The authorization still stands: it can be captured again or voided, and is released
+    /// when its time to capture has passed.
     pub fn capture_failed(&mut self, reason: &str, now: Timestamp) -> Result<(), Refusal> {
         self.become_status(PaymentStatus::CaptureFailed, now)?;
         self.capture_pending = 0;
         self.reason = Some(reason.to_owned());
+        self.attempts = self.attempts.saturating_add(1);
+        self.due_at = self.capture_before;
         Ok(())
     }
 
@@ -321,12 +288,17 @@ impl Payment {
         Ok(())
     }
 
-    /// Gives up an authorization whose time to capture has passed.
+    /// Gives up an authorization whose time to capture has passed: it has expired, or is voided where a capture had been
+    /// tried in vain.
     pub fn expire(&mut self, now: Timestamp) -> Result<(), Refusal> {
         if self.capture_before.is_none_or(|end| now < end) {
             return Err(self.conflict());
         }
-        self.become_status(PaymentStatus::Expired, now)?;
+        let next = match self.status {
+            PaymentStatus::CaptureFailed => PaymentStatus::Voided,
+            _ => PaymentStatus::Expired,
+        };
+        self.become_status(next, now)?;
         self.due_at = None;
         Ok(())
     }
@@ -334,18 +306,34 @@ impl Payment {
     /// Asks for a refund of `amount`, or of all that is left. Refunds may run beside each other as long as their sum fits.
     /// Returns what will be refunded.
     pub fn request_refund(&mut self, amount: Option<i64>, now: Timestamp) -> Result<i64, Refusal> {
-        use PaymentStatus::{Captured, PartiallyRefunded, RefundRequested};
-        if !matches!(self.status, Captured | PartiallyRefunded | RefundRequested) {
+        if !self.status.may_be_refunded() || self.status == PaymentStatus::CaptureRequested {
             return Err(self.conflict());
         }
+        let amount = self.amount_to_refund(amount)?;
+        self.refund_pending = add(self.refund_pending, amount)?;
+        self.follow_refunds(now)?;
+        Ok(amount)
+    }
+
+    /// What a refund of `amount`, or of all that is left, would give back now.
+    pub fn amount_to_refund(&self, amount: Option<i64>) -> Result<i64, Refusal> {
         let refundable = self.refundable();
         let amount = amount.unwrap_or(refundable);
         if amount > refundable || amount <= 0 {
             return Err(Refusal::RefundExceedsCaptured { refundable });
         }
-        self.refund_pending = add(self.refund_pending, amount)?;
-        self.follow_refunds(now)?;
         Ok(amount)
+    }
+
+    /// Takes on a refund of what the capture under way will bring.
+    pub fn wait_to_refund(&mut self, refund: WaitingRefund) -> Result<(), Refusal> {
+        if self.status != PaymentStatus::CaptureRequested || self.refunds_waiting.len() >= REFUNDS_WAITING_MAX {
+            return Err(self.conflict());
+        }
+        self.amount_to_refund(Some(refund.amount))?;
+        self.updated_at = refund.requested_at;
+        self.refunds_waiting.push(refund);
+        Ok(())
     }
 
     /// The PSP has refunded `amount` of what was asked.
@@ -384,6 +372,7 @@ impl Payment {
             && self.authorized <= self.amount
             && sums.0.is_some_and(|sum| sum <= self.authorized)
             && sums.1.is_some_and(|sum| sum <= self.captured)
+            && self.refund_waiting() <= self.capture_pending
     }
 }
 
@@ -393,41 +382,6 @@ mod tests {
 
     use super::*;
     use crate::domain::testing::approved;
-
-    /// Every pair of statuses: `x` where the move is allowed. Rows are from, columns are to, in the order of `ALL`.
-    const MOVES: [&str; 12] = [
-        ".xxx........", // AUTHORIZING
-        "....x..xx...", // AUTHORIZED
-        "............", // DECLINED
-        ".xx.........", // UNKNOWN
-        ".....xx.....", // CAPTURE_REQUESTED
-        ".........x..", // CAPTURED
-        "............", // CAPTURE_FAILED
-        "............", // VOIDED
-        "............", // EXPIRED
-        ".....x....xx", // REFUND_REQUESTED
-        ".........x..", // PARTIALLY_REFUNDED
-        "............", // REFUNDED
-    ];
-
-    #[test]
-    fn every_pair_of_statuses() {
-        for (row, from) in PaymentStatus::ALL.into_iter().enumerate() {
-            for (column, to) in PaymentStatus::ALL.into_iter().enumerate() {
-                let allowed = MOVES[row].as_bytes()[column] == b'x';
-                assert_eq!(from.may_become(to), allowed, "{} -> {}", from.name(), to.name());
-            }
-        }
-    }
-
-    #[test]
-    fn names_are_the_serialized_form() {
-        for status in PaymentStatus::ALL {
-            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
-            assert_eq!(PaymentStatus::parse(status.name()), Some(status));
-        }
-        assert_eq!(PaymentStatus::parse("authorized"), None);
-    }
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -475,10 +429,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_sent_is_declined_at_once_but_not_when_an_earlier_attempt_may_have_arrived() {
+    fn nothing_sent_is_no_decline() {
         let mut payment = authorizing();
         payment.conclude_authorization(&Verdict::NotSent { why: "refused".into() }, &Policy::default(), NOW).unwrap();
-        assert_eq!(payment.status, PaymentStatus::Declined);
+        assert_eq!(payment.status, PaymentStatus::Unknown);
 
         let mut payment = authorizing();
         payment.conclude_authorization(&Verdict::Unknown { why: "timeout".into() }, &Policy::default(), NOW).unwrap();
@@ -499,6 +453,70 @@ mod tests {
         payment.capture_done(NOW).unwrap();
         assert_eq!((payment.captured, payment.capturable(), payment.refundable()), (60, 0, 60));
         assert!(payment.void(NOW).is_err());
+    }
+
+    #[test]
+    fn a_capture_that_failed_can_be_made_again_or_given_up() {
+        let failed = || {
+            let mut payment = authorizing();
+            payment.conclude_authorization(&approved(100), &Policy::default(), NOW).unwrap();
+            payment.request_capture(Some(60), NOW).unwrap();
+            assert_eq!(payment.capture_number(), 1);
+            payment.capture_failed("declined", NOW).unwrap();
+            payment
+        };
+        let end = NOW.after(Policy::default().capture_window);
+        assert_eq!((failed().capturable(), failed().capture_number(), failed().due_at), (100, 2, Some(end)));
+        let mut again = failed();
+        assert_eq!(again.request_capture(None, NOW), Ok(100));
+        assert_eq!((again.reason.as_deref(), again.due_at), (None, None));
+        again.capture_done(NOW).unwrap();
+        assert_eq!((again.status, again.captured), (PaymentStatus::Captured, 100));
+        let mut voided = failed();
+        voided.void(NOW).unwrap();
+        assert_eq!((voided.status, voided.due_at), (PaymentStatus::Voided, None));
+        let mut left = failed();
+        assert!(left.expire(Timestamp(end.0 - 1)).is_err());
+        left.expire(end).unwrap();
+        assert_eq!(left.status, PaymentStatus::Voided);
+    }
+
+    #[test]
+    fn nothing_is_captured_after_its_time() {
+        let mut payment = authorizing();
+        payment.conclude_authorization(&approved(100), &Policy::default(), NOW).unwrap();
+        let end = NOW.after(Policy::default().capture_window);
+        let late = payment.request_capture(None, end);
+        assert_eq!(late, Err(Refusal::StateConflict { status: PaymentStatus::Expired }));
+        assert_eq!(payment.clone().request_capture(None, Timestamp(end.0 - 1)), Ok(100));
+        payment.request_capture(None, NOW).unwrap();
+        payment.capture_failed("declined", NOW).unwrap();
+        let late = payment.request_capture(None, end);
+        assert_eq!(late, Err(Refusal::StateConflict { status: PaymentStatus::Voided }));
+    }
+
+    #[test]
+    fn refunds_that_wait_fit_the_capture_under_way() {
+        let mut payment = authorizing();
+        payment.conclude_authorization(&approved(100), &Policy::default(), NOW).unwrap();
+        let waiting = |amount| WaitingRefund {
+            id: RefundId::from_stored(amount),
+            amount,
+            reason: None,
+            requested_at: NOW,
+            trace: crate::domain::testing::TRACE,
+        };
+        assert!(matches!(payment.wait_to_refund(waiting(10)), Err(Refusal::StateConflict { .. })));
+        payment.request_capture(Some(60), NOW).unwrap();
+        payment.wait_to_refund(waiting(40)).unwrap();
+        assert_eq!(payment.wait_to_refund(waiting(21)), Err(Refusal::RefundExceedsCaptured { refundable: 20 }));
+        assert_eq!((payment.amount_to_refund(None), payment.refund_pending, payment.is_sound()), (Ok(20), 0, true));
+        for _ in 1..REFUNDS_WAITING_MAX {
+            payment.wait_to_refund(waiting(1)).unwrap();
+        }
+        assert!(matches!(payment.wait_to_refund(waiting(1)), Err(Refusal::StateConflict { .. })));
+        payment.capture_pending = 58;
+        assert!(!payment.is_sound());
     }
 
     #[test]

@@ -18,8 +18,12 @@ impl PspKey {
         Self(format!("auth_{payment_id}"))
     }
 
-    pub fn capture(payment_id: PaymentId) -> Self {
-        Self(format!("cap_{payment_id}"))
+    /// The payment's capture of this number, from 1. One key for all would have the PSP repeat its first decline.
+    pub fn capture(payment_id: PaymentId, number: u32) -> Self {
+        match number {
+            0 | 1 => Self(format!("cap_{payment_id}")),
+            _ => Self(format!("cap_{payment_id}_{number}")),
+        }
     }
 
     pub fn void(payment_id: PaymentId) -> Self {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{EventId, PaymentId, RefundId};
 use super::money::Money;
+use super::payment::{Payment, WaitingRefund};
 use super::time::Timestamp;
 
 /// Where a refund stands.
@@ -55,6 +56,26 @@ pub struct Refund {
     pub requested_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: i64,
+}
+
+impl WaitingRefund {
+    /// The refund of `payment` that it becomes.
+    pub fn begun(self, payment: &Payment) -> Refund {
+        Refund {
+            id: self.id,
+            payment_id: payment.id,
+            merchant_id: payment.merchant_id.clone(),
+            money: payment.money(self.amount),
+            status: RefundStatus::Requested,
+            reason: self.reason,
+            psp_reference: None,
+            failure: None,
+            refunded_event: None,
+            requested_at: self.requested_at,
+            updated_at: self.requested_at,
+            version: 0,
+        }
+    }
 }
 
 /// The refund has ended before.

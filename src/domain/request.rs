@@ -11,7 +11,8 @@ use super::trace::TraceContext;
 /// What the PSP is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
-    Capture,
+    /// Which capture of the payment, from 1: another one is asked for only after the one before has failed.
+    Capture(u32),
     /// Release an authorization that was voided or has expired.
     Void,
     Refund(RefundId),
@@ -20,9 +21,26 @@ pub enum Task {
 impl Task {
     pub fn name(self) -> &'static str {
         match self {
-            Self::Capture => "capture",
+            Self::Capture(_) => "capture",
             Self::Void => "void",
             Self::Refund(_) => "refund",
+        }
+    }
+
+    /// A capture's or a void's name among those of its payment, of 7 characters at most.
+    pub fn kind(self) -> String {
+        match self {
+            Self::Capture(number) if number > 1 => format!("cap-{number}"),
+            _ => self.name().to_owned(),
+        }
+    }
+
+    /// The capture or void of this [`Self::kind`].
+    pub fn of_kind(kind: &str) -> Option<Self> {
+        match kind {
+            "capture" => Some(Self::Capture(1)),
+            "void" => Some(Self::Void),
+            _ => kind.strip_prefix("cap-")?.parse().ok().filter(|number| *number > 1).map(Self::Capture),
         }
     }
 }
@@ -89,7 +107,7 @@ impl PspRequest {
             return PspKey(format!("again_{}_{}", self.id, self.attempts));
         }
         match self.task {
-            Task::Capture => PspKey::capture(self.payment_id),
+            Task::Capture(number) => PspKey::capture(self.payment_id, number),
             Task::Void => PspKey::void(self.payment_id),
             Task::Refund(refund_id) => PspKey::refund(refund_id),
         }
@@ -144,7 +162,7 @@ mod tests {
         PspRequest {
             id: EventId::from_stored(1),
             payment_id: PaymentId::from_stored(2),
-            task: Task::Capture,
+            task: Task::Capture(1),
             money: Money::new(100, Currency::parse("KRW").unwrap()),
             status: RequestStatus::Pending,
             attempts: 0,
@@ -155,6 +173,23 @@ mod tests {
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
             version: 0,
+        }
+    }
+
+    #[test]
+    fn each_capture_has_a_kind_and_a_key_of_its_own_and_the_first_keeps_those_it_always_had() {
+        let payment = PaymentId::from_stored(2);
+        for (task, kind, key) in [
+            (Task::Capture(1), "capture", format!("cap_{payment}")),
+            (Task::Capture(2), "cap-2", format!("cap_{payment}_2")),
+            (Task::Capture(99), "cap-99", format!("cap_{payment}_99")),
+            (Task::Void, "void", format!("void_{payment}")),
+        ] {
+            assert_eq!((task.kind().as_str(), Task::of_kind(kind)), (kind, Some(task)));
+            assert_eq!(PspRequest { task, ..request() }.key(), PspKey(key));
+        }
+        for unknown in ["cap-1", "cap-", "refund", ""] {
+            assert_eq!(Task::of_kind(unknown), None, "{unknown}");
         }
     }
 

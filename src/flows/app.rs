@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 use super::idempotency_meter::IdempotencyMeter;
 use super::{Conditions, FlowError, Operations, Performed, Quota};
 use crate::actors::admission::{Admission, Admitted, Work};
+use crate::actors::claim_reader::ClaimReader;
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
 use crate::actors::payment_reader::PaymentReader;
-use crate::actors::rate_limiter::{RateLimiter, TakeOne, limited};
+use crate::actors::rate_limiter::{self, RateLimiter, limited};
 use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shards;
 use crate::config::{Role, Roles};
@@ -45,6 +46,8 @@ pub struct Parts {
     pub shards: Shards,
     /// Whom to ask for payments as they are, in the shards' order.
     pub readers: Vec<Handle<PaymentReader>>,
+    /// Whom to ask for recorded answers, in the shards' order.
+    pub claim_readers: Vec<Handle<ClaimReader>>,
     /// The shards' doors for new work.
     pub admission: Admission,
     pub limiter: Handle<RateLimiter>,
@@ -138,8 +141,7 @@ impl App {
         trace: TraceContext,
     ) -> (Option<Quota>, Result<(), FlowError>) {
         let _span = Span::begin(trace, SpanKind::Internal, || "rate_limiter take");
-        let (merchant, action) = (merchant_id.into(), limited(operation));
-        let taken = self.limiter.ask(|reply| TakeOne { merchant, action, reply }).await;
+        let taken = rate_limiter::take(&self.limiter, merchant_id, limited(operation)).await;
         let Ok(taken) = taken else { return (None, Ok(())) };
         let quota = Quota {
             limit: taken.limit,
@@ -149,5 +151,13 @@ impl App {
         };
         let verdict = if taken.allowed { Ok(()) } else { Err(FlowError::RateLimited { retry_after: taken.reset }) };
         (Some(quota), verdict)
+    }
+
+    /// Gives back what a call took that turned out to be answered from before. Whoever asks does not wait for it.
+    pub(super) fn give_quota_back(&self, merchant_id: &str, operation: Operation, quota: &mut Option<Quota>) {
+        if let Some(quota) = quota {
+            rate_limiter::give_back(&self.limiter, merchant_id, limited(operation));
+            quota.remaining = quota.remaining.saturating_add(1).min(quota.limit);
+        }
     }
 }

@@ -1,17 +1,18 @@
 //! Authorize: commit an intent, ask the PSP, commit the outcome.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::{Answer, App, Call, FlowError, Performed};
 use crate::actors::admission::Admitted;
+use crate::actors::guarded_psp::Asked;
 use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shard;
 use crate::domain::command::{AuthorizeOrder, Conclusion, Release};
 use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope};
-use crate::domain::outcome::Recorded;
 use crate::domain::payment::{CaptureMode, Metadata};
-use crate::domain::psp::PspKey;
-use crate::domain::{Bucket, Money};
+use crate::domain::psp::{PspKey, Verdict};
+use crate::domain::{Bucket, Money, PaymentId};
 use crate::infra::psp::{Action, Operation};
 
 /// A validated request to authorize.
@@ -34,6 +35,8 @@ impl AuthorizeRequest {
 
 /// Times that an outcome is brought to the shard again after its writer died with it in hand.
 const CONCLUDE_RETRIES: u32 = 3;
+/// When to try again after the PSP could not be reached: connections are refused for moments, or the breaker opens.
+const PSP_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a value is as JSON.
 fn written_bytes(value: &impl serde::Serialize) -> usize {
@@ -47,18 +50,28 @@ impl App {
         let key_use =
             KeyUse { scope, fingerprint: request.fingerprint, key: request.key.clone(), operation: Keyed::Authorize };
         // Three questions to three actors, none of which changes anything for the others: asked at once.
-        let ((quota, allowed), cached, can_ask_psp) = tokio::join!(
+        let ((mut quota, allowed), cached, can_ask_psp) = tokio::join!(
             self.take_quota(&request.merchant_id, Keyed::Authorize, call.trace),
             self.cached(&key_use, call.trace),
             self.psp.check(),
         );
-        let result = match (allowed, cached, can_ask_psp) {
-            (Err(refused), _, _) => Err(refused),
-            (Ok(()), Some(answer), _) => answer,
-            // An open breaker refuses before anything is written.
-            (Ok(()), None, Err(open)) => Err(open.into()),
-            (Ok(()), None, Ok(())) => self.execute(admitted, request, key_use, call).await,
+        let (took, merchant_id) = (allowed.is_ok(), request.merchant_id.clone());
+        let result = match (cached, allowed, can_ask_psp) {
+            (Some(answer), _, _) => answer,
+            // A used-up limit or an open breaker refuses before anything is written, unless the key has its answer.
+            (None, Err(refused), _) => self.recorded_or(Some(&key_use), request.bucket(), call.trace, refused).await,
+            (None, Ok(()), Err(open)) => {
+                #[cfg(test)]
+                if crate::domain::planted::is_planted(crate::domain::planted::Bug::BreakerBeforeKey) {
+                    return Performed { quota, result: Err(open.into()) };
+                }
+                self.recorded_or(Some(&key_use), request.bucket(), call.trace, open.into()).await
+            }
+            (None, Ok(()), Ok(())) => self.execute(admitted, request, key_use, call).await,
         };
+        if took && matches!(&result, Ok(answer) if answer.replayed) {
+            self.give_quota_back(&merchant_id, Keyed::Authorize, &mut quota);
+        }
         Performed { quota, result }
     }
 
@@ -103,15 +116,30 @@ impl App {
         let away = admitted.leave();
         let asked = self.psp.perform(&operation, call.trace).await;
         let back = away.come_back();
-        let asked = match asked {
-            Ok(asked) => asked,
-            Err(refused) => {
-                // The breaker opened meanwhile: nothing was sent. Dying before this is committed leaves it to the resolver.
-                let release = Release { payment_id, scope, trace: call.trace };
-                back.shard().write(release).await?.map_err(|_| FlowError::Internal)?;
-                return Err(refused.into());
+        let not_sent: FlowError = match asked {
+            // The breaker opened meanwhile.
+            Err(refused) => refused.into(),
+            Ok(Asked { verdict: Verdict::NotSent { .. }, .. }) => {
+                FlowError::PspNotReached { retry_after: PSP_RETRY_AFTER }
             }
+            Ok(asked) => return self.conclude(back.shard(), asked, payment_id, (scope, fingerprint), call).await,
         };
+        // Dying before this is committed leaves it to the resolver. It may have come first, too: then it knows.
+        let release = Release { payment_id, scope, trace: call.trace };
+        back.shard().write(release).await?.map_err(|_| FlowError::OutcomeUnknown)?;
+        Err(not_sent)
+    }
+
+    /// Commits what the PSP said. The PSP has acted, so a writer that died with it in hand is asked again: the first
+    /// conclusion counts, and one that is committed already only says how the payment stands.
+    async fn conclude(
+        &self,
+        shard: &Shard,
+        asked: Asked,
+        payment_id: PaymentId,
+        (scope, fingerprint): (Scope, Fingerprint),
+        call: &Call,
+    ) -> Result<Answer, FlowError> {
         let conclusion = Conclusion {
             payment_id,
             scope,
@@ -120,18 +148,14 @@ impl App {
             request_id: call.request_id.clone(),
             trace: call.trace,
         };
-        let recorded = self.conclude(back.shard(), conclusion).await?;
-        self.remember(scope, fingerprint, &recorded);
-        Ok(Answer { recorded, replayed: false })
-    }
-
-    /// Commits what the PSP said. The PSP has acted, so a writer that died with it in hand is asked again: the first
-    /// conclusion counts, and one that is committed already only says how the payment stands.
-    async fn conclude(&self, shard: &Shard, conclusion: Conclusion) -> Result<Recorded, FlowError> {
         let mut retries = 0;
         loop {
             match shard.write(conclusion.clone()).await {
-                Ok(decided) => return decided.map_err(|_| FlowError::Internal),
+                Ok(decided) => {
+                    let recorded = decided.map_err(|_| FlowError::Internal)?;
+                    self.remember(scope, fingerprint, &recorded);
+                    return Ok(Answer { recorded, replayed: false });
+                }
                 Err(WriteError::Interrupted) if retries < CONCLUDE_RETRIES => retries += 1,
                 // Left as it is, the resolver asks the PSP and concludes.
                 Err(error) => return Err(error.into()),

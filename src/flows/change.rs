@@ -39,13 +39,17 @@ impl App {
                 None => None,
             }
         };
-        let ((quota, allowed), cached) =
+        let ((mut quota, allowed), cached) =
             tokio::join!(self.take_quota(&request.merchant_id, operation, call.trace), cached);
-        let result = match (allowed, cached) {
-            (Err(refused), _) => Err(refused),
-            (Ok(()), Some(answer)) => answer,
-            (Ok(()), None) => self.execute_change(admitted, request, key_use, call).await,
+        let (took, merchant_id) = (allowed.is_ok(), request.merchant_id.clone());
+        let result = match (cached, allowed) {
+            (Some(answer), _) => answer,
+            (None, Err(refused)) => self.recorded_or(key_use.as_ref(), request.bucket(), call.trace, refused).await,
+            (None, Ok(())) => self.execute_change(admitted, request, key_use, call).await,
         };
+        if took && matches!(&result, Ok(answer) if answer.replayed) {
+            self.give_quota_back(&merchant_id, operation, &mut quota);
+        }
         Performed { quota, result }
     }
 

@@ -23,6 +23,9 @@ pub enum FlowError {
     /// The PSP's breaker is open: nothing was sent, and the key is free.
     #[error("the psp is unavailable")]
     PspUnavailable { retry_after: Duration },
+    /// The PSP refused the connection: nothing was sent, and the key is free.
+    #[error("the psp cannot be reached")]
+    PspNotReached { retry_after: Duration },
     #[error("too much is waiting")]
     Overloaded { retry_after: Duration },
     #[error("the merchant's shard is unavailable")]

@@ -78,7 +78,7 @@ pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>, e
     path = "/payments/capture/{paymentId}",
     tag = "payments",
     operation_id = "capture",
-    description = "Asks for the capture of an authorized payment, or of a part; the rest is released.",
+    description = "Asks for the capture of an authorized payment, or of a part; the rest is released. One that failed can be asked for again.",
     params(("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$")),
     request_body = CaptureBody,
     responses((status = 200, description = "The capture is requested; the payment becomes CAPTURED", body = PaymentAnswer))
@@ -98,7 +98,7 @@ pub async fn capture(
     path = "/payments/void/{paymentId}",
     tag = "payments",
     operation_id = "void",
-    description = "Gives up an authorization.",
+    description = "Gives up an authorization, also one whose capture has failed.",
     params(("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$")),
     request_body = VoidBody,
     responses((status = 200, description = "The payment is voided", body = PaymentAnswer))
@@ -118,7 +118,7 @@ pub async fn void(
     path = "/payments/refund/{paymentId}",
     tag = "payments",
     operation_id = "refund",
-    description = "Asks for a refund of what was captured, or of a part.",
+    description = "Asks for a refund of what was captured, or of a part, which needs an idempotency key. While the capture is under way the refund waits for it, and fails with it.",
     params(("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$")),
     request_body = RefundBody,
     responses((status = 200, description = "The refund is requested; the payment becomes REFUNDED or PARTIALLY_REFUNDED", body = PaymentAnswer))
@@ -348,10 +348,8 @@ fn recorded(recorded: &Recorded) -> HttpResponse {
         Outcome::Declined { payment, reason } => Problem::from(Code::PaymentDeclined)
             .detail(format!("The payment provider declined: {reason}."))
             .with("payment", shown_payment(payment)),
-        Outcome::NotSent { payment } => Problem::from(Code::PspUnavailable)
-            .detail("Nothing was sent to the payment provider; another key may be tried.")
-            .retry_after(Duration::from_secs(1))
-            .with("payment", shown_payment(payment)),
+        // The resolver found it out; it is recorded nowhere.
+        Outcome::NotSent { .. } => Problem::from(Code::PspNotReached).retry_after(Duration::from_secs(1)),
         Outcome::Refused { refusal } => Problem::from(refusal),
     };
     problem.respond(&recorded.request_id, None)

@@ -119,7 +119,9 @@ codes! {
     Internal "internal" 500 false "Something went wrong here"
         "The fault is not the call's, and repeating it does not help; `requestId` tells the operator where to look.";
     PspUnavailable "psp_unavailable" 503 true "The payment provider is unavailable"
-        "Nothing was sent. With a payment in the answer another try needs another key, else come back after `Retry-After`.";
+        "It is being left alone for a while; nothing was sent. Come back after `Retry-After`, with the same key if you like.";
+    PspNotReached "psp_not_reached" 503 true "The payment provider cannot be reached"
+        "It refused the connection; nothing was sent, and nothing is recorded under the key. Make the same call again.";
     Overloaded "overloaded" 503 true "Too much is waiting" "Come back after `Retry-After`.";
     ShardUnavailable "shard_unavailable" 503 true "The merchant's data are unavailable" "Come back after `Retry-After`.";
     StorageUnavailable "storage_unavailable" 503 true "The merchant's data cannot be written"
@@ -249,6 +251,7 @@ impl From<&FlowError> for Problem {
             FlowError::KeyReused => Code::IdempotencyKeyReused.into(),
             FlowError::PaymentNotFound => Code::PaymentNotFound.into(),
             FlowError::PspUnavailable { retry_after } => Self::from(Code::PspUnavailable).retry_after(*retry_after),
+            FlowError::PspNotReached { retry_after } => Self::from(Code::PspNotReached).retry_after(*retry_after),
             FlowError::Overloaded { retry_after } => Self::from(Code::Overloaded).retry_after(*retry_after),
             FlowError::ShardUnavailable { retry_after } => Self::from(Code::ShardUnavailable).retry_after(*retry_after),
             FlowError::StorageUnavailable { retry_after } => {
@@ -315,6 +318,7 @@ mod tests {
             (FlowError::KeyReused, Code::IdempotencyKeyReused),
             (FlowError::PaymentNotFound, Code::PaymentNotFound),
             (FlowError::PspUnavailable { retry_after }, Code::PspUnavailable),
+            (FlowError::PspNotReached { retry_after }, Code::PspNotReached),
             (FlowError::Overloaded { retry_after }, Code::Overloaded),
             (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),
             (FlowError::StorageUnavailable { retry_after }, Code::StorageUnavailable),

@@ -11,8 +11,9 @@ use super::adapters::{Adapters, is_embedded};
 use super::tenures::Tenures;
 use crate::actors::admission::{self, Admission};
 use crate::actors::breaker::{self, Breaker};
+use crate::actors::claim_reader::{self, ClaimReader};
 use crate::actors::event_worker::EventWorker;
-use crate::actors::guarded_psp::GuardedPsp;
+use crate::actors::guarded_psp::{GuardedPsp, PspBreakers};
 use crate::actors::held_back::Refusals;
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
@@ -71,6 +72,7 @@ pub async fn grow(
 
     let mut guards = grower.supervisor("guards");
     let psp_breaker = grower.breaker(&mut guards, "breaker_psp", "psp");
+    let lookup_breaker = grower.breaker(&mut guards, "breaker_psp_lookup", "psp_lookup");
     let log_breaker = grower.breaker(&mut guards, "breaker_event_log", "event_log");
     let free_min_bytes = if is_embedded(config) { config.storage.free_min_bytes } else { 0 };
     let storage = adapters.storage.map(|storage| (storage, free_min_bytes));
@@ -81,10 +83,12 @@ pub async fn grow(
     let (mut writers, nudges) = (grower.supervisor("shards"), Nudges::default());
     let shards = grower.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
     let readers = grower.readers(&mut writers, &shards);
+    let claim_readers = grower.claim_readers(&mut writers, &shards);
     let mut behind = Vec::new();
 
     let timeout = Duration::from_millis(config.psp.timeout_ms);
-    let psp = GuardedPsp::new(adapters.psp, psp_breaker.clone(), environment.clock.clone(), timeout);
+    let psp_breakers = PspBreakers { operations: psp_breaker.clone(), lookups: lookup_breaker.clone() };
+    let psp = GuardedPsp::new(adapters.psp, psp_breakers, environment.clock.clone(), timeout);
     let work =
         PspWork { psp: psp.clone(), shards: shards.clone(), policy: policy.clone(), meter: RequestMeter::default() };
     if let Some(log) = &adapters.log {
@@ -139,7 +143,7 @@ pub async fn grow(
     if let Some(escalation) = futures_util::FutureExt::now_or_never(running.failed()) {
         return Err(escalation);
     }
-    let breakers = vec![("psp", psp_breaker), ("event_log", log_breaker)];
+    let breakers = vec![("psp", psp_breaker), ("event_log", log_breaker), ("psp_lookup", lookup_breaker)];
     let app = App::new(Parts {
         roles,
         clock: environment.clock.clone(),
@@ -150,6 +154,7 @@ pub async fn grow(
         ids: Mutex::new(grower.ids()),
         shards: shards.clone(),
         readers,
+        claim_readers,
         admission: grower.admission(&shards),
         limiter,
         cache,
@@ -303,6 +308,15 @@ impl Grower<'_> {
             let options = self.common(payment_reader::options().shard(shard.database.id.0), FRONT);
             let database = shard.database.clone();
             supervisor.actor(options, move || PaymentReader::new(database.clone()))
+        };
+        shards.all().iter().map(reader).collect()
+    }
+
+    fn claim_readers(&self, supervisor: &mut Supervisor, shards: &Shards) -> Vec<Handle<ClaimReader>> {
+        let reader = |shard: &Shard| {
+            let options = self.common(claim_reader::options().shard(shard.database.id.0), FRONT);
+            let database = shard.database.clone();
+            supervisor.actor(options, move || ClaimReader::new(database.clone()))
         };
         shards.all().iter().map(reader).collect()
     }

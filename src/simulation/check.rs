@@ -152,7 +152,8 @@ fn promises(shards: &[Tables], told: &[Told], wrong: &mut Vec<String>) {
             Told::CaptureRequested { id } => {
                 *winners.entry(*id).or_default() += 1;
                 let is_kept = find(id).is_some_and(|payment| {
-                    !matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Voided)
+                    let has_failed = payment.timeline.as_stored().contains(PaymentStatus::CaptureFailed.name());
+                    has_failed || !matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Voided)
                 });
                 if !is_kept {
                     wrong.push(format!("{id} was to be captured, and nobody knows"));
@@ -172,5 +173,9 @@ fn promises(shards: &[Tables], told: &[Told], wrong: &mut Vec<String>) {
             Told::Absurd(what) => wrong.push(what.clone()),
         }
     }
+    // A capture that failed may be followed by another one, or a void.
+    winners.retain(|id, _| {
+        find(id).is_none_or(|payment| !payment.timeline.as_stored().contains(PaymentStatus::CaptureFailed.name()))
+    });
     wrong.extend(winners.into_iter().filter(|(_, won)| *won > 1).map(|(id, won)| format!("{id} has {won} winners")));
 }

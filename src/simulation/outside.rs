@@ -17,7 +17,7 @@ use crate::runtime::Chance;
 /// What the PSP has done, by key.
 pub type Books = Arc<Mutex<BTreeMap<String, (Operation, PspAnswer)>>>;
 
-/// The PSP as one process reaches it. Amounts that end in 7 are declined.
+/// The PSP as one process reaches it. Amounts that end in 7 are declined, first captures of amounts that end in 3 too.
 pub struct MemoryPsp {
     pub books: Books,
     pub fate: Arc<dyn Fate>,
@@ -32,6 +32,9 @@ fn decide(books: &Books, operation: Operation) -> PspAnswer {
     let mut books = books.lock();
     let decided = match operation.money.minor % 10 {
         7 => PspAnswer::Declined { reason: "card_declined".to_owned() },
+        3 if operation.key == PspKey::capture(operation.payment_id, 1) => {
+            PspAnswer::Declined { reason: "not_now".to_owned() }
+        }
         _ => PspAnswer::Approved { reference: format!("psp_{}", books.len()), money: operation.money },
     };
     books.entry(operation.key.0.clone()).or_insert((operation, decided)).1.clone()
@@ -109,5 +112,9 @@ impl LimitStore for NoLimits {
             Taken { allowed: true, limit, remaining: limit, reset: Duration::ZERO }
         };
         Ok(wants.iter().map(taken).collect())
+    }
+
+    async fn give_back_many(&self, _: &[Take]) -> Result<(), CacheError> {
+        Ok(())
     }
 }

@@ -7,7 +7,6 @@ use crate::domain::command::Change;
 use crate::domain::idempotency::Fingerprint;
 use crate::domain::outcome::{Outcome, Recorded};
 use crate::domain::payment::{CaptureMode, Metadata};
-use crate::domain::planted::{Bug, is_planted};
 use crate::domain::{Currency, Money, PaymentId, RefundId};
 use crate::flows::{Answer, App, AuthorizeRequest, Call, ChangeRequest, FlowError, Work};
 use crate::runtime::Chance;
@@ -33,9 +32,6 @@ pub enum Told {
     /// What no state of the house explains.
     Absurd(String),
 }
-
-/// Whether the database is asked for a key before the PSP's breaker may refuse.
-const KEY_BEFORE_BREAKER: bool = false;
 
 /// Times that a call is repeated before it is given up.
 const REPEATS: usize = 12;
@@ -70,6 +66,17 @@ pub async fn client(world: World, chance: Chance, number: u64) {
                 tokio::join!(biased; call("void", Change::Void), call("capture", Change::Capture { amount: None }));
             }
             2 => {}
+            // The refund may come before the capture is done, and waits for it.
+            3 => {
+                call("capture", Change::Capture { amount: None }).await;
+                call("at-once", Change::Refund { amount: Some(1 + amount / 3), reason: None }).await;
+            }
+            // A capture that has failed is made again, or given up.
+            4 => {
+                call("capture", Change::Capture { amount: None }).await;
+                tokio::time::sleep(Duration::from_millis(1_500)).await;
+                call("again", if amount % 2 == 0 { Change::Void } else { Change::Capture { amount: None } }).await;
+            }
             _ => call("capture", Change::Capture { amount: None }).await,
         }
         if course > 4 {
@@ -132,7 +139,7 @@ async fn ask_again(world: &World, chance: &Chance, purchase: &Purchase, known: &
             Some(Ok(again)) if again.recorded != *known => {
                 world.tell(Told::Absurd(format!("{} is answered anew: {again:?}", purchase.key)));
             }
-            Some(Err(FlowError::PspUnavailable { .. })) if KEY_BEFORE_BREAKER || is_planted(Bug::BreakerBeforeKey) => {
+            Some(Err(FlowError::PspUnavailable { .. })) => {
                 world.tell(Told::Absurd(format!("{} has an answer, and a breaker hides it", purchase.key)));
             }
             _ => {}

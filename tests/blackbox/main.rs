@@ -9,7 +9,9 @@ mod servers;
 mod watch;
 
 mod alerts;
+mod answers;
 mod bad_input;
+mod captures;
 mod clock;
 mod conflicts;
 mod contract;

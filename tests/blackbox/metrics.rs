@@ -96,7 +96,7 @@ async fn a_node_shows_what_the_catalogue_says_and_nothing_else() {
     // An alert on growth sees nothing of a series that begins at 1.
     for (name, series) in [
         ("rialto_actor_restarts_total", 10),
-        ("rialto_breaker_refused_total", 2),
+        ("rialto_breaker_refused_total", 3),
         ("rialto_dead_letters_buried_total", 3),
         ("rialto_event_log_produce_errors_total", 1),
         ("rialto_idempotency_cache_errors_total", 1),

@@ -284,6 +284,11 @@ impl TestNode {
         self.psp.as_ref().expect("this node's PSP is in its own process").url.clone()
     }
 
+    /// All settings, as they are in its environment.
+    pub fn settings(&self) -> impl Iterator<Item = (String, String)> {
+        self.settings.iter().cloned()
+    }
+
     /// Whether it works on real servers.
     pub fn is_on_servers(&self) -> bool {
         self.places.is_some()
@@ -439,7 +444,11 @@ impl TestNode {
         self.change("void", payment, more).await
     }
 
-    pub async fn refund(&self, payment: &Payment, more: Value) -> Answer {
+    /// As `capture`; with a key of its own, if it is of an amount and has none.
+    pub async fn refund(&self, payment: &Payment, mut more: Value) -> Answer {
+        if !more["amount"].is_null() && more["idempotencyKey"].is_null() {
+            more["idempotencyKey"] = json!(new_key());
+        }
         self.change("refund", payment, more).await
     }
 
@@ -447,6 +456,12 @@ impl TestNode {
         let mut body = json!({"merchantId": payment.merchant});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.post(&format!("/payments/{operation}/{}", payment.id), &body).await
+    }
+
+    /// Holds a breaker to a state, or lets it go its own way again.
+    pub async fn force_breaker(&self, name: &str, state: Option<&str>) {
+        let url = format!("{}/admin/breakers/{name}", self.url);
+        self.send(self.http.put(url).json(&json!({ "state": state }))).await.expect(200);
     }
 
     pub async fn look_up(&self, payment: &Payment) -> Value {

@@ -4,6 +4,7 @@ use rialto::infra::psp::simulator::books::Books;
 use serde_json::json;
 
 use crate::node::{Payment, TestNode, order};
+use crate::scrape::Scrape;
 
 /// Magic amounts, and everything that waits made short.
 const FAST: &[(&str, &str)] = &[
@@ -51,13 +52,21 @@ async fn what_never_arrived_is_declined_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_said_so_and_a_new_key_may_try_again() {
+async fn a_refused_connection_is_no_decline_and_leaves_the_key_free() {
     let shop = TestNode::start_with(FAST).await;
-    let body = order("MERCHANT-1", 4_005);
-    let answer = shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_unavailable");
-    assert_eq!(answer.json()["payment"]["status"], "DECLINED");
-    assert!(answer.json()["payment"]["message"].as_str().unwrap().contains("not_sent"));
-    shop.post("/payments/authorize", &order("MERCHANT-1", 4_000)).await.expect(200);
+    let mut body = order("MERCHANT-1", 4_005);
+    for _ in 0..2 {
+        let answer = shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
+        assert_eq!((&answer.json()["retryable"], &answer.json()["payment"]), (&json!(true), &json!(null)));
+        assert!(answer.header("retry-after").is_some() && answer.header("idempotent-replayed").is_none());
+    }
+    let listed = shop.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
+    assert_eq!(listed["data"], json!([]), "nothing was taken on");
+    let declined = Scrape::of(&shop).await.value("rialto_payment_changes_total", &[("status", "DECLINED")]);
+    assert_eq!(declined, Some(0.0));
+    // Nothing is recorded, so the key may even be for another body.
+    body["amount"] = json!(4_000);
+    shop.post("/payments/authorize", &body).await.expect(200);
     shop.audit().await;
 }
 

@@ -11,16 +11,20 @@ async fn what_waits_for_a_psp_that_died_is_done_once_when_it_is_back() {
     let payment = shop.authorize(1_000).await;
     shop.psp().kill().await;
     // Nothing is sent, so nothing is in doubt.
-    shop.post("/payments/authorize", &order("MERCHANT-1", 2_000)).await.expect_problem(503, "psp_unavailable");
+    let not_sent = order("MERCHANT-1", 2_000);
+    shop.post("/payments/authorize", &not_sent).await.expect_problem(503, "psp_not_reached");
     shop.capture(&payment, json!({})).await.expect(200);
     shop.psp().restart().await;
     shop.eventually(&payment, "CAPTURED").await;
     shop.refund(&payment, json!({})).await.expect(200);
     shop.eventually(&payment, "REFUNDED").await;
+    // The key is free, and the same call is made now.
+    let made = shop.post("/payments/authorize", &not_sent).await.expect(200);
+    assert_eq!(made.header("idempotent-replayed"), None);
     shop.audit().await;
     let books = Books::open_read_only(&shop.books()).await.unwrap();
-    for kind in ["authorize", "capture", "refund"] {
-        assert_eq!(books.count(kind).await.unwrap().0, 1, "{kind}");
+    for (kind, times) in [("authorize", 2), ("capture", 1), ("refund", 1)] {
+        assert_eq!(books.count(kind).await.unwrap().0, times, "{kind}");
     }
 }
 

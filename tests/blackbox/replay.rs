@@ -26,6 +26,29 @@ async fn settled(shop: &TestNode) -> Vec<Payment> {
     payments
 }
 
+/// With a log of its own and a PSP that is not, nobody could bring the group on again.
+#[tokio::test]
+async fn what_could_not_be_done_to_its_end_is_not_begun() {
+    let mut shop = TestNode::start().await;
+    if !shop.is_on_servers() {
+        println!("skipped: RIALTO_TEST_ON_SERVERS is not set");
+        return;
+    }
+    settled(&shop).await;
+    assert!(shop.terminate().await.success());
+    let (_, before) = replay(&shop, &["--topic", "payment.captured", "--from-offset", "0"]).await;
+    // Where they are if the PSP is in the process.
+    std::fs::copy(shop.books(), shop.data_dir().join("psp.db")).unwrap();
+    let mut command = tokio::process::Command::new(crate::node::PROGRAM);
+    command.args(["replay", "--data-dir"]).arg(shop.data_dir());
+    command.args(["--topic", "payment.captured", "--from-offset", "0", "--yes"]);
+    let refused = command.envs(shop.settings()).env("RIALTO__PSP__URL", "").output().await.unwrap();
+    let said = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
+    assert!(!refused.status.success() && said.contains("psp.url"), "{said}");
+    let (_, after) = replay(&shop, &["--topic", "payment.captured", "--from-offset", "0"]).await;
+    assert_eq!(after, before, "the group is where it was");
+}
+
 #[tokio::test]
 async fn events_of_before_come_again_and_nothing_doubles() {
     let mut shop = TestNode::start().await;

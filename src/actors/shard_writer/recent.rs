@@ -95,9 +95,12 @@ impl Recent {
 
     /// Keeps the rows of a book that was just committed.
     pub fn keep(&mut self, book: Book<'_>) {
-        // A claim that was let go is gone from the table too.
+        // What was let go is gone from the tables too.
         for (scope, _) in book.claims.removed_rows() {
             self.claims.rows.remove(scope);
+        }
+        for (id, _) in book.payments.removed_rows() {
+            self.payments.rows.remove(id);
         }
         self.payments.keep(book.payments);
         self.refunds.keep(book.refunds);

@@ -15,6 +15,7 @@ use super::report::{Finding, of};
 use crate::domain::event::{Consumer, Topic, topics};
 use crate::domain::payment::{NOT_SENT, Payment, PaymentStatus};
 use crate::domain::refund::RefundStatus;
+use crate::domain::request::Task;
 use crate::domain::{EventId, PaymentId};
 use crate::infra::database::audit::{Dossier, OutboxFact};
 use crate::infra::event_log::{EventLogError, EventReader};
@@ -330,21 +331,22 @@ fn expected(dossier: &Dossier, topic: Topic) -> (usize, usize) {
     let payment: &Payment = &dossier.payment;
     let status = payment.status;
     let refunds = |wanted| dossier.refunds.iter().filter(|refund| refund.status == wanted).count();
+    // All captures but the last have failed; that one too, unless it was made or is under way.
+    let captures = dossier.settlements.iter().filter(|request| matches!(request.task, Task::Capture(_))).count();
+    let failed_captures = match status {
+        CaptureFailed | Voided => captures,
+        _ => captures.saturating_sub(1),
+    };
     let exactly = |count: usize| (count, count);
     match topic {
         Topic::Authorized => exactly(usize::from(!matches!(status, Authorizing | Unknown | Declined))),
-        Topic::CaptureRequested => {
-            let never = matches!(status, Authorizing | Unknown | Declined | Authorized | Voided | Expired);
-            exactly(usize::from(!never))
-        }
+        Topic::CaptureRequested => exactly(captures),
         Topic::Captured => exactly(usize::from(payment.captured > 0)),
         Topic::RefundRequested => exactly(dossier.refunds.len()),
         Topic::Refunded => exactly(refunds(RefundStatus::Refunded)),
         Topic::Voided => exactly(usize::from(matches!(status, Voided | Expired))),
         // An authorization that was released because the breaker had opened is not told of.
         Topic::Failed if status == Declined && payment.reason.as_deref() == Some(NOT_SENT) => (0, 1),
-        Topic::Failed => {
-            exactly(usize::from(matches!(status, Declined | CaptureFailed)) + refunds(RefundStatus::Failed))
-        }
+        Topic::Failed => exactly(usize::from(status == Declined) + failed_captures + refunds(RefundStatus::Failed)),
     }
 }

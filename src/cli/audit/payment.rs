@@ -87,7 +87,11 @@ fn status_fits(payment: &Payment) -> bool {
         PartiallyRefunded => was_captured && refund_pending == 0 && refunded > 0 && refunded < captured,
         Refunded => was_captured && refund_pending == 0 && refunded == captured,
     };
-    amounts && payment.due_at.is_some() == matches!(payment.status, Authorizing | Unknown | Authorized)
+    // A capture that failed before there could be another one has nothing that is due.
+    let is_due = payment.due_at.is_some();
+    let due_fits =
+        payment.status == CaptureFailed || is_due == matches!(payment.status, Authorizing | Unknown | Authorized);
+    amounts && due_fits
 }
 
 fn refunds(dossier: &Dossier) -> impl Iterator<Item = String> {
@@ -112,20 +116,14 @@ fn refunds(dossier: &Dossier) -> impl Iterator<Item = String> {
 fn requests(dossier: &Dossier) -> Vec<String> {
     let payment = &dossier.payment;
     let mut wrong = Vec::new();
-    for (task, expected) in [(Task::Capture, expected_capture(payment)), (Task::Void, expected_void(payment))] {
-        let found: Vec<_> = dossier.settlements.iter().filter(|request| request.task == task).collect();
-        let fits = match (expected, found.as_slice()) {
-            (None, []) => true,
-            (Some((status, minor)), [request]) => {
-                status.is_none_or(|status| status == request.status)
-                    && minor.is_none_or(|minor| minor == request.money.minor)
-                    && is_whole(request, payment)
-            }
-            _ => false,
-        };
+    let (mut captures, voids): (Vec<_>, Vec<_>) =
+        dossier.settlements.iter().partition(|request| matches!(request.task, Task::Capture(_)));
+    captures.sort_by_key(|request| request.id);
+    let fits = [captures_fit(payment, &captures), voids_fit(payment, &voids)];
+    for (task, found, fits) in [("capture", captures, fits[0]), ("void", voids, fits[1])] {
         if !fits {
             let found: Vec<String> = found.into_iter().map(describe).collect();
-            wrong.push(format!("{} with {} requests [{}]", payment.status.name(), task.name(), found.join(", ")));
+            wrong.push(format!("{} with {task} requests [{}]", payment.status.name(), found.join(", ")));
         }
     }
     for refund in &dossier.refunds {
@@ -152,22 +150,35 @@ fn requests(dossier: &Dossier) -> Vec<String> {
     wrong
 }
 
-/// The status and amount that the payment's capture request must have, if it must have one.
-fn expected_capture(payment: &Payment) -> Option<(Option<RequestStatus>, Option<i64>)> {
+/// Captures are asked for one after the other, each after the one before has failed; the last one is as the payment says.
+fn captures_fit(payment: &Payment, captures: &[&PspRequest]) -> bool {
     use PaymentStatus::*;
-    match payment.status {
-        Authorizing | Unknown | Declined | Authorized | Voided | Expired => None,
-        CaptureRequested => Some((Some(RequestStatus::Pending), Some(payment.capture_pending))),
-        CaptureFailed => Some((Some(RequestStatus::Failed), None)),
-        Captured | RefundRequested | PartiallyRefunded | Refunded => {
-            Some((Some(RequestStatus::Done), Some(payment.captured)))
-        }
-    }
+    let is_numbered = |(place, request): (usize, &&PspRequest)| {
+        u32::try_from(place + 1).is_ok_and(|n| request.task == Task::Capture(n))
+    };
+    let has_failed = |request: &&PspRequest| request.status == RequestStatus::Failed;
+    let is_last = |status, minor: i64| {
+        captures.split_last().is_some_and(|(last, before)| {
+            last.status == status && last.money.minor == minor && before.iter().all(has_failed)
+        })
+    };
+    let fits = match payment.status {
+        Authorizing | Unknown | Declined | Authorized | Expired => captures.is_empty(),
+        Voided => captures.iter().all(has_failed),
+        CaptureRequested => is_last(RequestStatus::Pending, payment.capture_pending),
+        CaptureFailed => !captures.is_empty() && captures.iter().all(has_failed),
+        Captured | RefundRequested | PartiallyRefunded | Refunded => is_last(RequestStatus::Done, payment.captured),
+    };
+    fits && captures.iter().enumerate().all(is_numbered) && captures.iter().all(|request| is_whole(request, payment))
 }
 
-fn expected_void(payment: &Payment) -> Option<(Option<RequestStatus>, Option<i64>)> {
+fn voids_fit(payment: &Payment, voids: &[&PspRequest]) -> bool {
     let is_let_go = matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Expired);
-    is_let_go.then_some((None, Some(payment.authorized)))
+    match voids {
+        [] => !is_let_go,
+        [request] => is_let_go && request.money.minor == payment.authorized && is_whole(request, payment),
+        _ => false,
+    }
 }
 
 /// A request has a next time exactly while it is pending.

@@ -19,6 +19,8 @@ use crate::infra::psp::simulator::books::{Authorization, OperationEntry, Outcome
 const PAGE: u32 = 1_000;
 /// What the keys of a payment's operations begin with, and the operations' kinds.
 const OPERATIONS: [(&str, &str); 3] = [("auth_", "authorize"), ("cap_", "capture"), ("void_", "void")];
+/// The captures' place among them.
+const CAPTURE: usize = 1;
 /// What an authorization's reference begins with: the PSP names it after the operation's key.
 const REFERENCE: &str = "psp_auth_";
 
@@ -26,10 +28,29 @@ const REFERENCE: &str = "psp_auth_";
 #[derive(Debug, Default)]
 pub struct PspFacts {
     authorization: Option<Authorization>,
-    /// In the order of [`OPERATIONS`].
+    /// In the order of [`OPERATIONS`]; of several captures the one that was made, if one was.
     operations: [Option<OperationEntry>; 3],
     /// Of the payment's refunds, in their order.
     refunds: Vec<Option<OperationEntry>>,
+}
+
+impl PspFacts {
+    /// Takes in an operation. Whether it is one too many: only a capture may come again, after the PSP has declined it.
+    fn enter(&mut self, place: usize, operation: OperationEntry) -> bool {
+        let has_done = |known: &OperationEntry| matches!(known.outcome, Outcome::Approved(_));
+        match &self.operations[place] {
+            Some(known) if place == CAPTURE && has_done(known) && !has_done(&operation) => false,
+            Some(known) => {
+                let is_again = place == CAPTURE && !has_done(known);
+                self.operations[place] = Some(operation);
+                !is_again
+            }
+            None => {
+                self.operations[place] = Some(operation);
+                false
+            }
+        }
+    }
 }
 
 /// Rows in the order of their keys, which is the order of the payments' ids.
@@ -94,7 +115,7 @@ impl<'a> Pages<'a> {
                 let owner = owner(&operation.key, prefix);
                 if owner != Some(id) {
                     self.note_unknown(owner, &operation.key);
-                } else if facts.operations[place].replace(operation).is_some() {
+                } else if facts.enter(place, operation) {
                     self.findings.push(Finding::broken(PspKeys, format!("two operations under {prefix}{id}")));
                 }
             }
@@ -139,8 +160,13 @@ impl<'a> Pages<'a> {
     }
 }
 
+/// The payment that a key or reference is of. A payment's second capture has its number behind.
 fn owner(name: &str, prefix: &str) -> Option<PaymentId> {
-    name.strip_prefix(prefix)?.parse().ok()
+    let rest = name.strip_prefix(prefix)?;
+    let numbered = |text: &str| {
+        text.rsplit_once('_').filter(|(_, number)| number.parse::<u32>().is_ok()).map(|(id, _)| id.parse())
+    };
+    rest.parse().ok().or_else(|| numbered(rest)?.ok())
 }
 
 /// What the books hold of one payment now.
@@ -154,6 +180,13 @@ pub async fn look_up(books: &Books, dossier: &Dossier) -> Result<PspFacts, Books
     let mut facts = PspFacts { authorization, ..Default::default() };
     for (place, (prefix, _)) in OPERATIONS.into_iter().enumerate() {
         facts.operations[place] = books.operation(&format!("{prefix}{id}")).await?;
+    }
+    for request in &dossier.settlements {
+        if let Task::Capture(2..) = request.task {
+            if let Some(operation) = books.operation(&request.key().0).await? {
+                facts.enter(CAPTURE, operation);
+            }
+        }
     }
     facts.refunds = refunds(books, dossier).await?;
     Ok(facts)

@@ -172,13 +172,6 @@ impl Client {
                 Some((402, Some(payment_id))) => {
                     return (self.counted("declined", Authorized::Declined { payment_id }), vec![]);
                 }
-                // Where nothing was recorded under the key, the same call may be made again.
-                Some((503, _)) if answer.as_ref().is_some_and(|answer| answer.body["code"] == "psp_not_reached") => {
-                    self.pause().await;
-                }
-                Some((503, Some(payment_id))) => {
-                    return (self.counted("not sent", Authorized::NotSent { payment_id }), vec![]);
-                }
                 Some((409 | 429 | 500 | 503, _)) | None => self.pause().await,
                 Some((status, _)) => return (Authorized::Unknown, vec![format!("authorize {key}: {status}")]),
             }

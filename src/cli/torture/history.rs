@@ -29,8 +29,6 @@ pub enum Authorized {
     Pending { payment_id: String },
     /// 402.
     Declined { payment_id: String },
-    /// 503 with the payment: nothing was sent.
-    NotSent { payment_id: String },
     /// No answer, or only refusals to look at it.
     Unknown,
 }
@@ -38,10 +36,7 @@ pub enum Authorized {
 impl Authorized {
     pub fn payment_id(&self) -> Option<&str> {
         match self {
-            Self::Yes { payment_id }
-            | Self::Pending { payment_id }
-            | Self::Declined { payment_id }
-            | Self::NotSent { payment_id } => Some(payment_id),
+            Self::Yes { payment_id } | Self::Pending { payment_id } | Self::Declined { payment_id } => Some(payment_id),
             Self::Unknown => None,
         }
     }

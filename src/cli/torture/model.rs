@@ -77,9 +77,6 @@ struct State {
     done: u64,
 }
 
-/// Whether a refund that is asked for while the capture is under way is taken on and waits for it, and whether a capture
-/// that failed can be followed by another one or by a void.
-const GOES_ON: bool = false;
 /// Calls of one payment beyond which the search would take too long; a plan makes fewer.
 pub const CALLS_MAX: usize = 64;
 
@@ -96,9 +93,7 @@ pub fn explain(history: &[Entry], end: &Final) -> Result<(), String> {
         false => Stage::Authorized,
     };
     let start = State { stage, refunds: vec![0; end.refunds.len()], done: 0 };
-    let asked = history.iter().filter(|entry| matches!(entry.ask, Ask::Capture { .. })).count();
-    let captures = asked + usize::from(end.is_automatic);
-    let mut search = Search { history, end, captures, seen: HashSet::new(), deepest: 0 };
+    let mut search = Search { history, end, seen: HashSet::new(), deepest: 0 };
     if search.find(start) {
         return Ok(());
     }
@@ -109,8 +104,6 @@ pub fn explain(history: &[Entry], end: &Final) -> Result<(), String> {
 struct Search<'a> {
     history: &'a [Entry],
     end: &'a Final,
-    /// Captures that were asked for, that of the authorization included.
-    captures: usize,
     seen: HashSet<State>,
     deepest: usize,
 }
@@ -165,17 +158,19 @@ impl Search<'_> {
         (status, captured) == (end.status.as_str(), end.captured)
     }
 
-    /// What the workers may do now, as it ended: a capture that succeeds or fails, refunds that do.
+    /// What the workers may do now: a capture that succeeds or fails, with which all refunds fail that waited for it; refunds
+    /// that end as they did.
     fn alone(&self, state: &State) -> Vec<State> {
         let mut next = Vec::new();
         if let Stage::CaptureRequested { amount } = state.stage {
-            let failed = self.end.status == "CAPTURE_FAILED";
-            if !failed {
-                next.push(State { stage: Stage::Captured { amount }, ..state.clone() });
+            next.push(State { stage: Stage::Captured { amount }, ..state.clone() });
+            let waited = |refund: usize| state.refunds[refund] == 1;
+            if (0..state.refunds.len()).all(|refund| !waited(refund) || !self.end.refunds[refund].is_refunded) {
+                let refunds =
+                    (0..state.refunds.len()).map(|refund| if waited(refund) { 2 } else { state.refunds[refund] });
+                next.push(State { stage: Stage::CaptureFailed, refunds: refunds.collect(), ..state.clone() });
             }
-            if failed || GOES_ON && (self.end.status == "VOIDED" || self.captures > 1) {
-                next.push(State { stage: Stage::CaptureFailed, ..state.clone() });
-            }
+            return next;
         }
         let may_end = |refund: &usize| {
             let is_waiting = !matches!(state.stage, Stage::Captured { .. });
@@ -208,15 +203,12 @@ impl Search<'_> {
 
     fn changed(&self, state: &State, ask: &Ask, told: &Told) -> Vec<State> {
         match (ask, &state.stage) {
-            (Ask::Capture { amount }, Stage::Authorized) if *amount <= self.end.authorized => {
+            (Ask::Capture { amount }, Stage::Authorized | Stage::CaptureFailed) if *amount <= self.end.authorized => {
                 vec![State { stage: Stage::CaptureRequested { amount: *amount }, ..state.clone() }]
             }
-            (Ask::Capture { amount }, Stage::CaptureFailed) if GOES_ON && *amount <= self.end.authorized => {
-                vec![State { stage: Stage::CaptureRequested { amount: *amount }, ..state.clone() }]
+            (Ask::Void, Stage::Authorized | Stage::CaptureFailed) => {
+                vec![State { stage: Stage::Voided, ..state.clone() }]
             }
-            (Ask::Void, Stage::Authorized) => vec![State { stage: Stage::Voided, ..state.clone() }],
-            (Ask::Void, Stage::CaptureFailed) if GOES_ON => vec![State { stage: Stage::Voided, ..state.clone() }],
-            (Ask::Refund { .. }, Stage::CaptureRequested { .. }) if !GOES_ON => Vec::new(),
             (
                 Ask::Refund { amount },
                 Stage::Captured { amount: captured } | Stage::CaptureRequested { amount: captured },
@@ -327,6 +319,21 @@ mod tests {
                 vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4), call(REFUND, refunded("b"), 5, 6)],
                 end("PARTIALLY_REFUNDED", 100, &[("a", 60, false), ("b", 60, true)]),
             ),
+            // A refund that was asked for while the capture is under way waits for it, and fails with it.
+            (
+                vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4), call(REFUND, Told::Refused, 5, 6)],
+                end("CAPTURE_FAILED", 0, &[("a", 60, false)]),
+            ),
+            // A capture that failed is made again, or given up.
+            (
+                vec![
+                    call(CAPTURE, done(), 1, 2),
+                    call(Ask::Read, seen("CAPTURE_FAILED", 0, 0), 3, 4),
+                    call(Ask::Capture { amount: 50 }, done(), 5, 6),
+                ],
+                end("CAPTURED", 50, &[]),
+            ),
+            (vec![call(CAPTURE, done(), 1, 2), call(Ask::Void, done(), 3, 4)], end("VOIDED", 0, &[])),
             // Without an answer: it may have been, or not.
             (vec![call(CAPTURE, Told::Unknown, 1, u64::MAX)], end("CAPTURED", 100, &[])),
             (vec![call(CAPTURE, Told::Unknown, 1, u64::MAX)], end("AUTHORIZED", 0, &[])),
@@ -344,7 +351,16 @@ mod tests {
         for (what, history, end) in [
             ("lost", vec![call(CAPTURE, done(), 1, 2)], end("AUTHORIZED", 0, &[])),
             ("unasked", vec![], end("CAPTURED", 100, &[])),
-            ("two winners", vec![call(CAPTURE, done(), 1, 5), call(Ask::Void, done(), 2, 4)], end("VOIDED", 0, &[])),
+            (
+                "two winners",
+                vec![call(CAPTURE, done(), 1, 5), call(Ask::Void, done(), 2, 4)],
+                end("CAPTURED", 100, &[]),
+            ),
+            (
+                "a refund of what was never captured",
+                vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4)],
+                end("CAPTURE_FAILED", 0, &[("a", 60, true)]),
+            ),
             ("no winner", vec![call(CAPTURE, Told::Refused, 1, 2)], end("AUTHORIZED", 0, &[])),
             (
                 "too much",

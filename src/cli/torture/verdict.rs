@@ -112,7 +112,7 @@ fn judge(story: &Story, found: &[Value]) -> Result<Option<String>, String> {
         (Authorized::Yes { payment_id }, live) => {
             return Err(format!("{payment_id} was authorized, and what there is is {live:?}"));
         }
-        (Authorized::Declined { payment_id } | Authorized::NotSent { payment_id }, Some(live)) => {
+        (Authorized::Declined { payment_id }, Some(live)) => {
             return Err(format!("{payment_id} was declined, and there is {live}"));
         }
         _ => {}

@@ -68,7 +68,9 @@ pub fn change(
     let mut fields = Fields::parse(bytes, known)?;
     let merchant_id = fields.merchant_id();
     let amount = fields.amount(amount_max, false);
-    let key = fields.key(header_key, false);
+    // A second refund of an amount would be a second refund; of all that is left, it finds nothing.
+    let needs_key = operation == Operation::Refund && amount.is_some();
+    let key = fields.key(header_key, needs_key);
     let reason = fields.text("reason", REASON_MAX);
     let Some(merchant_id) = merchant_id else { return Err(fields.problem()) };
     fields.finish()?;

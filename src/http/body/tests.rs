@@ -180,7 +180,11 @@ fn the_document_shows_the_same_bodies() {
         let is_read = |operation| change(operation, payment_id(), body.as_bytes(), None, MOST).is_ok();
         assert_eq!(shown::<CaptureBody>(&body), is_read(Operation::Capture), "{body}");
         assert_eq!(shown::<VoidBody>(&body), is_read(Operation::Void), "{body}");
-        assert_eq!(shown::<RefundBody>(&body), is_read(Operation::Refund), "{body}");
+        // An amount needs a key besides, which the document says in words.
+        let with_key = format!("{{\"merchantId\":\"M\",\"idempotencyKey\":\"k\",\"{member}\":{json}}}");
+        let refund = if member == "amount" { &with_key } else { &body };
+        let is_read = change(Operation::Refund, payment_id(), refund.as_bytes(), None, MOST).is_ok();
+        assert_eq!(shown::<RefundBody>(refund), is_read, "{refund}");
     }
 }
 
@@ -205,13 +209,19 @@ fn all_that_is_wrong_is_said_at_once() {
 fn changes_know_their_own_fields() {
     let id = payment_id();
     let read = |operation, body: &str| change(operation, id, body.as_bytes(), None, MOST);
-    let refund = read(Operation::Refund, r#"{"merchantId":"M","amount":5,"reason":"torn"}"#).unwrap();
+    let refund =
+        read(Operation::Refund, r#"{"merchantId":"M","amount":5,"reason":"torn","idempotencyKey":"k"}"#).unwrap();
     assert!(matches!(refund.change, Change::Refund { amount: Some(5), reason: Some(_) }));
     assert!(matches!(
         read(Operation::Capture, r#"{"merchantId":"M"}"#).unwrap().change,
         Change::Capture { amount: None }
     ));
+    // Of all that is left a second refund finds nothing; of an amount it would be a second refund.
+    for body in [r#"{"merchantId":"M"}"#, r#"{"merchantId":"M","amount":null}"#, r#"{"merchantId":"M","reason":"r"}"#] {
+        assert_eq!(read(Operation::Refund, body).unwrap().key, None);
+    }
     for (operation, body, code) in [
+        (Operation::Refund, r#"{"merchantId":"M","amount":5}"#, Code::IdempotencyKeyMissing),
         (Operation::Void, r#"{"merchantId":"M","amount":5}"#, Code::UnknownField),
         (Operation::Capture, r#"{"merchantId":"M","reason":"x"}"#, Code::UnknownField),
         (Operation::Capture, r#"{"amount":5}"#, Code::FieldMissing),
@@ -257,7 +267,8 @@ fn another_meaning_has_another_fingerprint() {
     for (place, print) in prints.iter().enumerate() {
         assert_eq!(prints.iter().position(|other| other == print), Some(place), "{}", bodies[place]);
     }
-    let refund = |body: &str| change(Operation::Refund, payment_id(), body.as_bytes(), None, MOST).unwrap().fingerprint;
+    let refund =
+        |body: &str| change(Operation::Refund, payment_id(), body.as_bytes(), Some("k"), MOST).unwrap().fingerprint;
     let all = refund(r#"{"merchantId":"M"}"#);
     let five = refund(r#"{"merchantId":"M","amount":5}"#);
     assert!(all != five && five != refund(r#"{"merchantId":"M","amount":5,"reason":"5"}"#));

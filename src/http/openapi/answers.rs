@@ -57,13 +57,25 @@ const CODES: &[(&str, &[&[Code]])] = &[
                 Code::MetadataTooLarge,
                 Code::PaymentDeclined,
                 Code::PspUnavailable,
+                Code::PspNotReached,
             ],
             RUN,
         ],
     ),
     ("capture", &[BODY, CALL, AMOUNT, CHANGE, &[Code::CaptureExceedsAuthorized], RUN]),
     ("void", &[BODY, CALL, CHANGE, RUN]),
-    ("refund", &[BODY, CALL, AMOUNT, TEXT, CHANGE, &[Code::RefundExceedsCaptured, Code::RefundLimitReached], RUN]),
+    (
+        "refund",
+        &[
+            BODY,
+            CALL,
+            AMOUNT,
+            TEXT,
+            CHANGE,
+            &[Code::IdempotencyKeyMissing, Code::RefundExceedsCaptured, Code::RefundLimitReached],
+            RUN,
+        ],
+    ),
     ("lookUp", &[READ, &[Code::ExpandInvalid, Code::PaymentNotFound]]),
     ("timeline", &[READ, &[Code::PaymentNotFound]]),
     (
@@ -183,7 +195,7 @@ fn problem(codes: &[Code]) -> Response {
 /// The members that a code brings along.
 fn members(code: Code) -> Option<(&'static str, RefOr<Schema>)> {
     match code {
-        Code::PaymentDeclined | Code::PspUnavailable => Some(("payment", Ref::from_schema_name("Payment").into())),
+        Code::PaymentDeclined => Some(("payment", Ref::from_schema_name("Payment").into())),
         Code::PaymentStateConflict => Some(("paymentStatus", Ref::from_schema_name("PaymentStatus").into())),
         Code::CaptureExceedsAuthorized => Some(("capturable", integer().into())),
         Code::RefundExceedsCaptured => Some(("refundable", integer().into())),

@@ -66,7 +66,7 @@ pub struct VoidBody {
 pub struct RefundBody {
     #[schema(pattern = "^[A-Za-z0-9_-]{1,32}$", example = "MERCHANT-1")]
     merchant_id: String,
-    /// In the currency's minor unit; all that is left if it is not given.
+    /// In the currency's minor unit; all that is left if it is not given. With an amount a key is needed.
     #[schema(minimum = 1, maximum = 9223372036854775807i64)]
     amount: Option<i64>,
     /// Without card numbers.

@@ -50,6 +50,20 @@ pub async fn merchants_and_actions_do_not_share(store: &dyn LimitStore) {
     assert_eq!(allowed, [true, false, true, true, true, true]);
 }
 
+pub async fn what_is_given_back_can_be_taken_again(store: &dyn LimitStore) {
+    let wants = [want("MERCHANT-1", Authorize, 2), want("MERCHANT-1", Authorize, 2), want("MERCHANT-1", Authorize, 2)];
+    let allowed = async |wants: &[Take]| -> Vec<bool> {
+        store.take_many(wants).await.unwrap().iter().map(|taken| taken.allowed).collect()
+    };
+    assert_eq!(allowed(&wants).await, [true, true, false]);
+    store.give_back_many(&wants[..1]).await.unwrap();
+    assert_eq!(allowed(&wants[..2]).await, [true, false]);
+    // No bucket grows above its size, nor is one made.
+    store.give_back_many(&wants).await.unwrap();
+    store.give_back_many(&[want("MERCHANT-2", Authorize, 2)]).await.unwrap();
+    assert_eq!(allowed(&wants).await, [true, true, false]);
+}
+
 pub async fn the_real_limits_hold_to_the_last(store: &dyn LimitStore) {
     for (action, per_minute) in [(Authorize, 48_000), (Capture, 48_000), (Refund, 30_000)] {
         let wants = vec![want("MERCHANT-1", action, per_minute); per_minute as usize + 1];

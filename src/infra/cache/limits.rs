@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DashMapStateStore;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 use parking_lot::RwLock;
 use tokio::time::Instant;
@@ -21,7 +23,40 @@ use super::{CacheError, LimitStore, LimitedAction, Take, Taken};
 /// unknown merchants can cost, and is rare enough not to be felt.
 const CLEAN_UP_EVERY: u64 = 65_536;
 
-type Limiter = RateLimiter<Arc<str>, DashMapStateStore<Arc<str>>, TokioClock, StateInformationMiddleware>;
+type Limiter = RateLimiter<Arc<str>, Buckets, TokioClock, StateInformationMiddleware>;
+
+/// The buckets of a limiter, for it and for whoever gives back: each is the time at which it is full.
+#[derive(Debug, Clone, Default)]
+struct Buckets(Arc<DashMapStateStore<Arc<str>>>);
+
+impl StateStore for Buckets {
+    type Key = Arc<str>;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Arc<str>, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl ShrinkableKeyedStateStore<Arc<str>> for Buckets {
+    fn retain_recent(&self, drop_below: Nanos) {
+        ShrinkableKeyedStateStore::retain_recent(&*self.0, drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        ShrinkableKeyedStateStore::shrink_to_fit(&*self.0);
+    }
+
+    fn len(&self) -> usize {
+        ShrinkableKeyedStateStore::len(&*self.0)
+    }
+
+    fn is_empty(&self) -> bool {
+        ShrinkableKeyedStateStore::is_empty(&*self.0)
+    }
+}
 
 /// Tokio's monotonic time, real or paused.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +76,7 @@ impl Clock for TokioClock {
 pub struct MemoryLimits {
     clock: TokioClock,
     /// By action and rate, of which the configuration has few.
-    limiters: RwLock<HashMap<(LimitedAction, NonZeroU32), Arc<Limiter>>>,
+    limiters: RwLock<HashMap<(LimitedAction, NonZeroU32), (Arc<Limiter>, Buckets)>>,
     taken: AtomicU64,
 }
 
@@ -53,12 +88,30 @@ impl Default for MemoryLimits {
 
 impl MemoryLimits {
     fn limiter(&self, action: LimitedAction, per_minute: NonZeroU32) -> Arc<Limiter> {
-        if let Some(limiter) = self.limiters.read().get(&(action, per_minute)) {
+        if let Some((limiter, _)) = self.limiters.read().get(&(action, per_minute)) {
             return limiter.clone();
         }
-        let store = DashMapStateStore::default();
-        let limiter = || Arc::new(RateLimiter::new(Quota::per_minute(per_minute), store, self.clock));
-        self.limiters.write().entry((action, per_minute)).or_insert_with(limiter).clone()
+        let limiter = || {
+            let buckets = Buckets::default();
+            (Arc::new(RateLimiter::new(Quota::per_minute(per_minute), buckets.clone(), self.clock)), buckets)
+        };
+        self.limiters.write().entry((action, per_minute)).or_insert_with(limiter).0.clone()
+    }
+
+    /// A token that comes back makes its bucket full so much sooner.
+    fn give_back(&self, given: &Take) {
+        let limiters = self.limiters.read();
+        let Some((_, buckets)) = limiters.get(&(given.action, given.per_minute)) else { return };
+        if !buckets.0.contains_key(&given.merchant) {
+            return;
+        }
+        let one: Nanos = Quota::per_minute(given.per_minute).replenish_interval().into();
+        let sooner = |full_at: Option<Nanos>| match full_at {
+            Some(full_at) => Ok(((), full_at.saturating_sub(one))),
+            None => Err(()),
+        };
+        // One that was never taken from has nothing to be given back.
+        let _ = buckets.measure_and_replace(&given.merchant, sooner);
     }
 
     fn take(&self, want: &Take) -> Taken {
@@ -77,7 +130,7 @@ impl MemoryLimits {
     }
 
     fn clean_up(&self) {
-        for limiter in self.limiters.read().values() {
+        for (limiter, _) in self.limiters.read().values() {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
@@ -95,6 +148,11 @@ impl LimitStore for MemoryLimits {
         }
         Ok(taken)
     }
+
+    async fn give_back_many(&self, given: &[Take]) -> Result<(), CacheError> {
+        given.iter().for_each(|one| self.give_back(one));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +164,11 @@ mod tests {
     async fn a_bucket_empties_and_fills() {
         let limits = MemoryLimits::default();
         limit_cases::a_bucket_empties_and_fills(&limits, tokio::time::advance, Duration::ZERO).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_back_can_be_taken_again() {
+        limit_cases::what_is_given_back_can_be_taken_again(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -124,7 +187,7 @@ mod tests {
         for n in 0..CLEAN_UP_EVERY - 1 {
             limits.take_many(&[want(&format!("MERCHANT-{n}"), LimitedAction::Authorize, 60)]).await.unwrap();
         }
-        let known = || limits.limiters.read().values().map(|limiter| limiter.len()).sum::<usize>();
+        let known = || limits.limiters.read().values().map(|(limiter, _)| limiter.len()).sum::<usize>();
         assert_eq!(known() as u64, CLEAN_UP_EVERY - 1);
         tokio::time::advance(Duration::from_secs(60)).await;
         limits.take_many(&[want("MERCHANT-1", LimitedAction::Authorize, 60)]).await.unwrap();

@@ -67,4 +67,7 @@ pub struct Taken {
 pub trait LimitStore: Send + Sync {
     /// One answer for each wish, in order. A refused wish takes nothing.
     async fn take_many(&self, wants: &[Take]) -> Result<Vec<Taken>, CacheError>;
+
+    /// Gives back what was taken and not needed; a full bucket stays full.
+    async fn give_back_many(&self, given: &[Take]) -> Result<(), CacheError>;
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::commit::{Begins, Begun};
 use super::witness::Witness;
-use super::{DatabaseError, OutboxBacklog, OutboxRow};
+use super::{DatabaseError, DuePlace, OutboxBacklog, OutboxRow};
 use crate::domain::book::{Book, Needs, Shelf};
 use crate::domain::dead_letter::KeptLetter;
 use crate::domain::event::{Consumer, DeadLetterTopic};
@@ -360,8 +360,20 @@ impl Memory {
         Ok(due(table.into_values(), |request| request.due_at, now, limit))
     }
 
-    pub async fn payments_due(&self, now: Timestamp, limit: u64) -> Result<Vec<Payment>, DatabaseError> {
-        Ok(due(self.reading().await?.payments.into_values(), |payment| payment.due_at, now, limit))
+    pub async fn payments_due(
+        &self,
+        now: Timestamp,
+        after: Option<DuePlace>,
+        limit: u64,
+    ) -> Result<Vec<Payment>, DatabaseError> {
+        let is_behind = |payment: &Payment| payment.due_at.map(|due_at| (due_at, payment.id)) > after;
+        let payments = self.reading().await?.payments.into_values().filter(is_behind);
+        Ok(due(payments, |payment| payment.due_at, now, limit))
+    }
+
+    pub async fn claims(&self, scopes: &[Scope]) -> Result<Vec<Claim>, DatabaseError> {
+        let tables = self.reading().await?;
+        Ok(scopes.iter().filter_map(|scope| tables.claims.get(scope).cloned()).collect())
     }
 
     pub async fn dead_letters_due(
@@ -393,6 +405,12 @@ fn write(tables: &mut Tables, book: &Book<'_>) -> Result<(), DatabaseError> {
         if tables.claims.get(scope).is_some_and(|stored| stored.version == claim.version) {
             tables.claims.remove(scope);
         }
+    }
+    for (id, payment) in book.payments.removed_rows() {
+        if tables.payments.get(id).is_none_or(|stored| stored.version != payment.version) {
+            return Err(DatabaseError::Conflict);
+        }
+        tables.payments.remove(id);
     }
     save!(tables, book: claims, payments, refunds, settlements, refund_requests, balances, letters);
     insert_processed(tables, &book.processed)?;

@@ -32,7 +32,7 @@ pub use error::DatabaseError;
 pub use health::Health;
 pub use ill_treat::{IllTreated, Kill};
 pub use letters::{LetterFilter, StoredAction};
-pub use read::{ListFilter, OutboxBacklog, OutboxRow};
+pub use read::{DuePlace, ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
 use self::connection::{PacketMax, Pool, Target};

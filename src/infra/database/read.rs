@@ -1,6 +1,8 @@
 //! What may be read of a shard without asking its writer.
 
-use entities::{ledger_entry, outbox_event, payment, processed_event, refund, refund_request, settlement_request};
+use entities::{
+    idempotency_key, ledger_entry, outbox_event, payment, processed_event, refund, refund_request, settlement_request,
+};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -10,6 +12,7 @@ use super::rows::{Damaged, Reading};
 use super::unreadable::each;
 use super::{ShardDatabase, or_in_memory, rows};
 use crate::domain::event::{Consumer, known_topic};
+use crate::domain::idempotency::{Claim, Scope};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::Refund;
@@ -33,6 +36,9 @@ pub struct ListFilter {
     pub ascending: bool,
     pub limit: u64,
 }
+
+/// A payment's place among those that are due: when, and which.
+pub type DuePlace = (Timestamp, PaymentId);
 
 /// How far the outbox is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -59,6 +65,15 @@ impl ShardDatabase {
         or_in_memory!(self.payments(ids));
         let found = self.payments_as_they_are(ids).await?;
         self.all_readable(found)
+    }
+
+    /// The claims among `scopes` that exist and can be read.
+    pub async fn claims(&self, scopes: &[Scope]) -> Result<Vec<Claim>, DatabaseError> {
+        or_in_memory!(self.claims(scopes));
+        let scopes = scopes.iter().map(|scope| scope.0.to_vec());
+        let query = idempotency_key::Entity::find().filter(idempotency_key::Column::Scope.is_in(scopes));
+        let found = query.all(&self.readers).await?;
+        Ok(found.into_iter().map(rows::claim).collect::<Result<_, _>>()?)
     }
 
     /// The payments among `ids` that exist and can be read, in the order of their ids.
@@ -216,18 +231,27 @@ impl ShardDatabase {
     /// Leaves a request alone for a while.
     pub fn set_request_aside(&self, request: &PspRequest) {
         let table = match request.task {
-            Task::Capture | Task::Void => "settlement_request",
+            Task::Capture(_) | Task::Void => "settlement_request",
             Task::Refund(_) => "refund_request",
         };
         self.set_aside(table, request.id.get());
     }
 
-    /// Payments that the resolver must look at: unknown outcomes, authorizations left under way, and expired ones.
-    pub async fn payments_due(&self, now: Timestamp, limit: u64) -> Result<Vec<Payment>, DatabaseError> {
-        or_in_memory!(self.payments_due(now, limit));
+    /// Payments that the resolver must look at, behind the place `after`: unknown outcomes, authorizations left under way,
+    /// and those whose time to capture has passed.
+    pub async fn payments_due(
+        &self,
+        now: Timestamp,
+        after: Option<DuePlace>,
+        limit: u64,
+    ) -> Result<Vec<Payment>, DatabaseError> {
         use payment::Column::{DueAt, Id};
-        let due = payment::Entity::find().filter(DueAt.lte(now.0)).order_by_asc(DueAt);
-        self.first_readable(due, Id, limit, rows::payment).await
+        or_in_memory!(self.payments_due(now, after, limit));
+        let mut query = payment::Entity::find().filter(DueAt.lte(now.0));
+        if let Some((due_at, id)) = after {
+            query = query.filter(DueAt.gte(due_at.0)).filter(DueAt.gt(due_at.0).or(Id.gt(id.get())));
+        }
+        self.first_readable(query.order_by_asc(DueAt).order_by_asc(Id), Id, limit, rows::payment).await
     }
 
     /// How many of these events the consumer has applied.

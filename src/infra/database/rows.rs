@@ -54,6 +54,10 @@ pub fn payment(row: payment::Model) -> Result<Payment, Damaged> {
         None => Metadata::new(),
         Some(json) => reading.column("metadata", serde_json::from_str(json).ok())?,
     };
+    let refunds_waiting = match &row.refunds_waiting {
+        None => Vec::new(),
+        Some(json) => reading.column("refunds_waiting", serde_json::from_str(json).ok())?,
+    };
     Ok(Payment {
         id: PaymentId::from_stored(row.id),
         status: reading.column("status", PaymentStatus::parse(&row.status))?,
@@ -64,6 +68,7 @@ pub fn payment(row: payment::Model) -> Result<Payment, Damaged> {
         captured: row.captured,
         refund_pending: row.refund_pending,
         refunded: row.refunded,
+        refunds_waiting,
         capture_mode: if row.capture_mode == CaptureMode::Automatic.name() {
             CaptureMode::Automatic
         } else {
@@ -115,6 +120,7 @@ pub fn payment_row(payment: &Payment) -> payment::ActiveModel {
         captured_event: payment.captured_event.map(EventId::get),
         refunds: count(payment.refunds),
         version: payment.version + 1,
+        refunds_waiting: (!payment.refunds_waiting.is_empty()).then(|| json_of_texts(&payment.refunds_waiting)),
     }
     .into_active_model()
 }
@@ -209,11 +215,7 @@ pub fn settlement(row: settlement_request::Model) -> Result<PspRequest, Damaged>
     Ok(PspRequest {
         id: EventId::from_stored(row.id),
         payment_id: PaymentId::from_stored(row.payment_id),
-        task: match row.kind.as_str() {
-            "capture" => Task::Capture,
-            "void" => Task::Void,
-            _ => return reading.column("kind", None),
-        },
+        task: reading.column("kind", Task::of_kind(&row.kind))?,
         money: Money::new(row.amount, reading.currency(&row.currency)?),
         status: reading.column("status", RequestStatus::parse(&row.status))?,
         attempts: reading.count("attempts", row.attempts)?,
@@ -231,7 +233,7 @@ pub fn settlement_row(request: &PspRequest) -> settlement_request::ActiveModel {
     settlement_request::Model {
         id: request.id.get(),
         payment_id: request.payment_id.get(),
-        kind: request.task.name().to_owned(),
+        kind: request.task.kind(),
         amount: request.money.minor,
         currency: request.money.currency.code().to_owned(),
         status: request.status.name().to_owned(),

@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::{Alias, Expr, Func, Iden, IntoIden, OnConflict, Values};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
-    QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Iterable, PrimaryKeyToColumn,
+    QueryFilter, QueryTrait, Statement,
 };
 
 use entities::{
@@ -29,7 +29,7 @@ pub async fn write(
     packet_max: usize,
     book: &Book<'_>,
 ) -> Result<u64, DatabaseError> {
-    let removed = remove_claims(tx, book).await?;
+    let removed = remove_claims(tx, book).await?.saturating_add(remove_payments(tx, book).await?);
     let mut writing = Writing::begin(tx, statements, packet_max);
     let (anew, claims): (Vec<_>, Vec<_>) =
         book.claims.written_rows().partition(|(_, claim)| claim.version > 0 && claim.created_at == book.now);
@@ -45,7 +45,7 @@ pub async fn write(
     writing.save(settlements, SETTLEMENT).await?;
     let refund_requests = book.refund_requests.written_rows().filter_map(|(_, row)| match row.task {
         Task::Refund(refund_id) => Some((row.version, rows::refund_request_row(row, refund_id))),
-        Task::Capture | Task::Void => None,
+        Task::Capture(_) | Task::Void => None,
     });
     writing.save(refund_requests, REFUND_REQUEST).await?;
     let balances = book.balances.written_rows().map(|(key, row)| (row.version, rows::balance_row(key, row)));
@@ -75,6 +75,23 @@ async fn remove_claims(tx: &Transaction, book: &Book<'_>) -> Result<u64, Databas
     Ok(removed.rows_affected)
 }
 
+/// Takes away payments of which nothing was sent, as they were read: one that somebody else has written since stays, and is a
+/// conflict.
+async fn remove_payments(tx: &Transaction, book: &Book<'_>) -> Result<u64, DatabaseError> {
+    use payment::Column::{Id, Version};
+    let removed: Vec<_> = book.payments.removed_rows().collect();
+    for chunk in even_chunks(&removed) {
+        let as_read = chunk
+            .iter()
+            .fold(Condition::any(), |any, (id, payment)| any.add(Id.eq(id.get()).and(Version.eq(payment.version))));
+        let deleted = payment::Entity::delete_many().filter(as_read).exec(tx).await?;
+        if deleted.rows_affected != chunk.len() as u64 {
+            return Err(DatabaseError::Conflict);
+        }
+    }
+    Ok(removed.len() as u64)
+}
+
 /// What is changed and the columns in which a stored row may change, `version` last: MariaDB sets columns from left to
 /// right and reads what it has set. The others are as they were written first; naming them would cost their indexes a
 /// rewrite.
@@ -98,6 +115,7 @@ const PAYMENT: Mutable<payment::Column> = ("change", {
         Timeline,
         CapturedEvent,
         Refunds,
+        RefundsWaiting,
         Version,
     ]
 });

@@ -15,7 +15,7 @@ use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope}
 use crate::domain::identity::{Companion, ShardIdentity, SystemId};
 use crate::domain::payment::CaptureMode;
 use crate::domain::policy::Policy;
-use crate::domain::psp::PspKey;
+use crate::domain::psp::{PspKey, Verdict};
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, krw};
 use crate::domain::{Bucket, EventId, IdGenerator, PaymentId, ShardId, ShardMap, Timestamp};
@@ -146,14 +146,12 @@ impl Shop {
     }
 
     pub async fn conclude(&mut self, order: &AuthorizeOrder, operation: &Operation) {
-        let conclusion = Conclusion {
-            payment_id: order.payment_id,
-            scope: order.key_use.scope,
-            verdict: self.psp.perform(operation).await.into(),
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: TRACE,
-        };
+        let (payment_id, scope) = (order.payment_id, order.key_use.scope);
+        let verdict = self.psp.perform(operation).await.into();
+        if matches!(verdict, Verdict::NotSent { .. }) {
+            return self.write(payment_id, Release { payment_id, scope, trace: TRACE }).await.unwrap();
+        }
+        let conclusion = Conclusion { payment_id, scope, verdict, took_ms: 1, request_id: "r".into(), trace: TRACE };
         self.write(order.payment_id, conclusion).await.unwrap();
     }
 
@@ -205,7 +203,7 @@ impl Shop {
                         merchant_id: payment.merchant_id,
                         money: request.money,
                         action: match request.task {
-                            Task::Capture => Action::Capture { authorization },
+                            Task::Capture(_) => Action::Capture { authorization },
                             Task::Void => Action::Void { authorization },
                             Task::Refund(_) => Action::Refund { authorization },
                         },

@@ -1,6 +1,6 @@
 //! Limits counted by Redis, for all hosts together. Numbers and meaning are those of `MemoryLimits`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +9,7 @@ use crate::infra::cache::{CacheError, LimitStore, LimitedAction, Take, Taken};
 use crate::infra::redis::RedisPool;
 
 const TAKE: &str = include_str!("take.lua");
+const GIVE_BACK: &str = include_str!("give_back.lua");
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A [`LimitStore`] on Redis: one script call for a whole batch, at Redis's own time.
@@ -81,6 +82,20 @@ impl LimitStore for RedisLimits {
         }
         Ok(bucket_of.into_iter().map(|place| buckets[place].take()).collect())
     }
+
+    async fn give_back_many(&self, given: &[Take]) -> Result<(), CacheError> {
+        if given.is_empty() {
+            return Ok(());
+        }
+        let mut counts: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+        for one in given {
+            let count = counts.entry(self.key(one)).or_default();
+            *count = count.saturating_add(1);
+        }
+        let (keys, args): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
+        let _: Vec<u64> = self.0.eval(GIVE_BACK, &keys, args).await?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +131,11 @@ mod tests {
     async fn a_bucket_empties_and_fills() {
         let (server, limits) = server().await;
         limit_cases::a_bucket_empties_and_fills(&limits, async |time| pass(&server, time).await, SLACK).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_can_be_taken_again() {
+        limit_cases::what_is_given_back_can_be_taken_again(&server().await.1).await;
     }
 
     #[tokio::test]

@@ -26,7 +26,8 @@ async fn damaged_rows_take_no_ones_place_among_what_is_due() {
         shop.spoil(&format!("UPDATE payment SET {spoilt} WHERE id = {id}")).await;
     }
     let end = Timestamp(i64::MAX);
-    let due: Vec<_> = shop.db.payments_due(end, 3).await.unwrap().iter().map(|payment| payment.id.get()).collect();
+    let due: Vec<_> =
+        shop.db.payments_due(end, None, 3).await.unwrap().iter().map(|payment| payment.id.get()).collect();
     assert_eq!(due, [5, 6, 7]);
     assert!(matches!(shop.db.payment(PaymentId::from_stored(4)).await, Err(DatabaseError::Damaged(_))));
     let filter = ListFilter {

@@ -278,7 +278,7 @@ async fn no_statement_scans_a_table() {
     shop.db.payments(&[id]).await.unwrap();
     shop.db.refunds_of(id, None, 10).await.unwrap();
     shop.db.ledger_of(id, None, 10).await.unwrap();
-    shop.db.payments_due(NOW, 10).await.unwrap();
+    shop.db.payments_due(NOW, None, 10).await.unwrap();
     shop.db.outbox_backlog().await.unwrap();
     shop.db.dead_letters(&LetterFilter::default(), 10).await.unwrap();
     shop.db.prune(NOW, NOW, 10).await.unwrap();

@@ -77,7 +77,7 @@ fn authorize(payment: i64, minor: i64) -> Operation {
 
 fn capture(payment: i64, minor: i64) -> Operation {
     let action = Action::Capture { authorization: reference(payment) };
-    operation(PspKey::capture(PaymentId::from_stored(payment)), payment, minor, action)
+    operation(PspKey::capture(PaymentId::from_stored(payment), 1), payment, minor, action)
 }
 
 fn void(payment: i64, minor: i64) -> Operation {
@@ -123,7 +123,7 @@ async fn money_is_reserved_taken_and_given_back_within_the_rules() {
         let expected = reason.map_or_else(|| approved(&operation), declined);
         assert_eq!(bank.perform(operation.clone()).await, expected, "{operation:?}");
     }
-    let second = Operation { key: PspKey::capture(PaymentId::from_stored(9)), ..capture(1, 40) };
+    let second = Operation { key: PspKey::capture(PaymentId::from_stored(9), 1), ..capture(1, 40) };
     assert_eq!(bank.perform(second).await, declined("already_captured"), "a partial capture releases the rest");
     assert_eq!(bank.position(1).await, (60, 60, false));
     assert_eq!(bank.position(2).await, (0, 0, true));

@@ -1,0 +1,136 @@
+//! Captures that fail, that come late, and refunds that come before them.
+
+use rialto::infra::psp::simulator::books::Books;
+use serde_json::{Value, json};
+
+use crate::node::{Payment, TestNode, eventually, new_key, order};
+
+const MAGIC: (&str, &str) = ("PSP__SIMULATOR__MAGIC_AMOUNTS", "true");
+
+/// A payment of 5003, whose capture the PSP has declined.
+async fn declined_capture(shop: &TestNode) -> Payment {
+    let payment = shop.authorize(5_003).await;
+    shop.capture(&payment, json!({})).await.expect(200);
+    let failed = shop.eventually(&payment, "CAPTURE_FAILED").await;
+    assert_eq!(failed["amounts"]["capturable"], 5_003);
+    payment
+}
+
+async fn refunds(shop: &TestNode, payment: &Payment) -> Vec<Value> {
+    let shown = shop.get(&format!("/payments/{}?expand=refunds", payment.id)).await.expect(200).json();
+    shown["refunds"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_capture_that_failed_can_be_made_again_or_given_up() {
+    let shop = TestNode::start_with(&[MAGIC]).await;
+    let (again, voided) = (declined_capture(&shop).await, declined_capture(&shop).await);
+    // The same amount is declined again, under a key of its own; another one is not.
+    shop.capture(&again, json!({})).await.expect(200);
+    shop.eventually(&again, "CAPTURE_FAILED").await;
+    shop.capture(&again, json!({"amount": 4_000})).await.expect(200);
+    let captured = shop.eventually(&again, "CAPTURED").await;
+    assert_eq!(
+        (&captured["amounts"]["captured"], &captured["message"]),
+        (&json!(4_000), &json!("The payment is captured."))
+    );
+    shop.ledger(&again, 1).await;
+    shop.void(&voided, json!({})).await.expect(200);
+    shop.eventually(&voided, "VOIDED").await;
+    let books = Books::open_read_only(&shop.books()).await.unwrap();
+    eventually("the hold is released", async || {
+        let holds = books.authorizations("", 10).await.unwrap();
+        holds.iter().any(|hold| hold.payment == voided.id && hold.voided).then_some(())
+    })
+    .await;
+    assert_eq!(books.count("capture").await.unwrap(), (4, 4));
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_capture_that_failed_is_released_when_its_time_has_passed() {
+    let shop =
+        TestNode::start_with(&[MAGIC, ("PAYMENT__CAPTURE_WINDOW_MS", "3000"), ("RESOLVER__POLL_MS", "100")]).await;
+    let payment = declined_capture(&shop).await;
+    shop.eventually(&payment, "VOIDED").await;
+    let late = shop.capture(&payment, json!({})).await.expect_problem(409, "payment_state_conflict");
+    assert_eq!(late.json()["paymentStatus"], "VOIDED");
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn nothing_is_captured_after_its_time_though_nobody_has_looked() {
+    // The resolver has other things to do.
+    let settings = [("PAYMENT__CAPTURE_WINDOW_MS", "1000"), ("RESOLVER__POLL_MS", "60000")];
+    let shop = TestNode::start_with(&settings).await;
+    let payment = shop.authorize(1_000).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert_eq!(shop.look_up(&payment).await["status"], "AUTHORIZED");
+    let late = shop.capture(&payment, json!({})).await.expect_problem(409, "payment_state_conflict");
+    assert_eq!(late.json()["paymentStatus"], "EXPIRED");
+    shop.void(&payment, json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_refund_of_a_capture_under_way_waits_for_it() {
+    let shop = TestNode::start_with(&[MAGIC, ("REQUESTS__GRACE_MS", "500"), ("REQUESTS__POLL_MS", "50")]).await;
+    let (kept, failing) = (shop.authorize(1_000).await, shop.authorize(5_003).await);
+    // Captures are under way as long as the PSP is not asked.
+    shop.force_breaker("psp", Some("open")).await;
+    let refund = json!({"amount": 400, "reason": "torn", "idempotencyKey": new_key()});
+    for payment in [&kept, &failing] {
+        shop.capture(payment, json!({})).await.expect(200);
+        let asked = shop.refund(payment, refund.clone()).await.expect(200);
+        assert_eq!(asked.json()["status"], "CAPTURE_REQUESTED");
+        let again = shop.refund(payment, refund.clone()).await.expect(200);
+        assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &asked.text));
+        let waiting = refunds(&shop, payment).await;
+        assert_eq!((waiting.len(), &waiting[0]["status"]), (1, &json!("REQUESTED")));
+        assert_eq!(waiting[0]["refundId"], asked.json()["refundId"]);
+        // What waits is not there for another one.
+        let more = shop.refund(payment, json!({"amount": 4_999})).await.expect_problem(422, "refund_exceeds_captured");
+        let left = shop.look_up(payment).await["amounts"]["refundable"].clone();
+        assert_eq!(more.json()["refundable"], left);
+    }
+    shop.force_breaker("psp", None).await;
+    let refunded = shop.eventually(&kept, "PARTIALLY_REFUNDED").await;
+    assert_eq!(refunded["amounts"]["refunded"], 400);
+    let done = refunds(&shop, &kept).await;
+    assert_eq!((&done[0]["status"], &done[0]["reason"]), (&json!("REFUNDED"), &json!("torn")));
+    shop.eventually(&failing, "CAPTURE_FAILED").await;
+    let failed = refunds(&shop, &failing).await;
+    assert_eq!((&failed[0]["status"], &failed[0]["failure"]), (&json!("FAILED"), &json!("capture_failed")));
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_up_holds_up_nobody_behind_it() {
+    let shop = TestNode::start_with(&[
+        MAGIC,
+        ("PSP__TIMEOUT_MS", "300"),
+        ("RESOLVER__AFTER_MS", "1000"),
+        ("RESOLVER__LADDER_MS", "[100, 100, 100, 100, 100]"),
+        ("RESOLVER__POLL_MS", "50"),
+        ("REQUESTS__BATCH_MAX", "1"),
+        ("PAYMENT__CAPTURE_WINDOW_MS", "1000"),
+        ("BREAKER__MINIMUM_CALLS", "1000000"),
+    ])
+    .await;
+    shop.force_breaker("psp_lookup", Some("open")).await;
+    let mut unknown = Vec::new();
+    for _ in 0..3 {
+        let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 4_003)).await.expect(202).json();
+        let id = answer["paymentId"].as_str().unwrap().to_owned();
+        unknown.push(Payment { id, merchant: "MERCHANT-1".to_owned() });
+    }
+    let payment = shop.authorize(1_000).await;
+    shop.eventually(&payment, "EXPIRED").await;
+    for payment in &unknown {
+        assert_eq!(shop.look_up(payment).await["status"], "UNKNOWN");
+    }
+    shop.force_breaker("psp_lookup", None).await;
+    for payment in &unknown {
+        shop.eventually(payment, "EXPIRED").await;
+    }
+    shop.audit().await;
+}
