@@ -1,6 +1,9 @@
 //! Rialto: a payment runtime. The floors of the house, top to bottom: `cli`, `node`, `http`, `flows`, `actors`,
 //! `infra` and `config`, then `domain` and `runtime`. Each imports only from those below it.
 
+// Both panic where the output is full or closed: a command's output is cli::terminal's, all else goes to the log.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod actors;
 pub mod cli;
 pub mod config;

@@ -1,10 +1,13 @@
 //! The command line.
 
+// Both panic where the output is full or closed; see rialto::cli::terminal.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, dlq, exercise, load, psp_simulator, replay, serve, torture};
+use rialto::cli::{audit, dlq, exercise, load, psp_simulator, replay, serve, terminal, torture};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -39,7 +42,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match CommandLine::parse().command {
+    let command = match CommandLine::try_parse() {
+        Ok(CommandLine { command }) => command,
+        Err(said) => return explained(&said),
+    };
+    terminal::ended(match command {
         Command::Serve(args) => serve::run(args),
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
@@ -48,5 +55,16 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::main(args),
         Command::Torture(args) => torture::main(args),
         Command::Load(args) => load::main(args),
+    })
+}
+
+/// What was asked for is help, or was not understood.
+fn explained(said: &clap::Error) -> ExitCode {
+    match said.print() {
+        Ok(()) => ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2)),
+        Err(error) => {
+            terminal::complain(error);
+            ExitCode::from(terminal::OUTPUT_LOST)
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod adapters;
 mod data_dir;
 mod identity;
+mod ill_treat;
 mod places;
 mod rewind;
 mod tenures;
@@ -28,6 +29,7 @@ use self::adapters::{Adapters, is_embedded};
 pub use self::adapters::{OpenError, psp_settings};
 pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
 pub use self::identity::{Accept, Belongings, MisfitError};
+pub use self::ill_treat::refuse_records;
 pub use self::places::kafka_settings;
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
@@ -36,7 +38,7 @@ use crate::http::{self, HttpSettings};
 use crate::infra::telemetry::pools::Pools;
 use crate::infra::telemetry::traces::Export;
 use crate::infra::telemetry::{self, TelemetryError};
-use crate::runtime::{Environment, Escalation, Running};
+use crate::runtime::{ClockLimits, Environment, Escalation, Running};
 
 /// Why a node did not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +104,9 @@ impl Node {
         let registry = if config.telemetry.metrics { telemetry::metrics()? } else { prometheus::Registry::new() };
         let traces = Export::begin(&config.telemetry, config.node.id)?;
         let environment = Environment::service_on(actor_threads(config.node.actor_threads));
+        let ms = Duration::from_millis;
+        let limits = ClockLimits { step_max: ms(config.clock.step_max_ms), settle: ms(config.clock.settle_ms) };
+        environment.clock.limit(limits);
         if config.faults.enabled {
             environment.faults.enable();
         }

@@ -64,6 +64,10 @@ PROCESS = [
      {"{{instance}}": "process_resident_memory_bytes{@}"}),
     ("lines", "Open files", "short", "File descriptors of each process: connections and files.",
      {"{{instance}}": "process_open_fds{@}"}),
+    ("lines", "Disk left", "percentunit", "Of the disk of each process's data directory.",
+     {"{{instance}} {{path}}": "rialto_storage_free_bytes{@} / rialto_storage_size_bytes{@}"}, {"red": None, "yellow": 0.05, "green": 0.2}),
+    ("lines", "Log lines lost", "ops", "Lines that standard error did not take.",
+     {"{{instance}}": total("rialto_log_lines_lost_total", "instance")}),
 ]
 
 DASHBOARDS = {
@@ -275,6 +279,8 @@ DASHBOARDS = {
              {"shard {{shard}}": total("rialto_outbox_published_total", "shard")}),
             ("lines", "Failures", "ops", "Batches that could not be published for now.",
              {"shard {{shard}}": total("rialto_outbox_failures_total", "shard")}),
+            ("lines", "Refused", "short", "Events that their topic does not take, each of another payment, whose later events wait behind it.",
+             {"shard {{shard}} {{topic}}": "max by (shard, topic) (rialto_outbox_refused{@}) or vector(0)"}, NEVER),
         ],
         "Event log": [
             ("lines", "Produce latency", "s", "How long the event log takes to acknowledge.",

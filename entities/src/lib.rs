@@ -23,4 +23,5 @@ pub mod refund;
 pub mod refund_request;
 pub mod settlement_request;
 pub mod shard_identity;
+pub mod timeline_page;
 pub mod write_probe;

@@ -48,8 +48,12 @@ pub struct Model {
     /// The 16 bytes of the idempotency key's scope that the authorization answers: `idempotency_key.scope`.
     #[sea_orm(column_type = "Binary(16)")]
     pub claim: Vec<u8>,
-    /// JSON lines, oldest first: one line for each decision and PSP call.
+    /// JSON lines, oldest first: one line for each decision and PSP call. Older ones than fit are in `timeline_page`.
     pub timeline: String,
+    /// The event that told of the capture; null before it, and for captures of before the column.
+    pub captured_event: Option<i64>,
+    /// How many refunds were asked for.
+    pub refunds: i32,
     pub version: i64,
 }
 

@@ -21,6 +21,8 @@ pub struct Model {
     pub psp_reference: Option<String>,
     /// Why it failed; a code of at most 64 characters.
     pub failure: Option<String>,
+    /// The event that told that it is done; null before that, and for refunds of before the column.
+    pub refunded_event: Option<i64>,
     pub requested_at: i64,
     pub updated_at: i64,
     pub version: i64,

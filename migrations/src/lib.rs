@@ -11,6 +11,7 @@ mod m20261123_000004_events;
 mod m20261123_000005_idempotency_keys;
 mod m20261124_000006_dead_letters;
 mod m20261128_000007_shard_identity;
+mod m20261128_000008_bounded_rows;
 mod m20261128_000010_write_probe;
 mod schema;
 mod table;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000005_idempotency_keys::Migration),
             Box::new(m20261124_000006_dead_letters::Migration),
             Box::new(m20261128_000007_shard_identity::Migration),
+            Box::new(m20261128_000008_bounded_rows::Migration),
             Box::new(m20261128_000010_write_probe::Migration),
         ]
     }

@@ -19,11 +19,14 @@ mariadb_start() {
             fail "mariadb-install-db failed, see $dir/$name.log"
         mv "$dir/$name.new" "$dir/$name"
     fi
-    # Run at every start and before the first connection is taken. All rights, since tests create databases of their own.
+    # Run at every start and before the first connection is taken. All rights, since tests create databases of their own; and a
+    # user without rights on the server, for whom read_only holds.
     cat >"$dir/$name.sql" <<'SQL'
 CREATE DATABASE IF NOT EXISTS rialto CHARACTER SET utf8mb4;
 CREATE USER IF NOT EXISTS 'rialto'@'%' IDENTIFIED BY 'rialto';
 GRANT ALL ON *.* TO 'rialto'@'%';
+CREATE USER IF NOT EXISTS 'node'@'%' IDENTIFIED BY 'node';
+GRANT ALL ON rialto.* TO 'node'@'%';
 SQL
     # The socket's path is relative to the data directory: an absolute one may be longer than the kernel takes.
     in_background mariadbd "${options[@]}" --datadir="$dir/$name" --init-file="$dir/$name.sql" --bind-address="$host" \

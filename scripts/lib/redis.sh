@@ -9,12 +9,12 @@ redis_install() {
 
 redis_start() {
     mkdir -p "$dir/$name"
-    # noeviction: of Rialto's keys the leases expire soonest, so volatile-ttl would throw away those first, and an evicted lease
-    # lets two hosts believe they hold it. A full Redis refuses writes instead, and Rialto treats it as one that is gone.
+    # allkeys-lru: what nobody has asked for goes first, which is old answers; leases and limits are touched every few seconds.
+    # Of Rialto's keys those expire soonest, so volatile-ttl would throw them away first. noeviction takes nothing once it is full.
     # No protected mode: it refuses whoever comes from another address than loopback, as the second host does.
     # No change of title: `pid_of` knows the process by its command line.
     in_background redis-server --bind "$host" --port "$port" --dir "$dir/$name" --save '' --appendonly no \
-        --maxmemory 256mb --maxmemory-policy noeviction --protected-mode no --set-proc-title no
+        --maxmemory 256mb --maxmemory-policy allkeys-lru --protected-mode no --set-proc-title no
 }
 
 redis_answers() {

@@ -197,7 +197,7 @@ mod tests {
     fn admission(limits: Limits) -> Admission {
         let environment = Environment::service();
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
-        let memory = Memory { tables: Arc::default(), fate: Arc::new(Fair) };
+        let memory = Memory::new(Arc::default(), Arc::new(Fair));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         // Never started: nobody sends it anything.
         let shard = testing::shard(&mut root, database, Arc::default());

@@ -219,7 +219,7 @@ mod tests {
     use crate::domain::event::Consumer;
     use crate::domain::{ShardId, ShardMap};
     use crate::infra::database::ShardDatabase;
-    use crate::infra::event_log::{Nudge, Record};
+    use crate::infra::event_log::{Appended, Nudge, Record};
     use crate::runtime::{Environment, Intensity, Options, Strategy, Supervisor};
 
     type Fetched = Result<Vec<Delivery>, EventLogError>;
@@ -240,7 +240,7 @@ mod tests {
             Ok(Box::new(Self(self.0.clone())))
         }
 
-        async fn append(&self, _: Vec<Record>) -> Result<(), EventLogError> {
+        async fn append(&self, _: Vec<Record>) -> Result<Appended, EventLogError> {
             unreachable!("workers only read")
         }
 

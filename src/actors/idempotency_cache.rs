@@ -8,34 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::metrics::Counter;
-use serde::{Deserialize, Serialize};
 
-use super::outage::Outage;
-use crate::domain::idempotency::{Fingerprint, Scope};
-use crate::domain::outcome::Recorded;
+use super::answer_text;
+pub use super::answer_text::CachedAnswer;
+use super::outage::{Outage, Outages};
+use crate::domain::idempotency::Scope;
 use crate::infra::cache::AnswerCache;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Context, Failure, Handle, Message, Metric, Options, Reply};
 
-/// The answer to a request, and the fingerprint that tells whether it is the same request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CachedAnswer {
-    #[serde(with = "hex")]
-    pub fingerprint: Fingerprint,
-    pub recorded: Recorded,
-}
-
 /// Looks for the answer of an earlier request. `None` if there is none, or the cache cannot tell: ask the database.
 pub async fn find(cache: &Handle<IdempotencyCache>, scope: Scope) -> Option<CachedAnswer> {
     let text = cache.ask(|reply| CacheMessage::Get { scope, reply }).await.ok()??;
-    serde_json::from_str(&text)
+    answer_text::read(&text)
         .inspect_err(|error| tracing::warn!(idempotency.scope = ?scope, %error, "cached answer unreadable"))
         .ok()
 }
 
 /// Keeps an answer that is durable already, if the cache can.
 pub fn keep(cache: &Handle<IdempotencyCache>, scope: Scope, answer: &CachedAnswer) {
-    match serde_json::to_string(answer) {
+    match answer_text::write(answer) {
         // A full mailbox costs a later replay a look into the database, and nothing else.
         Ok(text) => drop(cache.tell(CacheMessage::Put { scope, text: text.into() })),
         Err(error) => tracing::warn!(idempotency.scope = ?scope, %error, "answer cannot be written as text"),
@@ -61,7 +53,8 @@ impl Message for CacheMessage {
 /// See the file's header.
 pub struct IdempotencyCache {
     cache: Arc<dyn AnswerCache>,
-    outage: Outage,
+    reads: Outage,
+    writes: Outage,
     meter: CacheMeter,
 }
 
@@ -72,13 +65,14 @@ pub fn options() -> Options {
 }
 
 impl IdempotencyCache {
-    pub fn new(cache: Arc<dyn AnswerCache>) -> Self {
-        let outage = Outage::new("answers", catalogue::IDEMPOTENCY_CACHE_DEGRADED);
-        Self { cache, outage, meter: CacheMeter::default() }
+    pub fn new(cache: Arc<dyn AnswerCache>, outages: Outages) -> Self {
+        let outage = |call| Outage::new("answers", call, catalogue::IDEMPOTENCY_CACHE_DEGRADED, outages.clone());
+        let (reads, writes) = (outage("get"), outage("put"));
+        Self { cache, reads, writes, meter: CacheMeter::default() }
     }
 
     async fn get(&mut self, scopes: Vec<Scope>, replies: Vec<Reply<Option<Arc<str>>>>, ctx: &Context) {
-        let Some(found) = self.outage.ask(ctx.clock(), self.cache.get_many(&scopes)).await else {
+        let Some(found) = self.reads.ask(ctx.clock(), self.cache.get_many(&scopes)).await else {
             self.meter.errors.add(scopes.len() as u64, &[]);
             replies.into_iter().for_each(|reply| reply.send(None));
             return;
@@ -91,7 +85,7 @@ impl IdempotencyCache {
 
     async fn put(&mut self, answers: Vec<(Scope, Arc<str>)>, ctx: &Context) {
         let count = answers.len() as u64;
-        if self.outage.ask(ctx.clock(), self.cache.put_many(answers)).await.is_none() {
+        if self.writes.ask(ctx.clock(), self.cache.put_many(answers)).await.is_none() {
             self.meter.errors.add(count, &[]);
         }
     }
@@ -140,27 +134,6 @@ impl Default for CacheMeter {
     }
 }
 
-/// A fingerprint as 64 hexadecimal digits.
-mod hex {
-    use std::borrow::Cow;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::domain::idempotency::Fingerprint;
-
-    pub fn serialize<S: Serializer>(fingerprint: &Fingerprint, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&::hex::encode(fingerprint.0))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        let mut fingerprint = Fingerprint([0; 32]);
-        ::hex::decode_to_slice(&*text, &mut fingerprint.0).map_err(D::Error::custom)?;
-        Ok(fingerprint)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
@@ -169,7 +142,8 @@ mod tests {
 
     use super::*;
     use crate::actors::testing::story;
-    use crate::domain::outcome::Outcome;
+    use crate::domain::idempotency::Fingerprint;
+    use crate::domain::outcome::{Outcome, Recorded};
     use crate::domain::payment::Refusal;
     use crate::infra::cache::CacheError;
     use crate::infra::cache::memory::MemoryAnswers;
@@ -217,7 +191,8 @@ mod tests {
 
     async fn cached<F: Future>(cache: &Arc<Cache>, tell: impl FnOnce(Handle<IdempotencyCache>) -> F) -> F::Output {
         let cache = cache.clone();
-        story(options(), move || IdempotencyCache::new(cache.clone()), |handle, _| tell(handle)).await
+        story(options(), move || IdempotencyCache::new(cache.clone(), Outages::default()), |handle, _| tell(handle))
+            .await
     }
 
     #[tokio::test(start_paused = true)]
@@ -256,7 +231,7 @@ mod tests {
                 assert_eq!(find(&cache, scope(1)).await, None);
             }
             assert_eq!(begun.elapsed(), Duration::ZERO);
-            assert_eq!(store.calls.lock().len(), 1);
+            assert_eq!(*store.calls.lock(), ["get 1", "put 1"], "each once in a while");
         })
         .await;
     }
@@ -269,17 +244,5 @@ mod tests {
             assert_eq!(find(&cache, scope(1)).await, None);
         })
         .await;
-    }
-
-    #[test]
-    fn answers_survive_as_text() {
-        let text = serde_json::to_string(&answer("r-1")).unwrap();
-        assert_eq!(serde_json::from_str::<CachedAnswer>(&text).unwrap(), answer("r-1"));
-        let digits = format!("{:?}", answer("r-1").fingerprint);
-        assert!(text.contains(&digits));
-        for wrong in ["", &digits[1..], &digits.replace('a', "g"), &format!("{digits}0")] {
-            let spoilt = text.replace(&digits, wrong);
-            assert!(serde_json::from_str::<CachedAnswer>(&spoilt).is_err(), "{wrong}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge};
 
-use super::outage::Outage;
+use super::outage::{Outage, Outages};
 use super::tenure::{LEASE_TTL, Lease, Standing};
 use crate::infra::lease::LeaseStore;
 use crate::infra::telemetry::catalogue;
@@ -38,9 +38,10 @@ pub fn options() -> Options {
 
 impl Leases {
     /// Holds `leases` as `holder`, which must be unique among all processes. The leases outlive the actor.
-    pub fn new(store: Arc<dyn LeaseStore>, holder: Arc<str>, leases: Arc<[Lease]>) -> Self {
+    pub fn new(store: Arc<dyn LeaseStore>, holder: Arc<str>, leases: Arc<[Lease]>, outages: Outages) -> Self {
         let names = leases.iter().map(|lease| lease.name().clone()).collect();
-        let (seen, outage) = (vec![None; leases.len()], Outage::new("leases", catalogue::LEASES_DEGRADED));
+        let outage = Outage::new("leases", "hold", catalogue::LEASES_DEGRADED, outages);
+        let seen = vec![None; leases.len()];
         Self { store, holder, names, outage, seen, meter: LeaseMeter::of(&leases), leases }
     }
 
@@ -170,7 +171,7 @@ mod tests {
         let now = Clock::system().instant();
         let leases: Arc<[Lease]> = ["publisher:shard-1", "resolver:shard-1"].map(|name| Lease::new(name, now)).into();
         let given = leases.clone();
-        let factory = move || Leases::new(store.clone(), holder.clone(), given.clone());
+        let factory = move || Leases::new(store.clone(), holder.clone(), given.clone(), Outages::default());
         story(options(), factory, |_, environment| tell(Process { leases, clock: environment.clock })).await
     }
 

@@ -1,15 +1,17 @@
 //! The actors: one concern, one file. They decide nothing about money; they bring commands to where `domain` decides.
 
 pub mod admission;
+mod answer_text;
 pub mod breaker;
 mod burial;
 pub mod event_worker;
 pub mod guarded_psp;
+pub mod held_back;
 pub mod idempotency_cache;
 pub mod leases;
 pub mod ledger_writer;
 pub mod observer;
-mod outage;
+pub mod outage;
 pub mod outbox_publisher;
 pub mod payment_reader;
 pub mod psp_work;

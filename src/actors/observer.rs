@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::Gauge;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -87,11 +88,12 @@ pub struct Observer {
     ledger_every: Duration,
     /// When that was done last, and by how much they differed.
     ledger: Option<(Instant, u64)>,
+    clock_doubted: Gauge<u64>,
 }
 
 impl Observer {
     pub fn new(database: ShardDatabase, sights: Sights, ledger_every: Duration) -> Self {
-        Self { database, sights, ledger_every, ledger: None }
+        Self { database, sights, ledger_every, ledger: None, clock_doubted: catalogue::CLOCK_DOUBTED.to_gauge() }
     }
 
     async fn observe(&mut self, clock: &Clock) {
@@ -131,6 +133,7 @@ impl Actor for Observer {
     type Message = Never;
 
     async fn started(&mut self, ctx: &Context) -> Result<(), Failure> {
+        self.clock_doubted.record(ctx.clock().doubt().is_some().into(), &[]);
         self.observe(ctx.clock()).await;
         Ok(())
     }
@@ -140,6 +143,7 @@ impl Actor for Observer {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+        self.clock_doubted.record(ctx.clock().doubt().is_some().into(), &[]);
         self.observe(ctx.clock()).await;
         Ok(Wake::Idle)
     }

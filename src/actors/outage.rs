@@ -1,9 +1,12 @@
 //! A store that one can do without: asked, but not waited for long, and left alone for a while after it failed.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::metrics::Gauge;
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::infra::cache::CacheError;
@@ -14,19 +17,51 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(250);
 /// How long a store that failed is left alone: one batch a second at most waits in vain.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// What this process does without at the moment, and why: by store and what is asked of it. Clones share it.
+#[derive(Clone, Default)]
+pub struct Outages(Arc<Mutex<BTreeMap<(&'static str, &'static str), String>>>);
+
+impl Outages {
+    /// Each store that is out, what it does not do, and its reason.
+    pub fn all(&self) -> Vec<(&'static str, &'static str, String)> {
+        let known = self.0.lock();
+        known.iter().map(|((store, call), why)| (*store, *call, why.clone())).collect()
+    }
+
+    /// Keeps the reason; tells whether the store is out in any way.
+    fn set(&self, store: &'static str, call: &'static str, why: Option<String>) -> bool {
+        let mut known = self.0.lock();
+        match why {
+            Some(why) => drop(known.insert((store, call), why)),
+            None => drop(known.remove(&(store, call))),
+        }
+        known.keys().any(|(of, _)| *of == store)
+    }
+}
+
 /// Whether a store is out. The change is logged once and shown by a gauge.
+///
+/// One of its calls alone may fail: a Redis that is full answers what it has and takes nothing. Each has an outage of its
+/// own, or the one that works would say all the time that the store is back.
 pub(super) struct Outage {
     store: &'static str,
+    call: &'static str,
+    outages: Outages,
     degraded: Gauge<u64>,
     retry_at: Option<Instant>,
 }
 
 impl Outage {
-    /// A store that is well until shown otherwise. The metric is a gauge: 0 well, 1 out.
-    pub(super) fn new(store: &'static str, metric: Metric) -> Self {
-        let degraded = metric.to_gauge();
-        degraded.record(0, &[]);
-        Self { store, degraded, retry_at: None }
+    /// A call of a store that is well until shown otherwise. The metric is a gauge: 0 well, 1 out, be it another call.
+    pub(super) fn new(store: &'static str, call: &'static str, metric: Metric, outages: Outages) -> Self {
+        let mut outage = Self { store, call, outages, degraded: metric.to_gauge(), retry_at: None };
+        outage.show(None);
+        outage
+    }
+
+    fn show(&mut self, why: Option<String>) {
+        let is_out = self.outages.set(self.store, self.call, why);
+        self.degraded.record(is_out.into(), &[]);
     }
 
     /// The store's answer; `None` if it has none, or was not asked because it failed a moment ago.
@@ -42,16 +77,17 @@ impl Outage {
         match answer {
             Ok(answer) => {
                 if self.retry_at.take().is_some() {
-                    self.degraded.record(0, &[]);
-                    tracing::info!(store.name = self.store, "store is back");
+                    self.show(None);
+                    tracing::info!(store.name = self.store, store.call = self.call, "store is back");
                 }
                 Some(answer)
             }
             Err(error) => {
                 if self.retry_at.is_none() {
-                    self.degraded.record(1, &[]);
-                    tracing::warn!(store.name = self.store, %error, "store is out, going on without it");
+                    let (name, call) = (self.store, self.call);
+                    tracing::warn!(store.name = name, store.call = call, %error, "store is out, going on without it");
                 }
+                self.show(Some(error.0));
                 self.retry_at = Some(clock.instant() + RETRY_AFTER);
                 None
             }
@@ -70,7 +106,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_failed_is_left_alone_for_a_while() {
         let clock = Clock::simulated(0);
-        let mut outage = Outage::new("redis", DEGRADED);
+        let mut outage = Outage::new("redis", "get", DEGRADED, Outages::default());
         assert_eq!(outage.ask(&clock, ready(Ok(1))).await, Some(1));
         assert_eq!(outage.ask(&clock, ready(Err::<u8, _>(CacheError("gone".into())))).await, None);
         assert_eq!(outage.ask(&clock, async { unreachable!("not asked") }).await, None::<u8>);
@@ -82,9 +118,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_hangs_is_not_waited_for_long() {
         let clock = Clock::simulated(0);
-        let mut outage = Outage::new("redis", DEGRADED);
+        let mut outage = Outage::new("redis", "get", DEGRADED, Outages::default());
         let begun = clock.instant();
         assert_eq!(outage.ask(&clock, pending::<Result<u8, _>>()).await, None);
         assert_eq!(clock.instant() - begun, ANSWER_WITHIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_answers_and_takes_nothing_is_out_until_it_takes_something() {
+        let (clock, outages) = (Clock::simulated(0), Outages::default());
+        let outage = |call| Outage::new("answers", call, DEGRADED, outages.clone());
+        let (mut reads, mut writes) = (outage("get"), outage("put"));
+        for _ in 0..3 {
+            assert_eq!(writes.ask(&clock, ready(Err::<u8, _>(CacheError("OOM".into())))).await, None);
+            assert_eq!(reads.ask(&clock, ready(Ok(1))).await, Some(1));
+            assert_eq!(outages.all(), [("answers", "put", "OOM".to_owned())]);
+            tokio::time::advance(RETRY_AFTER).await;
+        }
+        assert_eq!(writes.ask(&clock, ready(Ok(1))).await, Some(1));
+        assert_eq!(outages.all(), []);
     }
 }

@@ -1,7 +1,8 @@
 //! Outbox publisher: tells the event log what a shard has committed.
 //! Receives: nudges after commits, and a tick; both do the same scan, where it has the tenure.   Sends: marks to the shard writer.
-//! Durable: nothing of its own; an event is marked only after the log has it.   In memory: nothing.
+//! Durable: nothing of its own; an event is marked only after the log has it.   In memory: what the log refuses.
 //! A panic between append and mark has the events appended again; consumers apply one of each id.
+//! What the log refuses waits with the rest of its payment, and nobody else: see [`HeldBack`].
 //! Limits: `outbox.batch_max` events at a time, in the order of their commits; they gather for `outbox.linger_ms`.
 
 use std::borrow::Cow;
@@ -14,13 +15,14 @@ use opentelemetry::trace::SpanKind;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, guarded};
+use super::held_back::{HeldBack, Refusals};
 use super::shards::Shard;
 use super::tenure::Tenure;
 use crate::domain::command::Published;
 use crate::domain::event::known_topic;
 use crate::domain::{EventId, PaymentId};
 use crate::infra::database::OutboxRow;
-use crate::infra::event_log::{EventLog, OUR_SOURCE, Record};
+use crate::infra::event_log::{Appended, EventLog, OUR_SOURCE, Record};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
@@ -35,13 +37,15 @@ pub struct OutboxPublisher {
     /// Publishing begins so long after it last ended, at the soonest.
     linger: Duration,
     last_end: Option<Instant>,
+    held_back: HeldBack,
+    refusals: Refusals,
     published: Counter<u64>,
     failures: Counter<u64>,
     labels: [KeyValue; 1],
 }
 
 impl OutboxPublisher {
-    /// Publishes what `shard` has committed to `log`, while it has the `tenure`.
+    /// Publishes what `shard` has committed to `log`, while it has the `tenure`, and shows what the log refuses.
     pub fn new(
         shard: Shard,
         tenure: Tenure,
@@ -49,6 +53,7 @@ impl OutboxPublisher {
         breaker: Handle<Breaker>,
         batch_max: u64,
         linger: Duration,
+        refusals: Refusals,
     ) -> Self {
         let labels = [KeyValue::new("shard", i64::from(shard.database.id.0))];
         Self {
@@ -59,42 +64,126 @@ impl OutboxPublisher {
             batch_max,
             linger,
             last_end: None,
+            held_back: HeldBack::default(),
+            refusals,
             published: catalogue::OUTBOX_PUBLISHED.to_counter_from_zero([labels.as_slice()]),
             failures: catalogue::OUTBOX_FAILURES.to_counter_from_zero([labels.as_slice()]),
             labels,
         }
     }
 
-    /// Publishes one batch. Returns how many events it was.
-    async fn publish(&self, ctx: &Context) -> Result<usize, Failure> {
-        let rows = self.shard.database.unpublished(self.batch_max).await.map_err(Failure::new)?;
-        if rows.is_empty() {
-            return Ok(0);
+    /// Publishes one batch.
+    async fn publish(&mut self, ctx: &Context) -> Result<Found, Failure> {
+        self.try_refused(ctx).await?;
+        let after = self.held_back.read_after(ctx.clock().instant());
+        let rows = self.shard.database.unpublished_after(after, self.batch_max).await.map_err(Failure::new)?;
+        let is_full = rows.len() as u64 == self.batch_max;
+        let Some(last) = rows.last().map(|row| row.seq) else { return Ok(Found::Nothing) };
+        self.append(rows, ctx).await?;
+        // A full batch: there may be more.
+        Ok(if is_full && self.held_back.has_read(last) { Found::More } else { Found::All })
+    }
+
+    /// Tries again what the log has refused, if it is time.
+    async fn try_refused(&mut self, ctx: &Context) -> Result<(), Failure> {
+        let now = ctx.clock().instant();
+        let Some(trial) = self.held_back.take_due(now) else { return Ok(()) };
+        let tried = match self.shard.database.unpublished_at(&trial.seqs).await {
+            Ok(rows) => self.append(rows, ctx).await,
+            Err(error) => Err(Failure::new(error)),
+        };
+        // Of a trial without an answer nothing is remembered: its events come again with all others of the topic.
+        let is_mended = match &tried {
+            Ok(refused) => *refused < trial.seqs.len(),
+            Err(_) => true,
+        };
+        self.held_back.tried(&trial.topic, is_mended, now);
+        if is_mended && tried.is_ok() {
+            tracing::info!(shard.id = self.shard.database.id.0, topic = &*trial.topic, "topic takes events again");
         }
-        let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-        let mut records = rows.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        tried.map(drop)
+    }
+
+    /// Appends events, but for those that are held back, and marks what the log has taken. Returns how many it refuses.
+    async fn append(&mut self, rows: Vec<OutboxRow>, ctx: &Context) -> Result<usize, Failure> {
+        let mut refused = 0;
+        let (mut places, mut records) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for row in rows {
+            if self.held_back.holds(row.payment_id) {
+                continue;
+            }
+            let (seq, payment) = (row.seq, row.payment_id);
+            match known_topic(&row.topic) {
+                Some(topic) => {
+                    places.push(Place { seq, payment, topic });
+                    records.push(record(topic, row));
+                }
+                None => {
+                    refused += 1;
+                    // The process that wrote it is newer.
+                    self.refuse(&Place { seq, payment, topic: &row.topic }, "this version knows no such topic", ctx);
+                }
+            }
+        }
         #[cfg(test)]
-        {
-            use crate::domain::planted::{Bug, is_planted};
-            if is_planted(Bug::PublishOutOfOrder) {
-                records.reverse();
-            }
-            if is_planted(Bug::PublishedBeforeAck) {
-                self.shard.write(Published { seqs: seqs.clone() }).await.map_err(Failure::new)?;
-            }
+        self.misbehave(&mut places, &mut records).await?;
+        let appended = self.append_records(records, ctx).await?;
+        for (place, why) in &appended.refused {
+            refused += 1;
+            self.refuse(&places[*place], why, ctx);
         }
-        let mut spans: Vec<Span> = records.iter_mut().filter_map(|record| self.span(record)).collect();
+        self.refusals.show(self.shard.database.id.0, &self.held_back);
+        let stored = places.iter().enumerate().filter(|(place, _)| appended.has(*place));
+        let seqs: Vec<i64> = stored.map(|(_, place)| place.seq).collect();
+        let count = seqs.len();
+        if count > 0 {
+            self.shard.write(Published { seqs }).await.map_err(Failure::new)?;
+            self.published.add(count as u64, &self.labels);
+        }
+        Ok(refused)
+    }
+
+    /// What a publisher with a planted bug does.
+    #[cfg(test)]
+    async fn misbehave(&self, places: &mut [Place<'_>], records: &mut [Record]) -> Result<(), Failure> {
+        use crate::domain::planted::{Bug, is_planted};
+        if is_planted(Bug::PublishOutOfOrder) {
+            records.reverse();
+            places.reverse();
+        }
+        if is_planted(Bug::PublishedBeforeAck) && !places.is_empty() {
+            let seqs = places.iter().map(|place| place.seq).collect();
+            self.shard.write(Published { seqs }).await.map_err(Failure::new)?;
+        }
+        Ok(())
+    }
+
+    /// Appends records, guarded by the breaker.
+    async fn append_records(&self, mut records: Vec<Record>, ctx: &Context) -> Result<Appended, Failure> {
+        if records.is_empty() {
+            return Ok(Appended::default());
+        }
+        let mut spans: Vec<Option<Span>> = records.iter_mut().map(|record| self.span(record)).collect();
         let append = self.log.append(records);
+        // A record that is refused says nothing about the log.
         let appended = guarded(&self.breaker, ctx.clock(), append, Result::is_err).await;
-        if !matches!(appended, Ok(Ok(()))) {
-            spans.iter_mut().for_each(|span| span.fail("not_published"));
+        for (place, span) in spans.iter_mut().enumerate() {
+            let is_stored = matches!(&appended, Ok(Ok(appended)) if appended.has(place));
+            if let Some(span) = span.as_mut().filter(|_| !is_stored) {
+                span.fail("not_published");
+            }
         }
         drop(spans);
-        appended.map_err(Failure::new)?.map_err(Failure::new)?;
-        let count = seqs.len();
-        self.shard.write(Published { seqs }).await.map_err(Failure::new)?;
-        self.published.add(count as u64, &self.labels);
-        Ok(count)
+        appended.map_err(Failure::new)?.map_err(Failure::new)
+    }
+
+    /// Holds back an event that is refused, and what comes after it of its payment.
+    fn refuse(&mut self, place: &Place<'_>, why: &str, ctx: &Context) {
+        let Place { seq, payment, topic } = *place;
+        if self.held_back.refuse(seq, payment, topic, why, ctx.clock().instant()) {
+            let shard = self.shard.database.id.0;
+            tracing::warn!(shard.id = shard, topic, why, outbox.seq = seq, "the event log refuses events of a topic");
+        }
     }
 
     /// The span of a record's way into the log, in which whoever reads it goes on; none unless it is recorded.
@@ -111,11 +200,26 @@ impl OutboxPublisher {
     }
 }
 
+/// What a batch found in the outbox.
+enum Found {
+    Nothing,
+    /// All that there was.
+    All,
+    /// As much as a batch may be.
+    More,
+}
+
+/// Where an event is in the outbox, and of what it is.
+struct Place<'a> {
+    seq: i64,
+    payment: i64,
+    topic: &'a str,
+}
+
 /// The record of an outbox row.
-fn record(row: OutboxRow) -> Result<Record, Failure> {
-    let topic = known_topic(&row.topic).ok_or_else(|| Failure::new(format!("no topic {}", row.topic)))?;
+fn record(topic: &'static str, row: OutboxRow) -> Record {
     let payment_id = PaymentId::from_stored(row.payment_id).to_string();
-    Ok(Record {
+    Record {
         topic,
         key: payment_id.clone(),
         id: EventId::from_stored(row.event_id).to_string(),
@@ -125,7 +229,7 @@ fn record(row: OutboxRow) -> Result<Record, Failure> {
         subject: payment_id,
         traceparent: Some(row.traceparent),
         payload: row.payload,
-    })
+    }
 }
 
 impl Actor for OutboxPublisher {
@@ -137,6 +241,11 @@ impl Actor for OutboxPublisher {
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
         if !self.tenure.is_to_work(ctx.clock().instant()) {
+            // Another process finds out for itself.
+            if !self.held_back.is_empty() {
+                self.held_back = HeldBack::default();
+                self.refusals.show(self.shard.database.id.0, &self.held_back);
+            }
             return Ok(Wake::Idle);
         }
         // Commits come in quick succession: one append for several of them spares the log a sync each. The first one after a
@@ -145,13 +254,10 @@ impl Actor for OutboxPublisher {
             tokio::time::sleep_until(last_end + self.linger).await;
         }
         let published = self.publish(ctx).await;
-        // A full batch: there may be more.
-        let is_full = published.as_ref().is_ok_and(|count| *count as u64 == self.batch_max);
-        let found_nothing = published.as_ref().is_ok_and(|count| *count == 0);
-        self.last_end = (!is_full && !found_nothing).then(|| ctx.clock().instant());
+        self.last_end = matches!(published, Ok(Found::All) | Err(_)).then(|| ctx.clock().instant());
         match published {
-            Ok(_) if is_full => Ok(Wake::Again),
-            Ok(_) => Ok(Wake::Idle),
+            Ok(Found::More) => Ok(Wake::Again),
+            Ok(Found::All | Found::Nothing) => Ok(Wake::Idle),
             Err(error) => {
                 // The outside's failure is no reason to start afresh: the events wait for the next tick.
                 self.failures.add(1, &self.labels);
@@ -171,7 +277,7 @@ mod tests {
     use crate::actors::breaker;
     use crate::actors::testing::{self, START_MS};
     use crate::domain::ShardId;
-    use crate::domain::command::Conclusion;
+    use crate::domain::command::{AuthorizeOrder, Change, ChangeOrder, Conclusion};
     use crate::domain::testing::{approved, order};
     use crate::infra::database::ShardDatabase;
     use crate::infra::database::memory::Memory;
@@ -195,14 +301,15 @@ mod tests {
         let environment = Environment::simulated(7, START_MS);
         let held = Arc::<Mutex<Held>>::default();
         let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(Fair) });
-        let memory = Memory { tables: Arc::default(), fate: Arc::new(Fair) };
+        let memory = Memory::new(Arc::default(), Arc::new(Fair));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
         let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
         let shard = testing::shard(&mut root, database, Arc::default());
         let (own, tenure) = (shard.clone(), Tenure::always());
         let publisher = root.actor(Options::new("outbox_publisher"), move || {
-            OutboxPublisher::new(own.clone(), tenure.clone(), log.clone(), breaker.clone(), 10, LINGER)
+            let refusals = Refusals::default();
+            OutboxPublisher::new(own.clone(), tenure.clone(), log.clone(), breaker.clone(), 10, LINGER, refusals)
         });
         let running = root.start().await;
         let appended = || held.lock().appended.len();
@@ -225,5 +332,75 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_event_is_published_at_once_and_the_next_ones_gather() {
         LocalSet::new().run_until(story()).await;
+    }
+
+    /// Has an authorized payment asked to capture, which is one more event.
+    async fn capture(shard: &Shard, id: i64) {
+        let AuthorizeOrder { payment_id, merchant_id, trace, .. } = order(id, 100);
+        let change = Change::Capture { amount: None };
+        let (key_use, request_id) = (None, "r".to_owned());
+        let order = ChangeOrder { payment_id, merchant_id, change, key_use, request_id, trace };
+        shard.write(order).await.unwrap();
+    }
+
+    /// A topic refuses more events than a batch holds, with other events before, between and behind them.
+    async fn refused() {
+        const BATCH_MAX: u64 = 4;
+        let environment = Environment::simulated(7, START_MS);
+        let held = Arc::<Mutex<Held>>::default();
+        let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(Fair) });
+        let memory = Memory::new(Arc::default(), Arc::new(Fair));
+        let database = ShardDatabase::in_memory(ShardId(1), memory);
+        let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
+        let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
+        let shard = testing::shard(&mut root, database.clone(), Arc::default());
+        let refusals = Refusals::default();
+        let (own, guard, told) = (shard.clone(), breaker.clone(), refusals.clone());
+        root.actor(Options::new("outbox_publisher").tick(Duration::from_millis(50)), move || {
+            let (own, tenure, told) = (own.clone(), Tenure::always(), told.clone());
+            OutboxPublisher::new(own, tenure, log.clone(), guard.clone(), BATCH_MAX, LINGER, told)
+        });
+        let running = root.start().await;
+        let soon = async || tokio::time::sleep(Duration::from_secs(2)).await;
+        let appended = || held.lock().appended.len();
+
+        held.lock().refusing.insert("payment.authorized".to_owned());
+        let stuck = 3 * BATCH_MAX as i64;
+        for id in 1..=stuck {
+            authorize(&shard, id).await;
+        }
+        // What comes behind a refused event of its payment waits, though its topic takes events.
+        capture(&shard, 1).await;
+        soon().await;
+        assert_eq!(appended(), 0);
+        let [(1, topic, refusal)] = &refusals.all()[..] else { panic!("{:?}", refusals.all()) };
+        assert_eq!((&**topic, refusal.events, refusal.why.as_str()), ("payment.authorized", stuck as u64, "too large"));
+        let view = breaker.ask(|reply| breaker::BreakerMessage::View { reply }).await.unwrap();
+        assert_eq!((view.failures, view.state), (0, breaker::BreakerState::Closed), "no fault of the log's");
+
+        // Of other payments nothing waits behind them.
+        held.lock().refusing.clear();
+        held.lock().refusing.insert("payment.capture-requested".to_owned());
+        soon().await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(appended(), stuck as usize, "the topic is mended");
+        authorize(&shard, stuck + 1).await;
+        soon().await;
+        assert_eq!(appended(), stuck as usize + 1, "past what is refused");
+        assert_eq!(refusals.all()[0].1.to_string(), "payment.capture-requested");
+
+        held.lock().refusing.clear();
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        assert_eq!(refusals.all(), []);
+        assert_eq!(database.outbox_backlog().await.unwrap().pending, 0);
+        let keys: Vec<_> = held.lock().appended.iter().map(|(key, _)| key.clone()).collect();
+        let of_first = keys.iter().filter(|key| **key == keys[0]).count();
+        assert_eq!((keys.len(), of_first), (stuck as usize + 2, 2), "each once");
+        running.stop(Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_event_holds_back_its_payment_alone_and_comes_when_its_topic_is_mended() {
+        LocalSet::new().run_until(refused()).await;
     }
 }

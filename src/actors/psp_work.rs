@@ -87,7 +87,7 @@ impl PspWork {
             let place = self.shards.index_of(data.payment_id.bucket());
             let Ok(found) = &requests[place] else { return Applied::Later };
             let Some(request) = found.iter().find(|request| request.id == id) else {
-                return Applied::never("request_unknown", "no request with the event's id");
+                return Applied::never("request_unknown", "no request with the event's id, or none that can be read");
             };
             if request.status != RequestStatus::Pending || request.attempts > 0 {
                 return Applied::Done;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 
-use super::outage::Outage;
+use super::outage::{Outage, Outages};
 use crate::domain::idempotency::Operation;
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::{LimitStore, LimitedAction, Take, Taken};
@@ -77,8 +77,14 @@ pub fn options() -> Options {
 impl RateLimiter {
     /// Takes from `store`, and from `local` while the store is out. Both outlive the actor. `hosts` is how many hosts take
     /// requests: without the store, each allows its share of a limit, and at least 1 a minute.
-    pub fn new(store: Arc<dyn LimitStore>, local: Arc<MemoryLimits>, limits: Limits, hosts: NonZeroU32) -> Self {
-        let outage = Outage::new("limits", catalogue::RATE_LIMITER_DEGRADED);
+    pub fn new(
+        store: Arc<dyn LimitStore>,
+        local: Arc<MemoryLimits>,
+        limits: Limits,
+        hosts: NonZeroU32,
+        outages: Outages,
+    ) -> Self {
+        let outage = Outage::new("limits", "take", catalogue::RATE_LIMITER_DEGRADED, outages);
         Self { store, local, limits, hosts, outage, meter: LimitMeter::default() }
     }
 
@@ -205,7 +211,7 @@ mod tests {
         let hosts = NonZeroU32::new(hosts).unwrap();
         let store = Arc::<Store>::default();
         let (given, local) = (store.clone(), Arc::<MemoryLimits>::default());
-        let factory = move || RateLimiter::new(given.clone(), local.clone(), limits(3), hosts);
+        let factory = move || RateLimiter::new(given.clone(), local.clone(), limits(3), hosts, Outages::default());
         story(options(), factory, |handle, _| tell(handle, store)).await
     }
 

@@ -42,9 +42,15 @@ impl<W: Work> Redriver<W> {
         let is_full = due.len() as u64 == self.batch_max;
         let mut letters = Vec::with_capacity(due.len());
         for kept in due {
-            if self.is_taken_up(&kept).await.map_err(Failure::new)?
-                && let Some(delivery) = delivery(&kept)
-            {
+            let is_taken_up = match self.is_taken_up(&kept).await {
+                // What the shard refuses for this letter concerns no other one.
+                Err(WriteError::Refused) => {
+                    self.shard.database.set_aside("dead_letter", kept.letter.id.get());
+                    false
+                }
+                taken => taken.map_err(Failure::new)?,
+            };
+            if is_taken_up && let Some(delivery) = delivery(&kept) {
                 letters.push((kept.letter.id, kept.letter.first_failed_at, delivery));
             }
         }

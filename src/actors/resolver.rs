@@ -7,10 +7,11 @@
 use futures_util::future::join_all;
 
 use super::guarded_psp::GuardedPsp;
+use super::shard_writer::WriteError;
 use super::shards::Shard;
 use super::tenure::Tenure;
 use crate::domain::command::{Conclusion, Expiry};
-use crate::domain::payment::{Payment, PaymentStatus};
+use crate::domain::payment::{Payment, PaymentStatus, Refusal};
 use crate::domain::psp::PspKey;
 use crate::domain::{Timestamp, TraceContext};
 use crate::infra::database::DatabaseError;
@@ -35,12 +36,18 @@ impl Resolver {
     async fn resolve_due(&self, ctx: &Context) -> Result<bool, DatabaseError> {
         let now = Timestamp(ctx.clock().now_ms());
         let due = self.shard.database.payments_due(now, self.batch_max).await?;
-        let resolved = join_all(due.iter().map(|payment| self.resolve(payment, ctx))).await;
+        let is_in_doubt = ctx.clock().doubt().is_some();
+        let resolved = join_all(due.iter().map(|payment| self.resolve(payment, is_in_doubt, ctx))).await;
         Ok(due.len() as u64 == self.batch_max && resolved.contains(&true))
     }
 
     /// Settles one payment as far as it can be; returns whether something was written.
-    async fn resolve(&self, payment: &Payment, ctx: &Context) -> bool {
+    async fn resolve(&self, payment: &Payment, is_in_doubt: bool, ctx: &Context) -> bool {
+        if is_in_doubt && payment.status == PaymentStatus::Authorized {
+            // What expires cannot be taken back: it waits for a clock that is believed, and takes no one's place meanwhile.
+            self.shard.database.set_aside("payment", payment.id.get());
+            return false;
+        }
         let trace = TraceContext::opened(ctx.chance().u64(), ctx.chance().u64(), ctx.chance().u64());
         in_trace(trace, self.settle(payment, trace)).await
     }
@@ -49,7 +56,7 @@ impl Resolver {
         match payment.status {
             PaymentStatus::Authorized => {
                 let expiry = Expiry { payment_id: payment.id, trace };
-                matches!(self.shard.write(expiry).await, Ok(Ok(())))
+                self.is_settled(payment, self.shard.write(expiry).await)
             }
             PaymentStatus::Authorizing | PaymentStatus::Unknown => {
                 let Ok(found) = self.psp.lookup(&PspKey::authorize(payment.id), trace).await else { return false };
@@ -68,10 +75,18 @@ impl Resolver {
                     request_id: format!("resolver-{}-{}", payment.id, payment.attempts),
                     trace,
                 };
-                matches!(self.shard.write(conclusion).await, Ok(Ok(_)))
+                self.is_settled(payment, self.shard.write(conclusion).await)
             }
             _ => false,
         }
+    }
+
+    /// Whether something was written. What the shard refuses waits a while: it would refuse it at the next tick too.
+    fn is_settled<T>(&self, payment: &Payment, written: Result<Result<T, Refusal>, WriteError>) -> bool {
+        if written.as_ref().is_err_and(|error| *error == WriteError::Refused) {
+            self.shard.database.set_aside("payment", payment.id.get());
+        }
+        matches!(written, Ok(Ok(_)))
     }
 }
 

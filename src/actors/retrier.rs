@@ -7,6 +7,7 @@
 use futures_util::future::join_all;
 
 use super::psp_work::{PspWork, Subject};
+use super::shard_writer::WriteError;
 use super::shards::Shard;
 use super::tenure::Tenure;
 use crate::domain::request::PspRequest;
@@ -38,15 +39,23 @@ impl Retrier {
             return Ok(false);
         }
         let ids: Vec<PaymentId> = due.iter().map(|request| request.payment_id).collect();
-        let payments = self.shard.database.payments(&ids).await?;
+        let payments = self.shard.database.readable_payments(&ids).await?;
         let tries = due.iter().map(async |request: &PspRequest| {
-            let payment = payments.iter().find(|payment| payment.id == request.payment_id)?;
+            let Some(payment) = payments.iter().find(|payment| payment.id == request.payment_id) else {
+                self.shard.database.set_request_aside(request);
+                return None;
+            };
             let subject = Subject {
                 merchant_id: payment.merchant_id.clone(),
                 authorization: payment.psp_reference.clone().unwrap_or_default(),
             };
             let attempt = self.work.attempt(&self.shard, request, subject, None, request.trace, ctx);
-            in_trace(request.trace, attempt).await
+            let attempted = in_trace(request.trace, attempt).await;
+            // What the shard refuses now it refuses in half a second too, and the PSP would be asked each time.
+            if matches!(attempted, Some(Err(WriteError::Refused))) {
+                self.shard.database.set_request_aside(request);
+            }
+            attempted
         });
         let tried = join_all(tries).await;
         // With none tried or none written there is an outage: the next tick is soon enough.

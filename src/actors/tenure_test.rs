@@ -7,6 +7,7 @@ use tokio::task::LocalSet;
 
 use super::breaker::{self, Breaker};
 use super::guarded_psp::GuardedPsp;
+use super::held_back::Refusals;
 use super::outbox_publisher::OutboxPublisher;
 use super::psp_work::{PspWork, RequestMeter};
 use super::resolver::Resolver;
@@ -96,7 +97,8 @@ async fn story() {
     let given = || (shard.clone(), lease.tenure());
     let (own, tenure): (Shard, Tenure) = given();
     root.actor(Options::new("outbox_publisher").tick(TICK), move || {
-        OutboxPublisher::new(own.clone(), tenure.clone(), log.clone(), breaker.clone(), 10, Duration::ZERO)
+        let (log, refusals) = (log.clone(), Refusals::default());
+        OutboxPublisher::new(own.clone(), tenure.clone(), log, breaker.clone(), 10, Duration::ZERO, refusals)
     });
     let (own, tenure) = given();
     root.actor(Options::new("retrier").tick(TICK), move || {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::admin::{Admin, AdminArgs, AdminError};
 use super::process::refuse;
+use super::terminal::{put, say};
 
 /// Dead letters: what could not be applied. What changes something is a dry run unless `--yes` is given.
 #[derive(Debug, clap::Args)]
@@ -117,8 +118,8 @@ pub fn main(args: Args) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     match answered {
-        Ok(answer) if args.json => println!("{answer:#}"),
-        Ok(answer) => print!("{}", shown(&args.command, &answer)),
+        Ok(answer) if args.json => say(format_args!("{answer:#}")),
+        Ok(answer) => put(shown(&args.command, &answer)),
         Err(error) => return refuse(&error),
     }
     ExitCode::SUCCESS

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::admin::{Admin, AdminArgs, AdminError};
 use super::process::refuse;
+use super::terminal::say;
 
 const PATH: &str = "/breakers/event_log/exercise";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -52,14 +53,14 @@ async fn run(args: Args) -> Result<bool, AdminError> {
             if !args.json {
                 let text = |member: &str| step[member].as_str().unwrap_or_default().to_owned();
                 let (status, name, detail) = (text("status"), text("name"), text("detail"));
-                println!("{}. {name}: {status} in {} ms: {detail}", step["number"], step["tookMs"]);
+                say(format_args!("{}. {name}: {status} in {} ms: {detail}", step["number"], step["tookMs"]));
             }
         }
         if exercise["status"] != "running" {
             if args.json {
-                println!("{exercise:#}");
+                say(format_args!("{exercise:#}"));
             } else {
-                println!("exercise: {}", exercise["status"].as_str().unwrap_or_default());
+                say(format_args!("exercise: {}", exercise["status"].as_str().unwrap_or_default()));
             }
             return Ok(exercise["status"] == "passed");
         }

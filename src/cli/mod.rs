@@ -9,4 +9,5 @@ mod process;
 pub mod psp_simulator;
 pub mod replay;
 pub mod serve;
+pub mod terminal;
 pub mod torture;

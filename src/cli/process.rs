@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use super::terminal::complain;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM and SIGINT. Listened for before anything starts, so that none is missed.
@@ -27,6 +28,6 @@ impl Stop {
 
 /// Says why the process ends before its time.
 pub fn refuse(why: &dyn Display) -> ExitCode {
-    eprintln!("rialto: {why}");
+    complain(why);
     ExitCode::FAILURE
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::audit::house::House;
 use super::audit::{self, AuditError};
 use super::process::refuse;
+use super::terminal::say;
 use crate::config::{Config, ConfigError, Roles};
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::{EventId, Timestamp};
@@ -88,7 +89,7 @@ struct Range {
 
 /// The command. Exit code 1 when it could not be done or the audit finds something broken.
 pub fn main(args: Args) -> ExitCode {
-    telemetry::logs::log();
+    let _logging = telemetry::logs::log();
     actix_web::rt::System::new().block_on(async {
         match run(&args).await {
             Ok(true) => ExitCode::SUCCESS,
@@ -105,14 +106,14 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
     let house = House::open(&config, &args.data_dir).await?;
     let ranges = plan(args, &*house.log, consumer, topic).await?;
     for Range { partition, from, to } in &ranges {
-        println!("{}/{partition}: offsets {from} to {} again to {}", topic.name(), to - 1, consumer.name());
+        say(format_args!("{}/{partition}: offsets {from} to {} again to {}", topic.name(), to - 1, consumer.name()));
     }
     if ranges.is_empty() {
-        println!("nothing to replay: {} has committed nothing from there on", consumer.name());
+        say(format_args!("nothing to replay: {} has committed nothing from there on", consumer.name()));
         return Ok(true);
     }
     if !args.yes {
-        println!("nothing was done: this was a dry run; add --yes to do it");
+        say(format_args!("nothing was done: this was a dry run; add --yes to do it"));
         return Ok(true);
     }
     let before = count(&house, consumer, topic, &ranges).await?;
@@ -120,16 +121,16 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
     rewind(&config, &args.data_dir, consumer, topic, &places).await?;
     catch_up(args, &config, &house, consumer, topic, &ranges).await?;
     let after = count(&house, consumer, topic, &ranges).await?;
-    println!(
+    say(format_args!(
         "{} records delivered again: {} of them had been applied before, {} were applied now",
         after.records,
         before.applied,
         after.applied - before.applied
-    );
+    ));
     let audit =
         audit::Args { data_dir: args.data_dir.clone(), config: args.config.clone(), json: false, settled: false };
     let report = audit::run(audit).await?;
-    println!("{report}");
+    say(&report);
     Ok(report.is_clean())
 }
 

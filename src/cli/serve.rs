@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::process::{Stop, refuse};
+use super::terminal::greet;
 use crate::config::{Config, Roles};
 use crate::infra::telemetry;
 use crate::node::{Accept, Node, Start};
@@ -39,7 +40,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> ExitCode {
-    telemetry::logs::log();
+    let _logging = telemetry::logs::log();
     actix_web::rt::System::new().block_on(serve(args))
 }
 
@@ -64,7 +65,7 @@ async fn serve(args: Args) -> ExitCode {
     } else {
         tracing::info!(address = %node.address, "open for development: no keys are asked for on loopback");
     }
-    println!("rialto: serving on http://{}", node.address);
+    greet(format!("rialto: serving on http://{}", node.address));
     tokio::select! {
         signal = stop.told() => tracing::info!(signal, "stopping"),
         escalation = node.failed() => {

@@ -21,6 +21,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     let nodes = u64::from(crate::domain::id::NODES) - 1;
     range("node.id", u64::from(config.node.id), 0, nodes)?;
     range("node.actor_threads", config.node.actor_threads as u64, 0, 1_024)?;
+    range("clock.step_max_ms", config.clock.step_max_ms, 100, DAY_MS)?;
+    range("clock.settle_ms", config.clock.settle_ms, 0, 366 * DAY_MS)?;
     range("http.connections_max", config.http.connections_max as u64, 1, 1_000_000)?;
     range("http.body_max_bytes", config.http.body_max_bytes as u64, 1_024, 1024 * 1024)?;
     range("http.workers", config.http.workers as u64, 0, 1_024)?;
@@ -32,6 +34,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     range("shard.shed_target_ms", config.shard.shed_target_ms, 1, MINUTE_MS)?;
     range("shard.ask_deadline_ms", config.shard.ask_deadline_ms, 10, MINUTE_MS)?;
     range("payment.capture_window_ms", config.payment.capture_window_ms, 1, 366 * DAY_MS)?;
+    range("payment.refunds_max", u64::from(config.payment.refunds_max), 1, 100_000)?;
     if config.payment.amount_max < 1 {
         return not_allowed("payment.amount_max", config.payment.amount_max, "1 and above".to_owned());
     }

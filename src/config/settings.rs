@@ -16,6 +16,8 @@ use crate::domain::psp::RetryPolicy;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub node: Node,
+    pub clock: Clock,
+    pub storage: Storage,
     pub http: Http,
     pub shard: Shard,
     pub payment: Payment,
@@ -44,6 +46,26 @@ pub struct Node {
     pub drain_ms: u64,
     /// Threads that actors share; 0 takes half the number of cores, one at least.
     pub actor_threads: usize,
+}
+
+/// When the wall clock is believed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Clock {
+    /// By how much it may be set at once. Beyond it time goes on as before, and no authorization expires, until the clock is back
+    /// or has stayed where it was set for `settle_ms`.
+    pub step_max_ms: u64,
+    /// How long a clock that was set must stay there before it is believed; 0 believes it at once.
+    pub settle_ms: u64,
+}
+
+/// The disk of the data directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// With less than this to write to, readiness says so, where something of this process is in the data directory; 0 says
+    /// nothing.
+    pub free_min_bytes: u64,
 }
 
 /// The HTTP server.
@@ -91,6 +113,8 @@ pub struct Shard {
 #[serde(default, deny_unknown_fields)]
 pub struct Payment {
     pub amount_max: i64,
+    /// How many refunds a payment may have.
+    pub refunds_max: u32,
     /// How long an authorization can be captured.
     pub capture_window_ms: u64,
 }
@@ -266,6 +290,18 @@ impl Default for Node {
     }
 }
 
+impl Default for Clock {
+    fn default() -> Self {
+        Self { step_max_ms: 5_000, settle_ms: 15 * MINUTE_MS }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { free_min_bytes: 512 * 1024 * 1024 }
+    }
+}
+
 impl Default for Http {
     fn default() -> Self {
         Self {
@@ -296,7 +332,7 @@ impl Default for Shard {
 impl Default for Payment {
     fn default() -> Self {
         let policy = Policy::default();
-        Self { amount_max: policy.amount_max, capture_window_ms: 7 * DAY_MS }
+        Self { amount_max: policy.amount_max, refunds_max: policy.refunds_max, capture_window_ms: 7 * DAY_MS }
     }
 }
 
@@ -391,6 +427,7 @@ impl Config {
     pub fn policy(&self) -> Policy {
         Policy {
             amount_max: self.payment.amount_max,
+            refunds_max: self.payment.refunds_max,
             capture_window: Duration::from_millis(self.payment.capture_window_ms),
             resolve_after: Duration::from_millis(self.resolver.after_ms),
             resolver_ladder: self.resolver.ladder_ms.map(Duration::from_millis),

@@ -14,6 +14,7 @@ use super::policy::Policy;
 use super::refund::Refund;
 use super::request::PspRequest;
 use super::time::Timestamp;
+use super::timeline::TimelinePage;
 
 /// Whether a row is in the database as it stands here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +149,8 @@ pub struct Book<'a> {
     /// In the order in which they happened.
     pub events: Vec<Event>,
     pub letters: Shelf<LetterId, KeptLetter>,
+    /// Entries that have moved out of payments' rows.
+    pub timeline_pages: Vec<(PaymentId, TimelinePage)>,
     /// What operators did.
     pub actions: Vec<Action>,
     /// The statuses that payments entered.
@@ -172,6 +175,7 @@ impl<'a> Book<'a> {
             entries: Vec::new(),
             events: Vec::new(),
             letters: Shelf::default(),
+            timeline_pages: Vec::new(),
             actions: Vec::new(),
             entered: Vec::new(),
             published: Vec::new(),

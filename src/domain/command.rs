@@ -151,6 +151,11 @@ pub struct Posting {
     pub trace: TraceContext,
 }
 
+/// Book an event, going by rows that are read and not by those that this process has written last: of a capture or refund
+/// that another process was told of, it may know only what was before.
+#[derive(Debug, Clone)]
+pub struct PostingAnew(pub Posting);
+
 /// End an authorization whose time has passed.
 #[derive(Debug, Clone)]
 pub struct Expiry {
@@ -357,10 +362,34 @@ impl Command for Posting {
         if let Ok(entry) = ledger::entry(EntryId::from_stored(0), self.event_id, self.topic, &self.data, Timestamp(0)) {
             needs.balances.extend(<[_; 2]>::from(entry.balances()));
         }
+        // What bears the event out.
+        needs.payments.insert(self.data.payment_id);
+        needs.refunds.extend(self.data.refund_id);
     }
 
     fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
         book.post(self)
+    }
+}
+
+impl Command for PostingAnew {
+    type Answer = Result<bool, PostingError>;
+    const KIND: &'static str = "post_anew";
+
+    fn key(&self) -> u128 {
+        self.0.key()
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        self.0.trace()
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        self.0.needs(needs);
+    }
+
+    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+        book.post(&self.0)
     }
 }
 

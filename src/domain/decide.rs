@@ -2,14 +2,11 @@
 //! says why not. Nothing else in Rialto changes a payment.
 
 use super::book::Book;
-use super::command::{
-    Attempt, Attempted, AuthorizeOrder, Change, ChangeOrder, Conclusion, Expiry, Posting, PostingError, Release,
-};
+use super::command::{Attempt, Attempted, AuthorizeOrder, Change, ChangeOrder, Conclusion, Expiry, Release};
 use super::dead_letter::{DeadLetter, KeptLetter, Matter, Source};
-use super::event::{Consumer, DeadLetterTopic, Event, EventData, Topic, json};
+use super::event::{DeadLetterTopic, Event, EventData, Topic, json};
 use super::id::{EventId, LetterId, PaymentId, RefundId};
 use super::idempotency::{Claim, Claimed, KeyUse, Scope};
-use super::ledger;
 use super::outcome::{Outcome, PaymentSnapshot, Recorded};
 use super::payment::{CaptureMode, Payment, PaymentStatus, Refusal};
 use super::policy::Policy;
@@ -24,8 +21,8 @@ impl AuthorizeOrder {
     /// The payment that the order takes on.
     pub fn payment(&self, policy: &Policy, now: Timestamp) -> Payment {
         let mut timeline = Timeline::default();
-        // The id's own time, so that a list by time and a list by id are one.
-        let requested_at = self.payment_id.time();
+        // The clock's time and not the id's: ids never go back, and stay ahead of a clock that does.
+        let requested_at = now;
         timeline.note(requested_at, Happening::Requested, format!("authorize {}", self.money), &self.trace);
         Payment {
             id: self.payment_id,
@@ -50,6 +47,8 @@ impl AuthorizeOrder {
             attempts: 0,
             claim: self.key_use.scope,
             timeline,
+            captured_event: None,
+            refunds: 0,
             version: 0,
         }
     }
@@ -189,7 +188,12 @@ impl Book<'_> {
         reason: &Option<String>,
         trace: &TraceContext,
     ) -> Result<RefundId, Refusal> {
+        let limit = self.policy.refunds_max;
+        if payment.refunds >= limit && payment.status.may_have_refunds() {
+            return Err(Refusal::RefundLimitReached { limit });
+        }
         let amount = payment.request_refund(amount, self.now)?;
+        payment.refunds = payment.refunds.saturating_add(1);
         let refund_id: RefundId = self.ids.next(self.now, payment.id.bucket());
         self.enter(payment, trace);
         let event_id = self.tell(payment, Topic::RefundRequested, amount, Some(refund_id), trace);
@@ -203,6 +207,7 @@ impl Book<'_> {
             reason: reason.clone(),
             psp_reference: None,
             failure: None,
+            refunded_event: None,
             requested_at: self.now,
             updated_at: self.now,
             version: 0,
@@ -284,7 +289,15 @@ impl Book<'_> {
             }
         };
         self.enter(payment, trace);
-        self.tell(payment, topic, amount, refund_id, trace);
+        let event_id = self.tell(payment, topic, amount, refund_id, trace);
+        match refund_id {
+            None => payment.captured_event = Some(event_id),
+            Some(refund_id) => {
+                if let Some(refund) = self.refunds.get(&refund_id).cloned() {
+                    self.refunds.put(refund_id, Refund { refunded_event: Some(event_id), ..refund });
+                }
+            }
+        }
         Ok(())
     }
 
@@ -322,29 +335,6 @@ impl Book<'_> {
         end(&mut refund).map_err(|_| Refusal::StateConflict { status: PaymentStatus::Refunded })?;
         self.refunds.put(id, refund);
         Ok(())
-    }
-
-    /// Books an event, once. Returns whether it was booked now.
-    pub fn post(&mut self, posting: &Posting) -> Result<bool, PostingError> {
-        let event = (Consumer::Ledger, posting.event_id);
-        let is_booked = self.processed.get(&event).is_some();
-        #[cfg(test)]
-        let is_booked = is_booked && !super::planted::is_planted(super::planted::Bug::MissingDedupe);
-        if is_booked {
-            return Ok(false);
-        }
-        let id = self.ids.next(self.now, posting.data.payment_id.bucket());
-        let entry = ledger::entry(id, posting.event_id, posting.topic, &posting.data, self.now)?;
-        let (debit_key, credit_key) = entry.balances();
-        let mut debited = self.balances.get(&debit_key).copied().unwrap_or_default();
-        let mut credited = self.balances.get(&credit_key).copied().unwrap_or_default();
-        debited.debit(entry.money.minor)?;
-        credited.credit(entry.money.minor)?;
-        self.balances.put(debit_key, debited);
-        self.balances.put(credit_key, credited);
-        self.processed.put(event, self.now);
-        self.entries.push(entry);
-        Ok(true)
     }
 
     pub fn expire(&mut self, expiry: &Expiry) -> Result<(), Refusal> {
@@ -479,9 +469,16 @@ impl Book<'_> {
         }
     }
 
-    fn store(&mut self, payment: Payment) {
+    fn store(&mut self, mut payment: Payment) {
         // The money's own rule, once more where it is written; the database checks it a third time.
         assert!(payment.is_sound(), "unsound amounts on {}", payment.id);
+        if payment.timeline.is_long() {
+            // A capture of before its event was kept is in the part that moves.
+            payment.captured_event =
+                payment.captured_event.or_else(|| payment.timeline.first_event(Topic::Captured.name()));
+            let pages = payment.timeline.take_pages();
+            self.timeline_pages.extend(pages.into_iter().map(|page| (payment.id, page)));
+        }
         self.payments.put(payment.id, payment);
     }
 }

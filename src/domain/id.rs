@@ -178,7 +178,14 @@ pub struct IdGenerator {
     node: i64,
     /// Milliseconds since `EPOCH_MS` with the sequence below them, of the last id made.
     last: i64,
+    /// The clock's last leap ahead: no id was made between the two places.
+    leap: (i64, i64),
+    /// Places far ahead of the clock that are taken, from the first to the last; none while the last is 0.
+    ahead: (i64, i64),
 }
+
+/// How far ids may be ahead of the clock, an hour: beyond it they go back to the clock, if they can without meeting others.
+const LEAD_MAX: i64 = (60 * 60 * 1_000) << SEQUENCE_BITS;
 
 /// How many nodes can make ids without meeting each other.
 pub const NODES: u8 = 1 << NODE_BITS;
@@ -186,15 +193,34 @@ pub const NODES: u8 = 1 << NODE_BITS;
 impl IdGenerator {
     /// `node` in `0..NODES` tells apart generators that may run at the same millisecond.
     pub fn new(node: u8) -> Self {
-        Self { node: i64::from(node % NODES), last: 0 }
+        Self { node: i64::from(node % NODES), last: 0, leap: (0, 0), ahead: (0, 0) }
     }
 
     /// A new id in `bucket`, above all that this generator made before. When a millisecond's 64 are used up, or the clock
-    /// steps back, it goes on with the milliseconds ahead.
+    /// steps back, it goes on with the milliseconds ahead; a clock that had leapt ahead and is back is followed back, to where
+    /// no id was made.
     pub fn next<K>(&mut self, now: Timestamp, bucket: Bucket) -> Id<K> {
-        let elapsed = now.0.saturating_sub(EPOCH_MS).clamp(0, (1 << TIME_BITS) - 1);
-        self.last = (elapsed << SEQUENCE_BITS).max(self.last + 1);
-        let (time, sequence) = (self.last >> SEQUENCE_BITS, self.last & ((1 << SEQUENCE_BITS) - 1));
+        let clock = place(now);
+        if clock - self.last > LEAD_MAX {
+            self.leap = (self.last, clock);
+        } else if self.last - clock > LEAD_MAX && (self.leap.0..self.leap.1).contains(&clock) {
+            self.take_ahead(self.leap.1, self.last);
+            self.last = self.leap.0;
+        }
+        self.last = clock.max(self.last + 1);
+        if (self.ahead.0..=self.ahead.1).contains(&self.last) {
+            self.last = self.ahead.1 + 1;
+        }
+        self.id_at(self.last, bucket)
+    }
+
+    fn take_ahead(&mut self, first: i64, last: i64) {
+        let is_none = self.ahead.1 == 0;
+        self.ahead = (if is_none { first } else { first.min(self.ahead.0) }, last.max(self.ahead.1));
+    }
+
+    fn id_at<K>(&self, place: i64, bucket: Bucket) -> Id<K> {
+        let (time, sequence) = (place >> SEQUENCE_BITS, place & ((1 << SEQUENCE_BITS) - 1));
         let bucket = i64::from(bucket.get());
         Id::from_stored(time << TIME_SHIFT | bucket << BUCKET_SHIFT | self.node << SEQUENCE_BITS | sequence)
     }
@@ -204,10 +230,24 @@ impl IdGenerator {
     pub fn next_above<K>(&mut self, now: Timestamp, bucket: Bucket, floor: Option<Id<K>>) -> Id<K> {
         let id = self.next(now, bucket);
         match floor {
-            Some(floor) if id <= floor => self.next(floor.time().after(Duration::from_millis(1)), bucket),
+            Some(floor) if id <= floor => {
+                let behind = floor.time().after(Duration::from_millis(1));
+                if place(behind) - place(now) <= LEAD_MAX {
+                    return self.next(behind, bucket);
+                }
+                // Made by a clock that was far ahead: it takes this one along, and not those of all others.
+                let free = place(behind).max(self.ahead.1 + 1);
+                self.take_ahead(free, free);
+                self.id_at(free, bucket)
+            }
             _ => id,
         }
     }
+}
+
+/// The first place of an instant.
+fn place(now: Timestamp) -> i64 {
+    now.0.saturating_sub(EPOCH_MS).clamp(0, (1 << TIME_BITS) - 1) << SEQUENCE_BITS
 }
 
 #[cfg(test)]
@@ -265,6 +305,35 @@ mod tests {
             let next = ids.next(Timestamp(NOW.0 - i), Bucket::wrapping(0));
             assert!(next > last);
             last = next;
+        }
+    }
+
+    #[test]
+    fn ids_follow_a_clock_back_that_had_leapt_ahead_and_meet_none() {
+        let mut ids = IdGenerator::new(3);
+        let (bucket, hours) = (Bucket::wrapping(7), |hours: i64| Timestamp(NOW.0 + hours * 3_600_000));
+        let mut seen = std::collections::HashSet::new();
+        let mut make = |ids: &mut IdGenerator, now: Timestamp| {
+            let id: EventId = ids.next(now, bucket);
+            assert!(seen.insert(id.get()), "{id} {now}");
+            id
+        };
+        for second in 0..100 {
+            make(&mut ids, hours(0).after(Duration::from_secs(second)));
+        }
+        let far = (0..200).map(|_| make(&mut ids, hours(90_000))).last().unwrap();
+        let back = make(&mut ids, hours(0).after(Duration::from_secs(101)));
+        assert_eq!(back.time(), hours(0).after(Duration::from_secs(101)));
+        // An event behind one of the far future is behind it, and takes no others along.
+        let mut last = far;
+        for _ in 0..200 {
+            let above = ids.next_above(hours(0).after(Duration::from_secs(102)), bucket, Some(last));
+            assert!(above > last);
+            last = above;
+        }
+        assert_eq!(make(&mut ids, hours(1)).time(), hours(1));
+        for _ in 0..300 {
+            assert!(make(&mut ids, hours(90_000)) > far);
         }
     }
 

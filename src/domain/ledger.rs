@@ -63,6 +63,9 @@ pub enum Unbookable {
     NoPosting,
     #[error("the event's amount is not above zero")]
     AmountInvalid,
+    /// Neither the payment nor the refund says that this event told of it.
+    #[error("neither payment nor refund bears the event out")]
+    Unproven,
 }
 
 /// The entry that books an event.

@@ -1,6 +1,7 @@
 //! The rules of payments as pure functions: no clock, no chance, no I/O. Everything that may change a payment is here.
 
 pub mod book;
+pub mod booking;
 pub mod command;
 pub mod dead_letter;
 pub mod decide;

@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A currency of ISO 4217 that merchants can charge in: in use today, with a minor unit, neither a fund nor a test code.
+/// A currency of ISO 4217, in use today or once: its three capital letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Currency(iso_currency::Currency);
+pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// Reads a three-letter code in upper case, as ISO 4217 writes it.
+    /// Reads the code of a new request: of a currency that merchants can charge in today, with a minor unit, neither a fund
+    /// nor a test code.
     pub fn parse(code: &str) -> Result<Self, UnsupportedCurrency> {
         let currency = iso_currency::Currency::from_code(code).ok_or(UnsupportedCurrency)?;
         if currency.exponent().is_none()
@@ -19,17 +20,26 @@ impl Currency {
         {
             return Err(UnsupportedCurrency);
         }
-        Ok(Self(currency))
+        Self::stored(code)
+    }
+
+    /// Reads the code of what was taken on before. A payment outlives its currency: any code of the right form is read, for
+    /// ever, whatever has become of it since.
+    pub fn stored(code: &str) -> Result<Self, UnsupportedCurrency> {
+        let letters: [u8; 3] = code.as_bytes().try_into().map_err(|_| UnsupportedCurrency)?;
+        if letters.iter().all(u8::is_ascii_uppercase) { Ok(Self(letters)) } else { Err(UnsupportedCurrency) }
     }
 
     /// The three-letter code, such as `KRW`.
-    pub fn code(self) -> &'static str {
-        self.0.code()
+    pub fn code(&self) -> &str {
+        // Capital letters are UTF-8.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// How many decimal digits the minor unit stands behind the point: KRW 0, USD 2, KWD 3.
-    pub fn exponent(self) -> u16 {
-        self.0.exponent().unwrap_or_default()
+    /// How many decimal digits the minor unit stands behind the point: KRW 0, USD 2, KWD 3. None where that is not known any
+    /// more.
+    pub fn exponent(self) -> Option<u16> {
+        iso_currency::Currency::from_code(self.code())?.exponent()
     }
 }
 
@@ -53,8 +63,9 @@ impl Serialize for Currency {
 
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What is read here was written by us, or answers what we have asked.
         let code = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&code).map_err(serde::de::Error::custom)
+        Self::stored(&code).map_err(serde::de::Error::custom)
     }
 }
 
@@ -105,7 +116,7 @@ mod tests {
     #[test]
     fn exponents_follow_iso_4217() {
         for (code, exponent) in [("KRW", 0), ("JPY", 0), ("USD", 2), ("EUR", 2), ("KWD", 3), ("BHD", 3)] {
-            assert_eq!(Currency::parse(code).unwrap().exponent(), exponent, "{code}");
+            assert_eq!(Currency::parse(code).unwrap().exponent(), Some(exponent), "{code}");
         }
     }
 
@@ -113,6 +124,19 @@ mod tests {
     fn only_chargeable_currencies_are_supported() {
         for code in ["", "krw", "KR", "KRWW", "AAA", "XXX", "XAU", "XTS", "BOV", "HRK", "Krw", "€"] {
             assert_eq!(Currency::parse(code), Err(UnsupportedCurrency), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_on_is_read_for_ever() {
+        for code in ["HRK", "DEM", "ZZZ", "KRW"] {
+            let currency = Currency::stored(code).unwrap();
+            assert_eq!((currency.code(), currency.to_string().as_str()), (code, code));
+            assert_eq!(serde_json::from_str::<Currency>(&serde_json::to_string(&currency).unwrap()).unwrap(), currency);
+        }
+        assert_eq!(Currency::stored("ZZZ").unwrap().exponent(), None);
+        for code in ["", "hrk", "HR", "HRKK", "H K", "€"] {
+            assert_eq!(Currency::stored(code), Err(UnsupportedCurrency), "{code}");
         }
     }
 

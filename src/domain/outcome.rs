@@ -79,8 +79,9 @@ impl From<&Payment> for PaymentSnapshot {
     }
 }
 
-fn message(payment: &Payment) -> String {
-    let text = match payment.status {
+/// What is said of a payment in this status; without a full stop where a reason follows.
+pub fn sentence(status: PaymentStatus) -> &'static str {
+    match status {
         PaymentStatus::Authorizing => "The payment is being authorized.",
         PaymentStatus::Authorized => "The payment is authorized.",
         PaymentStatus::Declined => "The payment was declined",
@@ -93,7 +94,11 @@ fn message(payment: &Payment) -> String {
         PaymentStatus::RefundRequested => "The refund is requested.",
         PaymentStatus::PartiallyRefunded => "The payment is partially refunded.",
         PaymentStatus::Refunded => "The payment is refunded.",
-    };
+    }
+}
+
+fn message(payment: &Payment) -> String {
+    let text = sentence(payment.status);
     match (text.ends_with('.'), &payment.reason) {
         (true, _) => text.to_owned(),
         (false, Some(reason)) => format!("{text}: {reason}."),

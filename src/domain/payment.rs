@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::PaymentId;
+use super::id::{EventId, PaymentId};
 use super::idempotency::Scope;
 use super::money::{AmountOverflow, Currency, Money, add, sub};
 use super::policy::Policy;
@@ -69,6 +69,12 @@ impl PaymentStatus {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
+    /// Whether a payment in this status can be refunded, or was.
+    pub fn may_have_refunds(self) -> bool {
+        use PaymentStatus::{Captured, PartiallyRefunded, RefundRequested, Refunded};
+        matches!(self, Captured | PartiallyRefunded | RefundRequested | Refunded)
+    }
+
     /// Whether a payment may move from this status to `next`. Nothing else decides that.
     pub fn may_become(self, next: Self) -> bool {
         use PaymentStatus::*;
@@ -117,6 +123,8 @@ pub enum Refusal {
     CaptureExceedsAuthorized { capturable: i64 },
     #[error("{refundable} can be refunded")]
     RefundExceedsCaptured { refundable: i64 },
+    #[error("the payment has had {limit} refunds")]
+    RefundLimitReached { limit: u32 },
     #[error("an amount left its range")]
     AmountOverflow,
 }
@@ -160,6 +168,11 @@ pub struct Payment {
     /// The idempotency claim that its authorization answers.
     pub claim: Scope,
     pub timeline: Timeline,
+    /// The event that told of the capture: the ledger books no other. None before it, and where it was told before that was
+    /// kept.
+    pub captured_event: Option<EventId>,
+    /// How many refunds were asked for.
+    pub refunds: u32,
     /// Counts the row's writes; a write applies only to the version that it has read.
     pub version: i64,
 }
@@ -228,7 +241,8 @@ impl Payment {
                 self.become_status(Authorized, now)?;
                 self.authorized = self.amount;
                 self.reason = None;
-                self.capture_before = Some(now.after(policy.capture_window));
+                // Not before the request, whichever clock that was made by.
+                self.capture_before = Some(now.after(policy.capture_window).max(self.requested_at));
                 self.due_at = self.capture_before;
                 self.attempts = 0;
             }

@@ -22,10 +22,14 @@ pub enum Bug {
     FreshPspKey,
     /// What the resolver finds unknown to the PSP at its first asking is taken for never sent.
     UnknownIsDeclined,
+    /// Whether a COMMIT that failed has happened is looked up through the connection on which it failed.
+    LookThroughFailedConnection,
+    /// An open breaker refuses a call before the database is asked whether its key has an answer.
+    BreakerBeforeKey,
 }
 
 impl Bug {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::OffsetBeforeEffect,
         Self::PublishedBeforeAck,
         Self::NonAtomicClaim,
@@ -34,6 +38,8 @@ impl Bug {
         Self::AnswerBeforeCommit,
         Self::FreshPspKey,
         Self::UnknownIsDeclined,
+        Self::LookThroughFailedConnection,
+        Self::BreakerBeforeKey,
     ];
 }
 

@@ -9,6 +9,8 @@ use super::psp::RetryPolicy;
 pub struct Policy {
     /// The largest amount of one payment, in the minor unit.
     pub amount_max: i64,
+    /// How many refunds a payment may have.
+    pub refunds_max: u32,
     /// How long an authorization can be captured.
     pub capture_window: Duration,
     /// How long an authorization may be under way before the resolver looks at it: more than any PSP call takes.
@@ -39,6 +41,7 @@ impl Default for Policy {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
             amount_max: 1_000_000_000_000,
+            refunds_max: 1_000,
             capture_window: 7 * DAY,
             resolve_after: Duration::from_secs(15),
             resolver_ladder: [

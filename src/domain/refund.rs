@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{PaymentId, RefundId};
+use super::id::{EventId, PaymentId, RefundId};
 use super::money::Money;
 use super::time::Timestamp;
 
@@ -49,6 +49,9 @@ pub struct Refund {
     pub psp_reference: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// The event that told that it is done: the ledger books no other. None before that, and where it was told before that was
+    /// kept.
+    pub refunded_event: Option<EventId>,
     pub requested_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: i64,

@@ -1,5 +1,6 @@
-//! What happened to a payment, told in order. It is a column of the payment's row, so that it commits with the change that
-//! it tells of and outlives the pruned outbox.
+//! What happened to a payment, told in the order of writing. It is a column of the payment's row, so that it commits with the
+//! change that it tells of and outlives the pruned outbox. A row holds so much of it and no more: what is older moves to pages
+//! of its own, in the same transaction.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,26 @@ pub struct TimelineEntry {
 /// How an entry's event begins in its line.
 const EVENT_MEMBER: &str = "\"eventId\":\"";
 
+/// How a timeline begins of which entries have moved to pages: how many they are, and the last event among them.
+const MOVED: &str = "{\"moved\":";
+
+/// The line that says what has moved.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Moved {
+    moved: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
+}
+
+/// Entries that have moved out of a payment's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelinePage {
+    /// The place of the first of them in the timeline, from 0.
+    pub first: u32,
+    pub entries: Timeline,
+}
+
 /// The entries as JSON Lines (<https://jsonlines.org>): appending one does not parse the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timeline(String);
@@ -50,6 +71,15 @@ pub struct Timeline(String);
 impl Timeline {
     /// Beyond this many bytes only decisions and events are noted, so that endless retries cannot grow a row without end.
     pub const RETRIES_BYTES_MAX: usize = 16 * 1024;
+    /// What a row may hold; beyond it the older entries move.
+    pub const ROW_BYTES_MAX: usize = 16 * 1024;
+    /// What stays in the row when others move, so that they do not move one by one.
+    const KEPT_BYTES: usize = 8 * 1024;
+    /// What a page may hold.
+    const PAGE_BYTES_MAX: usize = 8 * 1024;
+    pub const PAGE_ENTRIES_MAX: u32 = 64;
+    /// Characters of a detail; what the PSP says may be long.
+    const DETAIL_MAX: usize = 400;
 
     pub fn from_stored(lines: String) -> Self {
         Self(lines)
@@ -60,7 +90,11 @@ impl Timeline {
     }
 
     pub fn note(&mut self, at: Timestamp, what: Happening, detail: impl Into<String>, trace: &TraceContext) {
-        self.push(&TimelineEntry { at, what, detail: detail.into(), event_id: None, trace_id: trace.trace_id_hex() });
+        let mut detail = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(Self::DETAIL_MAX) {
+            detail.truncate(end);
+        }
+        self.push(&TimelineEntry { at, what, detail, event_id: None, trace_id: trace.trace_id_hex() });
     }
 
     pub fn note_event(&mut self, at: Timestamp, topic: &str, event_id: EventId, trace: &TraceContext) {
@@ -81,9 +115,82 @@ impl Timeline {
         behind.split('"').next()?.parse().ok()
     }
 
+    /// The event that was noted first under this topic, of what the row holds.
+    pub fn first_event(&self, topic: &str) -> Option<EventId> {
+        self.events().find(|entry| entry.detail == topic)?.event_id
+    }
+
+    /// Whether the row holds that this event was put into the outbox under this topic.
+    pub fn has_event(&self, topic: &str, id: EventId) -> bool {
+        self.events().any(|entry| entry.event_id == Some(id) && entry.detail == topic)
+    }
+
+    fn events(&self) -> impl Iterator<Item = TimelineEntry> {
+        let lines = self.0.lines().filter(|line| line.contains(EVENT_MEMBER));
+        lines.filter_map(|line| serde_json::from_str(line).ok())
+    }
+
+    /// How many entries have moved to pages.
+    pub fn moved(&self) -> u32 {
+        self.head().map_or(0, |(moved, _)| moved.moved)
+    }
+
+    /// What has moved, and the rest behind the line that says so.
+    fn head(&self) -> Option<(Moved, &str)> {
+        if !self.0.starts_with(MOVED) {
+            return None;
+        }
+        let (line, rest) = self.0.split_once('\n').unwrap_or((&self.0, ""));
+        Some((serde_json::from_str(line).ok()?, rest))
+    }
+
+    /// Whether it holds more than a row may.
+    pub fn is_long(&self) -> bool {
+        self.0.len() > Self::ROW_BYTES_MAX
+    }
+
+    /// Takes out the older entries of one that is long, as pages; the newer ones stay.
+    pub fn take_pages(&mut self) -> Vec<TimelinePage> {
+        if !self.is_long() {
+            return Vec::new();
+        }
+        let (before, rest) = self.head().unwrap_or((Moved::default(), &self.0));
+        let (mut kept, mut bytes) = (0, 0);
+        for line in rest.lines().rev() {
+            bytes += line.len() + 1;
+            if bytes > Self::KEPT_BYTES {
+                break;
+            }
+            kept += 1;
+        }
+        let lines: Vec<&str> = rest.lines().collect();
+        let (old, new) = lines.split_at(lines.len() - kept);
+        let mut pages: Vec<TimelinePage> = Vec::new();
+        let mut next = before.moved;
+        for line in old {
+            let fits = |page: &TimelinePage| {
+                next - page.first < Self::PAGE_ENTRIES_MAX && page.entries.0.len() + line.len() < Self::PAGE_BYTES_MAX
+            };
+            match pages.last_mut().filter(|page| fits(page)) {
+                Some(page) => {
+                    page.entries.0.push('\n');
+                    page.entries.0.push_str(line);
+                }
+                None => pages.push(TimelinePage { first: next, entries: Self((*line).to_owned()) }),
+            }
+            next = next.saturating_add(1);
+        }
+        let event_id = pages.iter().rev().find_map(|page| page.entries.last_event()).or(before.event_id);
+        // As in `push`: numbers and ids have a JSON form.
+        let head = serde_json::to_string(&Moved { moved: next, event_id }).unwrap_or_default();
+        let rest = std::iter::once(head.as_str()).chain(new.iter().copied()).collect::<Vec<_>>().join("\n");
+        self.0 = rest;
+        pages
+    }
+
     fn push(&mut self, entry: &TimelineEntry) {
         let repeats = matches!(entry.what, Happening::Retry | Happening::PspCall);
-        if repeats && self.0.len() > Self::RETRIES_BYTES_MAX {
+        if repeats && (self.0.len() > Self::RETRIES_BYTES_MAX || self.0.starts_with(MOVED)) {
             return;
         }
         // Writing plain strings and numbers as JSON into memory cannot fail; an entry that did would be left out.
@@ -122,6 +229,50 @@ mod tests {
         timeline.note(Timestamp(4), Happening::PspCall, r#""eventId":"evt_0000000000001""#, &TRACE);
         assert_eq!(timeline.last_event(), Some(EventId::from_stored(12)));
         assert_eq!(Timeline::default().last_event(), None);
+    }
+
+    #[test]
+    fn a_row_holds_so_much_and_the_pages_hold_the_rest_in_order() {
+        let mut timeline = Timeline::default();
+        let (mut pages, mut longest) = (Vec::new(), 0);
+        for number in 0..5_000 {
+            timeline.note(Timestamp(number), Happening::Decision, format!("decision {number}"), &TRACE);
+            if number % 3 == 0 {
+                timeline.note_event(Timestamp(number), "payment.refunded", EventId::from_stored(number + 1), &TRACE);
+            }
+            pages.extend(timeline.take_pages());
+            longest = longest.max(timeline.as_stored().len());
+            assert_eq!(timeline.last_event(), Some(EventId::from_stored(number / 3 * 3 + 1)));
+        }
+        assert!(longest <= Timeline::ROW_BYTES_MAX);
+        let mut told = 0;
+        for page in &pages {
+            let entries = page.entries.entries();
+            assert!(page.entries.as_stored().len() <= Timeline::PAGE_BYTES_MAX);
+            assert!(page.first == told && entries.len() as u32 <= Timeline::PAGE_ENTRIES_MAX);
+            told += entries.len() as u32;
+        }
+        assert_eq!(timeline.moved(), told);
+        let all = pages.iter().flat_map(|page| page.entries.entries()).chain(timeline.entries());
+        let times: Vec<i64> = all.filter(|entry| entry.event_id.is_none()).map(|entry| entry.at.0).collect();
+        assert_eq!(times, (0..5_000).collect::<Vec<_>>());
+        timeline.note(Timestamp(1), Happening::Retry, "again", &TRACE);
+        assert_ne!(timeline.entries().last().map(|entry| entry.what), Some(Happening::Retry));
+        assert!(timeline.has_event("payment.refunded", EventId::from_stored(4_999)));
+        assert!(!timeline.has_event("payment.captured", EventId::from_stored(4_999)));
+    }
+
+    #[test]
+    fn a_row_without_bound_of_before_is_cut_at_once() {
+        let mut timeline = Timeline::default();
+        for number in 0..20_000 {
+            timeline.note(Timestamp(number), Happening::Decision, "x", &TRACE);
+        }
+        let pages = timeline.take_pages();
+        assert!(!timeline.is_long() && pages.len() > 100);
+        assert_eq!(timeline.last_event(), None);
+        let kept: u32 = pages.iter().map(|page| page.entries.entries().len() as u32).sum();
+        assert_eq!(kept as usize + timeline.entries().len(), 20_000);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use opentelemetry::trace::SpanKind;
 use parking_lot::Mutex;
 
 use super::idempotency_meter::IdempotencyMeter;
-use super::{FlowError, Operations, Performed, Quota};
+use super::{Conditions, FlowError, Operations, Performed, Quota};
 use crate::actors::admission::{Admission, Admitted, Work};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
@@ -51,6 +51,7 @@ pub struct Parts {
     pub cache: Handle<IdempotencyCache>,
     pub idempotency: IdempotencyMeter,
     pub psp: GuardedPsp,
+    pub conditions: Conditions,
     pub operations: Operations,
     /// What is beside the shards in the data directory.
     pub files: DataFiles,

@@ -35,6 +35,12 @@ impl AuthorizeRequest {
 /// Times that an outcome is brought to the shard again after its writer died with it in hand.
 const CONCLUDE_RETRIES: u32 = 3;
 
+/// How long a value is as JSON.
+fn written_bytes(value: &impl serde::Serialize) -> usize {
+    // Texts and maps of texts always have a JSON form.
+    serde_json::to_string(value).map_or(0, |text| text.len())
+}
+
 impl App {
     pub async fn authorize(&self, admitted: Admitted, request: AuthorizeRequest, call: &Call) -> Performed {
         let scope = Scope::new(&request.merchant_id, Keyed::Authorize, None, &request.key);
@@ -65,6 +71,10 @@ impl App {
         call: &Call,
     ) -> Result<Answer, FlowError> {
         let KeyUse { scope, fingerprint, .. } = key_use;
+        let texts = written_bytes(&request.description) + written_bytes(&request.metadata);
+        if texts > admitted.shard().database.texts_max() {
+            return Err(FlowError::TextsTooLarge);
+        }
         let payment_id = self.new_payment_id(&request.merchant_id);
         let operation = Operation {
             key: PspKey::authorize(payment_id),

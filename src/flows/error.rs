@@ -36,6 +36,9 @@ pub enum FlowError {
     /// A row cannot be read, or the fault is Rialto's: repeating the call changes nothing.
     #[error("it cannot be done")]
     Internal,
+    /// The payment's texts are more than its database takes: nothing was written, and nobody asked.
+    #[error("the payment's texts are too large for its database")]
+    TextsTooLarge,
 }
 
 /// When to come back to a shard whose database is down: about as long as it takes to notice that it is up again.

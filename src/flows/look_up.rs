@@ -5,21 +5,40 @@ use utoipa::ToSchema;
 
 use super::{App, FlowError};
 use crate::actors::payment_reader;
+use crate::domain::event::Consumer;
+use crate::domain::id::{Id, Kind};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::outcome::PaymentSnapshot;
 use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::{Refund, RefundStatus};
-use crate::domain::timeline::{Happening, TimelineEntry};
+use crate::domain::timeline::{Happening, Timeline, TimelineEntry};
 use crate::domain::{Bucket, Currency, EntryId, EventId, PaymentId, RefundId, Timestamp};
-use crate::infra::database::ListFilter;
+use crate::infra::database::{Damaged, ListFilter, ShardDatabase};
 
-/// What is shown beside the payment.
+/// What is shown beside the payment: of each list so many, or as many as one page has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Expand {
     pub refunds: bool,
     pub ledger: bool,
     pub events: bool,
+    /// 1 to 100; 100 if it is not given.
+    pub limit: Option<u32>,
+    /// Where the one list that is asked for goes on.
+    pub after: Option<ExpandCursor>,
 }
+
+/// The last one of the page before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpandCursor {
+    Refund(RefundId),
+    Entry(EntryId),
+    Event(EventId),
+}
+
+/// How much one page has unless it is said.
+pub const PAGE_DEFAULT: u32 = 100;
+/// How many pages of a timeline are read at once.
+const TIMELINE_PAGES: u64 = 16;
 
 /// A payment with what was asked for beside it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +51,28 @@ pub struct PaymentDetails {
     pub ledger: Option<Vec<LedgerEntryView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<EventView>>,
+    /// True if one of the lists has more than is shown: ask for that list alone, with `startingAfter`. Left out when not.
+    #[serde(rename = "hasMore", skip_serializing_if = "std::ops::Not::not")]
+    pub has_more: bool,
+    /// Refunds and ledger entries that belong here and cannot be read. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+}
+
+/// A part of what happened to a payment, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TimelineAnswer)]
+pub struct TimelinePart {
+    #[schema(value_type = String)]
+    pub payment_id: PaymentId,
+    pub entries: Vec<TimelineEntry>,
+    /// Whether there are later entries.
+    pub has_more: bool,
+    /// What to give as `startingAfter` for those. Left out when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub next: Option<String>,
 }
 
 /// One refund; the amount is in the currency's minor unit.
@@ -117,6 +158,10 @@ pub struct ListQuery {
 #[serde(rename_all = "camelCase")]
 pub struct Page {
     pub data: Vec<PaymentSnapshot>,
+    /// Payments that belong on this page and cannot be read. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub unreadable: Vec<PaymentId>,
     /// Whether there are more in the page's direction.
     pub has_more: bool,
 }
@@ -130,36 +175,71 @@ impl App {
     pub async fn look_up(&self, id: PaymentId, expand: Expand) -> Result<PaymentDetails, FlowError> {
         let payment = self.payment(id).await?;
         let database = &self.shards.of(id.bucket()).database;
-        let refunds = match expand.refunds {
-            true => Some(database.refunds_of(id).await?.into_iter().map(RefundView::from).collect()),
-            false => None,
+        let most = expand.limit.unwrap_or(PAGE_DEFAULT) as usize;
+        let mut shown = PaymentDetails {
+            payment: PaymentSnapshot::from(&payment),
+            refunds: None,
+            ledger: None,
+            events: None,
+            has_more: false,
+            unreadable: Vec::new(),
         };
-        let ledger = match expand.ledger {
-            true => Some(database.ledger_of(id).await?.into_iter().map(LedgerEntryView::from).collect()),
-            false => None,
-        };
-        let events = expand.events.then(|| payment.timeline.entries().into_iter().filter_map(event).collect());
-        Ok(PaymentDetails { payment: PaymentSnapshot::from(&payment), refunds, ledger, events })
+        if expand.refunds {
+            let after =
+                expand.after.and_then(|after| if let ExpandCursor::Refund(id) = after { Some(id) } else { None });
+            let mut found = database.refunds_of(id, after, most as u64 + 1).await?;
+            shown.cut(&mut found, most);
+            shown.refunds = Some(shown.readable(found, RefundId::from_stored, RefundView::from));
+        }
+        if expand.ledger {
+            let after =
+                expand.after.and_then(|after| if let ExpandCursor::Entry(id) = after { Some(id) } else { None });
+            let mut found = database.ledger_of(id, after, most as u64 + 1).await?;
+            shown.cut(&mut found, most);
+            shown.ledger = Some(shown.readable(found, EntryId::from_stored, LedgerEntryView::from));
+        }
+        if expand.events {
+            let after =
+                expand.after.and_then(|after| if let ExpandCursor::Event(id) = after { Some(id) } else { None });
+            let mut found = events_of(database, &payment, after, most + 1).await?;
+            shown.cut(&mut found, most);
+            shown.events = Some(found);
+        }
+        Ok(shown)
     }
 
-    /// Every decision, PSP call, retry, event and ledger entry of a payment, oldest first.
-    pub async fn timeline(&self, id: PaymentId) -> Result<Vec<TimelineEntry>, FlowError> {
-        let mut entries = self.payment(id).await?.timeline.entries();
-        for entry in self.shards.of(id.bucket()).database.ledger_of(id).await? {
-            // An entry belongs to the trace of the event that it books.
-            let told = entries.iter().find(|told| told.event_id == Some(entry.event_id));
-            let trace_id = told.map(|told| told.trace_id.clone()).unwrap_or_default();
-            entries.push(TimelineEntry {
-                at: entry.created_at,
-                what: Happening::LedgerEntry,
-                detail: format!("debit {} credit {} {}", entry.debit.name(), entry.credit.name(), entry.money),
-                event_id: Some(entry.event_id),
-                trace_id,
-            });
+    /// Decisions, PSP calls, retries, events and ledger entries of a payment, in the order in which they were written: up to
+    /// `limit` of them from behind the place `after`. A ledger entry stands behind the event that it books, and does not count.
+    pub async fn timeline(&self, id: PaymentId, after: Option<u32>, limit: u32) -> Result<TimelinePart, FlowError> {
+        let payment = self.payment(id).await?;
+        let database = &self.shards.of(id.bucket()).database;
+        let from = after.map_or(0, |after| after.saturating_add(1));
+        let mut told = Vec::new();
+        let moved = payment.timeline.moved();
+        if from < moved {
+            let end = moved.min(from.saturating_add(limit).saturating_add(1));
+            for page in database.timeline_pages(id, from, end, u64::MAX >> 1).await? {
+                told.extend((page.first..).zip(page.entries.entries()));
+            }
         }
-        // Stable: what happened in one transaction keeps its order.
-        entries.sort_by_key(|entry| entry.at);
-        Ok(entries)
+        told.extend((moved..).zip(payment.timeline.entries()));
+        told.retain(|(place, _)| *place >= from);
+        let has_more = told.len() > limit as usize;
+        told.truncate(limit as usize);
+        let next = told.last().filter(|_| has_more).map(|(place, _)| place.to_string());
+        let booked = |told: &&TimelineEntry| Consumer::Ledger.topics().iter().any(|topic| topic.name() == told.detail);
+        let events: Vec<EventId> =
+            told.iter().map(|(_, told)| told).filter(booked).filter_map(|told| told.event_id).collect();
+        let booked = database.entries_of(&events).await?;
+        let mut entries = Vec::with_capacity(told.len() + booked.len());
+        for (_, told) in told {
+            // An entry belongs to the trace of the event that it books.
+            let its = booked.iter().filter(|entry| told.event_id == Some(entry.event_id));
+            let its: Vec<TimelineEntry> = its.map(|entry| booking(entry, &told.trace_id)).collect();
+            entries.push(told);
+            entries.extend(its);
+        }
+        Ok(TimelinePart { payment_id: id, entries, has_more, next })
     }
 
     pub async fn list(&self, query: ListQuery) -> Result<Page, FlowError> {
@@ -187,13 +267,79 @@ impl App {
         if ascending {
             found.reverse();
         }
-        Ok(Page { data: found.iter().map(PaymentSnapshot::from).collect(), has_more })
+        let (mut data, mut unreadable) = (Vec::with_capacity(found.len()), Vec::new());
+        for payment in found {
+            match payment {
+                Ok(payment) => data.push(PaymentSnapshot::from(&payment)),
+                Err(damaged) => unreadable.extend(damaged.id.parse().map(PaymentId::from_stored)),
+            }
+        }
+        Ok(Page { data, unreadable, has_more })
     }
 }
 
 /// The largest id below all of that instant's and later ones.
 fn before_first(time: Timestamp) -> PaymentId {
     PaymentId::from_stored(PaymentId::at_least(time).get().saturating_sub(1))
+}
+
+/// Events of a payment above `after`, up to `limit`, in their order.
+async fn events_of(
+    database: &ShardDatabase,
+    payment: &Payment,
+    after: Option<EventId>,
+    limit: usize,
+) -> Result<Vec<EventView>, FlowError> {
+    let (mut found, mut from, moved) = (Vec::new(), 0, payment.timeline.moved());
+    let is_wanted = |event: &EventView| after.is_none_or(|after| event.event_id > after);
+    while from < moved && found.len() < limit {
+        let pages = database.timeline_pages(payment.id, from, moved, TIMELINE_PAGES).await?;
+        let Some(last) = pages.last() else { break };
+        // Beyond the last one's entries, however few they are.
+        from = last.first.saturating_add(Timeline::PAGE_ENTRIES_MAX);
+        found.extend(pages.iter().flat_map(|page| page.entries.entries()).filter_map(event).filter(is_wanted));
+    }
+    if found.len() < limit {
+        found.extend(payment.timeline.entries().into_iter().filter_map(event).filter(is_wanted));
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// A ledger entry as the timeline tells it.
+fn booking(entry: &LedgerEntry, trace_id: &str) -> TimelineEntry {
+    TimelineEntry {
+        at: entry.created_at,
+        what: Happening::LedgerEntry,
+        detail: format!("debit {} credit {} {}", entry.debit.name(), entry.credit.name(), entry.money),
+        event_id: Some(entry.event_id),
+        trace_id: trace_id.to_owned(),
+    }
+}
+
+impl PaymentDetails {
+    /// Leaves what is more than one page.
+    fn cut<T>(&mut self, found: &mut Vec<T>, most: usize) {
+        self.has_more |= found.len() > most;
+        found.truncate(most);
+    }
+
+    /// What can be read; the rest is named.
+    fn readable<K: Kind, T, V>(
+        &mut self,
+        found: Vec<Result<T, Damaged>>,
+        id: impl Fn(i64) -> Id<K>,
+        view: impl Fn(T) -> V,
+    ) -> Vec<V> {
+        let mut views = Vec::with_capacity(found.len());
+        for row in found {
+            match row {
+                Ok(row) => views.push(view(row)),
+                Err(damaged) => self.unreadable.extend(damaged.id.parse().map(|stored| id(stored).to_string())),
+            }
+        }
+        views
+    }
 }
 
 fn event(entry: TimelineEntry) -> Option<EventView> {

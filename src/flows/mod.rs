@@ -4,6 +4,7 @@
 mod app;
 mod authorize;
 mod change;
+mod conditions;
 mod dead_letters;
 mod error;
 mod exercise;
@@ -18,11 +19,15 @@ pub use crate::infra::database::LetterFilter;
 pub use app::{App, Parts};
 pub use authorize::AuthorizeRequest;
 pub use change::ChangeRequest;
+pub use conditions::Conditions;
 pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, LetterPage, Selection};
 pub use error::FlowError;
 pub use exercise::{ExerciseError, ExerciseView, Exercises, Step, StepStatus};
 pub use idempotency_meter::IdempotencyMeter;
-pub use look_up::{Cursor, EventView, Expand, LedgerEntryView, ListQuery, Page, PaymentDetails, RefundView};
+pub use look_up::{
+    Cursor, EventView, Expand, ExpandCursor, LedgerEntryView, ListQuery, PAGE_DEFAULT, Page, PaymentDetails,
+    RefundView, TimelinePart,
+};
 pub use operations::{Operations, UnknownBreaker};
 pub use readiness::{Capabilities, Capability, Level, Readiness};
 

@@ -77,7 +77,7 @@ impl Capability {
         Self { status: Level::Up, reasons: Vec::new() }
     }
 
-    fn worsen(&mut self, status: Level, reason: impl Into<String>) {
+    pub(super) fn worsen(&mut self, status: Level, reason: impl Into<String>) {
         self.status = self.status.max(status);
         self.reasons.push(reason.into());
     }
@@ -147,6 +147,10 @@ impl App {
                 }
             }
         }
+        if let Some(doubt) = self.clock.doubt() {
+            let (ahead, since) = (doubt.ahead_ms, doubt.since_ms / 1_000);
+            settle.worsen(Level::Degraded, format!("the clock was set by {ahead} ms {since} s ago: expiry waits"));
+        }
         let tree = self.operations.tree();
         for actor in tree.actors().into_iter().filter(|actor| actor.state != State::Running) {
             let reason = not_running(actor);
@@ -158,6 +162,13 @@ impl App {
                 _ => {}
             }
         }
+        if let Some(reason) = self.conditions.of_storage() {
+            for capability in [&mut authorize, &mut settle, &mut refund, &mut publish] {
+                capability.worsen(Level::Degraded, reason.clone());
+            }
+        }
+        self.conditions.of_events(&mut publish);
+        self.conditions.of_stores(&mut authorize, &mut publish);
         let of = |role, capability| self.roles.has(role).then_some(capability);
         let capabilities = Capabilities {
             authorize: of(Role::Ingest, authorize),

@@ -18,9 +18,8 @@ use super::query;
 use super::request::{call, refuse};
 use crate::domain::outcome::{Outcome, PaymentSnapshot, Recorded};
 use crate::domain::payment::PaymentStatus;
-use crate::domain::timeline::TimelineEntry;
 use crate::domain::{PaymentId, RefundId};
-use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota, Work};
+use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota, TimelinePart, Work};
 use crate::runtime::Errands;
 
 /// As a name: a text is copied into one for each look.
@@ -39,15 +38,6 @@ pub struct PaymentAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     refund_id: Option<RefundId>,
-}
-
-/// What happened to a payment.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TimelineAnswer {
-    #[schema(value_type = String)]
-    payment_id: PaymentId,
-    entries: Vec<TimelineEntry>,
 }
 
 #[utoipa::path(
@@ -183,6 +173,8 @@ async fn change(
     params(
         ("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
         ("expand" = Option<String>, Query, description = "Any of refunds, ledger and events, with commas between them", pattern = "^(refunds|ledger|events)(,(refunds|ledger|events))*$"),
+        ("limit" = Option<u32>, Query, description = "How much of each list is shown: 1 to 100; 100 if not given", minimum = 1, maximum = 100),
+        ("startingAfter" = Option<String>, Query, description = "The last one of the list's page before: the page behind it. With one list only", pattern = "^(ref|ent|evt)_[0-9A-HJKMNP-TV-Z]{13}$"),
     ),
     responses((status = 200, description = "The payment", body = PaymentDetails))
 )]
@@ -199,16 +191,18 @@ pub async fn look_up(request: HttpRequest, app: Data<App>, id: Path<String>) -> 
     path = "/payments/{paymentId}/timeline",
     tag = "payments",
     operation_id = "timeline",
-    description = "Tells every decision, call to the provider, retry, event and ledger entry, oldest first.",
-    params(("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$")),
-    responses((status = 200, description = "What happened", body = TimelineAnswer))
+    description = "Tells every decision, call to the provider, retry and event in the order of writing, and each ledger entry behind its event.",
+    params(
+        ("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
+        ("limit" = Option<u32>, Query, description = "1 to 100; 100 if not given. Ledger entries do not count", minimum = 1, maximum = 100),
+        ("startingAfter" = Option<String>, Query, description = "What the page before gave as next", pattern = "^[0-9]{1,9}$"),
+    ),
+    responses((status = 200, description = "What happened", body = TimelinePart))
 )]
 pub async fn timeline(request: HttpRequest, app: Data<App>, id: Path<String>) -> HttpResponse {
     let found = async {
-        query::nothing(request.query_string())?;
-        let id = payment_id(&id)?;
-        let entries = app.timeline(id).await.map_err(|error| Problem::from(&error))?;
-        Ok(TimelineAnswer { payment_id: id, entries })
+        let (after, limit) = query::timeline(request.query_string())?;
+        app.timeline(payment_id(&id)?, after, limit).await.map_err(|error| Problem::from(&error))
     };
     shown(&request, found.await)
 }
@@ -245,6 +239,8 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
 async fn check_cursor(app: &App, id: PaymentId, merchant_id: &str) -> Result<(), Problem> {
     match app.look_up(id, Expand::default()).await {
         Ok(found) if found.payment.merchant_id == merchant_id => Ok(()),
+        // It is there, and of the merchant's bucket: whoever pages past it must not be stopped by it.
+        Err(FlowError::Internal) => Ok(()),
         Ok(_) | Err(FlowError::PaymentNotFound) => Err(Code::CursorInvalid.into()),
         Err(error) => Err(Problem::from(&error)),
     }

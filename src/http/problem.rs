@@ -113,6 +113,8 @@ codes! {
         "`capturable` is what can be captured.";
     RefundExceedsCaptured "refund_exceeds_captured" 422 false "More than was captured"
         "`refundable` is what can still be refunded.";
+    RefundLimitReached "refund_limit_reached" 422 false "The payment has had all its refunds"
+        "A payment may have only so many refunds, whatever their amounts; `limit` is how many.";
     RateLimited "rate_limited" 429 true "The rate limit is used up" "Come back after `Retry-After`.";
     Internal "internal" 500 false "Something went wrong here"
         "The fault is not the call's, and repeating it does not help; `requestId` tells the operator where to look.";
@@ -254,6 +256,7 @@ impl From<&FlowError> for Problem {
             }
             FlowError::OutcomeUnknown => Self::from(Code::OutcomeUnknown).retry_after(Duration::from_secs(1)),
             FlowError::Internal => Code::Internal.into(),
+            FlowError::TextsTooLarge => Code::MetadataTooLarge.into(),
         }
     }
 }
@@ -271,6 +274,9 @@ impl From<&Refusal> for Problem {
             Refusal::RefundExceedsCaptured { refundable } => Self::from(Code::RefundExceedsCaptured)
                 .detail(format!("{refundable} can be refunded."))
                 .with("refundable", (*refundable).into()),
+            Refusal::RefundLimitReached { limit } => Self::from(Code::RefundLimitReached)
+                .detail(format!("A payment may have {limit} refunds."))
+                .with("limit", (*limit).into()),
             Refusal::AmountOverflow => Code::Internal.into(),
         }
     }
@@ -314,6 +320,7 @@ mod tests {
             (FlowError::StorageUnavailable { retry_after }, Code::StorageUnavailable),
             (FlowError::OutcomeUnknown, Code::OutcomeUnknown),
             (FlowError::Internal, Code::Internal),
+            (FlowError::TextsTooLarge, Code::MetadataTooLarge),
         ] {
             let problem = Problem::from(&error);
             assert_eq!(problem.code, code);

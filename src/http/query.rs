@@ -6,7 +6,7 @@ use crate::domain::dead_letter::LetterStatus;
 use crate::domain::event::DeadLetterTopic;
 use crate::domain::payment::PaymentStatus;
 use crate::domain::{Bucket, PaymentId, Timestamp};
-use crate::flows::{Cursor, Expand, LetterFilter, ListQuery};
+use crate::flows::{Cursor, Expand, ExpandCursor, LetterFilter, ListQuery, PAGE_DEFAULT};
 
 use super::body::is_merchant_id;
 use super::problem::{Code, Problem};
@@ -25,11 +25,6 @@ fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, Prob
         }
     }
     Ok(pairs)
-}
-
-/// No parameters at all.
-pub fn nothing(query: &str) -> Result<(), Problem> {
-    parameters(query, &[]).map(drop)
 }
 
 /// Which dead letters a listing shows, and how many.
@@ -62,20 +57,51 @@ pub fn limit(query: &str) -> Result<u32, Problem> {
     }
 }
 
-/// `expand=refunds,ledger,events`, any of them.
+/// `expand=refunds,ledger,events`, any of them, and how much of them.
 pub fn expand(query: &str) -> Result<Expand, Problem> {
-    let mut expand = Expand::default();
-    for (_, value) in parameters(query, &["expand"])? {
-        for name in value.split(',') {
-            match name {
-                "refunds" => expand.refunds = true,
-                "ledger" => expand.ledger = true,
-                "events" => expand.events = true,
-                _ => return Err(Code::ExpandInvalid.into()),
+    let (mut expand, mut after) = (Expand::default(), None);
+    for (name, value) in parameters(query, &["expand", "limit", "startingAfter"])? {
+        match name.as_str() {
+            "limit" => expand.limit = Some(parse_limit(&value)?),
+            "startingAfter" => after = Some(value),
+            _ => {
+                for name in value.split(',') {
+                    match name {
+                        "refunds" => expand.refunds = true,
+                        "ledger" => expand.ledger = true,
+                        "events" => expand.events = true,
+                        _ => return Err(Code::ExpandInvalid.into()),
+                    }
+                }
             }
         }
     }
+    if let Some(after) = after {
+        expand.after = Some(expand_cursor(&expand, &after).ok_or(Code::CursorInvalid)?);
+    }
     Ok(expand)
+}
+
+/// A cursor goes on with one list, by the id of one of its kind.
+fn expand_cursor(expand: &Expand, text: &str) -> Option<ExpandCursor> {
+    match (expand.refunds, expand.ledger, expand.events) {
+        (true, false, false) => text.parse().ok().map(ExpandCursor::Refund),
+        (false, true, false) => text.parse().ok().map(ExpandCursor::Entry),
+        (false, false, true) => text.parse().ok().map(ExpandCursor::Event),
+        _ => None,
+    }
+}
+
+/// Which part of a timeline: behind which place, and how much.
+pub fn timeline(query: &str) -> Result<(Option<u32>, u32), Problem> {
+    let (mut after, mut limit) = (None, PAGE_DEFAULT);
+    for (name, value) in parameters(query, &["limit", "startingAfter"])? {
+        match name.as_str() {
+            "limit" => limit = parse_limit(&value)?,
+            _ => after = Some(value.parse().map_err(|_| Code::CursorInvalid)?),
+        }
+    }
+    Ok((after, limit))
 }
 
 pub fn list(query: &str) -> Result<ListQuery, Problem> {
@@ -165,9 +191,27 @@ mod tests {
     #[test]
     fn expansions_are_named() {
         assert_eq!(expand("").unwrap(), Expand::default());
-        let all = Expand { refunds: true, ledger: true, events: true };
+        let all = Expand { refunds: true, ledger: true, events: true, ..Expand::default() };
         assert_eq!(expand("expand=refunds,ledger,events").unwrap(), all);
         assert_eq!(expand("expand=refunds,secrets").unwrap_err().code, Code::ExpandInvalid);
         assert_eq!(expand("expend=refunds").unwrap_err().code, Code::UnknownParameter);
+    }
+
+    #[test]
+    fn one_expansion_goes_on_behind_one_of_its_kind() {
+        let id: crate::domain::RefundId = IdGenerator::new(0).next(Timestamp(1_800_000_000_000), Bucket::wrapping(1));
+        let expanded = expand(&format!("expand=refunds&limit=7&startingAfter={id}")).unwrap();
+        assert_eq!((expanded.limit, expanded.after), (Some(7), Some(ExpandCursor::Refund(id))));
+        for (query, code) in [
+            (format!("expand=events&startingAfter={id}"), Code::CursorInvalid),
+            (format!("expand=refunds,events&startingAfter={id}"), Code::CursorInvalid),
+            (format!("startingAfter={id}"), Code::CursorInvalid),
+            ("expand=refunds&limit=101".to_owned(), Code::LimitInvalid),
+        ] {
+            assert_eq!(expand(&query).unwrap_err().code, code, "{query}");
+        }
+        assert_eq!(timeline("").unwrap(), (None, 100));
+        assert_eq!(timeline("limit=3&startingAfter=41").unwrap(), (Some(41), 3));
+        assert_eq!(timeline("startingAfter=-1").unwrap_err().code, Code::CursorInvalid);
     }
 }

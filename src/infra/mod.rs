@@ -12,6 +12,7 @@ pub mod lease;
 pub mod psp;
 pub mod redis;
 pub mod sqlite;
+pub mod storage;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;

@@ -1,4 +1,6 @@
-//! The real servers that tests use.
+//! The real servers that tests use, and the fates of calls to what stands for servers.
+
+use std::time::Duration;
 
 /// Where one of the servers of `scripts/servers` listens, `HOST:PORT`. `RIALTO_TEST_SERVERS` names their directory;
 /// without it there are none, and the test says that it is skipped.
@@ -21,6 +23,10 @@ pub enum Fated {
     FailAfter,
     /// It is done, and the process is dead.
     DieAfter,
+    /// The disk is full, now and for so long: nothing is done. A COMMIT's alone.
+    Full(Duration),
+    /// It is done, and nothing can be reached from now on for so long. A COMMIT's alone.
+    CutOff(Duration),
 }
 
 /// Decides what becomes of calls.

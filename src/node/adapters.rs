@@ -27,7 +27,9 @@ use crate::infra::lease::redis::RedisLeases;
 use crate::infra::psp::Psp;
 use crate::infra::psp::http::{self, HttpPsp};
 use crate::infra::psp::simulator::{Simulator, StartError as SimulatorError};
+use crate::infra::redis::eviction::warn_of_noeviction;
 use crate::infra::redis::{RedisPool, RedisSettings};
+use crate::infra::storage::Storage;
 use crate::infra::telemetry::pools::Pools;
 use crate::runtime::Environment;
 
@@ -69,6 +71,8 @@ pub struct Adapters {
     pub limits: Arc<dyn LimitStore>,
     /// None where this process is the only one.
     pub leases: Option<Arc<dyn LeaseStore>>,
+    /// The disk of the data directory.
+    pub storage: Option<Storage>,
     /// The connections to all of these.
     pub pools: Pools,
     pub files: DataFiles,
@@ -101,12 +105,13 @@ impl Adapters {
         let linked = |log| Arc::new(Linked { log, link: link.clone() }) as Arc<dyn EventLog>;
         let log = if config.faults.enabled { log.map(linked) } else { log };
         let log = log.map(|log| Arc::new(Measured::new(log)) as Arc<dyn EventLog>);
+        let storage = Some(Storage::exported(data_dir));
         let mut pools = Pools::default();
         databases.iter().for_each(|database| database.show_in(&mut pools));
         if config.redis.url.is_empty() {
             let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
             let limits = Arc::new(MemoryLimits::default());
-            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None, pools, files });
+            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None, storage, pools, files });
         }
         let redis = RedisPool::connect(RedisSettings {
             url: config.redis.url.clone(),
@@ -117,8 +122,10 @@ impl Adapters {
         let answers = Arc::new(RedisAnswers::new(redis.clone()));
         let limits = Arc::new(RedisLimits::new(redis.clone()));
         redis.show_in(&mut pools);
+        // It may be down now, which is no reason not to start.
+        tokio::spawn(warn_of_noeviction(redis.clone()));
         let leases = Some(Arc::new(RedisLeases::new(redis)) as Arc<dyn LeaseStore>);
-        Ok(Self { map, databases, log, link, psp, answers, limits, leases, pools, files })
+        Ok(Self { map, databases, log, link, psp, answers, limits, leases, storage, pools, files })
     }
 }
 

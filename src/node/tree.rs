@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::adapters::Adapters;
+use super::adapters::{Adapters, is_embedded};
 use super::tenures::Tenures;
 use crate::actors::admission::{self, Admission};
 use crate::actors::breaker::{self, Breaker};
 use crate::actors::event_worker::EventWorker;
 use crate::actors::guarded_psp::GuardedPsp;
+use crate::actors::held_back::Refusals;
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
 use crate::actors::ledger_writer::LedgerWriter;
 use crate::actors::observer::{Observer, Sights};
+use crate::actors::outage::Outages;
 use crate::actors::outbox_publisher::OutboxPublisher;
 use crate::actors::payment_reader::{self, PaymentReader};
 use crate::actors::psp_work::{PspWork, RequestMeter};
@@ -33,7 +35,7 @@ use crate::config::{Config, Role, Roles};
 use crate::domain::event::EVENT_PARTITIONS;
 use crate::domain::policy::Policy;
 use crate::domain::{IdGenerator, ShardId, ShardMap};
-use crate::flows::{App, IdempotencyMeter, Operations, Parts};
+use crate::flows::{App, Conditions, IdempotencyMeter, Operations, Parts};
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::{AnswerCache, LimitStore};
 use crate::infra::database::ShardDatabase;
@@ -70,8 +72,11 @@ pub async fn grow(
     let mut guards = grower.supervisor("guards");
     let psp_breaker = grower.breaker(&mut guards, "breaker_psp", "psp");
     let log_breaker = grower.breaker(&mut guards, "breaker_event_log", "event_log");
-    let limiter = grower.rate_limiter(&mut guards, adapters.limits);
-    let cache = grower.idempotency_cache(&mut guards, adapters.answers);
+    let free_min_bytes = if is_embedded(config) { config.storage.free_min_bytes } else { 0 };
+    let storage = adapters.storage.map(|storage| (storage, free_min_bytes));
+    let mut conditions = Conditions { storage, ..Conditions::default() };
+    let limiter = grower.rate_limiter(&mut guards, adapters.limits, &conditions.outages);
+    let cache = grower.idempotency_cache(&mut guards, adapters.answers, &conditions.outages);
 
     let (mut writers, nudges) = (grower.supervisor("shards"), Nudges::default());
     let shards = grower.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
@@ -85,7 +90,7 @@ pub async fn grow(
     if let Some(log) = &adapters.log {
         if roles.has(Role::Publisher) {
             let mut publishers = grower.supervisor("publishers");
-            grower.publishers(&mut publishers, &shards, log, &log_breaker, &mut tenures, &nudges);
+            conditions.refusals = grower.publishers(&mut publishers, &shards, log, &log_breaker, &mut tenures, &nudges);
             behind.push(publishers);
         }
         if roles.has(Role::Ledger) {
@@ -123,7 +128,7 @@ pub async fn grow(
         behind.push(observers);
     }
     if let Some(store) = adapters.leases {
-        grower.leases(&mut guards, store, tenures);
+        grower.leases(&mut guards, store, tenures, &conditions.outages);
     }
 
     // Who is in front starts first and stops last.
@@ -150,6 +155,7 @@ pub async fn grow(
         cache,
         idempotency: IdempotencyMeter::default(),
         psp,
+        conditions,
         operations: Operations::new(running.clone(), breakers, shards, adapters.link),
         files: adapters.files,
     });
@@ -214,7 +220,12 @@ impl Grower<'_> {
         guards.actor(self.common(breaker::options(name), FRONT), move || Breaker::new(guarded, settings.clone()))
     }
 
-    fn rate_limiter(&self, guards: &mut Supervisor, store: Arc<dyn LimitStore>) -> Handle<RateLimiter> {
+    fn rate_limiter(
+        &self,
+        guards: &mut Supervisor,
+        store: Arc<dyn LimitStore>,
+        outages: &Outages,
+    ) -> Handle<RateLimiter> {
         let figures = &self.config.limits;
         let limits = rate_limiter::Limits {
             authorize_per_minute: figures.authorize_per_minute,
@@ -224,20 +235,30 @@ impl Grower<'_> {
         let hosts = figures.hosts;
         let local = Arc::new(MemoryLimits::default());
         let options = self.common(rate_limiter::options(), FRONT);
-        guards.actor(options, move || RateLimiter::new(store.clone(), local.clone(), limits, hosts))
+        let outages = outages.clone();
+        guards.actor(options, move || RateLimiter::new(store.clone(), local.clone(), limits, hosts, outages.clone()))
     }
 
-    fn idempotency_cache(&self, guards: &mut Supervisor, answers: Arc<dyn AnswerCache>) -> Handle<IdempotencyCache> {
-        guards.actor(self.common(idempotency_cache::options(), FRONT), move || IdempotencyCache::new(answers.clone()))
+    fn idempotency_cache(
+        &self,
+        guards: &mut Supervisor,
+        answers: Arc<dyn AnswerCache>,
+        outages: &Outages,
+    ) -> Handle<IdempotencyCache> {
+        let outages = outages.clone();
+        guards.actor(self.common(idempotency_cache::options(), FRONT), move || {
+            IdempotencyCache::new(answers.clone(), outages.clone())
+        })
     }
 
     /// Renews this process's leases.
-    fn leases(&self, guards: &mut Supervisor, store: Arc<dyn LeaseStore>, tenures: Tenures) {
+    fn leases(&self, guards: &mut Supervisor, store: Arc<dyn LeaseStore>, tenures: Tenures, outages: &Outages) {
+        let outages = outages.clone();
         // Another one for every process, also for one that starts anew.
         let holder: Arc<str> = format!("node-{}-{:016x}", self.config.node.id, self.environment.chance.u64()).into();
         let leases = tenures.into_leases();
         guards.actor(self.common(leases::options(), FRONT), move || {
-            Leases::new(store.clone(), holder.clone(), leases.clone())
+            Leases::new(store.clone(), holder.clone(), leases.clone(), outages.clone())
         });
     }
 
@@ -304,22 +325,24 @@ impl Grower<'_> {
         breaker: &Handle<Breaker>,
         tenures: &mut Tenures,
         nudges: &Nudges,
-    ) {
+    ) -> Refusals {
+        let refusals = Refusals::exported();
         let outbox = &self.config.outbox;
         for shard in shards.all() {
             let id = shard.database.id;
             let tick = Duration::from_millis(outbox.poll_ms);
             let options = self.options("outbox_publisher", PIPELINE).shard(id.0).tick(tick);
-            let (shard, log, breaker) = (shard.clone(), log.clone(), breaker.clone());
+            let (shard, log, breaker, refusals) = (shard.clone(), log.clone(), breaker.clone(), refusals.clone());
             let tenure = tenures.of("publisher", id);
             let (batch_max, linger) = (outbox.batch_max, Duration::from_millis(outbox.linger_ms));
             let publisher = supervisor.actor(options, move || {
-                let (shard, tenure) = (shard.clone(), tenure.clone());
-                OutboxPublisher::new(shard, tenure, log.clone(), breaker.clone(), batch_max, linger)
+                let (shard, tenure, refusals) = (shard.clone(), tenure.clone(), refusals.clone());
+                OutboxPublisher::new(shard, tenure, log.clone(), breaker.clone(), batch_max, linger, refusals)
             });
             // Set once, here: before the start nobody nudges.
             let _ = nudges.of(id).set(publisher.nudger());
         }
+        refusals
     }
 
     /// One observer a shard, whichever the roles: each process tells how it sees them.

@@ -6,20 +6,38 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::guard::{ClockGuard, ClockLimits, Doubt};
+
 /// The clock of one tree: the machine's, or one that starts where a test says and follows tokio's paused time.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
-    System { ahead_ms: Arc<AtomicI64> },
+    System { ahead_ms: Arc<AtomicI64>, guard: Arc<ClockGuard> },
     Simulated { start_ms: i64, origin: Instant },
 }
 
 impl Clock {
-    /// The machine's wall clock.
+    /// The machine's wall clock, as far as it can be believed.
     pub fn system() -> Self {
-        Self(Source::System { ahead_ms: Arc::default() })
+        let guard = Arc::new(ClockGuard::new(ClockLimits::default()));
+        Self(Source::System { ahead_ms: Arc::default(), guard })
+    }
+
+    /// When the wall clock is to be believed, for all clones.
+    pub fn limit(&self, limits: ClockLimits) {
+        if let Source::System { guard, .. } = &self.0 {
+            guard.limit(limits);
+        }
+    }
+
+    /// Why the wall clock is not believed, if it is not. Until it is, time goes on as it did before it was set.
+    pub fn doubt(&self) -> Option<Doubt> {
+        match &self.0 {
+            Source::System { ahead_ms, guard } => guard.doubt(wall_ms(ahead_ms)),
+            Source::Simulated { .. } => None,
+        }
     }
 
     /// A clock that reads `start_ms` (UTC epoch milliseconds) now and follows tokio's time, paused or not.
@@ -28,20 +46,11 @@ impl Clock {
         Self(Source::Simulated { start_ms, origin: Instant::now() })
     }
 
-    /// UTC epoch milliseconds.
+    /// UTC epoch milliseconds. A clock that was set is not followed before it can be believed: a step would expire what is not
+    /// due, and what is due would wait for years once the step is taken back.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
-            Source::System { ahead_ms } => {
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "the clock is the one place that reads the system's time"
-                )]
-                let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
-                    Ok(since) => saturating_ms(since.as_millis()),
-                    Err(before) => -saturating_ms(before.duration().as_millis()),
-                };
-                now.saturating_add(ahead_ms.load(Ordering::Relaxed))
-            }
+            Source::System { ahead_ms, guard } => guard.time(wall_ms(ahead_ms)),
             Source::Simulated { start_ms, origin } => {
                 start_ms.saturating_add(saturating_ms(origin.elapsed().as_millis()))
             }
@@ -51,7 +60,7 @@ impl Clock {
     /// Has the machine's clock read so much more (or less) than it does, for all clones: what a clock that is set looks
     /// like. A fault on purpose; monotonic time goes on as it does on a machine whose clock is set.
     pub fn jump(&self, ahead_ms: i64) {
-        if let Source::System { ahead_ms: ahead } = &self.0 {
+        if let Source::System { ahead_ms: ahead, .. } = &self.0 {
             ahead.store(ahead_ms, Ordering::Relaxed);
         }
     }
@@ -60,6 +69,16 @@ impl Clock {
     pub fn instant(&self) -> Instant {
         Instant::now()
     }
+}
+
+/// What the machine's clock says, so much ahead.
+fn wall_ms(ahead_ms: &AtomicI64) -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "the clock is the one place that reads the system's time")]
+    let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => saturating_ms(since.as_millis()),
+        Err(before) => -saturating_ms(before.duration().as_millis()),
+    };
+    now.saturating_add(ahead_ms.load(Ordering::Relaxed))
 }
 
 fn saturating_ms(ms: u128) -> i64 {
@@ -80,8 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_set_for_all() {
+    fn a_clock_that_is_set_is_set_for_all_once_it_is_believed() {
         let clock = Clock::system();
+        let before = clock.now_ms();
+        clock.jump(3_600_000);
+        assert!(clock.now_ms() < before + 60_000 && clock.clone().doubt().is_some());
+        clock.jump(0);
+        assert!(clock.doubt().is_none());
+        clock.limit(ClockLimits { settle: Duration::ZERO, ..ClockLimits::default() });
         let (other, before) = (clock.clone(), clock.now_ms());
         clock.jump(3_600_000);
         assert!(other.now_ms() >= before + 3_600_000);

@@ -169,6 +169,7 @@ fn promises(shards: &[Tables], told: &[Told], wrong: &mut Vec<String>) {
                     wrong.push(format!("{refund_id} was promised and is lost"));
                 }
             }
+            Told::Absurd(what) => wrong.push(what.clone()),
         }
     }
     wrong.extend(winners.into_iter().filter(|(_, won)| *won > 1).map(|(id, won)| format!("{id} has {won} winners")));

@@ -1,4 +1,5 @@
-//! The fates of one process's calls, drawn from the seed: delays, failures before and after the effect, and death.
+//! The fates of one process's calls, drawn from the seed: delays, failures before and after the effect, full disks, and
+//! death.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,9 @@ pub struct Weather {
     pub is_fair: Arc<AtomicBool>,
     pub death: Arc<Notify>,
 }
+
+/// How long a disk is full, or a database out of reach: longer than a COMMIT that failed is asked after.
+const TROUBLE_MAX: Duration = Duration::from_secs(15);
 
 /// One process's.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl Fate for Fates {
             return dead().await;
         }
         // Looks that find nothing are most of the calls: they fail less often, or nothing else would be tried.
-        let rare = if matches!(call, "read" | "fetch") { 10 } else { 1 };
+        let rare = if matches!(call, "read" | "fetch" | "begin") { 10 } else { 1 };
         match luck * rare {
             0..60 => {
                 self.die();
@@ -70,7 +74,10 @@ impl Fate for Fates {
                 self.die();
                 Fated::DieAfter
             }
-            120..400 => Fated::FailBefore,
+            120..300 => Fated::FailBefore,
+            300..320 if call == "batch" => Fated::Full(self.chance.jitter(TROUBLE_MAX)),
+            320..340 if call == "batch" => Fated::CutOff(self.chance.jitter(TROUBLE_MAX)),
+            300..400 => Fated::FailBefore,
             400..700 => Fated::FailAfter,
             _ => Fated::Well,
         }

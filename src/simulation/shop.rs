@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::world::World;
 use crate::domain::command::Change;
 use crate::domain::idempotency::Fingerprint;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, Recorded};
 use crate::domain::payment::{CaptureMode, Metadata};
+use crate::domain::planted::{Bug, is_planted};
 use crate::domain::{Currency, Money, PaymentId, RefundId};
 use crate::flows::{Answer, App, AuthorizeRequest, Call, ChangeRequest, FlowError, Work};
 use crate::runtime::Chance;
@@ -14,12 +15,27 @@ use crate::runtime::Chance;
 /// What a client was told for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    Authorized { id: PaymentId },
-    Declined { id: PaymentId },
-    CaptureRequested { id: PaymentId },
-    Voided { id: PaymentId },
-    RefundRequested { refund_id: RefundId },
+    Authorized {
+        id: PaymentId,
+    },
+    Declined {
+        id: PaymentId,
+    },
+    CaptureRequested {
+        id: PaymentId,
+    },
+    Voided {
+        id: PaymentId,
+    },
+    RefundRequested {
+        refund_id: RefundId,
+    },
+    /// What no state of the house explains.
+    Absurd(String),
 }
+
+/// Whether the database is asked for a key before the PSP's breaker may refuse.
+const KEY_BEFORE_BREAKER: bool = false;
 
 /// Times that a call is repeated before it is given up.
 const REPEATS: usize = 12;
@@ -34,7 +50,8 @@ pub async fn client(world: World, chance: Chance, number: u64) {
         let capture_mode = if chance.permille(200) { CaptureMode::Automatic } else { CaptureMode::Manual };
         // The same call twice at once now and then: one of them executes.
         let twice = chance.permille(300);
-        let authorize = |chance: Chance| authorize(&world, chance, number, &key, amount, capture_mode);
+        let purchase = Purchase { number, key: key.clone(), amount, capture_mode };
+        let authorize = |chance: Chance| authorize(&world, chance, &purchase);
         let (first, second) = if twice {
             tokio::join!(biased; authorize(chance.clone()), authorize(chance.clone()))
         } else {
@@ -63,27 +80,37 @@ pub async fn client(world: World, chance: Chance, number: u64) {
     }
 }
 
-async fn authorize(
-    world: &World,
-    chance: Chance,
+/// What is authorized, the same under one key.
+#[derive(Clone)]
+struct Purchase {
     number: u64,
-    key: &str,
+    key: String,
     amount: i64,
     capture_mode: CaptureMode,
-) -> Option<PaymentId> {
-    let answer = repeat(world, &chance, async |app: App, call: Call| {
+}
+
+impl Purchase {
+    async fn send(&self, app: App, call: Call) -> Result<Answer, FlowError> {
         let request = AuthorizeRequest {
-            merchant_id: format!("MERCHANT-{number}"),
-            money: Money::new(amount, Currency::parse("KRW").unwrap()),
-            capture_mode,
-            description: Some(key.to_owned()),
+            merchant_id: format!("MERCHANT-{}", self.number),
+            money: Money::new(self.amount, Currency::parse("KRW").unwrap()),
+            capture_mode: self.capture_mode,
+            description: Some(self.key.clone()),
             metadata: Metadata::new(),
-            key: key.to_owned(),
-            fingerprint: Fingerprint::of([("key", key)]),
+            key: self.key.clone(),
+            fingerprint: Fingerprint::of([("key", self.key.as_str())]),
         };
         app.authorize(app.admit(request.bucket(), Work::Begins)?, request, &call).await.result
-    });
-    match answer.await?.recorded.outcome {
+    }
+}
+
+async fn authorize(world: &World, chance: Chance, purchase: &Purchase) -> Option<PaymentId> {
+    let answer = repeat(world, &chance, async |app: App, call: Call| purchase.send(app, call).await).await?;
+    if matches!(answer.recorded.outcome, Outcome::Done { .. } | Outcome::Declined { .. }) {
+        let (world, purchase, known) = (world.clone(), purchase.clone(), answer.recorded.clone());
+        tokio::task::spawn_local(async move { ask_again(&world, &chance, &purchase, &known).await });
+    }
+    match answer.recorded.outcome {
         Outcome::Done { payment, .. } => {
             world.tell(Told::Authorized { id: payment.payment_id });
             Some(payment.payment_id)
@@ -93,6 +120,23 @@ async fn authorize(
             None
         }
         _ => None,
+    }
+}
+
+/// Repeats a key whose answer is known: the same answer is given, or none while the shard has its troubles. That the PSP is
+/// left alone is no reason.
+async fn ask_again(world: &World, chance: &Chance, purchase: &Purchase, known: &Recorded) {
+    for _ in 0..chance.below(4) {
+        tokio::time::sleep(chance.jitter(Duration::from_secs(3))).await;
+        match once(world, &async |app: App, call: Call| purchase.send(app, call).await).await {
+            Some(Ok(again)) if again.recorded != *known => {
+                world.tell(Told::Absurd(format!("{} is answered anew: {again:?}", purchase.key)));
+            }
+            Some(Err(FlowError::PspUnavailable { .. })) if KEY_BEFORE_BREAKER || is_planted(Bug::BreakerBeforeKey) => {
+                world.tell(Told::Absurd(format!("{} has an answer, and a breaker hides it", purchase.key)));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -124,19 +168,27 @@ async fn repeat(
     make: impl AsyncFn(App, Call) -> Result<Answer, FlowError>,
 ) -> Option<Answer> {
     for _ in 0..REPEATS {
-        let (app, mut dies) = world.process().await;
-        let call = Call { request_id: app.new_request_id(), trace: app.open_trace(None) };
-        let answer = tokio::select! {
-            biased;
-            answer = make(app, call) => Some(answer),
-            _ = dies.changed() => None,
-            () = tokio::time::sleep(TIMEOUT) => None,
-        };
-        world.note(format!("{answer:?}"));
-        if let Some(Ok(answer)) = answer {
+        if let Some(Ok(answer)) = once(world, &make).await {
             return Some(answer);
         }
         tokio::time::sleep(Duration::from_millis(50) + chance.jitter(Duration::from_millis(400))).await;
     }
     None
+}
+
+/// Makes a call once. None if the process dies, or takes too long.
+async fn once(
+    world: &World,
+    make: &impl AsyncFn(App, Call) -> Result<Answer, FlowError>,
+) -> Option<Result<Answer, FlowError>> {
+    let (app, mut dies) = world.process().await;
+    let call = Call { request_id: app.new_request_id(), trace: app.open_trace(None) };
+    let answer = tokio::select! {
+        biased;
+        answer = make(app, call) => Some(answer),
+        _ = dies.changed() => None,
+        () = tokio::time::sleep(TIMEOUT) => None,
+    };
+    world.note(format!("{answer:?}"));
+    answer
 }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::fate::{Fates, Weather};
 use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
 use super::shop::Told;
+use crate::actors::breaker::Forced;
 use crate::config::{Config, Roles};
 use crate::domain::{ShardId, ShardMap};
 use crate::flows::App;
@@ -20,7 +21,7 @@ use crate::infra::event_log::link::Link;
 use crate::infra::event_log::memory::{Held, MemoryLog};
 use crate::infra::telemetry::pools::Pools;
 use crate::node::simulated::{Adapters, grow};
-use crate::runtime::{Environment, Fault, Running};
+use crate::runtime::{Chance, Environment, Fault, Running};
 
 /// See the module. Clones share everything.
 #[derive(Clone)]
@@ -113,7 +114,7 @@ impl World {
 
     async fn start(&self, fates: &Arc<Fates>) -> Arc<Running> {
         let databases = self.shards.iter().zip(1..).map(|(tables, number)| {
-            let memory = Memory { tables: tables.clone(), fate: fates.clone() };
+            let memory = Memory::new(tables.clone(), fates.clone());
             ShardDatabase::in_memory(ShardId(number), memory)
         });
         let adapters = Adapters {
@@ -129,6 +130,7 @@ impl World {
             answers: Arc::new(MemoryCache { answers: Arc::default(), fate: fates.clone() }),
             limits: Arc::new(NoLimits),
             leases: None,
+            storage: None,
             pools: Pools::default(),
             files: DataFiles::default(),
         };
@@ -138,6 +140,7 @@ impl World {
         environment.faults.enable();
         tokio::task::spawn_local(mischief(environment.clone(), fates.clone()));
         let (app, running) = grow(&environment, &self.config, Roles::all(), adapters).await.expect("the tree starts");
+        tokio::task::spawn_local(leave_psp_alone(app.clone(), environment.chance.clone(), fates.clone()));
         self.process.send_replace(Some(app));
         running
     }
@@ -161,6 +164,19 @@ async fn mischief(environment: Environment, fates: Arc<Fates>) {
         };
         // A process on its way up or down has no such actor.
         let _ = faults.inject(ACTORS[place], None, fault, 1);
+    }
+}
+
+/// Forces the PSP's breaker open now and then, most of all when the process has just begun, and gives it back to itself.
+async fn leave_psp_alone(app: App, chance: Chance, fates: Arc<Fates>) {
+    let force = async |state| drop(app.operations().force_breaker("psp", state).await);
+    while fates.may_strike() {
+        if chance.permille(300) {
+            force(Some(Forced::Open)).await;
+            tokio::time::sleep(chance.jitter(Duration::from_secs(2))).await;
+            force(None).await;
+        }
+        tokio::time::sleep(chance.jitter(Duration::from_secs(5))).await;
     }
 }
 

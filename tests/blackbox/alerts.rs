@@ -12,8 +12,10 @@ use crate::node::{Neighbour, Payment, TestNode, TestPsp, new_key, order};
 use crate::servers::OwnServers;
 use crate::watch::Watch;
 
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("FAULTS__ENABLED", "true"),
+    // The clock is set to have time pass.
+    ("CLOCK__SETTLE_MS", "0"),
     ("PSP__SIMULATOR__MAGIC_AMOUNTS", "true"),
     ("PSP__TIMEOUT_MS", "1000"),
     ("BREAKER__OPEN_MS", "2000"),

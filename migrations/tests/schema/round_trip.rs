@@ -36,6 +36,8 @@ pub fn payment() -> payment::Model {
         attempts: i32::MAX,
         claim: vec![7; 16],
         timeline: "{\"at\":1763856000123}\n".repeat(10_000),
+        captured_event: Some(i64::MAX),
+        refunds: i32::MAX,
         version: 3,
     }
 }
@@ -92,6 +94,7 @@ async fn payments_and_refunds() {
             capture_before: None,
             due_at: None,
             timeline: String::new(),
+            captured_event: None,
             ..full.clone()
         };
         round_trip::<payment::Entity>(db, vec![bare, full.clone()]).await;
@@ -109,12 +112,23 @@ async fn payments_and_refunds() {
             reason: Some(text(255)),
             psp_reference: Some("p".repeat(64)),
             failure: Some("f".repeat(64)),
+            refunded_event: Some(i64::MAX),
             requested_at: 1,
             updated_at: 2,
             version: 3,
         };
-        let bare = refund::Model { id: 1, reason: None, psp_reference: None, failure: None, ..full.clone() };
+        let bare = refund::Model {
+            id: 1,
+            reason: None,
+            psp_reference: None,
+            failure: None,
+            refunded_event: None,
+            ..full.clone()
+        };
         round_trip::<refund::Entity>(db, vec![bare, full]).await;
+        let page = timeline_page::Model { payment_id: i64::MAX, first: i32::MAX, entries: text(20_000) };
+        let other = timeline_page::Model { first: 0, ..page.clone() };
+        round_trip::<timeline_page::Entity>(db, vec![other, page]).await;
     })
     .await;
 }

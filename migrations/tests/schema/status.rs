@@ -20,6 +20,7 @@ const TABLES: [&str; 12] = [
     "dead_letter",
     "operator_action",
     "shard_identity",
+    "timeline_page",
 ];
 
 const INDEXES: [(&str, &str); 16] = [

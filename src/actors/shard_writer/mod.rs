@@ -81,6 +81,10 @@ impl Actor for ShardWriter {
             }
             return Ok(Wake::Idle);
         }
+        // What is deleted for its age is gone, so it waits for a clock that is believed.
+        if ctx.clock().doubt().is_some() {
+            return Ok(Wake::Idle);
+        }
         let now = ctx.clock().instant();
         if self.prune_at.is_some_and(|at| now < at) {
             return Ok(Wake::Idle);

@@ -5,11 +5,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-use crate::domain::PaymentId;
 use crate::domain::book::{Book, Needs, Shelf};
 use crate::domain::idempotency::{Claim, Scope};
 use crate::domain::ledger::{Balance, BalanceKey};
 use crate::domain::payment::Payment;
+use crate::domain::refund::Refund;
+use crate::domain::{PaymentId, RefundId};
 
 /// Rows of one kind that are kept, the oldest going first: some seconds of a shard at full load, a few MiB.
 const ROWS_MAX: usize = 4_096;
@@ -30,7 +31,7 @@ macro_rules! versioned {
     )*};
 }
 
-versioned!(Payment, Claim, Balance);
+versioned!(Payment, Refund, Claim, Balance);
 
 /// Rows of one kind.
 struct Rows<K, V> {
@@ -75,6 +76,7 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
 #[derive(Default)]
 pub struct Recent {
     payments: Rows<PaymentId, Payment>,
+    refunds: Rows<RefundId, Refund>,
     claims: Rows<Scope, Claim>,
     balances: Rows<BalanceKey, Balance>,
 }
@@ -84,6 +86,7 @@ impl Recent {
     /// all that others need, is what remains to be read.
     pub fn fill(&self, mut trusting: Needs, others: &Needs, book: &mut Book<'_>) -> Needs {
         self.payments.fill(&mut trusting.payments, &mut book.payments);
+        self.refunds.fill(&mut trusting.refunds, &mut book.refunds);
         self.claims.fill(&mut trusting.claims, &mut book.claims);
         self.balances.fill(&mut trusting.balances, &mut book.balances);
         trusting.join(others);
@@ -97,6 +100,7 @@ impl Recent {
             self.claims.rows.remove(scope);
         }
         self.payments.keep(book.payments);
+        self.refunds.keep(book.refunds);
         self.claims.keep(book.claims);
         self.balances.keep(book.balances);
     }

@@ -76,14 +76,22 @@ pub fn judge(dossier: &Dossier, events: &EventFacts) -> Vec<Finding> {
             }
         };
         let is_again = dossier.entries.iter().filter(|other| other.refund_id == entry.refund_id).count() > 1;
+        let told = match entry.refund_id {
+            None => payment.captured_event,
+            Some(refund_id) => {
+                dossier.refunds.iter().find(|refund| refund.id == refund_id).and_then(|refund| refund.refunded_event)
+            }
+        };
         let is_right = !is_again
+            && told.is_none_or(|told| told == entry.event_id)
             && entry.money == payment.money(expected)
             && entry.merchant_id == payment.merchant_id
             && accounts(topic) == Some((entry.debit, entry.credit));
         if !is_right {
             let text = format!(
-                "{} of {} from {} to {}{}: the payment captured {} and refunded {}",
+                "{} by {} of {} from {} to {}{}: the payment captured {} and refunded {}",
                 entry.id,
+                entry.event_id,
                 entry.money,
                 entry.credit.name(),
                 entry.debit.name(),

@@ -23,10 +23,11 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::terminal::{complain, say};
 use crate::config::Config;
 use crate::domain::{PaymentId, ShardId};
 use crate::infra::database::audit::{Dossier, Page, Snapshot};
-use crate::infra::database::{DatabaseError, ShardDatabase};
+use crate::infra::database::{Damaged, DatabaseError, ShardDatabase};
 use crate::runtime::Clock;
 
 pub use books::BooksError;
@@ -66,11 +67,11 @@ pub fn main(args: Args) -> ExitCode {
     };
     match audited {
         Ok(report) if is_json => {
-            println!("{:#}", report.to_json());
+            say(format_args!("{:#}", report.to_json()));
             report.exit_code()
         }
         Ok(report) => {
-            println!("{report}");
+            say(&report);
             report.exit_code()
         }
         Err(error) => refuse(&error),
@@ -78,7 +79,7 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("rialto: {why}");
+    complain(why);
     ExitCode::from(2)
 }
 
@@ -102,7 +103,7 @@ async fn audit(house: &House, settled: bool, clock: &Clock) -> Result<Report, Au
     }
     let mut outbox = Outbox::default();
     for instant in &instants {
-        instant.read_outbox(&mut outbox).await?;
+        instant.read_outbox(&mut outbox, &mut report).await?;
     }
     let mut events = Events::read(log, &marks, outbox).await?;
     events.findings.drain(..).for_each(|finding| report.note(finding));
@@ -166,13 +167,22 @@ impl Instant {
         move |error| AuditError::Shard { shard, error }
     }
 
-    async fn read_outbox(&self, outbox: &mut Outbox) -> Result<(), AuditError> {
+    async fn read_outbox(&self, outbox: &mut Outbox, report: &mut Report) -> Result<(), AuditError> {
         let mut after = i64::MIN;
         loop {
             let rows = self.snapshot.outbox(after, PAGE).await.map_err(self.failed())?;
             let Some(last) = rows.last() else { return Ok(()) };
-            after = last.seq;
-            rows.into_iter().for_each(|row| outbox.add(row));
+            after = match last {
+                Ok(row) => row.seq,
+                // A place that is no number is beyond all numbers.
+                Err(damaged) => damaged.id.parse().unwrap_or(i64::MAX),
+            };
+            for row in rows {
+                match row {
+                    Ok(row) => outbox.add(row),
+                    Err(damaged) => report.note(unreadable(self.shard, &damaged)),
+                }
+            }
         }
     }
 
@@ -180,18 +190,20 @@ impl Instant {
     async fn fill(&mut self, report: &mut Report) -> Result<(), AuditError> {
         while let (true, Some(after)) = (self.waiting.is_empty(), self.next) {
             let page = self.snapshot.page(after, PAGE).await.map_err(self.failed())?;
-            let Page { dossiers, orphans, orphan_entries, next } = page;
+            let Page { dossiers, orphans, orphan_entries, other_entries, unreadable: damaged, next } = page;
             let shard = self.shard;
             for (table, id, payment_id) in orphans {
                 let invariant = if table == "refund" { Invariant::PaymentRefunds } else { Invariant::PaymentRequests };
                 let text = format!("shard {shard}: {table} {id} is of {payment_id}, and no such payment");
                 report.note(Finding::broken(invariant, text));
             }
+            damaged.iter().for_each(|damaged| report.note(unreadable(shard, damaged)));
             for entry in &orphan_entries {
                 let text = format!("shard {shard}: {} is of {}, and no such payment", entry.id, entry.payment_id);
                 report.note(Finding::broken(Invariant::LedgerPayments, text));
             }
-            let entries = dossiers.iter().flat_map(|dossier| &dossier.entries).chain(&orphan_entries);
+            let entries =
+                dossiers.iter().flat_map(|dossier| &dossier.entries).chain(&orphan_entries).chain(&other_entries);
             entries.for_each(|entry| self.sums.add(entry));
             self.waiting = dossiers.into();
             self.next = next;
@@ -210,10 +222,28 @@ impl Instant {
             let findings = claims.iter().flat_map(|(claim, payment)| keys::judge(self.shard, claim, payment.as_ref()));
             findings.for_each(|finding| report.note(finding));
         }
-        let balances = self.snapshot.balances().await.map_err(&failed)?;
+        let (mut balances, mut is_whole) = (Vec::new(), true);
+        for balance in self.snapshot.balances().await.map_err(&failed)? {
+            match balance {
+                Ok(balance) => balances.push(balance),
+                Err(damaged) => {
+                    is_whole = false;
+                    report.note(unreadable(self.shard, &damaged));
+                }
+            }
+        }
+        // Without all balances nothing can be said of their sums.
+        if !is_whole {
+            return Ok(());
+        }
         self.sums.judge(self.shard, &balances).into_iter().for_each(|finding| report.note(finding));
         Ok(())
     }
+}
+
+/// A row that cannot be read: nothing can be said of it, nor of the payment that it is part of.
+fn unreadable(shard: ShardId, damaged: &Damaged) -> Finding {
+    Finding::broken(Invariant::RowsReadable, format!("shard {shard}: {damaged}"))
 }
 
 /// The payment with the lowest id of all shards that has not been looked at.

@@ -78,8 +78,8 @@ async fn look_at(
     if findings.is_empty() {
         return Ok(findings);
     }
-    let after = shard.payment(id).await?;
-    let stands = after.is_some_and(|after| after.version == dossier.payment.version);
+    let after = shard.snapshot().await?.dossier(id).await?;
+    let stands = after.is_some_and(|after| after.payment.version == dossier.payment.version);
     Ok(if stands { findings } else { Vec::new() })
 }
 
@@ -91,7 +91,7 @@ pub async fn unknown(
     let mut findings = Vec::new();
     for (invariant, where_, ids) in [(EventsKnown, "told in the log", told), (PspKnown, "known to the psp", at_psp)] {
         for (shard, id) in ids {
-            if shard.payment(id).await?.is_none() {
+            if !shard.has_payment(id).await? {
                 findings.push(Finding::broken(invariant, format!("{id}: {where_}, and no such payment")));
             }
         }

@@ -58,6 +58,7 @@ invariants! {
     PaymentShard, "payment.shard", "each payment, and all that is its, is on its merchant's shard";
     KeysPayments, "keys.payments", "each key belongs to one payment, and that payment to the key";
     KeysAnswers, "keys.answers", "each concluded operation has its answer under its key";
+    RowsReadable, "rows.readable", "each row can be read";
     StuckPayments, "stuck.payments", "no payment waits for the resolver beyond its time";
     StuckRequests, "stuck.requests", "no request to the psp waits beyond its time";
     StuckOutbox, "stuck.outbox", "no event waits in the outbox";

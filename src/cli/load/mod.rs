@@ -31,6 +31,8 @@ use pace::{Pace, Share};
 use sender::{GROUP, Plan, Progress, Sender};
 use tally::Tally;
 
+use super::terminal::{complain, say};
+
 pub use args::{LoadArgs, Scenario};
 pub use client::TargetError;
 pub use duplicates::DuplicateCounts;
@@ -62,7 +64,7 @@ pub fn main(args: LoadArgs) -> ExitCode {
     match run {
         Ok(summary) => summary.exit_code(),
         Err(error) => {
-            eprintln!("rialto: {error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
@@ -83,7 +85,7 @@ pub async fn run(args: LoadArgs) -> Result<Summary, LoadError> {
         None => None,
     };
     let summary = measure(&args, target).await?;
-    println!("{summary}");
+    say(&summary);
     if let Some((path, file)) = json {
         serde_json::to_writer_pretty(file, &summary).map_err(|error| LoadError::Json(path.clone(), error.into()))?;
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::process::{Stop, refuse};
+use super::terminal::greet;
 use crate::config::{Config, ConfigError};
 use crate::infra::psp::simulator::books::Books;
 use crate::infra::psp::simulator::{Simulator, StartError};
@@ -54,7 +55,7 @@ enum ServeError {
 }
 
 pub fn run(args: Args) -> ExitCode {
-    telemetry::logs::log();
+    let _logging = telemetry::logs::log();
     match actix_web::rt::System::new().block_on(serve(args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),
@@ -78,7 +79,7 @@ async fn serve(args: Args) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(listen_error)?;
     let server = server::serve(listener, simulator, books, telemetry::metrics()?)?;
     let handle = server.handle();
-    println!("rialto: psp simulator on http://{address}");
+    greet(format!("rialto: psp simulator on http://{address}"));
     let stopping = async {
         stop.told().await;
         handle.stop(true).await;

@@ -172,6 +172,10 @@ impl Client {
                 Some((402, Some(payment_id))) => {
                     return (self.counted("declined", Authorized::Declined { payment_id }), vec![]);
                 }
+                // Where nothing was recorded under the key, the same call may be made again.
+                Some((503, _)) if answer.as_ref().is_some_and(|answer| answer.body["code"] == "psp_not_reached") => {
+                    self.pause().await;
+                }
                 Some((503, Some(payment_id))) => {
                     return (self.counted("not sent", Authorized::NotSent { payment_id }), vec![]);
                 }

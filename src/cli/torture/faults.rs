@@ -9,7 +9,9 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::world::{SERVERS, World, WorldError};
+use super::outside::{Outside, strike};
+use super::process::{SERVERS, WorldError};
+use super::world::World;
 use crate::config::Config;
 use crate::domain::event::{Consumer, EVENT_PARTITIONS};
 use crate::node::rewind;
@@ -32,6 +34,11 @@ const ACTORS: [&str; 13] = [
 ];
 /// Clocks jump by up to an hour either way: less than an authorization lives.
 const JUMP_MS_MAX: i64 = 3_600_000;
+/// A clock that is set wrong is years ahead, far beyond the life of an authorization, and is set right after a moment.
+const STEP_MS: std::ops::Range<i64> = 31_536_000_000..300_000_000_000;
+const STEP_LASTS_MS: std::ops::Range<u64> = 50..3_000;
+/// Times that a node is told to set its clock right before it is restarted.
+const SET_RIGHT_TRIES: usize = 5;
 
 /// One kind of fault, and how often it is drawn beside the others.
 #[derive(Debug, Clone, Copy)]
@@ -41,12 +48,21 @@ enum Kind {
     Actor,
     Psp,
     Clock,
+    ClockStep,
     Redeliver,
     Server,
+    Outside(Outside),
 }
 
-const EMBEDDED: [(Kind, u32); 6] =
-    [(Kind::Kill, 3), (Kind::Pause, 1), (Kind::Actor, 8), (Kind::Psp, 2), (Kind::Clock, 2), (Kind::Redeliver, 1)];
+const EVERYWHERE: [(Kind, u32); 7] = [
+    (Kind::Kill, 3),
+    (Kind::Pause, 1),
+    (Kind::Actor, 8),
+    (Kind::Psp, 2),
+    (Kind::Clock, 2),
+    (Kind::ClockStep, 2),
+    (Kind::Redeliver, 1),
+];
 
 /// Does things to the world until its time is over.
 pub struct Tormentor {
@@ -55,15 +71,18 @@ pub struct Tormentor {
     /// The furthest that any clock was ahead.
     ahead_ms: i64,
     pub done: BTreeMap<String, u64>,
+    /// What was wrong with how faults were borne.
+    pub wrong: Vec<String>,
 }
 
 impl Tormentor {
     pub fn new(seed: u64, http: reqwest::Client) -> Self {
-        Self { chance: StdRng::seed_from_u64(seed), http, ahead_ms: 0, done: BTreeMap::new() }
+        Self { chance: StdRng::seed_from_u64(seed), http, ahead_ms: 0, done: BTreeMap::new(), wrong: Vec::new() }
     }
 
     pub async fn torment(&mut self, world: &mut World, ends_at: Instant) -> Result<(), WorldError> {
-        let mut kinds = EMBEDDED.to_vec();
+        let mut kinds = EVERYWHERE.to_vec();
+        kinds.extend(Outside::of(world).into_iter().map(|(kind, weight)| (Kind::Outside(kind), weight)));
         if world.servers.is_some() {
             kinds.push((Kind::Server, 4));
         }
@@ -96,35 +115,23 @@ impl Tormentor {
                 world.restart_psp(while_ / 2).await?;
                 "psp killed".to_owned()
             }
-            Kind::Actor => {
-                let actor = ACTORS.choose(&mut self.chance).copied().unwrap_or(ACTORS[0]);
-                let fault = match self.chance.random_range(0..8) {
-                    0..3 => json!("panic"),
-                    3 => json!("hang"),
-                    4..6 => json!("drop"),
-                    _ => json!({ "delay": self.chance.random_range(1..2_000) }),
-                };
-                let times = self.chance.random_range(1..4);
-                let body = json!({ "actor": actor, "fault": fault, "times": times });
-                self.tell(world, node, reqwest::Method::POST, "/admin/faults", &body).await;
-                format!("actor {}", fault.as_str().unwrap_or("delay"))
-            }
+            Kind::Actor => self.harm_actor(world, node).await,
             Kind::Clock => {
                 let ahead_ms = self.chance.random_range(-JUMP_MS_MAX..JUMP_MS_MAX);
                 self.ahead_ms = self.ahead_ms.max(ahead_ms);
                 self.set_clock(world, node, ahead_ms).await;
                 "clock jumped".to_owned()
             }
-            Kind::Redeliver => {
-                for node in 0..world.nodes() {
-                    world.kill_node(node).await;
-                }
-                let rewound = self.rewind(world).await;
-                for node in 0..world.nodes() {
-                    world.start_node(node).await?;
-                }
-                if rewound { "group rewound".to_owned() } else { "all nodes killed".to_owned() }
+            Kind::ClockStep => {
+                self.step_clock(world, node).await?;
+                "clock stepped by years".to_owned()
             }
+            Kind::Outside(kind) => {
+                let struck = strike(kind, world, &mut self.chance, &self.http).await?;
+                self.wrong.extend(struck.wrong);
+                struck.what
+            }
+            Kind::Redeliver => self.redeliver(world).await?,
             Kind::Server => {
                 let name = SERVERS.choose(&mut self.chance).copied().unwrap_or(SERVERS[0]);
                 if let Some(servers) = &world.servers {
@@ -137,6 +144,31 @@ impl Tormentor {
         };
         *self.done.entry(what).or_default() += 1;
         Ok(())
+    }
+
+    async fn harm_actor(&mut self, world: &World, node: usize) -> String {
+        let actor = ACTORS.choose(&mut self.chance).copied().unwrap_or(ACTORS[0]);
+        let fault = match self.chance.random_range(0..8) {
+            0..3 => json!("panic"),
+            3 => json!("hang"),
+            4..6 => json!("drop"),
+            _ => json!({ "delay": self.chance.random_range(1..2_000) }),
+        };
+        let times = self.chance.random_range(1..4);
+        let body = json!({ "actor": actor, "fault": fault, "times": times });
+        self.tell(world, node, reqwest::Method::POST, "/admin/faults", &body).await;
+        format!("actor {}", fault.as_str().unwrap_or("delay"))
+    }
+
+    async fn redeliver(&mut self, world: &mut World) -> Result<String, WorldError> {
+        for node in 0..world.nodes() {
+            world.kill_node(node).await;
+        }
+        let rewound = self.rewind(world).await;
+        for node in 0..world.nodes() {
+            world.start_node(node).await?;
+        }
+        Ok(if rewound { "group rewound".to_owned() } else { "all nodes killed".to_owned() })
     }
 
     /// Sets some group back to the beginning of a partition, so that all of it is delivered again.
@@ -163,14 +195,29 @@ impl Tormentor {
         Ok(())
     }
 
-    async fn set_clock(&self, world: &World, node: usize, ahead_ms: i64) {
-        let body = json!({ "aheadMs": ahead_ms });
-        self.tell(world, node, reqwest::Method::PUT, "/admin/faults/clock", &body).await;
+    /// Sets a node's clock years ahead for a moment, and right again.
+    async fn step_clock(&mut self, world: &mut World, node: usize) -> Result<(), WorldError> {
+        let (ahead_ms, lasts) = (self.chance.random_range(STEP_MS), self.chance.random_range(STEP_LASTS_MS));
+        self.set_clock(world, node, ahead_ms).await;
+        tokio::time::sleep(Duration::from_millis(lasts)).await;
+        for _ in 0..SET_RIGHT_TRIES {
+            if self.set_clock(world, node, 0).await {
+                return Ok(());
+            }
+        }
+        world.kill_node(node).await;
+        world.start_node(node).await
     }
 
-    /// A node that is too ill to be told is ill enough.
-    async fn tell(&self, world: &World, node: usize, method: reqwest::Method, path: &str, body: &Value) {
+    async fn set_clock(&self, world: &World, node: usize, ahead_ms: i64) -> bool {
+        let body = json!({ "aheadMs": ahead_ms });
+        self.tell(world, node, reqwest::Method::PUT, "/admin/faults/clock", &body).await
+    }
+
+    /// Whether it was heard. A node that is too ill to be told is ill enough.
+    async fn tell(&self, world: &World, node: usize, method: reqwest::Method, path: &str, body: &Value) -> bool {
         let url = world.urls.lock().get(node).cloned().unwrap_or_default();
-        let _ = self.http.request(method, format!("{url}{path}")).json(body).send().await;
+        let told = self.http.request(method, format!("{url}{path}")).json(body).send().await;
+        told.is_ok_and(|answer| answer.status().is_success())
     }
 }

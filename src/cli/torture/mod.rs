@@ -5,9 +5,15 @@
 //! run again to see more, not to see the same.
 
 mod client;
+mod database;
+mod disk;
 mod faults;
 mod history;
 mod model;
+mod outside;
+mod probe;
+mod process;
+mod proxy;
 mod verdict;
 mod world;
 
@@ -23,9 +29,11 @@ use tokio::time::Instant;
 use client::{Client, Shop};
 use faults::Tormentor;
 use history::Tally;
-use world::{Servers, World, WorldError};
+use process::{Servers, WorldError};
+use world::World;
 
 use super::process::refuse;
+use super::terminal::say;
 
 /// Violations that are printed.
 const SHOWN_MAX: usize = 20;
@@ -76,7 +84,7 @@ async fn run(args: Args) -> Result<bool, WorldError> {
     let dir =
         args.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("rialto-torture-{seed}-{}", std::process::id())));
     std::fs::create_dir_all(&dir).map_err(|error| WorldError::Io { what: dir.display().to_string(), error })?;
-    println!("torture: seed {seed}, {} minutes, {} clients, in {}", args.minutes, args.clients, dir.display());
+    say(format_args!("torture: seed {seed}, {} minutes, {} clients, in {}", args.minutes, args.clients, dir.display()));
     let servers = match &args.servers {
         Some(script) => Some(Servers::up(script, dir.join("servers")).await?),
         None => None,
@@ -106,21 +114,22 @@ async fn run(args: Args) -> Result<bool, WorldError> {
     tormented?;
 
     let stories = std::mem::take(&mut *stories.lock());
-    println!("torture: {} payments; {}", stories.len(), tally.lock());
+    say(format_args!("torture: {} payments; {}", stories.len(), tally.lock()));
     let faults: Vec<_> = tormentor.done.iter().map(|(what, count)| format!("{what} {count}")).collect();
-    println!("torture: {}", faults.join(", "));
-    let mut wrong: Vec<String> = verdict::rest(&world).await?.into_iter().collect();
+    say(format_args!("torture: {}", faults.join(", ")));
+    let mut wrong = std::mem::take(&mut tormentor.wrong);
+    wrong.extend(verdict::rest(&world).await?);
     wrong.extend(verdict::violations(&stories, &world, &http).await?);
-    world.stop().await?;
+    world.stop(!wrong.is_empty()).await?;
     for line in wrong.iter().take(SHOWN_MAX) {
-        println!("VIOLATION {line}");
+        say(format_args!("VIOLATION {line}"));
     }
     if wrong.is_empty() {
         // Only what this run has made.
         let _ = std::fs::remove_dir_all(&dir);
-        println!("torture: seed {seed}: 0 violations");
+        say(format_args!("torture: seed {seed}: 0 violations"));
     } else {
-        println!("torture: seed {seed}: {} violations; everything is kept in {}", wrong.len(), dir.display());
+        say(format_args!("torture: seed {seed}: {} violations; everything is kept in {}", wrong.len(), dir.display()));
     }
     Ok(wrong.is_empty())
 }

@@ -77,6 +77,9 @@ struct State {
     done: u64,
 }
 
+/// Whether a refund that is asked for while the capture is under way is taken on and waits for it, and whether a capture
+/// that failed can be followed by another one or by a void.
+const GOES_ON: bool = false;
 /// Calls of one payment beyond which the search would take too long; a plan makes fewer.
 pub const CALLS_MAX: usize = 64;
 
@@ -93,7 +96,9 @@ pub fn explain(history: &[Entry], end: &Final) -> Result<(), String> {
         false => Stage::Authorized,
     };
     let start = State { stage, refunds: vec![0; end.refunds.len()], done: 0 };
-    let mut search = Search { history, end, seen: HashSet::new(), deepest: 0 };
+    let asked = history.iter().filter(|entry| matches!(entry.ask, Ask::Capture { .. })).count();
+    let captures = asked + usize::from(end.is_automatic);
+    let mut search = Search { history, end, captures, seen: HashSet::new(), deepest: 0 };
     if search.find(start) {
         return Ok(());
     }
@@ -104,6 +109,8 @@ pub fn explain(history: &[Entry], end: &Final) -> Result<(), String> {
 struct Search<'a> {
     history: &'a [Entry],
     end: &'a Final,
+    /// Captures that were asked for, that of the authorization included.
+    captures: usize,
     seen: HashSet<State>,
     deepest: usize,
 }
@@ -162,11 +169,19 @@ impl Search<'_> {
     fn alone(&self, state: &State) -> Vec<State> {
         let mut next = Vec::new();
         if let Stage::CaptureRequested { amount } = state.stage {
-            let stage =
-                if self.end.status == "CAPTURE_FAILED" { Stage::CaptureFailed } else { Stage::Captured { amount } };
-            next.push(State { stage, ..state.clone() });
+            let failed = self.end.status == "CAPTURE_FAILED";
+            if !failed {
+                next.push(State { stage: Stage::Captured { amount }, ..state.clone() });
+            }
+            if failed || GOES_ON && (self.end.status == "VOIDED" || self.captures > 1) {
+                next.push(State { stage: Stage::CaptureFailed, ..state.clone() });
+            }
         }
-        for refund in (0..state.refunds.len()).filter(|refund| state.refunds[*refund] == 1) {
+        let may_end = |refund: &usize| {
+            let is_waiting = !matches!(state.stage, Stage::Captured { .. });
+            state.refunds[*refund] == 1 && !(is_waiting && self.end.refunds[*refund].is_refunded)
+        };
+        for refund in (0..state.refunds.len()).filter(may_end) {
             let mut ended = state.clone();
             ended.refunds[refund] = 2;
             next.push(ended);
@@ -196,8 +211,16 @@ impl Search<'_> {
             (Ask::Capture { amount }, Stage::Authorized) if *amount <= self.end.authorized => {
                 vec![State { stage: Stage::CaptureRequested { amount: *amount }, ..state.clone() }]
             }
+            (Ask::Capture { amount }, Stage::CaptureFailed) if GOES_ON && *amount <= self.end.authorized => {
+                vec![State { stage: Stage::CaptureRequested { amount: *amount }, ..state.clone() }]
+            }
             (Ask::Void, Stage::Authorized) => vec![State { stage: Stage::Voided, ..state.clone() }],
-            (Ask::Refund { amount }, Stage::Captured { amount: captured }) => {
+            (Ask::Void, Stage::CaptureFailed) if GOES_ON => vec![State { stage: Stage::Voided, ..state.clone() }],
+            (Ask::Refund { .. }, Stage::CaptureRequested { .. }) if !GOES_ON => Vec::new(),
+            (
+                Ask::Refund { amount },
+                Stage::Captured { amount: captured } | Stage::CaptureRequested { amount: captured },
+            ) => {
                 if self.held(state).saturating_add(*amount) > *captured {
                     return Vec::new();
                 }

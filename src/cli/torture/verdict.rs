@@ -7,8 +7,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::history::{Authorized, Story};
-use super::model::{Final, FinalRefund, explain};
-use super::world::{World, WorldError};
+use super::model::{Entry, Final, FinalRefund, explain};
+use super::process::WorldError;
+use super::world::World;
 
 /// How long all may take to come to rest.
 const REST_WITHIN: Duration = Duration::from_secs(240);
@@ -47,10 +48,16 @@ pub async fn violations(stories: &[Story], world: &World, http: &reqwest::Client
             let found = payments.remove(&story.key).unwrap_or_default();
             wrong.extend(story.absurd.iter().cloned());
             match judge(story, &found) {
-                Ok(None) => {}
+                Ok(None) => {
+                    if let Some(told) = story.authorized.payment_id()
+                        && let Err(why) = ended(http, &url, told, story.is_automatic).await?
+                    {
+                        wrong.push(format!("{told} of {}: {why}", story.key));
+                    }
+                }
                 Ok(Some(id)) => {
                     let end = ended(http, &url, &id, story.is_automatic).await?;
-                    if let Err(why) = explain(&story.calls, &end) {
+                    if let Err(why) = end.and_then(|end| stands(&story.calls, &end)) {
                         wrong.push(format!("{id} of {}: {why}; {:?}", story.key, story.calls));
                     }
                 }
@@ -60,6 +67,16 @@ pub async fn violations(stories: &[Story], world: &World, http: &reqwest::Client
         wrong.extend(payments.into_keys().map(|key| format!("{merchant} has a payment that nobody asked for: {key}")));
     }
     Ok(wrong)
+}
+
+/// Whether the model explains a payment's history and end. No run lasts as long as a hold does.
+fn stands(calls: &[Entry], end: &Final) -> Result<(), String> {
+    if end.status == "EXPIRED" {
+        return Err(
+            "its hold has expired, and its time was not over by any clock but one that was set wrong".to_owned()
+        );
+    }
+    explain(calls, end)
 }
 
 /// Holds the payments made under one key against what the caller of the authorization knows. The one that was authorized,
@@ -119,8 +136,17 @@ async fn listed(http: &reqwest::Client, url: &str, merchant: &str) -> Result<Vec
     }
 }
 
-async fn ended(http: &reqwest::Client, url: &str, id: &str, is_automatic: bool) -> Result<Final, WorldError> {
-    let found = http.get(format!("{url}/payments/{id}?expand=refunds")).send().await?.error_for_status()?;
+/// How a payment that is there ended. The inner error is that its look-up does not find it.
+async fn ended(
+    http: &reqwest::Client,
+    url: &str,
+    id: &str,
+    is_automatic: bool,
+) -> Result<Result<Final, String>, WorldError> {
+    let found = http.get(format!("{url}/payments/{id}?expand=refunds")).send().await?;
+    if !found.status().is_success() {
+        return Ok(Err(format!("its look-up says {}", found.status())));
+    }
     let payment: Value = found.json().await?;
     let amount = |member: &str| payment["amounts"][member].as_i64().unwrap_or(-1);
     let refunds = payment["refunds"].as_array().into_iter().flatten().map(|refund| FinalRefund {
@@ -128,12 +154,12 @@ async fn ended(http: &reqwest::Client, url: &str, id: &str, is_automatic: bool) 
         amount: refund["amount"].as_i64().unwrap_or(-1),
         is_refunded: refund["status"] == "REFUNDED",
     });
-    Ok(Final {
+    Ok(Ok(Final {
         status: payment["status"].as_str().unwrap_or_default().to_owned(),
         authorized: amount("authorized"),
         is_automatic,
         captured: amount("captured"),
         refunded: amount("refunded"),
         refunds: refunds.collect(),
-    })
+    }))
 }

@@ -1,148 +1,29 @@
-//! The processes of a run: nodes, the PSP, and where asked for the real servers. They are started, killed, stopped for a
-//! while and brought back.
+//! Everything that runs: nodes, the PSP, and where asked for the real servers, with the ways and disks that faults are made
+//! of. Processes are started, killed, stopped for a while and brought back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-/// How long a process may take to serve.
-const START_WITHIN: Duration = Duration::from_secs(90);
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
-
-/// What went wrong with the run itself, not with the house.
-#[derive(Debug, thiserror::Error)]
-pub enum WorldError {
-    #[error("{what}: {error}")]
-    Io { what: String, error: std::io::Error },
-    #[error("{0} does not start; its log is {1}")]
-    NoStart(String, PathBuf),
-    #[error("{what} fails: {said}")]
-    Failed { what: String, said: String },
-    #[error(transparent)]
-    Http(#[from] reqwest::Error),
-}
-
-/// One process of ours.
-struct Process {
-    name: String,
-    args: Vec<String>,
-    settings: BTreeMap<String, String>,
-    /// The first line it prints begins so; the URL follows.
-    greeting: &'static str,
-    /// Where it listens, from its first start on.
-    address: String,
-    log: PathBuf,
-    child: Option<Child>,
-}
-
-impl Process {
-    async fn start(&mut self) -> Result<String, WorldError> {
-        let io = |error| WorldError::Io { what: self.name.clone(), error };
-        let begun = tokio::time::Instant::now();
-        while begun.elapsed() < START_WITHIN {
-            let program = std::env::current_exe().map_err(io)?;
-            let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).map_err(io)?;
-            let mut command = Command::new(program);
-            command.args(&self.args).args(["--listen", &self.address]).envs(&self.settings);
-            let mut child = command
-                .stdout(Stdio::piped())
-                .stderr(log)
-                .stdin(Stdio::null())
-                .kill_on_drop(true)
-                .spawn()
-                .map_err(io)?;
-            let Some(stdout) = child.stdout.take() else { continue };
-            let mut lines = BufReader::new(stdout).lines();
-            let line = tokio::time::timeout(START_WITHIN, lines.next_line()).await;
-            if let Ok(Ok(Some(line))) = line
-                && let Some(url) = line.strip_prefix(self.greeting)
-            {
-                self.address = url.trim_start_matches("http://").to_owned();
-                self.child = Some(child);
-                return Ok(url.to_owned());
-            }
-            // A server that it needs may be on its way up.
-            let _ = child.kill().await;
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
-        }
-        Err(WorldError::NoStart(self.name.clone(), self.log.clone()))
-    }
-
-    async fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill().await;
-        }
-    }
-
-    /// Whether it runs; one that has ended by itself does not.
-    fn is_up(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
-    }
-
-    async fn signal(&self, signal: &str) {
-        if let Some(id) = self.child.as_ref().and_then(Child::id) {
-            let _ = Command::new("kill").args([signal, &id.to_string()]).status().await;
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-/// The real servers, by the repository's own script.
-pub struct Servers {
-    script: PathBuf,
-    dir: PathBuf,
-}
-
-/// Those that a run stops.
-pub const SERVERS: [&str; 4] = ["mariadb-1", "mariadb-2", "redis", "kafka"];
-
-impl Servers {
-    /// Starts all of them in a directory of their own.
-    pub async fn up(script: &Path, dir: PathBuf) -> Result<Self, WorldError> {
-        let servers = Self { script: script.to_owned(), dir };
-        servers.run("up", &[]).await?;
-        Ok(servers)
-    }
-
-    pub async fn run(&self, verb: &str, names: &[&str]) -> Result<String, WorldError> {
-        let what = format!("{} {verb}", self.script.display());
-        let io = |error| WorldError::Io { what: what.clone(), error };
-        let mut command = Command::new(&self.script);
-        // Not piped: the servers would hold the pipe open.
-        let log = std::fs::File::create(self.dir.with_extension("log")).map_err(io)?;
-        let out = if verb == "env" { Stdio::piped() } else { Stdio::from(log) };
-        let command = command.arg(verb).arg("--dir").arg(&self.dir).args(names).stderr(Stdio::null()).stdout(out);
-        let child = command.spawn().map_err(io)?;
-        let output = child.wait_with_output().await.map_err(io)?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() { Ok(said) } else { Err(WorldError::Failed { what, said }) }
-    }
-
-    /// The settings by which nodes reach them.
-    async fn settings(&self) -> Result<BTreeMap<String, String>, WorldError> {
-        let said = self.run("env", &[]).await?;
-        let pairs = said.lines().filter_map(|line| {
-            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
-            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
-        });
-        Ok(pairs.collect())
-    }
-}
+use super::database::{DATABASES, Database, urls};
+use super::disk::Disk;
+use super::process::{Begun, Process, SERVERS, Servers, WorldError};
+use crate::domain::ShardId;
+use crate::node::shard_path;
 
 /// Everything that runs.
 pub struct World {
     nodes: Vec<Process>,
     psp: Process,
     pub servers: Option<Servers>,
+    /// The databases of the shards, in their order.
+    pub databases: Vec<Database>,
+    /// The small disks that there are.
+    pub disks: Vec<Disk>,
     /// Where clients find nodes.
     pub urls: Arc<Mutex<Vec<String>>>,
     pub data_dir: PathBuf,
@@ -184,6 +65,11 @@ impl World {
         };
         settings.extend(SETTINGS.map(|(name, value)| (format!("RIALTO__{name}"), value.to_owned())));
         settings.insert("RUST_LOG".to_owned(), "warn,librdkafka=error".to_owned());
+        let databases = Database::all(&settings).await?;
+        let (data_dir, psp_dir) = (dir.join("data"), dir.join("psp"));
+        let both = [data_dir.as_path(), psp_dir.as_path()];
+        // On real servers the nodes' own directory holds next to nothing.
+        let disks = mount(if servers.is_some() { &both[1..] } else { &both }).await?;
         let common = settings.clone();
         let process = |name: String, args: &[&str], data_dir: &Path, greeting| {
             let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -192,21 +78,22 @@ impl World {
             let (settings, address) = (common.clone(), "127.0.0.1:0".to_owned());
             Process { name, args, settings, greeting, address, log, child: None }
         };
-        let psp_dir = dir.join("psp");
         let mut psp = process("psp".to_owned(), &["psp-simulator"], &psp_dir, "rialto: psp simulator on ");
         fall_ill(&mut psp.settings);
         let psp_url = psp.start().await?;
         settings.insert("RIALTO__PSP__URL".to_owned(), psp_url.clone());
-        let data_dir = dir.join("data");
         let mut started = Vec::new();
         for number in 0..nodes {
             let mut node = process(format!("node-{number}"), &["serve"], &data_dir, "rialto: serving on ");
             node.settings.insert("RIALTO__PSP__URL".to_owned(), psp_url.clone());
             node.settings.insert("RIALTO__NODE__ID".to_owned(), number.to_string());
+            if !databases.is_empty() {
+                node.settings.insert(DATABASES.to_owned(), urls(&databases));
+            }
             node.start().await?;
             started.push(node);
         }
-        let world = Self { nodes: started, psp, servers, urls: Arc::default(), data_dir, settings };
+        let world = Self { nodes: started, psp, servers, databases, disks, urls: Arc::default(), data_dir, settings };
         world.publish();
         Ok(world)
     }
@@ -229,6 +116,39 @@ impl World {
         Ok(())
     }
 
+    /// Starts a node, which is down, on the shards' databases in the wrong order, and kills it if it serves. What it did.
+    pub async fn start_node_swapped(&mut self, number: usize) -> Result<Begun, WorldError> {
+        let right = self.nodes[number].settings.clone();
+        if self.databases.is_empty() {
+            self.swap_files()?;
+        } else {
+            let turned: Vec<&Database> = self.databases.iter().rev().collect();
+            self.nodes[number].settings.insert(DATABASES.to_owned(), urls(turned));
+        }
+        let begun = self.nodes[number].try_to_start().await;
+        self.nodes[number].kill().await;
+        self.nodes[number].settings = right;
+        if self.databases.is_empty() {
+            self.swap_files()?;
+        }
+        begun
+    }
+
+    /// Exchanges the files of the first two shards, whichever of each there are.
+    fn swap_files(&self) -> Result<(), WorldError> {
+        for end in ["", "-wal", "-shm"] {
+            let path = |shard| PathBuf::from(format!("{}{end}", shard_path(&self.data_dir, ShardId(shard)).display()));
+            let (one, two, aside) = (path(1), path(2), self.data_dir.join("aside"));
+            for (from, to) in [(&one, &aside), (&two, &one), (&aside, &two)] {
+                if from.exists() {
+                    std::fs::rename(from, to)
+                        .map_err(|error| WorldError::Io { what: from.display().to_string(), error })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// SIGSTOP for a while: what a long pause of a machine looks like.
     pub async fn pause_node(&self, number: usize, pause: Duration) {
         self.nodes[number].signal("-STOP").await;
@@ -248,9 +168,13 @@ impl World {
         self.restart_psp(Duration::ZERO).await
     }
 
-    /// Brings back nodes that have given up, as an orchestrator does. Returns how many those were.
+    /// Brings back nodes and a PSP that have given up, as an orchestrator does. Returns how many those were.
     pub async fn keep_up(&mut self) -> Result<usize, WorldError> {
         let mut revived = 0;
+        if !self.psp.is_up() {
+            self.psp.start().await?;
+            revived += 1;
+        }
         for number in 0..self.nodes.len() {
             if !self.nodes[number].is_up() {
                 self.start_node(number).await?;
@@ -271,7 +195,8 @@ impl World {
         Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 
-    pub async fn stop(mut self) -> Result<(), WorldError> {
+    /// Ends everything. What is on small disks is kept if it `is_wanted`.
+    pub async fn stop(mut self, is_wanted: bool) -> Result<(), WorldError> {
         for node in &mut self.nodes {
             node.kill().await;
         }
@@ -279,8 +204,25 @@ impl World {
         if let Some(servers) = &self.servers {
             servers.run("kill", &SERVERS).await?;
         }
+        for disk in self.disks.drain(..).filter(|_| is_wanted) {
+            if !disk.keep().await {
+                println!("torture: the data of a small disk could not be kept");
+            }
+        }
         Ok(())
     }
+}
+
+/// Small disks for directories, where this process may mount them.
+async fn mount(paths: &[&Path]) -> Result<Vec<Disk>, WorldError> {
+    let mut disks = Vec::new();
+    for path in paths {
+        match Disk::mount(path).await? {
+            Some(disk) => disks.push(disk),
+            None => println!("torture: no disk is filled: {} cannot be mounted as a tmpfs", path.display()),
+        }
+    }
+    Ok(disks)
 }
 
 fn fall_ill(settings: &mut BTreeMap<String, String>) {

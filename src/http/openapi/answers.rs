@@ -63,7 +63,7 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ),
     ("capture", &[BODY, CALL, AMOUNT, CHANGE, &[Code::CaptureExceedsAuthorized], RUN]),
     ("void", &[BODY, CALL, CHANGE, RUN]),
-    ("refund", &[BODY, CALL, AMOUNT, TEXT, CHANGE, &[Code::RefundExceedsCaptured], RUN]),
+    ("refund", &[BODY, CALL, AMOUNT, TEXT, CHANGE, &[Code::RefundExceedsCaptured, Code::RefundLimitReached], RUN]),
     ("lookUp", &[READ, &[Code::ExpandInvalid, Code::PaymentNotFound]]),
     ("timeline", &[READ, &[Code::PaymentNotFound]]),
     (
@@ -187,6 +187,7 @@ fn members(code: Code) -> Option<(&'static str, RefOr<Schema>)> {
         Code::PaymentStateConflict => Some(("paymentStatus", Ref::from_schema_name("PaymentStatus").into())),
         Code::CaptureExceedsAuthorized => Some(("capturable", integer().into())),
         Code::RefundExceedsCaptured => Some(("refundable", integer().into())),
+        Code::RefundLimitReached => Some(("limit", integer().into())),
         _ => None,
     }
 }

@@ -1,14 +1,19 @@
 //! A shard as it stands at one instant, read page by page for whoever checks it. Nothing here writes.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use entities::{
     account_balance, idempotency_key, ledger_entry, outbox_event, payment, refund, refund_request, settlement_request,
 };
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 
 use super::connection::Transaction;
 use super::error::DatabaseError;
+use super::rows::Damaged;
+use super::unreadable::{decoded, each};
 use super::{ShardDatabase, rows};
 use crate::domain::ledger::{Balance, BalanceKey, LedgerEntry};
 use crate::domain::payment::Payment;
@@ -43,6 +48,10 @@ pub struct Page {
     /// Rows of payments that do not exist: the table, the row's id and the payment's.
     pub orphans: Vec<(&'static str, i64, PaymentId)>,
     pub orphan_entries: Vec<LedgerEntry>,
+    /// Entries of payments that cannot be read.
+    pub other_entries: Vec<LedgerEntry>,
+    /// Rows that cannot be read.
+    pub unreadable: Vec<Damaged>,
     /// Where the next page begins; none after the last one.
     pub next: Option<PaymentId>,
 }
@@ -90,30 +99,37 @@ impl ShardDatabase {
 impl Snapshot {
     /// The first `limit` payments above `after`, with all that is theirs.
     pub async fn page(&self, after: PaymentId, limit: u64) -> Result<Page, DatabaseError> {
-        let found = payment::Entity::find()
-            .filter(payment::Column::Id.gt(after.get()))
-            .order_by_asc(payment::Column::Id)
-            .limit(limit)
-            .all(&self.0)
-            .await?;
-        let payments: Vec<Payment> = found.into_iter().map(rows::payment).collect::<Result<_, _>>()?;
-        let is_last = (payments.len() as u64) < limit;
-        let next = payments.last().map(|payment| payment.id).filter(|_| !is_last);
+        let key = payment::Column::Id;
+        let query = payment::Entity::find().filter(key.gt(after.get())).order_by_asc(key).limit(limit);
+        let found = each(&self.0, query, key, rows::payment).await?;
+        let is_last = (found.len() as u64) < limit;
+        let last = found.last().and_then(|last| match last {
+            Ok(payment) => Some(payment.id),
+            Err(damaged) => damaged.id.parse().ok().map(PaymentId::from_stored),
+        });
+        let next = last.filter(|_| !is_last);
         let through = next.map_or(i64::MAX, PaymentId::get);
-        let mut page = self.between(payments, after.get(), through).await?;
+        let mut page = self.between(found, after.get(), through).await?;
         page.next = next;
         Ok(page)
     }
 
-    /// One payment, with all that is its.
+    /// One payment, with all that is its; none if it cannot be read.
     pub async fn dossier(&self, id: PaymentId) -> Result<Option<Dossier>, DatabaseError> {
-        let found = payment::Entity::find_by_id(id.get()).one(&self.0).await?;
-        let payments: Vec<Payment> = found.into_iter().map(rows::payment).collect::<Result<_, _>>()?;
-        Ok(self.between(payments, id.get() - 1, id.get()).await?.dossiers.pop())
+        let found = each(&self.0, payment::Entity::find_by_id(id.get()), payment::Column::Id, rows::payment).await?;
+        Ok(self.between(found, id.get() - 1, id.get()).await?.dossiers.pop())
     }
 
-    /// Adds to `payments`, which are all with ids above `after` up to `through`, what is theirs.
-    async fn between(&self, payments: Vec<Payment>, after: i64, through: i64) -> Result<Page, DatabaseError> {
+    /// Adds to the payments, which are all with ids above `after` up to `through`, what is theirs.
+    async fn between(
+        &self,
+        found: Vec<Result<Payment, Damaged>>,
+        after: i64,
+        through: i64,
+    ) -> Result<Page, DatabaseError> {
+        let mut page = Page::default();
+        let payments = page.sorted(found);
+        let hidden: HashSet<i64> = page.unreadable.iter().filter_map(|damaged| damaged.id.parse().ok()).collect();
         let claims = self.claims_of(&payments).await?;
         let dossier = |payment: Payment| Dossier {
             claim: claims.iter().find(|claim| claim.scope == payment.claim.0).cloned(),
@@ -123,34 +139,36 @@ impl Snapshot {
             refund_requests: Vec::new(),
             entries: Vec::new(),
         };
-        let mut page = Page { dossiers: payments.into_iter().map(dossier).collect(), ..Default::default() };
-        for row in within::<refund::Entity, _>(&self.0, refund::Column::PaymentId, after, through).await? {
-            let refund = rows::refund(row)?;
+        page.dossiers = payments.into_iter().map(dossier).collect();
+        let (column, key) = (refund::Column::PaymentId, refund::Column::Id);
+        for refund in page.sorted(within(&self.0, column, key, after, through, rows::refund).await?) {
             match find(&mut page.dossiers, refund.payment_id) {
                 Some(dossier) => dossier.refunds.push(refund),
+                None if hidden.contains(&refund.payment_id.get()) => {}
                 None => page.orphans.push(("refund", refund.id.get(), refund.payment_id)),
             }
         }
-        let column = settlement_request::Column::PaymentId;
-        for row in within::<settlement_request::Entity, _>(&self.0, column, after, through).await? {
-            let request = rows::settlement(row)?;
+        let (column, key) = (settlement_request::Column::PaymentId, settlement_request::Column::Id);
+        for request in page.sorted(within(&self.0, column, key, after, through, rows::settlement).await?) {
             match find(&mut page.dossiers, request.payment_id) {
                 Some(dossier) => dossier.settlements.push(request),
+                None if hidden.contains(&request.payment_id.get()) => {}
                 None => page.orphans.push(("settlement_request", request.id.get(), request.payment_id)),
             }
         }
-        let column = refund_request::Column::PaymentId;
-        for row in within::<refund_request::Entity, _>(&self.0, column, after, through).await? {
-            let request = rows::refund_request(row)?;
+        let (column, key) = (refund_request::Column::PaymentId, refund_request::Column::Id);
+        for request in page.sorted(within(&self.0, column, key, after, through, rows::refund_request).await?) {
             match find(&mut page.dossiers, request.payment_id) {
                 Some(dossier) => dossier.refund_requests.push(request),
+                None if hidden.contains(&request.payment_id.get()) => {}
                 None => page.orphans.push(("refund_request", request.id.get(), request.payment_id)),
             }
         }
-        for row in within::<ledger_entry::Entity, _>(&self.0, ledger_entry::Column::PaymentId, after, through).await? {
-            let entry = rows::ledger_entry(row)?;
+        let (column, key) = (ledger_entry::Column::PaymentId, ledger_entry::Column::Id);
+        for entry in page.sorted(within(&self.0, column, key, after, through, rows::ledger_entry).await?) {
             match find(&mut page.dossiers, entry.payment_id) {
                 Some(dossier) => dossier.entries.push(entry),
+                None if hidden.contains(&entry.payment_id.get()) => page.other_entries.push(entry),
                 None => page.orphan_entries.push(entry),
             }
         }
@@ -192,7 +210,7 @@ impl Snapshot {
     }
 
     /// Up to `limit` events of the outbox above the place `after`, in their order.
-    pub async fn outbox(&self, after: i64, limit: u64) -> Result<Vec<OutboxFact>, DatabaseError> {
+    pub async fn outbox(&self, after: i64, limit: u64) -> Result<Vec<Result<OutboxFact, Damaged>>, DatabaseError> {
         use outbox_event::Column::{EventId, PaymentId, PublishedAt, Seq, Topic};
         let query = outbox_event::Entity::find()
             .select_only()
@@ -200,13 +218,13 @@ impl Snapshot {
             .filter(Seq.gt(after))
             .order_by_asc(Seq)
             .limit(limit);
-        Ok(query.into_model().all(&self.0).await?)
+        let found = self.0.query_all(query.build(self.0.get_database_backend())).await?;
+        Ok(found.iter().map(|row| decoded(row, "outbox_event", &Seq)).collect())
     }
 
     /// All balances of the shard: two for each merchant and currency that ever captured.
-    pub async fn balances(&self) -> Result<Vec<(BalanceKey, Balance)>, DatabaseError> {
-        let found = account_balance::Entity::find().all(&self.0).await?;
-        Ok(found.into_iter().map(rows::balance).collect::<Result<_, _>>()?)
+    pub async fn balances(&self) -> Result<Vec<Result<(BalanceKey, Balance), Damaged>>, DatabaseError> {
+        each(&self.0, account_balance::Entity::find(), account_balance::Column::MerchantId, rows::balance).await
     }
 
     /// When the oldest event happened that nobody has been told yet.
@@ -240,13 +258,27 @@ fn find(dossiers: &mut [Dossier], id: PaymentId) -> Option<&mut Dossier> {
 }
 
 /// The rows whose `column` is above `after` and at most `through`.
-async fn within<E: EntityTrait, C: ColumnTrait>(
+async fn within<C, T>(
     tx: &Transaction,
     column: C,
+    key: C,
     after: i64,
     through: i64,
-) -> Result<Vec<E::Model>, DatabaseError> {
-    Ok(E::find().filter(column.gt(after)).filter(column.lte(through)).order_by_asc(column).all(tx).await?)
+    read: impl Fn(<C::EntityName as EntityTrait>::Model) -> Result<T, Damaged>,
+) -> Result<Vec<Result<T, Damaged>>, DatabaseError>
+where
+    C: ColumnTrait,
+    C::EntityName: EntityTrait<Column = C>,
+{
+    let query = C::EntityName::find().filter(column.gt(after)).filter(column.lte(through)).order_by_asc(column);
+    each(tx, query, key, read).await
+}
+
+impl Page {
+    /// What can be read of the rows; the rest is noted.
+    fn sorted<T>(&mut self, found: Vec<Result<T, Damaged>>) -> Vec<T> {
+        found.into_iter().filter_map(|row| row.map_err(|damaged| self.unreadable.push(damaged)).ok()).collect()
+    }
 }
 
 /// Runs SQL on any of Rialto's SQLite files: tests do damage with it.

@@ -1,26 +1,21 @@
-//! One batch in one transaction, and what is done when the database says no or says nothing.
-//!
-//! After an error the connection is used again only if the error was about the rows and a ROLLBACK succeeded; else it is
-//! closed. What became of a COMMIT that failed is asked over another connection, which sees only what is committed.
+//! What writes a shard: batches, pruning, and a probe.
 
-use std::future::Future;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use entities::write_probe;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{DbErr, EntityTrait, RuntimeErr};
+use sea_orm::{DbErr, EntityTrait};
 
-use super::connection::{ANSWER_TIMEOUT, Transaction, lost};
-use super::error::{DatabaseError, is_undone, may_reappear};
+use super::commit::{self, Begins, Begun, in_time};
+use super::connection::{Transaction, lost};
+use super::error::DatabaseError;
+use super::statements::Statements;
+use super::unreadable::Unreadable;
 use super::witness::Witness;
-use super::{ShardDatabase, load, or_in_memory, write};
+use super::{ShardDatabase, load, write};
 use crate::domain::Timestamp;
 use crate::domain::book::{Book, Needs};
-
-/// How long a lost COMMIT is asked after.
-const DOUBT_TIMEOUT: Duration = Duration::from_secs(12);
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 impl ShardDatabase {
     /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this
@@ -32,8 +27,17 @@ impl ShardDatabase {
         book: Book<'a>,
         decide: impl FnOnce(&mut Book<'a>) -> T,
     ) -> Result<(T, Book<'a>), DatabaseError> {
-        or_in_memory!(self.batch(needs, book, decide));
-        self.noted(self.commit_batch(needs, book, decide).await)
+        #[cfg(test)]
+        if let Some(memory) = &self.memory {
+            let committed = commit::batch(self.id, memory, needs, book, decide).await;
+            return committed.map(|(decided, book, _)| (decided, book));
+        }
+        let (decided, book, rows) = self.noted(commit::batch(self.id, self, needs, book, decide).await)?;
+        // Committed to a file that is gone is committed nowhere, and to one that was moved away is committed there.
+        let in_doubt = |gone| DatabaseError::InDoubt(Box::new(DatabaseError::Storage(lost(gone))));
+        self.noted(self.check_file().map_err(in_doubt))?;
+        self.health.committed(rows > 0);
+        Ok((decided, book))
     }
 
     /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
@@ -72,77 +76,49 @@ impl ShardDatabase {
     fn noted<T>(&self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         done.inspect_err(|error| self.health.failed(error))
     }
+}
 
-    async fn commit_batch<'a, T>(
-        &self,
-        needs: &Needs,
-        mut book: Book<'a>,
-        decide: impl FnOnce(&mut Book<'a>) -> T,
-    ) -> Result<(T, Book<'a>), DatabaseError> {
+/// A transaction of the shard's writer.
+pub(super) struct Writing {
+    tx: Transaction,
+    statements: Arc<Statements>,
+    unreadable: Arc<Unreadable>,
+    packet_max: usize,
+}
+
+impl Begins for ShardDatabase {
+    type Begun = Writing;
+
+    async fn begin(&self) -> Result<Writing, DbErr> {
+        let (statements, unreadable) = (self.statements.clone(), self.unreadable.clone());
         let tx = self.writer.begin().await?;
-        let written = in_time(async {
-            load::load(&tx, needs, &mut book).await?;
-            let decided = decide(&mut book);
-            let written = write::write(&tx, &self.statements, &book).await?;
-            Ok::<_, DatabaseError>((decided, written))
-        });
-        let (decided, rows) = match written.await.flatten() {
-            Ok(written) => written,
-            Err(error) => {
-                if error.is_about_rows() {
-                    tx.rollback().await;
-                }
-                return Err(error);
-            }
-        };
-        if let Err(error) = tx.commit().await {
-            self.look_for(&book, error).await?;
-        }
-        // Committed to a file that is gone is committed nowhere, and to one that was moved away is committed there.
-        let in_doubt = |gone| DatabaseError::InDoubt(Box::new(DatabaseError::Storage(lost(gone))));
-        self.check_file().map_err(in_doubt)?;
-        self.health.committed(rows > 0);
-        Ok((decided, book))
+        Ok(Writing { tx, statements, unreadable, packet_max: self.packet_max.get() })
+    }
+}
+
+impl Begun for Writing {
+    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+        load::load(&self.tx, &self.unreadable, needs, book).await
     }
 
-    /// Finds out whether a batch is in the tables although its COMMIT failed.
-    async fn look_for(&self, book: &Book<'_>, failure: DbErr) -> Result<(), DatabaseError> {
-        if is_undone(&failure) {
-            return Err(DatabaseError::Conflict);
-        }
-        tracing::warn!(shard.id = self.id.0, error = %failure, "a commit failed, or its answer was lost");
-        let has_to_write = may_reappear(&failure);
-        let not_committed = || match DatabaseError::from(failure) {
-            storage @ DatabaseError::Storage(_) => storage,
-            DatabaseError::Unavailable(error) | DatabaseError::Refused(error) => DatabaseError::NotCommitted(error),
-            other => other,
-        };
-        // What has no witness is decided again: marks and schedules, which the tables then have already or get once.
-        let Some(witness) = Witness::of(book) else { return Err(not_committed()) };
-        let begun = Instant::now();
-        loop {
-            match self.ask_for(witness, has_to_write).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(not_committed()),
-                Err(error) if begun.elapsed() >= DOUBT_TIMEOUT => return Err(DatabaseError::InDoubt(Box::new(error))),
-                Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
-            }
-        }
+    async fn write(&mut self, book: &Book<'_>) -> Result<u64, DatabaseError> {
+        write::write(&self.tx, &self.statements, self.packet_max, book).await
     }
 
-    /// Whether the witness is there. Goes through a connection of its own, for the one that failed is closed, and waits for
-    /// the rows' or the file's lock, which the failed transaction may still have.
-    async fn ask_for(&self, witness: Witness, has_to_write: bool) -> Result<bool, DatabaseError> {
-        let tx = self.writer.begin().await?;
-        let is_there = in_time(witness.is_there(&tx)).await??;
-        if has_to_write {
-            // Takes the place in the log of what failed, so that no restart finds it there.
-            write_probe(&tx).await?;
-            tx.commit().await?;
-        } else {
-            tx.rollback().await;
-        }
-        Ok(is_there)
+    async fn write_probe(&mut self) -> Result<(), DatabaseError> {
+        write_probe(&self.tx).await
+    }
+
+    async fn commit(self) -> Result<(), DbErr> {
+        self.tx.commit().await
+    }
+
+    async fn rollback(self) {
+        self.tx.rollback().await;
+    }
+
+    async fn is_there(&mut self, witness: Witness) -> Result<bool, DatabaseError> {
+        witness.is_there(&self.tx).await
     }
 }
 
@@ -153,10 +129,4 @@ async fn write_probe(tx: &Transaction) -> Result<(), DatabaseError> {
         .to_owned();
     write_probe::Entity::insert(row).on_conflict(again).exec_without_returning(tx).await?;
     Ok(())
-}
-
-/// Gives up on what takes too long.
-pub(super) async fn in_time<T>(asked: impl Future<Output = T>) -> Result<T, DatabaseError> {
-    let no_answer = || DbErr::Conn(RuntimeErr::Internal(format!("no answer within {ANSWER_TIMEOUT:?}")));
-    tokio::time::timeout(ANSWER_TIMEOUT, asked).await.map_err(|_| DatabaseError::Unavailable(no_answer()))
 }

@@ -7,13 +7,14 @@
 //! dropped without its end takes the connection with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sea_orm::sqlx::{self, ConnectOptions, Executor};
+use sea_orm::sqlx::{self, ConnectOptions, Executor, Row};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_binder::SqlxValues;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,14 +31,36 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// is given up after this, and another connection is made.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What a statement may be long (`max_allowed_packet`), as the server said to the connection that was made last. Clones share it.
+#[derive(Debug, Clone)]
+pub struct PacketMax(Arc<AtomicUsize>);
+
+impl Default for PacketMax {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    }
+}
+
+impl PacketMax {
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn set(&self, bytes: i64) {
+        self.0.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+}
+
 /// What is connected to, and how.
 #[derive(Debug)]
 pub enum Target {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     MariaDb {
         options: Box<MySqlConnectOptions>,
         /// Statements with which each connection begins.
         session: &'static [&'static str],
+        /// Told by each connection when it is made.
+        packet_max: PacketMax,
     },
 }
 
@@ -249,8 +272,10 @@ impl Target {
     async fn connect(&self) -> Result<Connection, sqlx::Error> {
         let raw = match self {
             Self::Sqlite(options) => Raw::Sqlite(options.connect().await?),
-            Self::MariaDb { options, session } => {
+            Self::MariaDb { options, session, packet_max } => {
                 let mut connection = options.connect().await?;
+                let row = connection.fetch_one("SELECT CAST(@@max_allowed_packet AS SIGNED)").await?;
+                packet_max.set(row.try_get(0)?);
                 for statement in *session {
                     connection.execute(*statement).await?;
                 }

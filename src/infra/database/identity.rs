@@ -9,7 +9,7 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 
-use super::batch::in_time;
+use super::commit::in_time;
 use super::error::DatabaseError;
 use super::mariadb;
 use crate::domain::identity::{Companion, FoundShard, ShardIdentity, SystemId};

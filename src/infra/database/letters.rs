@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder
 
 use super::error::DatabaseError;
 use super::rows::{Damaged, Reading, count, cut};
+use super::unreadable::each;
 use super::{ShardDatabase, or_in_memory};
 use crate::domain::dead_letter::{Action, DeadLetter, KeptLetter, LetterStatus, Matter, Source};
 use crate::domain::event::DeadLetterTopic;
@@ -25,10 +26,10 @@ pub struct LetterFilter {
 }
 
 impl ShardDatabase {
-    /// Dead letters, the highest ids first.
+    /// Dead letters, the highest ids first, that can be read.
     pub async fn dead_letters(&self, filter: &LetterFilter, limit: u64) -> Result<Vec<KeptLetter>, DatabaseError> {
         use dead_letter::Column::{ErrorType, Id, SourceTopic, Status, Topic};
-        let mut query = dead_letter::Entity::find().order_by_desc(Id).limit(limit);
+        let mut query = dead_letter::Entity::find().order_by_desc(Id);
         if let Some(topic) = filter.topic {
             query = query.filter(Topic.eq(topic.name()));
         }
@@ -44,13 +45,13 @@ impl ShardDatabase {
         if let Some(below) = filter.below {
             query = query.filter(Id.lt(below.get()));
         }
-        let found = query.all(&self.readers).await?;
-        Ok(found.into_iter().map(letter).collect::<Result<_, _>>()?)
+        self.first_readable(query, Id, limit, letter).await
     }
 
     pub async fn dead_letter(&self, id: LetterId) -> Result<Option<KeptLetter>, DatabaseError> {
-        let row = dead_letter::Entity::find_by_id(id.get()).one(&self.readers).await?;
-        Ok(row.map(letter).transpose()?)
+        let key = dead_letter::Column::Id;
+        let found = each(&self.readers, dead_letter::Entity::find_by_id(id.get()), key, letter).await?;
+        Ok(self.all_readable(found)?.pop())
     }
 
     /// Dead letters of a topic whose events are to be delivered again by now, the longest due first.
@@ -61,14 +62,9 @@ impl ShardDatabase {
         limit: u64,
     ) -> Result<Vec<KeptLetter>, DatabaseError> {
         or_in_memory!(self.dead_letters_due(topic, now, limit));
-        let found = dead_letter::Entity::find()
-            .filter(dead_letter::Column::DueAt.lte(now.0))
-            .filter(dead_letter::Column::Topic.eq(topic.name()))
-            .order_by_asc(dead_letter::Column::DueAt)
-            .limit(limit)
-            .all(&self.readers)
-            .await?;
-        Ok(found.into_iter().map(letter).collect::<Result<_, _>>()?)
+        use dead_letter::Column::{DueAt, Id, Topic};
+        let due = dead_letter::Entity::find().filter(DueAt.lte(now.0)).filter(Topic.eq(topic.name()));
+        self.first_readable(due.order_by_asc(DueAt), Id, limit, letter).await
     }
 
     /// What operators did, newest first.

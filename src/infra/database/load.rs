@@ -9,6 +9,8 @@ use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
 use super::error::DatabaseError;
+use super::rows::Damaged;
+use super::unreadable::{Unreadable, each};
 use super::{letters, rows};
 use crate::domain::book::{Book, Needs};
 use crate::domain::event::Consumer;
@@ -17,30 +19,37 @@ use crate::domain::{EventId, Timestamp};
 use crate::infra::sqlite::even_chunks;
 
 /// Fills the book with the rows that are needed and exist.
-pub async fn load(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+pub async fn load(
+    db: &impl ConnectionTrait,
+    unreadable: &Unreadable,
+    needs: &Needs,
+    book: &mut Book<'_>,
+) -> Result<(), DatabaseError> {
+    load_all(db, needs, book).await.inspect_err(|error| {
+        if let DatabaseError::Damaged(damaged) = error {
+            unreadable.note(damaged);
+        }
+    })
+}
+
+async fn load_all(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
     let scopes: Vec<Vec<u8>> = needs.claims.iter().map(|scope| scope.0.to_vec()).collect();
-    for row in by_key(db, idempotency_key::Column::Scope, &scopes).await? {
-        let claim = rows::claim(row)?;
+    for claim in by_key(db, idempotency_key::Column::Scope, &scopes, rows::claim).await? {
         book.claims.load(claim.scope, claim);
     }
-    for row in by_key(db, payment::Column::Id, &ids(&needs.payments)).await? {
-        let payment = rows::payment(row)?;
+    for payment in by_key(db, payment::Column::Id, &ids(&needs.payments), rows::payment).await? {
         book.payments.load(payment.id, payment);
     }
-    for row in by_key(db, refund::Column::Id, &ids(&needs.refunds)).await? {
-        let refund = rows::refund(row)?;
+    for refund in by_key(db, refund::Column::Id, &ids(&needs.refunds), rows::refund).await? {
         book.refunds.load(refund.id, refund);
     }
-    for row in by_key(db, settlement_request::Column::Id, &ids(&needs.settlements)).await? {
-        let request = rows::settlement(row)?;
+    for request in by_key(db, settlement_request::Column::Id, &ids(&needs.settlements), rows::settlement).await? {
         book.settlements.load(request.id, request);
     }
-    for row in by_key(db, refund_request::Column::Id, &ids(&needs.refund_requests)).await? {
-        let request = rows::refund_request(row)?;
+    for request in by_key(db, refund_request::Column::Id, &ids(&needs.refund_requests), rows::refund_request).await? {
         book.refund_requests.load(request.id, request);
     }
-    for row in by_key(db, dead_letter::Column::Id, &ids(&needs.letters)).await? {
-        let kept = letters::letter(row)?;
+    for kept in by_key(db, dead_letter::Column::Id, &ids(&needs.letters), letters::letter).await? {
         book.letters.load(kept.letter.id, kept);
     }
     load_balances(db, needs, book).await?;
@@ -51,20 +60,23 @@ fn ids<K>(ids: &std::collections::BTreeSet<Id<K>>) -> Vec<i64> {
     ids.iter().map(|id| id.get()).collect()
 }
 
-async fn by_key<C, V>(
+async fn by_key<C, V, T>(
     db: &impl ConnectionTrait,
     column: C,
     keys: &[V],
-) -> Result<Vec<<C::EntityName as EntityTrait>::Model>, DatabaseError>
+    read: impl Fn(<C::EntityName as EntityTrait>::Model) -> Result<T, Damaged>,
+) -> Result<Vec<T>, DatabaseError>
 where
     C: ColumnTrait,
-    C::EntityName: EntityTrait,
+    C::EntityName: EntityTrait<Column = C>,
     V: Into<Value> + Clone,
 {
     let mut found = Vec::with_capacity(keys.len());
     for chunk in even_chunks(keys) {
         let query = C::EntityName::find().filter(column.is_in(chunk.iter().cloned())).order_by_asc(column);
-        found.extend(query.lock_exclusive().all(db).await?);
+        for row in each(db, query.lock_exclusive(), column, &read).await? {
+            found.push(row?);
+        }
     }
     Ok(found)
 }
@@ -80,8 +92,9 @@ async fn load_balances(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book
                 .and(Currency.eq(key.currency.code()));
             any.add(parts)
         });
-        for row in account_balance::Entity::find().filter(wanted).lock_exclusive().all(db).await? {
-            let (key, balance) = rows::balance(row)?;
+        let query = account_balance::Entity::find().filter(wanted).lock_exclusive();
+        for row in each(db, query, MerchantId, rows::balance).await? {
+            let (key, balance) = row?;
             book.balances.load(key, balance);
         }
     }

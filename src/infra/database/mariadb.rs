@@ -8,7 +8,7 @@ use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MyS
 use sea_orm::sqlx::{self, ConnectOptions, Executor, Row};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector};
 
-use super::connection::{Pool, Target};
+use super::connection::{PacketMax, Pool, Target};
 use super::error::DatabaseError;
 
 /// Connections that write a shard. One is in use; another takes over from one that hangs on a network that is gone.
@@ -46,14 +46,18 @@ pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
 }
 
 /// Connections that write, each made when it is first needed.
-pub fn writers(url: &str) -> Result<Pool, DatabaseError> {
-    let target = Target::MariaDb { options: Box::new(options(url)?), session: &[WRITER_ISOLATION, WRITER_SESSION] };
+pub fn writers(url: &str, packet_max: &PacketMax) -> Result<Pool, DatabaseError> {
+    let session = &[WRITER_ISOLATION, WRITER_SESSION];
+    let target = Target::MariaDb { options: Box::new(options(url)?), session, packet_max: packet_max.clone() };
     Ok(Pool::new(target, WRITERS))
 }
 
 /// Up to so many connections that read, each made when it is first needed.
 pub fn readers(url: &str, connections: u32) -> Result<Pool, DatabaseError> {
-    Ok(Pool::new(Target::MariaDb { options: Box::new(options(url)?), session: &[] }, connections))
+    Ok(Pool::new(
+        Target::MariaDb { options: Box::new(options(url)?), session: &[], packet_max: PacketMax::default() },
+        connections,
+    ))
 }
 
 /// The connection with which a database is opened.
@@ -72,6 +76,13 @@ fn options(url: &str) -> Result<MySqlConnectOptions, DatabaseError> {
     // The message does not show the URL: it holds a password.
     let options = MySqlConnectOptions::from_str(url).map_err(|error| DatabaseError::Server(error.to_string()))?;
     Ok(options.statement_cache_capacity(STATEMENT_CACHE).disable_statement_logging())
+}
+
+/// How long a statement may be, in bytes.
+pub async fn max_allowed_packet(db: &DatabaseConnection) -> Result<i64, DatabaseError> {
+    let ask = "SELECT CAST(@@max_allowed_packet AS SIGNED)";
+    let asked = sqlx::query_scalar(ask).fetch_one(db.get_mysql_connection_pool()).await;
+    asked.map_err(|error| DatabaseError::from(DbErr::Query(RuntimeErr::SqlxError(error))))
 }
 
 /// Waits for a server that is not up yet, and has it say its version and how it commits.

@@ -1,14 +1,20 @@
 //! A shard in memory, for the simulation: the tables' keys and versions hold as they do in a database, and every call
-//! asks a fate what becomes of it.
+//! asks a fate what becomes of it. Writing goes through one connection at a time, as on SQLite; a COMMIT may fail, and on a
+//! full disk the ROLLBACK after it fails too.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sea_orm::DbErr;
+use sea_orm::sqlx::error::{DatabaseError as SqlxDatabaseError, ErrorKind};
+use sea_orm::{DbErr, RuntimeErr, sqlx};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::commit::{Begins, Begun};
+use super::witness::Witness;
 use super::{DatabaseError, OutboxBacklog, OutboxRow};
 use crate::domain::book::{Book, Needs, Shelf};
 use crate::domain::dead_letter::KeptLetter;
@@ -19,6 +25,7 @@ use crate::domain::payment::Payment;
 use crate::domain::planted::{Bug, is_planted};
 use crate::domain::refund::Refund;
 use crate::domain::request::PspRequest;
+use crate::domain::timeline::TimelinePage;
 use crate::domain::{EventId, LetterId, PaymentId, RefundId, Timestamp};
 use crate::infra::testing::{Fate, Fated, dead};
 
@@ -33,10 +40,29 @@ pub struct Tables {
     pub balances: BTreeMap<BalanceKey, Balance>,
     pub processed: BTreeSet<(Consumer, EventId)>,
     pub entries: Vec<LedgerEntry>,
+    pub timeline_pages: BTreeMap<(PaymentId, u32), TimelinePage>,
     pub outbox: Vec<OutboxRow>,
     pub letters: BTreeMap<LetterId, KeptLetter>,
     /// With answers given before their commit: the tables as they were before each write of late.
     undo: Vec<(Instant, Arc<Tables>)>,
+    trouble: Trouble,
+}
+
+/// What is wrong with the disk and the way to it. It outlives processes.
+#[derive(Debug, Default, Clone, Copy)]
+struct Trouble {
+    full_until: Option<Instant>,
+    cut_off_until: Option<Instant>,
+}
+
+impl Trouble {
+    fn is_full(&self) -> bool {
+        self.full_until.is_some_and(|end| Instant::now() < end)
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.cut_off_until.is_some_and(|end| Instant::now() < end)
+    }
 }
 
 /// What a crash takes with it of what was answered before its commit.
@@ -55,8 +81,64 @@ impl Tables {
 /// The tables as one process reaches them.
 #[derive(Debug, Clone)]
 pub struct Memory {
-    pub tables: Arc<Mutex<Tables>>,
-    pub fate: Arc<dyn Fate>,
+    tables: Arc<Mutex<Tables>>,
+    fate: Arc<dyn Fate>,
+    writer: Arc<Writer>,
+}
+
+/// The process's one place for a connection that writes.
+#[derive(Debug)]
+struct Writer {
+    place: Arc<Semaphore>,
+    /// The connection that rests there, if one does.
+    idle: Mutex<Option<Connection>>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    /// What it sees of a transaction that nobody has ended: such a connection is to be closed, not to rest.
+    open: Option<Tables>,
+}
+
+/// A transaction, and with it the connection.
+pub struct Transaction {
+    memory: Memory,
+    /// The tables with what it has written.
+    seen: Tables,
+    /// Of a transaction within another one that never ended: what that one has left.
+    outer: Option<Tables>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// SQLite's answer on a full disk.
+#[derive(Debug, thiserror::Error)]
+#[error("database or disk is full")]
+struct Full;
+
+impl SqlxDatabaseError for Full {
+    fn message(&self) -> &str {
+        "database or disk is full"
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("13"))
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Other
+    }
 }
 
 macro_rules! load {
@@ -82,51 +164,154 @@ macro_rules! save {
     )*};
 }
 
+fn cut_off(when: &str) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(format!("fate: {when}")))
+}
+
+fn full() -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(sqlx::Error::Database(Box::new(Full))))
+}
+
+impl Begins for Memory {
+    type Begun = Transaction;
+
+    async fn begin(&self) -> Result<Transaction, DbErr> {
+        // invariant: nobody closes the semaphore.
+        let place = self.writer.place.clone().acquire_owned().await.unwrap();
+        match self.fate.of("begin").await {
+            Fated::Well => {}
+            Fated::DieAfter => return dead().await,
+            _ => return Err(cut_off("begin")),
+        }
+        let tables = self.tables.lock();
+        if tables.trouble.is_cut_off() {
+            return Err(cut_off("begin"));
+        }
+        let outer = self.writer.idle.lock().take().and_then(|connection| connection.open);
+        let seen = outer.clone().unwrap_or_else(|| tables.clone());
+        Ok(Transaction { memory: self.clone(), seen, outer, _place: place })
+    }
+}
+
+impl Transaction {
+    /// The connection rests until it is used again.
+    fn give_back(&self, open: Option<Tables>) {
+        *self.memory.writer.idle.lock() = Some(Connection { open });
+    }
+
+    /// What it has written is in the tables.
+    fn keep(&self) {
+        let mut tables = self.memory.tables.lock();
+        let mut written = self.seen.clone();
+        if is_planted(Bug::AnswerBeforeCommit) {
+            let before = Tables { undo: Vec::new(), ..tables.clone() };
+            written.undo.push((Instant::now(), Arc::new(before)));
+        }
+        written.trouble = tables.trouble;
+        *tables = written;
+    }
+
+    /// COMMIT and ROLLBACK have failed. The connection is closed, unless somebody has planted otherwise.
+    fn fail_full(self) -> DbErr {
+        if is_planted(Bug::LookThroughFailedConnection) {
+            self.give_back(Some(self.seen.clone()));
+        }
+        full()
+    }
+}
+
+impl Begun for Transaction {
+    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+        let tables = &self.seen;
+        load!(tables, book, needs: payments, refunds, claims, settlements, refund_requests, balances, letters);
+        for key in needs.processed.iter().filter(|key| tables.processed.contains(key)) {
+            book.processed.load(*key, Timestamp(0));
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, book: &Book<'_>) -> Result<u64, DatabaseError> {
+        let mut written = self.seen.clone();
+        write(&mut written, book)?;
+        self.seen = written;
+        // Nobody asks how many.
+        Ok(1)
+    }
+
+    async fn write_probe(&mut self) -> Result<(), DatabaseError> {
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), DbErr> {
+        if self.outer.is_some() {
+            // The end of a savepoint: the transaction around it is as open as before.
+            self.give_back(Some(self.seen.clone()));
+            return Ok(());
+        }
+        let fated = self.memory.fate.of("batch").await;
+        if self.memory.tables.lock().trouble.is_full() {
+            return Err(self.fail_full());
+        }
+        match fated {
+            Fated::Well => {
+                self.keep();
+                self.give_back(None);
+                Ok(())
+            }
+            Fated::FailBefore => Err(cut_off("commit")),
+            Fated::Full(lasts) => {
+                self.memory.tables.lock().trouble.full_until = Some(Instant::now() + lasts);
+                Err(self.fail_full())
+            }
+            Fated::FailAfter => {
+                self.keep();
+                Err(cut_off("commit"))
+            }
+            Fated::CutOff(lasts) => {
+                self.keep();
+                self.memory.tables.lock().trouble.cut_off_until = Some(Instant::now() + lasts);
+                Err(cut_off("commit"))
+            }
+            Fated::DieAfter => {
+                self.keep();
+                dead().await
+            }
+        }
+    }
+
+    async fn rollback(self) {
+        match &self.outer {
+            Some(outer) => self.give_back(Some(outer.clone())),
+            // It fails on a full disk, and the connection is closed.
+            None if self.memory.tables.lock().trouble.is_full() => {}
+            None => self.give_back(None),
+        }
+    }
+
+    async fn is_there(&mut self, witness: Witness) -> Result<bool, DatabaseError> {
+        Ok(match witness {
+            Witness::Event(id) => self.seen.outbox.iter().any(|row| row.event_id == id.get()),
+            Witness::Payment(id) => self.seen.payments.contains_key(&id),
+            Witness::Processed(who, event) => self.seen.processed.contains(&(who, event)),
+        })
+    }
+}
+
 impl Memory {
-    fn unavailable(when: &str) -> DatabaseError {
-        DatabaseError::Unavailable(DbErr::Custom(format!("fate: {when}")))
+    pub fn new(tables: Arc<Mutex<Tables>>, fate: Arc<dyn Fate>) -> Self {
+        let writer = Writer { place: Arc::new(Semaphore::new(1)), idle: Mutex::default() };
+        Self { tables, fate, writer: Arc::new(writer) }
     }
 
     /// What becomes of a read.
     async fn reading(&self) -> Result<Tables, DatabaseError> {
         match self.fate.of("read").await {
-            Fated::Well => Ok(self.tables.lock().clone()),
-            Fated::FailBefore | Fated::FailAfter => Err(Self::unavailable("read")),
             Fated::DieAfter => dead().await,
-        }
-    }
-
-    pub async fn batch<'a, T>(
-        &self,
-        needs: &Needs,
-        mut book: Book<'a>,
-        decide: impl FnOnce(&mut Book<'a>) -> T,
-    ) -> Result<(T, Book<'a>), DatabaseError> {
-        let fated = self.fate.of("batch").await;
-        if matches!(fated, Fated::FailBefore) {
-            return Err(Self::unavailable("batch"));
-        }
-        let decided = {
-            let mut tables = self.tables.lock();
-            load!(tables, book, needs: payments, refunds, claims, settlements, refund_requests, balances, letters);
-            for key in needs.processed.iter().filter(|key| tables.processed.contains(key)) {
-                book.processed.load(*key, Timestamp(0));
+            Fated::Well => {
+                let tables = self.tables.lock();
+                if tables.trouble.is_cut_off() { Err(cut_off("read").into()) } else { Ok(tables.clone()) }
             }
-            let decided = decide(&mut book);
-            let mut written = tables.clone();
-            write(&mut written, &book)?;
-            if is_planted(Bug::AnswerBeforeCommit) {
-                let before = Tables { undo: Vec::new(), ..tables.clone() };
-                written.undo.push((Instant::now(), Arc::new(before)));
-            }
-            *tables = written;
-            decided
-        };
-        match fated {
-            Fated::Well => Ok((decided, book)),
-            // The commit's answer is lost, and so is the table's, by which it could be found out.
-            Fated::FailAfter => Err(DatabaseError::InDoubt(Box::new(Self::unavailable("commit")))),
-            _ => dead().await,
+            _ => Err(cut_off("read").into()),
         }
     }
 
@@ -140,14 +325,20 @@ impl Memory {
         Ok(ids.into_iter().filter_map(|id| tables.payments.get(id).cloned()).collect())
     }
 
-    pub async fn unpublished(&self, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
+    pub async fn unpublished_after(&self, seq: i64, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
         let tables = self.reading().await?;
-        let waiting = tables.outbox.into_iter().filter(|row| row.published_at.is_none());
+        let waiting = tables.outbox.into_iter().filter(|row| row.published_at.is_none() && row.seq > seq);
         Ok(waiting.take(limit as usize).collect())
     }
 
+    pub async fn unpublished_at(&self, seqs: &[i64]) -> Result<Vec<OutboxRow>, DatabaseError> {
+        let tables = self.reading().await?;
+        let waiting = tables.outbox.into_iter().filter(|row| row.published_at.is_none() && seqs.contains(&row.seq));
+        Ok(waiting.collect())
+    }
+
     pub async fn outbox_backlog(&self) -> Result<OutboxBacklog, DatabaseError> {
-        let waiting = self.unpublished(u64::from(u32::MAX)).await?;
+        let waiting = self.unpublished_after(0, u64::from(u32::MAX)).await?;
         let oldest = waiting.iter().map(|row| Timestamp(row.occurred_at)).min();
         Ok(OutboxBacklog { pending: waiting.len() as u64, oldest })
     }
@@ -205,6 +396,11 @@ fn write(tables: &mut Tables, book: &Book<'_>) -> Result<(), DatabaseError> {
     }
     save!(tables, book: claims, payments, refunds, settlements, refund_requests, balances, letters);
     insert_processed(tables, &book.processed)?;
+    for (payment_id, page) in &book.timeline_pages {
+        if tables.timeline_pages.insert((*payment_id, page.first), page.clone()).is_some() {
+            return Err(DatabaseError::Conflict);
+        }
+    }
     for entry in &book.entries {
         let is_known = tables.entries.iter().any(|known| known.event_id == entry.event_id);
         if is_known && !is_planted(Bug::MissingDedupe) {

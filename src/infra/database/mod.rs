@@ -2,11 +2,13 @@
 
 pub mod audit;
 mod batch;
+mod commit;
 mod connection;
 mod error;
 mod figures;
 mod health;
 pub mod identity;
+mod ill_treat;
 mod letters;
 mod load;
 mod mariadb;
@@ -16,6 +18,8 @@ mod read;
 mod rows;
 mod script;
 mod statements;
+mod timelines;
+mod unreadable;
 mod witness;
 mod write;
 
@@ -26,13 +30,16 @@ use sea_orm::DatabaseConnection;
 
 pub use error::DatabaseError;
 pub use health::Health;
+pub use ill_treat::{IllTreated, Kill};
 pub use letters::{LetterFilter, StoredAction};
 pub use read::{ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
-use self::connection::{Pool, Target};
+use self::connection::{PacketMax, Pool, Target};
 use self::statements::Statements;
+use self::unreadable::Unreadable;
 use crate::domain::ShardId;
+use crate::domain::timeline::Timeline;
 use crate::infra::data_guard::{DataGuard, Lost};
 use crate::infra::sqlite;
 use migrations::SchemaStatus;
@@ -48,6 +55,9 @@ pub struct ShardDatabase {
     statements: Arc<Statements>,
     /// Of the file; of nothing where the data are on a server.
     guard: DataGuard,
+    unreadable: Arc<Unreadable>,
+    /// What a statement may be long, as MariaDB said when it was last connected to.
+    packet_max: PacketMax,
     /// In the simulation, what stands for all of the above.
     #[cfg(test)]
     memory: Option<memory::Memory>,
@@ -66,6 +76,8 @@ use or_in_memory;
 
 /// How many connections read a shard beside its writer: publisher, retriers and look-ups, a handful at a time.
 const READERS: u32 = 4;
+/// What a payment's row has beside its timeline and the merchant's texts, at most and with room to spare.
+const REST_OF_ROW: usize = 3 * 1024;
 
 impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
@@ -74,7 +86,7 @@ impl ShardDatabase {
         let guard = DataGuard::lock(path).map_err(|error| DatabaseError::Server(error.to_string()))?;
         let opening = sqlite::open_writer(path).await?;
         prepare(id, &opening, migrate).await?;
-        let writer = Pool::guarded(Target::Sqlite(sqlite::writing(path)), 1, guard.clone());
+        let writer = Pool::guarded(Target::Sqlite(Box::new(sqlite::writing(path))), 1, guard.clone());
         let opened = Self { guard: guard.clone(), ..Self::new(id, writer, reader_pool(path, guard)) };
         // A reader is there before the last writer goes: the write-ahead log stays as it is.
         opened.ping().await?;
@@ -96,11 +108,14 @@ impl ShardDatabase {
     /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
     /// [`open_sqlite`](Self::open_sqlite), with one host at a time.
     pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
+        let packet_max = PacketMax::default();
         let opening = mariadb::open(url).await?;
         mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
+        packet_max.set(mariadb::max_allowed_packet(&opening).await?);
         // A connection is woken on the thread that made it. Those that are used from now on are made where they are used.
         opening.close().await?;
-        Ok(Self::new(id, mariadb::writers(url)?, mariadb::readers(url, READERS)?))
+        let writers = mariadb::writers(url, &packet_max)?;
+        Ok(Self { packet_max, ..Self::new(id, writers, mariadb::readers(url, READERS)?) })
     }
 
     /// A shard that is nowhere but in memory.
@@ -118,6 +133,8 @@ impl ShardDatabase {
             readers,
             statements: Arc::default(),
             guard: DataGuard::default(),
+            unreadable: Arc::new(Unreadable::new(id)),
+            packet_max: PacketMax::default(),
             #[cfg(test)]
             memory: None,
         }
@@ -135,10 +152,17 @@ impl ShardDatabase {
     pub fn is_lost(&self) -> bool {
         self.guard.is_lost()
     }
+
+    /// How many bytes a payment's own texts may have in all, as JSON: with them and all that is added later, its row and its
+    /// answer fit into what the server takes.
+    pub fn texts_max(&self) -> usize {
+        // Written in hexadecimal, as what has a backslash is, everything is twice as long.
+        (self.packet_max.get() / 2).saturating_sub(Timeline::ROW_BYTES_MAX + REST_OF_ROW)
+    }
 }
 
 fn reader_pool(path: &Path, guard: DataGuard) -> Pool {
-    Pool::guarded(Target::Sqlite(sqlite::reading(path)), READERS, guard)
+    Pool::guarded(Target::Sqlite(Box::new(sqlite::reading(path))), READERS, guard)
 }
 
 /// Brings the schema up to this version, or refuses one that is not.

@@ -1,7 +1,7 @@
 //! Rows to domain values and back. What a row holds was written by us; a row that cannot be read is damage, and is said so.
 
 use entities::{account_balance, idempotency_key, ledger_entry, outbox_event, payment, processed_event};
-use entities::{refund, refund_request, settlement_request};
+use entities::{refund, refund_request, settlement_request, timeline_page};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::IntoActiveModel;
 
@@ -12,7 +12,7 @@ use crate::domain::outcome::Recorded;
 use crate::domain::payment::{CaptureMode, Metadata, Payment, PaymentStatus};
 use crate::domain::refund::{Refund, RefundStatus};
 use crate::domain::request::{PspRequest, RequestStatus, Task};
-use crate::domain::timeline::Timeline;
+use crate::domain::timeline::{Timeline, TimelinePage};
 use crate::domain::{Currency, EntryId, EventId, Money, PaymentId, RefundId, Timestamp, TraceContext};
 
 /// A row does not hold what Rialto writes.
@@ -36,7 +36,7 @@ impl Reading {
     }
 
     pub fn currency(&self, code: &str) -> Result<Currency, Damaged> {
-        self.column("currency", Currency::parse(code).ok())
+        self.column("currency", Currency::stored(code).ok())
     }
 
     pub fn count(&self, column: &'static str, value: i32) -> Result<u32, Damaged> {
@@ -77,6 +77,8 @@ pub fn payment(row: payment::Model) -> Result<Payment, Damaged> {
         attempts: reading.count("attempts", row.attempts)?,
         claim: Scope(reading.column("claim", row.claim.try_into().ok())?),
         timeline: Timeline::from_stored(row.timeline),
+        captured_event: row.captured_event.map(EventId::from_stored),
+        refunds: reading.count("refunds", row.refunds)?,
         version: row.version,
         merchant_id: row.merchant_id,
         description: row.description,
@@ -110,7 +112,19 @@ pub fn payment_row(payment: &Payment) -> payment::ActiveModel {
         attempts: count(payment.attempts),
         claim: payment.claim.0.to_vec(),
         timeline: payment.timeline.as_stored().to_owned(),
+        captured_event: payment.captured_event.map(EventId::get),
+        refunds: count(payment.refunds),
         version: payment.version + 1,
+    }
+    .into_active_model()
+}
+
+/// The row of entries that have moved out of a payment's row.
+pub fn timeline_page_row(payment_id: PaymentId, page: &TimelinePage) -> timeline_page::ActiveModel {
+    timeline_page::Model {
+        payment_id: payment_id.get(),
+        first: count(page.first),
+        entries: page.entries.as_stored().to_owned(),
     }
     .into_active_model()
 }
@@ -129,6 +143,7 @@ pub fn refund(row: refund::Model) -> Result<Refund, Damaged> {
         reason: row.reason,
         psp_reference: row.psp_reference,
         failure: row.failure,
+        refunded_event: row.refunded_event.map(EventId::from_stored),
     })
 }
 
@@ -143,6 +158,7 @@ pub fn refund_row(refund: &Refund) -> refund::ActiveModel {
         reason: refund.reason.clone(),
         psp_reference: refund.psp_reference.as_deref().map(|text| cut(text, 64)),
         failure: refund.failure.as_deref().map(|text| cut(text, 64)),
+        refunded_event: refund.refunded_event.map(EventId::get),
         requested_at: refund.requested_at.0,
         updated_at: refund.updated_at.0,
         version: refund.version + 1,
@@ -276,7 +292,7 @@ pub fn balance(row: account_balance::Model) -> Result<(BalanceKey, Balance), Dam
     let key = BalanceKey {
         merchant_id: row.merchant_id.clone(),
         account: Account::parse(&row.account).ok_or_else(|| unreadable("account"))?,
-        currency: Currency::parse(&row.currency).map_err(|_| unreadable("currency"))?,
+        currency: Currency::stored(&row.currency).map_err(|_| unreadable("currency"))?,
     };
     Ok((key, Balance { debits: row.debits, credits: row.credits, version: row.version }))
 }

@@ -21,17 +21,24 @@ use crate::domain::request::Task;
 use crate::infra::sqlite::{even_chunks, even_sizes};
 
 /// Writes everything that the book's decisions have changed. A row that somebody else has written since it was read
-/// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again. Returns how many rows were
-/// written.
-pub async fn write(tx: &Transaction, statements: &Statements, book: &Book<'_>) -> Result<u64, DatabaseError> {
+/// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again. No statement is longer than
+/// `packet_max`. Returns how many rows were written.
+pub async fn write(
+    tx: &Transaction,
+    statements: &Statements,
+    packet_max: usize,
+    book: &Book<'_>,
+) -> Result<u64, DatabaseError> {
     let removed = remove_claims(tx, book).await?;
-    let mut writing = Writing::begin(tx, statements);
+    let mut writing = Writing::begin(tx, statements, packet_max);
     let (anew, claims): (Vec<_>, Vec<_>) =
         book.claims.written_rows().partition(|(_, claim)| claim.version > 0 && claim.created_at == book.now);
     writing.save(claims.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM).await?;
     writing.save(anew.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM_ANEW).await?;
     let payments = book.payments.written_rows().map(|(_, row)| (row.version, rows::payment_row(row)));
     writing.save(payments, PAYMENT).await?;
+    let pages = book.timeline_pages.iter();
+    writing.insert(pages.map(|(payment_id, page)| rows::timeline_page_row(*payment_id, page))).await?;
     let refunds = book.refunds.written_rows().map(|(_, row)| (row.version, rows::refund_row(row)));
     writing.save(refunds, REFUND).await?;
     let settlements = book.settlements.written_rows().map(|(_, row)| (row.version, rows::settlement_row(row)));
@@ -89,13 +96,15 @@ const PAYMENT: Mutable<payment::Column> = ("change", {
         DueAt,
         Attempts,
         Timeline,
+        CapturedEvent,
+        Refunds,
         Version,
     ]
 });
 
 const REFUND: Mutable<refund::Column> = ("change", {
     use refund::Column::*;
-    &[Status, PspReference, Failure, UpdatedAt, Version]
+    &[Status, PspReference, Failure, RefundedEvent, UpdatedAt, Version]
 });
 
 const SETTLEMENT: Mutable<settlement_request::Column> = ("change", {
@@ -161,8 +170,8 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn begin(tx: &'a Transaction, statements: &'a Statements) -> Self {
-        let script = (tx.get_database_backend() == DbBackend::MySql).then(Script::default);
+    fn begin(tx: &'a Transaction, statements: &'a Statements, packet_max: usize) -> Self {
+        let script = (tx.get_database_backend() == DbBackend::MySql).then(|| Script::new(packet_max));
         Self { tx, statements, script, expected: 0, written: 0 }
     }
 
@@ -207,9 +216,12 @@ impl<'a> Writing<'a> {
             let text = |rows| self.statements.text(backend, first, rows, purpose, &conflict);
             if let Some(script) = &mut self.script {
                 let text = text(1);
-                script.insert(&text, rows.by_ref().take(size).map(values))?;
-                if script.is_long() {
-                    self.written += script.send(self.tx).await?;
+                let mut waiting = rows.by_ref().take(size).map(values).peekable();
+                while waiting.peek().is_some() {
+                    script.insert(&text, &mut waiting)?;
+                    if script.is_long() || waiting.peek().is_some() {
+                        self.written += script.send(self.tx).await?;
+                    }
                 }
             } else {
                 let sql = text(size);
@@ -229,7 +241,12 @@ impl<'a> Writing<'a> {
                 .col_expr(outbox_event::Column::PublishedAt, Expr::value(now.0))
                 .filter(outbox_event::Column::Seq.is_in(chunk.iter().copied()));
             match &mut self.script {
-                Some(script) => script.add(&marks.build(DbBackend::MySql).to_string()),
+                Some(script) => {
+                    script.add(&marks.build(DbBackend::MySql).to_string());
+                    if script.is_long() {
+                        self.written += script.send(self.tx).await?;
+                    }
+                }
                 None => self.written += marks.exec(self.tx).await?.rows_affected,
             }
         }

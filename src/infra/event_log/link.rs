@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Consumer, EventLog, EventLogError, Nudge, Record};
+use super::{Appended, Consumer, EventLog, EventLogError, Nudge, Record};
 
 /// See the module. Whole until it is cut.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +88,7 @@ impl EventLog for Linked {
         self.log.system()
     }
 
-    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
+    async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
         if self.link.is_cut.load(Ordering::Relaxed) {
             return Err(EventLogError::Unavailable("the link is cut on purpose".to_owned()));
         }

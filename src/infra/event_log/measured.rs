@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use opentelemetry::metrics::Counter;
 
-use super::{Consumer, EventLog, EventLogError, Nudge, Record};
+use super::{Appended, Consumer, EventLog, EventLogError, Nudge, Record};
 use crate::infra::telemetry::catalogue;
 use crate::runtime::DurationHistogram;
 
@@ -33,11 +33,11 @@ impl EventLog for Measured {
         self.log.system()
     }
 
-    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
+    async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
         let begun = Instant::now();
         let appended = self.log.append(records).await;
         match &appended {
-            Ok(()) => self.produced.record(begun.elapsed(), &[]),
+            Ok(_) => self.produced.record(begun.elapsed(), &[]),
             Err(_) => self.errors.add(1, &[]),
         }
         appended

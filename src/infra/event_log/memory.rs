@@ -1,14 +1,14 @@
 //! A log in memory, for the simulation: partitions, groups and offsets outlive the processes that reach it, and every
 //! call asks a fate what becomes of it. Like Kafka, it keeps what is appended twice twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::partitioner::partition_of;
-use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
+use super::{Appended, Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
 use crate::domain::event::topics;
 use crate::infra::testing::{Fate, Fated, dead};
 
@@ -19,6 +19,8 @@ pub struct Held {
     /// Key and id of every record, in the order in which they were appended, over all topics.
     pub appended: Vec<(String, String)>,
     pub committed: BTreeMap<(String, String, u32), i64>,
+    /// Topics that take no record, as if each were too large for them.
+    pub refusing: BTreeSet<String>,
 }
 
 /// The log as one process reaches it.
@@ -34,14 +36,25 @@ fn unavailable() -> EventLogError {
 
 #[async_trait]
 impl EventLog for MemoryLog {
-    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
+    async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
         let fated = self.fate.of("append").await;
         if fated == Fated::FailBefore {
             return Err(unavailable());
         }
+        let mut appended = Appended::default();
         {
             let mut held = self.held.lock();
-            for record in records {
+            let mut refused_keys = BTreeSet::new();
+            for (place, record) in records.into_iter().enumerate() {
+                if refused_keys.contains(&record.key) {
+                    appended.held_back.insert(place);
+                    continue;
+                }
+                if held.refusing.contains(record.topic) {
+                    appended.refused.insert(place, "too large".to_owned());
+                    refused_keys.insert(record.key);
+                    continue;
+                }
                 let partitions = topics().find(|(topic, _)| *topic == record.topic).map_or(1, |(_, count)| count);
                 let place = (record.topic.to_owned(), partition_of(&record.key, partitions));
                 held.appended.push((record.key.clone(), record.id.clone()));
@@ -49,9 +62,9 @@ impl EventLog for MemoryLog {
             }
         }
         match fated {
-            Fated::Well => Ok(()),
-            Fated::FailBefore | Fated::FailAfter => Err(unavailable()),
+            Fated::Well => Ok(appended),
             Fated::DieAfter => dead().await,
+            _ => Err(unavailable()),
         }
     }
 
@@ -78,7 +91,7 @@ impl Consumer for MemoryConsumer {
     async fn fetch(&mut self, max: usize) -> Result<Vec<Delivery>, EventLogError> {
         match self.log.fate.of("fetch").await {
             Fated::Well => {}
-            Fated::FailBefore => return Err(unavailable()),
+            Fated::FailBefore | Fated::Full(_) | Fated::CutOff(_) => return Err(unavailable()),
             // The partition has changed hands and come back.
             Fated::FailAfter => {
                 self.position = self.log.held.lock().committed.get(&self.key).copied().unwrap_or(0);
@@ -104,8 +117,8 @@ impl Consumer for MemoryConsumer {
         self.log.held.lock().committed.insert(self.key.clone(), next_offset);
         match fated {
             Fated::Well => Ok(()),
-            Fated::FailBefore | Fated::FailAfter => Err(unavailable()),
             Fated::DieAfter => dead().await,
+            _ => Err(unavailable()),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod memory;
 mod partitioner;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -87,6 +88,23 @@ pub enum EventLogError {
     Reassigned,
 }
 
+/// What became of records of an append that the log has answered. All that is not named here is durable.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Those that the log does not take for a reason of their own or their topic's, and why, by their places among the
+    /// records given. That says nothing about the log: others are taken.
+    pub refused: BTreeMap<usize, String>,
+    /// The places of those that were not tried, because an earlier record of their key was refused.
+    pub held_back: BTreeSet<usize>,
+}
+
+impl Appended {
+    /// Whether the record at this place is durable.
+    pub fn has(&self, place: usize) -> bool {
+        !self.refused.contains_key(&place) && !self.held_back.contains(&place)
+    }
+}
+
 /// Called after records were appended; it must be quick and must not block.
 pub type Nudge = Arc<dyn Fn() + Send + Sync>;
 
@@ -98,10 +116,13 @@ pub trait EventLog: Send + Sync {
         "rialto"
     }
 
-    /// Appends the records, in order; they are durable when this returns. An append of unknown outcome can be repeated
-    /// with the same records: the log may then hold some twice, which consumers know by their ids, but their first
-    /// arrivals are in order.
-    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError>;
+    /// Appends the records, in order; they are durable when this returns, but for those that it names. An append of
+    /// unknown outcome can be repeated with the same records: the log may then hold some twice, which consumers know by
+    /// their ids, but their first arrivals are in order.
+    ///
+    /// A record that is refused lets no later one of its key pass in its topic; records of other topics that were
+    /// already on their way may be stored.
+    async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError>;
 
     /// The group's reader of one partition, standing at the group's committed offset, or at 0 for a new group. A group
     /// has at most one reader of a partition at a time; one that replaces another starts again from what was committed.

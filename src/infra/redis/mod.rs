@@ -1,5 +1,6 @@
 //! Redis behind bb8: a few connections that everything on Redis shares, each call bounded in time.
 
+pub mod eviction;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]

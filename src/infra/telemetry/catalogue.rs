@@ -57,6 +57,12 @@ catalogue! {
             "rialto_shard_up", &["shard"], "1 when the shard's database answered the last look and took the last write, else 0",
         );
     }
+    "Rows" {
+        UNREADABLE_ROWS = Metric::counter(
+            "rialto_unreadable_rows_total", &["shard", "table"],
+            "Rows met that cannot be read: passed over, so that everybody else goes on, and looked at again after a minute",
+        );
+    }
     "Outbox" {
         OUTBOX_PENDING = Metric::gauge(
             "rialto_outbox_pending", &["shard"], "Events that wait to be published; absent while the shard is down",
@@ -68,6 +74,11 @@ catalogue! {
         OUTBOX_PUBLISHED = Metric::counter("rialto_outbox_published_total", &["shard"], "Events published");
         OUTBOX_FAILURES = Metric::counter(
             "rialto_outbox_failures_total", &["shard"], "Batches of events that could not be published for now",
+        );
+        OUTBOX_REFUSED = Metric::gauge(
+            "rialto_outbox_refused", &["shard", "topic"],
+            "Events that the event log refuses for a reason of their own or their topic's, each of another payment, whose later \
+             events wait behind it; absent when there is none",
         );
     }
     "Event log" {
@@ -164,6 +175,26 @@ catalogue! {
         LEASE_HELD = Metric::gauge("rialto_lease_held", &["lease"], "1 while this process holds the lease");
         LEASE_LOSSES = Metric::counter("rialto_lease_losses_total", &["lease"], "Leases held and lost to another");
         LEASES_DEGRADED = Metric::gauge("rialto_leases_degraded", &[], "1 while the store of leases is out");
+    }
+    "Clock" {
+        CLOCK_DOUBTED = Metric::gauge(
+            "rialto_clock_doubted", &[],
+            "1 while the wall clock was set and is not believed: time goes on as before, and no authorization expires",
+        );
+    }
+    "Log" {
+        LOG_LINES_LOST = Metric::counter(
+            "rialto_log_lines_lost_total", &[],
+            "Log lines lost because standard error, or the greeting's standard output, was full, closed or too slow",
+        );
+    }
+    "Storage" {
+        STORAGE_FREE = Metric::gauge(
+            "rialto_storage_free_bytes", &["path"], "What the process may still write to the disk of its data directory",
+        ).of("By");
+        STORAGE_SIZE = Metric::gauge(
+            "rialto_storage_size_bytes", &["path"], "How large the disk of its data directory is",
+        ).of("By");
     }
     "Build" {
         BUILD_INFO = Metric::gauge("rialto_build_info", &["version"], "1, for the version that runs");

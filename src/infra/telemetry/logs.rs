@@ -1,8 +1,10 @@
 //! Log lines: for people on a terminal, as JSON elsewhere, with the trace of what they are about.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
 use std::future::Future;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -10,6 +12,7 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::lossy::Lossy;
 use crate::domain::TraceContext;
 
 tokio::task_local! {
@@ -17,16 +20,51 @@ tokio::task_local! {
     static TRACE: TraceContext;
 }
 
-/// Logs to standard error. `RUST_LOG` filters; the default is `info`. A process that logs already keeps its ways.
-pub fn log() {
+/// Held as long as the process logs; its last lines are written when it goes.
+#[must_use]
+pub struct Logging(Option<Lossy>);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        if let Some(output) = &self.0 {
+            output.flush_for_a_moment();
+        }
+    }
+}
+
+/// Logs to standard error, which costs lines where that is full, closed or blocked, and nothing else. `RUST_LOG` filters; the
+/// default is `info`. A process that logs already keeps its ways.
+pub fn log() -> Logging {
+    let Ok(output) = Lossy::to(std::io::stderr()) else { return Logging(None) };
+    let (logged, writer) = (output.clone(), move || output.clone());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(writer);
     let is_set = if std::io::stderr().is_terminal() {
         builder.try_init().is_ok()
     } else {
         builder.json().flatten_event(true).map_event_format(Traced).try_init().is_ok()
     };
     tracing::debug!(log.is_set = is_set, "logging");
+    if is_set {
+        // The standard library's hook would wait for a standard error that is blocked.
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    Logging(Some(logged))
+}
+
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let (thread, backtrace) = (std::thread::current(), Backtrace::capture());
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let location = info.location().map(ToString::to_string);
+    tracing::error!(
+        thread.name = thread.name(),
+        code.location = location,
+        backtrace,
+        "panicked: {}",
+        text.unwrap_or("?")
+    );
 }
 
 /// Does work in whose log lines the trace is named.

@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod logs;
+pub mod lossy;
 pub mod pools;
 pub mod traces;
 
@@ -38,6 +39,7 @@ pub fn metrics() -> Result<prometheus::Registry, TelemetryError> {
         .map_err(|error| unable(&error))?;
     registry.register(Box::new(ProcessCollector::for_self())).map_err(|error| unable(&error))?;
     opentelemetry::global::set_meter_provider(SdkMeterProvider::builder().with_reader(exporter).build());
+    lossy::export();
     catalogue::BUILD_INFO.to_gauge().record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
     Ok(registry)
 }

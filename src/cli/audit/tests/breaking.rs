@@ -72,6 +72,17 @@ breaks! {
         ("MERCHANT-4", "UPDATE account_balance SET credits = credits + 5 WHERE merchant_id = 'MERCHANT-4' AND credits > 0")
     ] => ["ledger.payments"];
 
+    payment_that_cannot_be_read: [
+        ("MERCHANT-4", "UPDATE payment SET status = 'NONSENSE' WHERE merchant_id = 'MERCHANT-4'")
+    ] => ["rows.readable"];
+    request_and_event_that_cannot_be_read: [
+        ("MERCHANT-2", "UPDATE settlement_request SET traceparent = 'x', due_at = 'now' WHERE kind = 'void'"),
+        ("MERCHANT-2", "UPDATE outbox_event SET published_at = 'now' WHERE topic = 'payment.nonsense'")
+    ] => ["payment.requests", "rows.readable"];
+    balance_that_cannot_be_read: [
+        ("MERCHANT-4", "UPDATE account_balance SET account = 'none' WHERE merchant_id = 'MERCHANT-4' AND debits > 0")
+    ] => ["rows.readable"];
+
     authorization_for_another: [
         ("psp", "UPDATE authorization SET merchant = 'MERCHANT-9' WHERE merchant = 'MERCHANT-3'")
     ] => ["psp.authorized"];
@@ -165,7 +176,7 @@ breaks! {
         ("MERCHANT-1", "PRAGMA ignore_check_constraints = ON; UPDATE payment SET refunded = 31 WHERE merchant_id = 'MERCHANT-1'")
     ] => ["payment.refunds"];
     refund_of_no_payment: [
-        ("MERCHANT-1", "INSERT INTO refund VALUES (1, 1, 'MERCHANT-1', 'KRW', 1, 'REFUNDED', NULL, NULL, NULL, 1, 1, 1)")
+        ("MERCHANT-1", "INSERT INTO refund VALUES (1, 1, 'MERCHANT-1', 'KRW', 1, 'REFUNDED', NULL, NULL, NULL, 1, 1, 1, NULL)")
     ] => ["payment.refunds"];
     void_without_a_request: [
         ("MERCHANT-2", "DELETE FROM settlement_request WHERE kind = 'void'")

@@ -10,7 +10,8 @@ use crate::domain::idempotency::Scope;
 use crate::infra::cache::{ANSWER_TTL, AnswerCache, CacheError};
 use crate::infra::redis::RedisPool;
 
-/// An [`AnswerCache`] on Redis. The text is stored as it is, under `answer:` and the scope's 16 bytes.
+/// An [`AnswerCache`] on Redis. The text is stored as it is, under `a:` and the scope's 16 bytes: of a short
+/// text, the key's length is a good part.
 pub struct RedisAnswers {
     pool: RedisPool,
     ttl: Duration,
@@ -23,7 +24,7 @@ impl RedisAnswers {
     }
 
     fn key(&self, scope: &Scope) -> Vec<u8> {
-        self.pool.key("answer", &scope.0)
+        self.pool.key("a", &scope.0)
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
         let cache = RedisAnswers::new(server.pool());
         cache.put_many(vec![(scope(1), "one".into())]).await.unwrap();
         let keys: Vec<Vec<u8>> = server.ask(&["KEYS", "*"]).await.unwrap();
-        assert_eq!(keys, [[b"test:answer:".as_slice(), &scope(1).0].concat()]);
+        assert_eq!(keys, [[b"test:a:".as_slice(), &scope(1).0].concat()]);
         let (ttl_ms,): (u64,) = cache.pool.call(redis::pipe().cmd("PTTL").arg(&keys[0])).await.unwrap();
         assert!((ANSWER_TTL.as_millis() - 20_000..=ANSWER_TTL.as_millis()).contains(&u128::from(ttl_ms)), "{ttl_ms}");
         let short = RedisAnswers { ttl: Duration::from_millis(5), ..cache };

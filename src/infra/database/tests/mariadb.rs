@@ -159,7 +159,7 @@ async fn a_host_that_hangs_in_a_transaction_frees_its_rows_in_time() {
     let mut ids = IdGenerator::new(1);
     let policy = Policy::default();
     let mut book = Book::new(NOW, &policy, &mut ids);
-    load::load(&hung, &needs, &mut book).await.unwrap();
+    load::load(&hung, &shop.db.unreadable, &needs, &mut book).await.unwrap();
     let begun = Instant::now();
     let change = ChangeOrder {
         payment_id: id,
@@ -276,8 +276,8 @@ async fn no_statement_scans_a_table() {
     let seqs: Vec<i64> = shop.db.unpublished(3).await.unwrap().iter().map(|row| row.seq).collect();
     shop.run(Needs::default(), |book| book.published = seqs).await.unwrap();
     shop.db.payments(&[id]).await.unwrap();
-    shop.db.refunds_of(id).await.unwrap();
-    shop.db.ledger_of(id).await.unwrap();
+    shop.db.refunds_of(id, None, 10).await.unwrap();
+    shop.db.ledger_of(id, None, 10).await.unwrap();
     shop.db.payments_due(NOW, 10).await.unwrap();
     shop.db.outbox_backlog().await.unwrap();
     shop.db.dead_letters(&LetterFilter::default(), 10).await.unwrap();

@@ -17,7 +17,7 @@ pub use self::reader::Reader;
 use self::standing::{Shared, Standing};
 use self::writer::{Command, Nudges, Writer, ends};
 use super::partitioner::partition_of;
-use super::{Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
+use super::{Appended, Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
 use crate::domain::identity::{FoundCompanion, SystemId};
 use crate::infra::data_guard::{DataGuard, GuardError};
 use crate::infra::file_identity::{self, IdentityError};
@@ -124,16 +124,16 @@ async fn submit(door: &GroupCommit<Writer>, command: Command) -> Result<u64, Eve
 
 #[async_trait]
 impl EventLog for EmbeddedLog {
-    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
+    async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
         if records.is_empty() {
-            return Ok(());
+            return Ok(Appended::default());
         }
         let mut placed = Vec::with_capacity(records.len());
         for record in records {
             let topic = self.reader.topics().find(record.topic)?;
             placed.push((topic.slot(partition_of(&record.key, topic.partitions()))?, record));
         }
-        submit(&self.door, Command::Append(placed)).await.map(drop)
+        submit(&self.door, Command::Append(placed)).await.map(|_| Appended::default())
     }
 
     async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError> {

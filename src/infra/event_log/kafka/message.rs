@@ -15,6 +15,13 @@ const TIME: &str = "ce_time";
 const SUBJECT: &str = "ce_subject";
 const TRACEPARENT: &str = "traceparent";
 
+/// A record and where it goes.
+pub(super) struct Placed {
+    pub wire_topic: String,
+    pub partition: i32,
+    pub record: Record,
+}
+
 /// The attributes of a record.
 pub(super) fn headers(record: &Record) -> OwnedHeaders {
     let time = Timestamp(record.time_ms).to_string();

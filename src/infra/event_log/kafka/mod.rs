@@ -4,6 +4,7 @@
 mod client_log;
 mod committer;
 mod group;
+mod ill_treat;
 mod lag;
 mod look;
 mod member;
@@ -12,6 +13,7 @@ mod nudges;
 mod place;
 mod producer;
 mod reader;
+mod refusal;
 mod rewind;
 mod settings;
 mod topics;
@@ -23,11 +25,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use self::group::Group;
+pub use self::ill_treat::bound_records;
 use self::lag::Lags;
 use self::member::Member;
+use self::message::Placed;
 use self::nudges::Nudges;
 use self::place::Epoch;
-use self::producer::{Placed, Producer};
+use self::producer::Producer;
 pub use self::reader::Reader;
 use self::reader::{blocking, wire_partition};
 pub use self::rewind::RewindError;
@@ -35,7 +39,7 @@ pub use self::settings::Settings;
 pub use self::topics::OpenError;
 use self::topics::Topics;
 use super::partitioner::partition_of;
-use super::{Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
+use super::{Appended, Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
 use crate::domain::event;
 use crate::domain::identity::FoundCompanion;
 
@@ -95,7 +99,7 @@ impl EventLog for KafkaLog {
         "kafka"
     }
 
-    async fn append(&self, records: Vec<Record>) -> Result<(), EventLogError> {
+    async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
         let placed = records.into_iter().map(|record| {
             let (topic, partitions) = self.reader.topics.find(record.topic)?;
             let partition = wire_partition(partition_of(&record.key, partitions));

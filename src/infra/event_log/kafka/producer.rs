@@ -5,12 +5,19 @@
 //! caller's back while an earlier one is lost, since an idempotent producer's records arrive as an unbroken beginning of
 //! what it was given. Appending the same records again may leave some of them twice, never in another order of their
 //! first arrivals.
+//!
+//! A broker that refuses a record (it is too large, its topic is gone or closed to us) refuses with it the whole request
+//! that it came in, and the producer is spoilt, since it guarantees no gap. What is left then goes one by one through a
+//! producer of another kind, which finds out which records are refused; their topics go that way at once for a while.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use parking_lot::RwLock;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use parking_lot::{Mutex, RwLock};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::future_producer::DeliveryFuture;
@@ -20,24 +27,23 @@ use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::Notify;
 
 use super::client_log;
-use super::message::headers;
+use super::message::{Placed, headers};
+use super::refusal::{Suspects, Waves, is_about_topic, is_refusal};
 use super::settings::Settings;
-use crate::infra::event_log::{EventLogError, Record};
+use crate::infra::event_log::{Appended, EventLogError};
 
 /// How long to wait for room in a full queue.
 const ROOM_AFTER: Duration = Duration::from_millis(10);
 
-/// A record and where it goes.
-pub(super) struct Placed {
-    pub wire_topic: String,
-    pub partition: i32,
-    pub record: Record,
-}
-
 pub(super) struct Producer {
     config: ClientConfig,
+    /// Of the producer that takes records one by one.
+    careful_config: ClientConfig,
     timeout: Duration,
     current: RwLock<Arc<Generation>>,
+    /// Made when it is needed.
+    careful: Mutex<Option<Arc<Generation>>>,
+    suspects: Suspects,
 }
 
 /// One librdkafka producer.
@@ -71,25 +77,114 @@ impl ClientContext for Watch {
 
 impl Producer {
     pub(super) fn new(settings: &Settings) -> Result<Self, KafkaError> {
-        let config = settings.producer();
+        let (config, careful_config) = (settings.producer(), settings.careful_producer());
         let current = RwLock::new(Arc::new(Generation::new(&config)?));
-        Ok(Self { config, timeout: settings.append_timeout, current })
+        let (timeout, careful) = (settings.append_timeout, Mutex::default());
+        Ok(Self { config, careful_config, timeout, current, careful, suspects: Suspects::default() })
     }
 
-    /// Returns when all records are durable, or when it is not known of all.
-    pub(super) async fn append(&self, records: Vec<Placed>) -> Result<(), EventLogError> {
+    /// Returns when all records are durable or refused, or when it is not known of all.
+    pub(super) async fn append(&self, records: Vec<Placed>) -> Result<Appended, EventLogError> {
+        let mut one_by_one = self.suspects.places(&records);
+        let together: Vec<usize> = (0..records.len()).filter(|place| !one_by_one.contains(place)).collect();
+        if !together.is_empty() {
+            one_by_one.extend(self.append_together(&records, &together).await?);
+        }
+        if one_by_one.is_empty() {
+            return Ok(Appended::default());
+        }
+        self.append_one_by_one(&records, one_by_one).await
+    }
+
+    /// Appends the records at these places. Returns the places of those that are to be appended one by one, since some of
+    /// them are refused.
+    async fn append_together(&self, records: &[Placed], places: &[usize]) -> Result<Vec<usize>, EventLogError> {
         let generation = self.current.read().clone();
-        let failed = tokio::select! {
+        let given: Vec<&Placed> = places.iter().map(|place| &records[*place]).collect();
+        let ended = tokio::select! {
             biased;
-            appended = generation.append(&records) => match appended {
-                Ok(()) => return Ok(()),
-                Err(error) => error.to_string(),
-            },
+            ended = generation.append(&given) => Ok(ended),
+            failed = self.given_up(&generation) => Err(failed),
+        };
+        let failed = match ended {
+            Ok(ended) if ended.iter().all(Result::is_ok) => return Ok(Vec::new()),
+            Ok(ended) => {
+                self.replace(generation);
+                let refused = |(placed, end): (&&Placed, &Result<(), KafkaError>)| {
+                    end.as_ref().is_err_and(is_refusal).then(|| placed.wire_topic.clone())
+                };
+                let topics: BTreeSet<String> = given.iter().zip(&ended).filter_map(refused).collect();
+                let left = places.iter().zip(&ended).filter(|(_, end)| end.is_err()).map(|(place, _)| *place);
+                if !topics.is_empty() {
+                    topics.into_iter().for_each(|topic| self.suspects.add(topic));
+                    return Ok(left.collect());
+                }
+                ended.into_iter().find_map(Result::err).map_or_else(String::new, |error| error.to_string())
+            }
+            Err(failed) => {
+                self.replace(generation);
+                failed
+            }
+        };
+        Err(EventLogError::Unavailable(failed))
+    }
+
+    /// Appends the records at these places, each in a request of its own: no two of a partition, and none behind another
+    /// of its key, are on their way at a time.
+    async fn append_one_by_one(&self, records: &[Placed], places: BTreeSet<usize>) -> Result<Appended, EventLogError> {
+        let mut waves = Waves::new(records, places);
+        while let Some(wave) = waves.next() {
+            let given: Vec<&Placed> = wave.iter().map(|place| &records[*place]).collect();
+            let generation = self.careful()?;
+            let ended = tokio::select! {
+                biased;
+                ended = generation.append_each(&given) => Ok(ended),
+                failed = self.given_up(&generation) => Err(failed),
+            };
+            let ended = ended.map_err(|failed| self.give_up_careful(&generation, failed))?;
+            for (place, end) in wave.into_iter().zip(ended) {
+                match end {
+                    Ok(()) => {}
+                    Err(error) if is_refusal(&error) => {
+                        self.suspects.add(records[place].wire_topic.clone());
+                        if is_about_topic(&error) {
+                            // librdkafka remembers that a topic was not there: a fresh one looks again.
+                            self.give_up_careful(&generation, String::new());
+                        }
+                        waves.refuse(place, &error);
+                    }
+                    Err(error) => return Err(self.give_up_careful(&generation, error.to_string())),
+                }
+            }
+        }
+        Ok(waves.appended())
+    }
+
+    /// Resolves with the reason when it is of no use to wait for what the producer has.
+    async fn given_up(&self, generation: &Generation) -> String {
+        tokio::select! {
+            biased;
             () = generation.outages.notified() => "no broker can be reached".to_owned(),
             () = tokio::time::sleep(self.timeout) => format!("not acknowledged within {:?}", self.timeout),
-        };
-        self.replace(generation);
-        Err(EventLogError::Unavailable(failed))
+        }
+    }
+
+    fn careful(&self) -> Result<Arc<Generation>, EventLogError> {
+        let mut careful = self.careful.lock();
+        if let Some(careful) = &*careful {
+            return Ok(careful.clone());
+        }
+        let made = Generation::new(&self.careful_config).map_err(|error| EventLogError::Unavailable(error.to_string()));
+        Ok(careful.insert(Arc::new(made?)).clone())
+    }
+
+    fn give_up_careful(&self, generation: &Arc<Generation>, why: String) -> EventLogError {
+        let given_up = self.careful.lock().take_if(|current| Arc::ptr_eq(current, generation));
+        if let Some(given_up) = given_up {
+            given_up.close();
+            tokio::task::spawn_blocking(move || drop(given_up));
+        }
+        EventLogError::Unavailable(why)
     }
 
     fn replace(&self, failed: Arc<Generation>) {
@@ -115,12 +210,37 @@ impl Generation {
         Ok(Self { producer, outages, is_closed: RwLock::new(false) })
     }
 
-    async fn append(&self, records: &[Placed]) -> Result<(), KafkaError> {
-        let mut acknowledgements = Vec::with_capacity(records.len());
-        for placed in records {
-            acknowledgements.push(self.enqueue(placed).await?);
+    /// What becomes of each record. At the first failure all is taken out that is not acknowledged, so that nothing
+    /// passes what failed.
+    async fn append(&self, records: &[&Placed]) -> Vec<Result<(), KafkaError>> {
+        let untold = || Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue));
+        let mut ends: Vec<_> = records.iter().map(|_| untold()).collect();
+        let mut acknowledgements = FuturesUnordered::new();
+        for (place, placed) in records.iter().enumerate() {
+            match self.enqueue(placed).await {
+                Ok(acknowledgement) => {
+                    acknowledgements.push(async move { (place, acknowledged(acknowledgement).await) })
+                }
+                Err(error) => {
+                    ends[place] = Err(error);
+                    self.close();
+                    break;
+                }
+            }
         }
-        try_join_all(acknowledgements.into_iter().map(acknowledged)).await.map(drop)
+        while let Some((place, end)) = acknowledgements.next().await {
+            if end.is_err() && !self.is_closed() {
+                self.close();
+            }
+            ends[place] = end;
+        }
+        ends
+    }
+
+    /// What becomes of each record, none of which has to do with another.
+    async fn append_each(&self, records: &[&Placed]) -> Vec<Result<(), KafkaError>> {
+        let each = records.iter().map(async |placed| acknowledged(self.enqueue(placed).await?).await);
+        join_all(each).await
     }
 
     async fn enqueue(&self, placed: &Placed) -> Result<DeliveryFuture, KafkaError> {
@@ -145,6 +265,10 @@ impl Generation {
             .payload(&placed.record.payload)
             .headers(headers(&placed.record));
         self.producer.send_result(message).map_err(|(error, _)| error)
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.is_closed.read()
     }
 
     /// Takes out all that is not acknowledged; who waits for it is told.

@@ -71,7 +71,22 @@ impl Settings {
             .set("linger.ms", self.linger_ms.to_string())
             // librdkafka must never give up on one record alone, which would let later ones pass it: the append gives up
             // first, on all of them.
-            .set("message.timeout.ms", millis(self.append_timeout.saturating_mul(3)));
+            .set("message.timeout.ms", millis(self.append_timeout.saturating_mul(3)))
+            // A topic that is gone is to be told from a broker that is, and that in time.
+            .set("topic.metadata.propagation.max.ms", millis(self.append_timeout / 4));
+        config
+    }
+
+    /// For a producer that is given no record before it has acknowledged the one in front of it, in the partition and of
+    /// the key. It need not keep an order, so that a record that is refused does not spoil it.
+    pub(super) fn careful_producer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("acks", "all")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", millis(self.append_timeout.saturating_mul(3)))
+            .set("topic.metadata.propagation.max.ms", "0");
         config
     }
 

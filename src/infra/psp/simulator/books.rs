@@ -155,7 +155,7 @@ impl TryFrom<AuthorizationRow> for Authorization {
 
     fn try_from(row: AuthorizationRow) -> Result<Self, UnsupportedCurrency> {
         let (reference, payment, merchant, currency, amount, captured, refunded, voided) = row;
-        let currency = Currency::parse(&currency)?;
+        let currency = Currency::stored(&currency)?;
         Ok(Self { reference, payment, merchant, currency, amount, captured, refunded, voided })
     }
 }
@@ -165,7 +165,7 @@ impl TryFrom<OperationRow> for OperationEntry {
 
     fn try_from(row: OperationRow) -> Result<Self, UnsupportedCurrency> {
         let (key, kind, authorization, reference, currency, asked, approved, reason, times_asked, at_ms) = row;
-        let asked = Money::new(asked, Currency::parse(&currency)?);
+        let asked = Money::new(asked, Currency::stored(&currency)?);
         // The table has one of the two.
         let outcome = approved.map_or_else(|| Outcome::Declined(reason.unwrap_or_default()), Outcome::Approved);
         Ok(Self { key, kind, authorization, reference, asked, outcome, times_asked, at_ms })

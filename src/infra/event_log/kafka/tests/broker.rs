@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 
 use super::*;
@@ -231,4 +231,77 @@ async fn a_broker_that_hangs_costs_no_record_and_no_order() {
             assert_eq!(arrived[format!("pay_{}", 2 * key + shard).as_str()], given.collect::<Vec<_>>());
         }
     }
+}
+
+/// Has a topic take no record larger than this, headers included.
+async fn limit(settings: &Settings, topic: &str, max_message_bytes: &str) {
+    let admin: AdminClient<DefaultClientContext> = settings.client().create().unwrap();
+    let wire_name = settings.wire_name(topic);
+    let limited = AlterConfig::new(ResourceSpecifier::Topic(&wire_name)).set("max.message.bytes", max_message_bytes);
+    admin.alter_configs([&limited], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+}
+
+#[tokio::test]
+async fn a_topic_that_refuses_records_holds_up_no_other_topic_and_no_other_key() {
+    let Some(settings) = broker() else { return };
+    let _beside = BROKER.read().await;
+    let log = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
+    let voided = |key, id| Record { topic: VOIDED, ..record(key, id) };
+    // So that no compression makes it small.
+    let digits: String = (0..400).map(|n| format!("{:016x}", RandomState::new().hash_one(n))).collect();
+    let large = |key, id| Record { payload: format!(r#"{{"text":"{digits}"}}"#), ..record(key, id) };
+    limit(&settings, REQUESTED, "1000").await;
+    // One batch: of key 1 the second is too large, and the third comes behind it; those of key 2 are taken.
+    let given = vec![voided(1, 0), record(2, 1), large(1, 2), voided(2, 3), record(1, 4), record(3, 5), voided(1, 6)];
+    // Kafka may take a moment to heed the limit.
+    let appended = eventually("a refusal", async || {
+        let appended = log.append(given.clone()).await.unwrap();
+        (!appended.refused.is_empty()).then_some(appended)
+    })
+    .await;
+    assert_eq!(appended.refused.keys().collect::<Vec<_>>(), [&2], "{appended:?}");
+    assert!(appended.refused[&2].to_lowercase().contains("size"), "{appended:?}");
+    assert!(appended.held_back.contains(&4), "{appended:?}");
+    assert!([0, 1, 3, 5].iter().all(|place| appended.has(*place)), "{appended:?}");
+
+    // Now that the topic is known, what comes behind a refused record of its key stays behind in all topics.
+    let appended = log.append(vec![large(4, 7), voided(4, 8), voided(5, 9), record(5, 10)]).await.unwrap();
+    assert_eq!(appended.refused.keys().collect::<Vec<_>>(), [&0]);
+    assert_eq!(appended.held_back.iter().collect::<Vec<_>>(), [&1]);
+    let ids = |found: &[Delivery]| found.iter().map(|delivery| delivery.record.id.clone()).collect::<BTreeSet<_>>();
+    let in_voided = ids(&all(&log, VOIDED).await);
+    assert!(in_voided.contains("evt_9") && !in_voided.contains("evt_8"), "{in_voided:?}");
+
+    limit(&settings, REQUESTED, "1000000").await;
+    eventually("the topic is mended", async || {
+        let appended = log.append(vec![large(1, 2), record(1, 4), large(4, 7), voided(4, 8)]).await.unwrap();
+        (appended == Appended::default()).then_some(())
+    })
+    .await;
+    let found = all(&log, REQUESTED).await;
+    assert_eq!(first_arrivals(&found)["pay_1"], ["evt_2", "evt_4"]);
+    assert_eq!(first_arrivals(&found)["pay_2"], ["evt_1"]);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_gone_holds_up_no_other() {
+    let Some(settings) = broker() else { return };
+    let _beside = BROKER.read().await;
+    let log = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
+    assert_eq!(log.append(vec![record(1, 0)]).await.unwrap(), Appended::default());
+    let admin: AdminClient<DefaultClientContext> = settings.client().create().unwrap();
+    admin.delete_topics(&[&settings.wire_name(REQUESTED)], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+    let voided = |id| Record { topic: VOIDED, ..record(id, id) };
+    let appended = eventually("a refusal", async || {
+        let appended = log.append(vec![record(1, 1), voided(2)]).await.ok()?;
+        (!appended.refused.is_empty()).then_some(appended)
+    })
+    .await;
+    assert!(appended.refused.contains_key(&0) && appended.has(1), "{appended:?}");
+    KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
+    eventually("the topic is there again", async || {
+        let appended = log.append(vec![record(1, 1)]).await.ok()?;
+        (appended == Appended::default()).then_some(())
+    })
+    .await;
 }

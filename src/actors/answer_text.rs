@@ -1,0 +1,274 @@
+//! A recorded answer as the cache keeps it: the facts alone, in a JSON array without names, from which the same answer is
+//! made again to the letter. Ten minutes of answers at full load are in memory at a time, so that each byte counts.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::idempotency::Fingerprint;
+use crate::domain::money::Currency;
+use crate::domain::outcome::{Amounts, Outcome, PaymentSnapshot, Recorded, sentence};
+use crate::domain::payment::{Metadata, PaymentStatus, Refusal};
+use crate::domain::{PaymentId, RefundId, Timestamp};
+
+/// The answer to a request, and the fingerprint that tells whether it is the same request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedAnswer {
+    pub fingerprint: Fingerprint,
+    pub recorded: Recorded,
+}
+
+/// Why a text is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TextError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("no fingerprint")]
+    Fingerprint,
+    #[error("no time")]
+    Time,
+}
+
+/// Fingerprint and request id, and what the answer says.
+#[derive(Serialize, Deserialize)]
+struct Text<'a>(Cow<'a, str>, Cow<'a, str>, Said<'a>);
+
+#[derive(Serialize, Deserialize)]
+enum Said<'a> {
+    #[serde(rename = "d")]
+    Done(Facts<'a>),
+    #[serde(rename = "f")]
+    Refunded(Facts<'a>, i64),
+    #[serde(rename = "x")]
+    Declined(Facts<'a>, Cow<'a, str>),
+    #[serde(rename = "n")]
+    NotSent(Facts<'a>),
+    #[serde(rename = "p")]
+    Pending(Facts<'a>),
+    #[serde(rename = "r")]
+    Refused(Cow<'a, Refusal>),
+}
+
+/// A payment: id, merchant, status, currency, amount, the amounts authorized, captured, capturable, refunded and
+/// refundable, when it was requested, how long after that it was updated and can be captured, and what not all have.
+#[derive(Serialize, Deserialize)]
+struct Facts<'a>(i64, Cow<'a, str>, PaymentStatus, Currency, i64, [i64; 5], i64, i64, Option<i64>, Rest<'a>);
+
+#[derive(Serialize, Deserialize)]
+struct Rest<'a> {
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    psp_reference: Option<Cow<'a, str>>,
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    description: Option<Cow<'a, str>>,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Cow<'a, Metadata>>,
+    /// Where it is not what the status alone says.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    message: Option<Cow<'a, str>>,
+}
+
+pub(super) fn write(answer: &CachedAnswer) -> Result<String, TextError> {
+    let CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id } } = answer;
+    let said = match outcome {
+        Outcome::Done { payment, refund_id: None } => Said::Done(facts(payment)?),
+        Outcome::Done { payment, refund_id: Some(id) } => Said::Refunded(facts(payment)?, id.get()),
+        Outcome::Declined { payment, reason } => Said::Declined(facts(payment)?, reason.into()),
+        Outcome::NotSent { payment } => Said::NotSent(facts(payment)?),
+        Outcome::Pending { payment } => Said::Pending(facts(payment)?),
+        Outcome::Refused { refusal } => Said::Refused(Cow::Borrowed(refusal)),
+    };
+    let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(fingerprint.0);
+    Ok(serde_json::to_string(&Text(fingerprint.into(), request_id.into(), said))?)
+}
+
+pub(super) fn read(text: &str) -> Result<CachedAnswer, TextError> {
+    let Text(fingerprint, request_id, said) = serde_json::from_str(text)?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(&*fingerprint).map_err(|_| TextError::Fingerprint)?;
+    let fingerprint = Fingerprint(bytes.try_into().map_err(|_| TextError::Fingerprint)?);
+    let outcome = match said {
+        Said::Done(facts) => Outcome::Done { payment: payment(facts)?, refund_id: None },
+        Said::Refunded(facts, id) => {
+            Outcome::Done { payment: payment(facts)?, refund_id: Some(RefundId::from_stored(id)) }
+        }
+        Said::Declined(facts, reason) => Outcome::Declined { payment: payment(facts)?, reason: reason.into_owned() },
+        Said::NotSent(facts) => Outcome::NotSent { payment: payment(facts)? },
+        Said::Pending(facts) => Outcome::Pending { payment: payment(facts)? },
+        Said::Refused(refusal) => Outcome::Refused { refusal: refusal.into_owned() },
+    };
+    Ok(CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id: request_id.into_owned() } })
+}
+
+fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
+    // All of them: one that is new is not to be forgotten here.
+    let PaymentSnapshot {
+        payment_id,
+        merchant_id,
+        status,
+        currency,
+        amounts: Amounts { authorized, captured, capturable, refunded, refundable },
+        amount,
+        requested_at,
+        updated_at,
+        capture_before,
+        psp_reference,
+        description,
+        metadata,
+        message,
+    } = payment;
+    let since = |time: &Timestamp| time.0.checked_sub(requested_at.0).ok_or(TextError::Time);
+    Ok(Facts(
+        payment_id.get(),
+        merchant_id.into(),
+        *status,
+        *currency,
+        *amount,
+        [*authorized, *captured, *capturable, *refunded, *refundable],
+        requested_at.0,
+        since(updated_at)?,
+        capture_before.as_ref().map(since).transpose()?,
+        Rest {
+            psp_reference: psp_reference.as_deref().map(Cow::Borrowed),
+            description: description.as_deref().map(Cow::Borrowed),
+            metadata: (!metadata.is_empty()).then_some(Cow::Borrowed(metadata)),
+            message: (message != sentence(*status)).then_some(message.into()),
+        },
+    ))
+}
+
+fn payment(facts: Facts<'_>) -> Result<PaymentSnapshot, TextError> {
+    let Facts(id, merchant, status, currency, amount, amounts, requested_at, updated, capture, rest) = facts;
+    let [authorized, captured, capturable, refunded, refundable] = amounts;
+    let at = |after: i64| requested_at.checked_add(after).map(Timestamp).ok_or(TextError::Time);
+    Ok(PaymentSnapshot {
+        payment_id: PaymentId::from_stored(id),
+        merchant_id: merchant.into_owned(),
+        status,
+        currency,
+        amounts: Amounts { authorized, captured, capturable, refunded, refundable },
+        amount,
+        requested_at: Timestamp(requested_at),
+        updated_at: at(updated)?,
+        capture_before: capture.map(at).transpose()?,
+        psp_reference: rest.psp_reference.map(Cow::into_owned),
+        description: rest.description.map(Cow::into_owned),
+        metadata: rest.metadata.map(Cow::into_owned).unwrap_or_default(),
+        message: rest.message.map_or_else(|| sentence(status).to_owned(), Cow::into_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::idempotency::Scope;
+    use crate::infra::cache::AnswerCache as _;
+    use crate::infra::cache::redis::RedisAnswers;
+    use crate::infra::redis::testing::RedisServer;
+
+    /// As a caller of one of many merchants gets it for an authorization without metadata.
+    fn authorized(number: i64) -> CachedAnswer {
+        let payment = PaymentSnapshot {
+            payment_id: PaymentId::from_stored(7_153_246_951_833_600_000 + number),
+            merchant_id: format!("MERCHANT-{}", 1_000 + number % 9_000),
+            status: PaymentStatus::Authorized,
+            currency: Currency::parse("KRW").unwrap(),
+            amounts: Amounts { authorized: 129_000, captured: 0, capturable: 129_000, refunded: 0, refundable: 0 },
+            amount: 129_000,
+            requested_at: Timestamp(1_795_426_200_000 + number),
+            updated_at: Timestamp(1_795_426_200_037 + number),
+            capture_before: Some(Timestamp(1_796_031_000_037 + number)),
+            psp_reference: Some(format!("psp_{number:013}")),
+            description: None,
+            metadata: Metadata::default(),
+            message: "The payment is authorized.".to_owned(),
+        };
+        let fingerprint = Fingerprint::of([("request", number.to_string().as_str())]);
+        let outcome = Outcome::Done { payment, refund_id: None };
+        CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id: format!("req_{number:016x}") } }
+    }
+
+    fn payment_of(number: i64, change: impl FnOnce(&mut PaymentSnapshot)) -> PaymentSnapshot {
+        let Outcome::Done { mut payment, .. } = authorized(number).recorded.outcome else {
+            unreachable!("as made above")
+        };
+        change(&mut payment);
+        payment
+    }
+
+    #[test]
+    fn every_answer_is_made_again_to_the_letter() {
+        let whole = |payment: &mut PaymentSnapshot| {
+            payment.description = Some("Tea \"for\" two: 차".to_owned());
+            payment.metadata = [("order".to_owned(), "A-1".to_owned())].into_iter().collect();
+            payment.capture_before = None;
+            payment.psp_reference = None;
+            payment.updated_at = Timestamp(payment.requested_at.0 - 5);
+        };
+        let declined = payment_of(3, |payment| {
+            payment.status = PaymentStatus::Declined;
+            payment.message = "The payment was declined: insufficient_funds.".to_owned();
+        });
+        let outcomes = [
+            authorized(1).recorded.outcome,
+            Outcome::Done { payment: payment_of(2, whole), refund_id: Some(RefundId::from_stored(77)) },
+            Outcome::Declined { payment: declined.clone(), reason: "insufficient_funds".to_owned() },
+            Outcome::NotSent { payment: declined },
+            Outcome::Pending { payment: payment_of(4, |payment| payment.status = PaymentStatus::Unknown) },
+            Outcome::Refused { refusal: Refusal::PaymentNotFound },
+            Outcome::Refused { refusal: Refusal::CaptureExceedsAuthorized { capturable: 5 } },
+        ];
+        for outcome in outcomes {
+            let recorded = Recorded { outcome, request_id: "r-1".to_owned() };
+            let answer = CachedAnswer { recorded, ..authorized(9) };
+            let text = write(&answer).unwrap();
+            assert_eq!(read(&text).unwrap(), answer, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        let text = write(&authorized(1)).unwrap();
+        let fingerprint = text.split('"').nth(1).unwrap();
+        for wrong in ["", &fingerprint[2..], "?", &format!("{fingerprint}AAAA")] {
+            assert!(read(&text.replace(fingerprint, wrong)).is_err(), "{wrong}");
+        }
+        for wrong in ["{}", "[]", &text[..text.len() - 1]] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Ten minutes of 1 050 answers a second.
+    const ANSWERS: u64 = 630_000;
+    /// `--maxmemory 256mb`.
+    const ROOM_BYTES: u64 = 256 * 1024 * 1024;
+
+    #[tokio::test]
+    async fn ten_minutes_of_answers_at_full_load_fit_into_redis() {
+        const KEPT: u64 = 40_000;
+        let server = RedisServer::start().await;
+        let settings = crate::infra::redis::RedisSettings {
+            timeout: std::time::Duration::from_secs(20),
+            ..crate::infra::redis::RedisSettings::new(server.url())
+        };
+        let cache = RedisAnswers::new(crate::infra::redis::RedisPool::connect(settings).unwrap());
+        let used = async || {
+            let info: String = server.ask(&["INFO", "memory"]).await.unwrap();
+            let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().to_owned();
+            line.trim().parse::<u64>().unwrap()
+        };
+        // Connections and scripts are there before.
+        cache.put_many(vec![(Scope([9; 16]), "x".into())]).await.unwrap();
+        let before = used().await;
+        for thousand in 0..KEPT / 1_000 {
+            let answers = (thousand * 1_000..(thousand + 1) * 1_000).map(|number| {
+                let scope =
+                    Scope(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes());
+                (scope, write(&authorized(number.cast_signed())).unwrap().into())
+            });
+            cache.put_many(answers.collect()).await.unwrap();
+        }
+        let each = (used().await - before).div_ceil(KEPT);
+        assert!(each * ANSWERS <= ROOM_BYTES, "{each} bytes each");
+    }
+}

@@ -1,0 +1,170 @@
+//! Faults of what the nodes stand on: disks, databases, the ways to them, the event log. Each is healed before it returns,
+//! and the nodes must then serve again as they are.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+
+use super::database::{Database, USER};
+use super::probe::serves_again;
+use super::process::{Begun, WorldError};
+use super::proxy::Way;
+use super::world::World;
+use crate::config::Config;
+use crate::domain::event::Topic;
+use crate::infra::database::Kill;
+use crate::node::refuse_records;
+
+/// One kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    FullDisk,
+    SwappedDatabases,
+    SwallowedAnswers,
+    CutCommits,
+    KilledConnections,
+    ReadOnly,
+    RefusedRecords,
+}
+
+impl Outside {
+    /// Those that can be made in a world, and how often each is drawn.
+    pub fn of(world: &World) -> Vec<(Self, u32)> {
+        let mut kinds = vec![(Self::SwappedDatabases, 2)];
+        if !world.disks.is_empty() {
+            kinds.push((Self::FullDisk, 3));
+        }
+        if !world.databases.is_empty() {
+            kinds.extend([
+                (Self::SwallowedAnswers, 2),
+                (Self::CutCommits, 2),
+                (Self::KilledConnections, 3),
+                (Self::ReadOnly, 2),
+                (Self::RefusedRecords, 2),
+            ]);
+        }
+        kinds
+    }
+}
+
+/// What was done, for the tally, and what was wrong with how it was borne.
+pub struct Struck {
+    pub what: String,
+    pub wrong: Option<String>,
+}
+
+/// The longest that a kind of outage lasts.
+const LASTS_MAX_MS: u64 = 6_000;
+/// What a full disk has left at most: enough for a batch or two now and then.
+const LEFT_BYTES_MAX: u64 = 256 << 10;
+const KILL_EVERY: Duration = Duration::from_millis(20);
+/// Times that a healing is tried.
+const HEAL_TRIES: usize = 20;
+
+/// Makes one fault, heals it, and sees whether the nodes serve again.
+pub async fn strike(
+    kind: Outside,
+    world: &mut World,
+    chance: &mut StdRng,
+    http: &reqwest::Client,
+) -> Result<Struck, WorldError> {
+    let lasts = Duration::from_millis(chance.random_range(200..LASTS_MAX_MS));
+    let what = match kind {
+        Outside::SwappedDatabases => return swapped(world, chance).await,
+        Outside::FullDisk => full_disk(world, chance, lasts).await?,
+        Outside::SwallowedAnswers => on_the_way(world, chance, Way::Swallow, lasts).await,
+        Outside::CutCommits => on_the_way(world, chance, Way::CutAtCommit, lasts).await,
+        Outside::KilledConnections => killed(world, chance, lasts).await,
+        Outside::ReadOnly => read_only(world, chance, lasts).await?,
+        Outside::RefusedRecords => refused(world, chance, lasts).await?,
+    };
+    let wrong = serves_again(world, http, chance).await?;
+    Ok(Struck { wrong: wrong.map(|why| format!("after {what}: {why}")), what })
+}
+
+async fn swapped(world: &mut World, chance: &mut StdRng) -> Result<Struck, WorldError> {
+    let node = chance.random_range(0..world.nodes());
+    world.kill_node(node).await;
+    let wrong = match world.start_node_swapped(node).await? {
+        Begun::Refused => None,
+        Begun::Serves(_) => Some(format!("node {node} serves on swapped databases")),
+        Begun::Nothing => Some(format!("node {node} neither serves nor ends on swapped databases")),
+    };
+    world.start_node(node).await?;
+    Ok(Struck { what: "databases swapped".to_owned(), wrong })
+}
+
+async fn full_disk(world: &World, chance: &mut StdRng, lasts: Duration) -> Result<String, WorldError> {
+    let Some(disk) = world.disks.choose(chance) else { return Ok("no disk".to_owned()) };
+    let is_full = disk.fill(chance.random_range(0..LEFT_BYTES_MAX)).await;
+    tokio::time::sleep(lasts).await;
+    healed("the disk", async || if disk.empty().await { Ok(()) } else { Err("it stays full") }).await?;
+    Ok(format!("disk of {} {}", disk.name(), if is_full { "full" } else { "nearly full" }))
+}
+
+/// Of a database that is drawn, or none of several: then of all.
+fn some<'a>(world: &'a World, chance: &mut StdRng) -> Vec<&'a Database> {
+    match chance.random_range(0..=world.databases.len()) {
+        0 => world.databases.iter().collect(),
+        number => world.databases.get(number - 1).into_iter().collect(),
+    }
+}
+
+async fn on_the_way(world: &World, chance: &mut StdRng, way: Way, lasts: Duration) -> String {
+    let databases = some(world, chance);
+    databases.iter().for_each(|database| database.proxy.become_way(way));
+    tokio::time::sleep(lasts).await;
+    databases.iter().for_each(|database| database.proxy.become_way(Way::Pass));
+    if way == Way::Swallow { "answers swallowed".to_owned() } else { "commits cut".to_owned() }
+}
+
+async fn killed(world: &World, chance: &mut StdRng, lasts: Duration) -> String {
+    let (databases, begun) = (some(world, chance), tokio::time::Instant::now());
+    let kill = if chance.random_bool(0.6) { Kill::Query } else { Kill::Connection };
+    while begun.elapsed() < lasts {
+        for database in &databases {
+            // A server that has no place for one connection more is ill enough.
+            let _ = database.server.kill_all(USER, kill).await;
+        }
+        tokio::time::sleep(KILL_EVERY).await;
+    }
+    if kill == Kill::Query { "queries killed".to_owned() } else { "connections killed".to_owned() }
+}
+
+async fn read_only(world: &World, chance: &mut StdRng, lasts: Duration) -> Result<String, WorldError> {
+    let databases = some(world, chance);
+    for database in &databases {
+        healed("read_only", async || database.server.set_read_only(true).await).await?;
+    }
+    tokio::time::sleep(lasts).await;
+    for database in &databases {
+        healed("read_only", async || database.server.set_read_only(false).await).await?;
+    }
+    Ok("databases read-only".to_owned())
+}
+
+async fn refused(world: &World, chance: &mut StdRng, lasts: Duration) -> Result<String, WorldError> {
+    let topic = Topic::ALL[chance.random_range(0..Topic::ALL.len())];
+    let what = "max.message.bytes";
+    let config = Config::of(&world.settings)
+        .map_err(|error| WorldError::Failed { what: what.to_owned(), said: error.to_string() })?;
+    healed(what, async || refuse_records(&config, topic, true).await).await?;
+    tokio::time::sleep(lasts).await;
+    healed(what, async || refuse_records(&config, topic, false).await).await?;
+    Ok("records refused".to_owned())
+}
+
+/// Does what has to be done, however often that takes.
+async fn healed<E: std::fmt::Display>(what: &str, heal: impl AsyncFn() -> Result<(), E>) -> Result<(), WorldError> {
+    let mut said = String::new();
+    for _ in 0..HEAL_TRIES {
+        match heal().await {
+            Ok(()) => return Ok(()),
+            Err(error) => said = error.to_string(),
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Err(WorldError::Failed { what: what.to_owned(), said })
+}
