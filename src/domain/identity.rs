@@ -244,6 +244,7 @@ pub fn judge_companion(
     found: &FoundCompanion,
 ) -> Result<(), CompanionMisfit> {
     let holds_data = shards.iter().any(|shard| shard.holds_data);
+    let is_nameless = shards.iter().any(|shard| shard.holds_data && shard.identity.is_none());
     // Events that were published are missing. What was never published may well not be there.
     let is_missed = shards.iter().any(|shard| shard.has_published) && !found.holds_data;
     let shown = found.shown().to_owned();
@@ -267,7 +268,9 @@ pub fn judge_companion(
         Some(of) if Some(of) != system => {
             Err(CompanionMisfit::System { what, found: shown, system: of.clone(), shards: system.cloned() })
         }
-        _ if holds_data && !found.is_used || is_missed => Err(CompanionMisfit::Empty { what, found: shown }),
+        // Where the shards know themselves and note nothing, no process with the role has been there yet. A version before
+        // noted nothing.
+        _ if is_nameless && !found.is_used || is_missed => Err(CompanionMisfit::Empty { what, found: shown }),
         _ if !holds_data && found.is_used && found.is_file => Err(CompanionMisfit::Shards { what, found: shown }),
         _ => Ok(()),
     }

@@ -95,7 +95,7 @@ impl App {
             let answer = tokio::time::timeout(PING_DEADLINE, shard.database.outbox_backlog()).await;
             answer.ok().and_then(Result::ok).filter(|_| shard.database.check_file().is_ok())
         });
-        let writers = shards.iter().map(|shard| writer_trouble(shard));
+        let writers = shards.iter().map(writer_trouble);
         let (backlogs, troubles) = tokio::join!(join_all(pings), join_all(writers));
         let silent = |backlog: &Option<_>| backlog.is_none().then(|| "does not answer".to_owned());
         let troubles: Vec<_> =

@@ -126,6 +126,7 @@ fn an_event_log_fits_its_shards_and_no_others() {
         (shards(false, None), file(None, None, false)),
         (shards(false, None), file(Some(LOG), Some(7), false)),
         (shards(true, None), file(None, None, true)),
+        (shards(true, None), topics(kafka, false)),
         (shards(true, Some(kafka)), topics(kafka, true)),
         (shards(false, None), topics(kafka, true)),
         (shards(false, None), topics(kafka, false)),
@@ -145,9 +146,10 @@ fn an_event_log_fits_its_shards_and_no_others() {
         assert!(matches!(refused, Err(Other { .. })), "{found:?}: {refused:?}");
         assert!(refused.unwrap_err().to_string().contains("--new-event-log"));
     }
+    let before = || [nameless(&[1]), nameless(&[2])];
     for (shards, found) in [
-        (shards(true, None), file(None, None, false)),
-        (shards(true, None), topics(kafka, false)),
+        (before(), file(None, None, false)),
+        (before(), topics(kafka, false)),
         (shards(true, Some(kafka)), topics(kafka, false)),
     ] {
         assert!(matches!(judge(&shards, found.clone()), Err(Empty { .. })), "{found:?}");

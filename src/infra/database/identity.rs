@@ -111,12 +111,12 @@ impl ShardRecord {
         let mut keep = OnConflict::column(shard_identity::Column::Id);
         // MariaDB has no way to do nothing; this is SeaORM's for it.
         keep.do_nothing_on([shard_identity::Column::Id]);
-        let insert = shard_identity::Entity::insert(row.into_active_model()).on_conflict(keep);
-        match in_time(insert.exec_without_returning(db)).await? {
-            Ok(_) | Err(DbErr::RecordNotInserted) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(self::row(db).await?.map(identity))
+        let insert = || shard_identity::Entity::insert(row.clone().into_active_model()).on_conflict(keep.clone());
+        let claimed = mariadb::patiently(async || match in_time(insert().exec_without_returning(db)).await? {
+            Ok(_) | Err(DbErr::RecordNotInserted) => self::row(db).await,
+            Err(error) => Err(error.into()),
+        });
+        Ok(claimed.await?.map(identity))
     }
 
     /// Notes the event log or PSP of the system, unless one is noted or `replace` is given. Returns what is noted then.
@@ -130,8 +130,11 @@ impl ShardRecord {
         if !replace {
             update = update.filter(column.is_null());
         }
-        in_time(update.exec(db)).await??;
-        let noted = row(db).await?;
+        let noted = mariadb::patiently(async || {
+            in_time(update.clone().exec(db)).await??;
+            row(db).await
+        });
+        let noted = noted.await?;
         Ok(noted.and_then(|row| match what {
             Companion::EventLog => row.event_log,
             Companion::Psp => row.psp,
