@@ -182,10 +182,10 @@ pub async fn look_up(books: &Books, dossier: &Dossier) -> Result<PspFacts, Books
         facts.operations[place] = books.operation(&format!("{prefix}{id}")).await?;
     }
     for request in &dossier.settlements {
-        if let Task::Capture(2..) = request.task {
-            if let Some(operation) = books.operation(&request.key().0).await? {
-                facts.enter(CAPTURE, operation);
-            }
+        if matches!(request.task, Task::Capture(2..))
+            && let Some(operation) = books.operation(&request.key().0).await?
+        {
+            facts.enter(CAPTURE, operation);
         }
     }
     facts.refunds = refunds(books, dossier).await?;

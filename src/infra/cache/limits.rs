@@ -58,6 +58,9 @@ impl ShrinkableKeyedStateStore<Arc<str>> for Buckets {
     }
 }
 
+/// A limiter and its buckets.
+type Limited = (Arc<Limiter>, Buckets);
+
 /// Tokio's monotonic time, real or paused.
 #[derive(Debug, Clone, Copy)]
 struct TokioClock {
@@ -76,7 +79,7 @@ impl Clock for TokioClock {
 pub struct MemoryLimits {
     clock: TokioClock,
     /// By action and rate, of which the configuration has few.
-    limiters: RwLock<HashMap<(LimitedAction, NonZeroU32), (Arc<Limiter>, Buckets)>>,
+    limiters: RwLock<HashMap<(LimitedAction, NonZeroU32), Limited>>,
     taken: AtomicU64,
 }
 
