@@ -13,7 +13,8 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use futures_util::future::join_all;
 use rialto::actors::breaker::{self, Breaker, guarded};
 use rialto::actors::idempotency_cache::{self, CachedAnswer, IdempotencyCache};
-use rialto::actors::rate_limiter::{self, Limits, RateLimiter, TakeOne};
+use rialto::actors::outage::Outages;
+use rialto::actors::rate_limiter::{self, LimiterMessage, Limits, RateLimiter};
 use rialto::actors::shard_writer::{self, Pruning, ShardWriter};
 use rialto::config::{Config, Roles};
 use rialto::domain::book::Book;
@@ -119,21 +120,27 @@ fn guards(c: &mut Criterion, system: &System) {
             capture_per_minute: NonZeroU32::MAX,
             refund_per_minute: NonZeroU32::MAX,
         };
-        RateLimiter::new(memory.clone(), memory.clone(), limits, NonZeroU32::MIN)
+        RateLimiter::new(memory.clone(), memory.clone(), limits, NonZeroU32::MIN, Outages::default())
     });
     let merchant: Arc<str> = "MERCHANT-1".into();
     group.bench_function("rate limit: a decision, 256 together", |b| {
-        let take = |reply| TakeOne { merchant: merchant.clone(), action: LimitedAction::Authorize, reply };
+        let action = LimitedAction::Authorize;
+        let take = |reply| LimiterMessage::Take { merchant: merchant.clone(), action, reply };
         b.to_async(system).iter(|| join_all((0..TOGETHER).map(|_| limiter.ask(take))));
     });
     stop(system, &running);
 
     let answers = Arc::new(MemoryAnswers::new(32 * 1024 * 1024));
-    let (cache, running) = start(system, idempotency_cache::options(), move || IdempotencyCache::new(answers.clone()));
+    let (cache, running) =
+        start(system, idempotency_cache::options(), move || IdempotencyCache::new(answers.clone(), Outages::default()));
     let order = order();
     let scope = order.key_use.scope;
     let payment = PaymentSnapshot::from(&order.payment(&Policy::default(), Timestamp(0)));
-    let recorded = Recorded { outcome: Outcome::Pending { payment }, request_id: "req_1".to_owned() };
+    let recorded = Recorded {
+        outcome: Outcome::Pending { payment },
+        request_id: "req_1".to_owned(),
+        kept_until: Some(Timestamp(1)),
+    };
     let answer = CachedAnswer { fingerprint: order.key_use.fingerprint, recorded };
     idempotency_cache::keep(&cache, scope, &answer);
     group.bench_function("idempotency: a hit, 256 together", |b| {
@@ -187,7 +194,7 @@ fn decide(c: &mut Criterion) {
 fn group_commit(c: &mut Criterion, system: &System, name: &str, database: &ShardDatabase) {
     let database = database.clone();
     let (writer, running) = start(system, Options::new("shard_writer").max_batch(400), move || {
-        let pruning = Pruning { events_kept: Duration::from_secs(3600), rows_max: 1 };
+        let pruning = Pruning { events_kept: Duration::from_secs(3600), rows_max: 1, every: Duration::from_secs(3600) };
         let (policy, ids) = (Arc::new(Policy::default()), IdGenerator::new(0));
         ShardWriter::new(database.clone(), policy, ids, Nudger::from_fn(|| {}), pruning)
     });

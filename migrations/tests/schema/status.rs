@@ -7,7 +7,7 @@ use sea_orm_migration::seaql_migrations;
 
 use crate::databases::{on_each, on_each_empty};
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "payment",
     "refund",
     "settlement_request",
@@ -21,6 +21,7 @@ const TABLES: [&str; 12] = [
     "operator_action",
     "shard_identity",
     "timeline_page",
+    "write_probe",
 ];
 
 const INDEXES: [(&str, &str); 16] = [

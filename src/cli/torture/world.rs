@@ -12,6 +12,7 @@ use tokio::process::Command;
 use super::database::{DATABASES, Database, urls};
 use super::disk::Disk;
 use super::process::{Begun, Process, SERVERS, Servers, WorldError};
+use crate::cli::terminal::say;
 use crate::domain::ShardId;
 use crate::node::shard_path;
 
@@ -206,7 +207,7 @@ impl World {
         }
         for disk in self.disks.drain(..).filter(|_| is_wanted) {
             if !disk.keep().await {
-                println!("torture: the data of a small disk could not be kept");
+                say(format_args!("torture: the data of a small disk could not be kept"));
             }
         }
         Ok(())
@@ -219,7 +220,7 @@ async fn mount(paths: &[&Path]) -> Result<Vec<Disk>, WorldError> {
     for path in paths {
         match Disk::mount(path).await? {
             Some(disk) => disks.push(disk),
-            None => println!("torture: no disk is filled: {} cannot be mounted as a tmpfs", path.display()),
+            None => say(format_args!("torture: no disk is filled: {} cannot be mounted as a tmpfs", path.display())),
         }
     }
     Ok(disks)
