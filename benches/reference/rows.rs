@@ -48,6 +48,8 @@ impl Rows {
         ];
         let payment = payment::Model {
             refunds_waiting: None,
+            captured_event: None,
+            refunds: 0,
             id,
             merchant_id: merchant.to_owned(),
             status: "AUTHORIZED".to_owned(),
