@@ -13,7 +13,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use futures_util::future::join_all;
 use rialto::actors::breaker::{self, Breaker, guarded};
 use rialto::actors::idempotency_cache::{self, CachedAnswer, IdempotencyCache};
-use rialto::actors::rate_limiter::{self, Limits, RateLimiter, TakeOne};
+use rialto::actors::rate_limiter::{self, LimiterMessage, Limits, RateLimiter};
 use rialto::actors::shard_writer::{self, Pruning, ShardWriter};
 use rialto::config::{Config, Roles};
 use rialto::domain::book::Book;
@@ -123,7 +123,7 @@ fn guards(c: &mut Criterion, system: &System) {
     });
     let merchant: Arc<str> = "MERCHANT-1".into();
     group.bench_function("rate limit: a decision, 256 together", |b| {
-        let take = |reply| TakeOne { merchant: merchant.clone(), action: LimitedAction::Authorize, reply };
+        let take = |reply| LimiterMessage::Take { merchant: merchant.clone(), action: LimitedAction::Authorize, reply };
         b.to_async(system).iter(|| join_all((0..TOGETHER).map(|_| limiter.ask(take))));
     });
     stop(system, &running);
@@ -133,8 +133,8 @@ fn guards(c: &mut Criterion, system: &System) {
     let order = order();
     let scope = order.key_use.scope;
     let payment = PaymentSnapshot::from(&order.payment(&Policy::default(), Timestamp(0)));
-    let recorded = Recorded { outcome: Outcome::Pending { payment }, request_id: "req_1".to_owned() };
-    let answer = CachedAnswer { fingerprint: order.key_use.fingerprint, recorded };
+    let recorded = Recorded { outcome: Outcome::Pending { payment }, request_id: "req_1".to_owned(), kept_until: None };
+    let answer = CachedAnswer { fingerprint: order.key_use.fingerprint, until: i64::MAX, recorded };
     idempotency_cache::keep(&cache, scope, &answer);
     group.bench_function("idempotency: a hit, 256 together", |b| {
         b.to_async(system).iter(|| join_all((0..TOGETHER).map(|_| idempotency_cache::find(&cache, scope))));

@@ -47,6 +47,7 @@ impl Rows {
             ),
         ];
         let payment = payment::Model {
+            refunds_waiting: None,
             id,
             merchant_id: merchant.to_owned(),
             status: "AUTHORIZED".to_owned(),
