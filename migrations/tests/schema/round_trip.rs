@@ -37,6 +37,7 @@ pub fn payment() -> payment::Model {
         claim: vec![7; 16],
         timeline: "{\"at\":1763856000123}\n".repeat(10_000),
         version: 3,
+        refunds_waiting: Some(r#"[{"amount":1}]"#.to_owned()),
     }
 }
 
@@ -87,6 +88,7 @@ async fn payments_and_refunds() {
             id: 1,
             description: None,
             metadata: None,
+            refunds_waiting: None,
             psp_reference: None,
             reason: None,
             capture_before: None,
