@@ -40,6 +40,7 @@ pub fn payment() -> payment::Model {
         refunds: i32::MAX,
         refunds_waiting: Some("[]".to_owned()),
         version: 3,
+        refunds_waiting: Some(r#"[{"amount":1}]"#.to_owned()),
     }
 }
 
@@ -90,6 +91,7 @@ async fn payments_and_refunds() {
             id: 1,
             description: None,
             metadata: None,
+            refunds_waiting: None,
             psp_reference: None,
             reason: None,
             capture_before: None,
