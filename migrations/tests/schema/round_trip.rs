@@ -38,7 +38,6 @@ pub fn payment() -> payment::Model {
         timeline: "{\"at\":1763856000123}\n".repeat(10_000),
         captured_event: Some(i64::MAX),
         refunds: i32::MAX,
-        refunds_waiting: Some("[]".to_owned()),
         version: 3,
         refunds_waiting: Some(r#"[{"amount":1}]"#.to_owned()),
     }
