@@ -15,6 +15,7 @@ mod mariadb;
 #[cfg(test)]
 pub mod memory;
 mod read;
+mod readable;
 mod rows;
 mod script;
 mod statements;

@@ -8,12 +8,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 use parking_lot::Mutex;
 use sea_orm::sea_query::Iden;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, QueryTrait,
-    Select,
-};
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QueryResult, QueryTrait, Select};
 
-use super::ShardDatabase;
 use super::error::DatabaseError;
 use super::rows::Damaged;
 use crate::domain::ShardId;
@@ -24,7 +20,7 @@ const LEFT_ALONE: Duration = Duration::from_secs(60);
 /// How many rows of a table are left alone at once: they are named in the query.
 const LEFT_ALONE_MAX: usize = 1_000;
 /// How often a query is asked again because what it found could not be read.
-const ROUNDS_MAX: usize = 8;
+pub(super) const ROUNDS_MAX: usize = 8;
 
 /// The tables whose rows are read one by one.
 const TABLES: [&str; 10] = [
@@ -65,7 +61,7 @@ impl Unreadable {
     }
 
     /// Leaves a row alone. Returns whether it was not before.
-    fn leave_alone(&self, table: &'static str, id: String) -> bool {
+    pub(super) fn leave_alone(&self, table: &'static str, id: String) -> bool {
         let now = Instant::now();
         let mut known = self.known.lock();
         known.retain(|_, since| now.duration_since(*since) < LEFT_ALONE);
@@ -78,7 +74,7 @@ impl Unreadable {
     }
 
     /// The rows of a table that are left alone now.
-    fn left_alone(&self, table: &str) -> Vec<i64> {
+    pub(super) fn left_alone(&self, table: &str) -> Vec<i64> {
         let known = self.known.lock();
         if known.is_empty() {
             return Vec::new();
@@ -94,7 +90,7 @@ fn labels(shard: ShardId, table: &'static str) -> [KeyValue; 2] {
 }
 
 /// The name of an entity's table, as it is known for good.
-fn table<E: EntityTrait>() -> &'static str {
+pub(super) fn table<E: EntityTrait>() -> &'static str {
     let entity = E::default();
     let name = entity.table_name();
     TABLES.into_iter().find(|known| *known == name).unwrap_or("other")
@@ -120,49 +116,6 @@ pub fn decoded<M: FromQueryResult>(row: &QueryResult, table: &'static str, key: 
         let id = number.or_else(|_| row.try_get::<String>("", &key)).unwrap_or_else(|_| "?".to_owned());
         Damaged { table, id, column: "value" }
     })
-}
-
-impl ShardDatabase {
-    /// What can be read of what was found; the rest is noted.
-    pub(super) fn readable<T>(&self, found: Vec<Result<T, Damaged>>) -> Vec<T> {
-        found.into_iter().filter_map(|row| row.inspect_err(|damaged| self.unreadable.note(damaged)).ok()).collect()
-    }
-
-    /// All of what was found, if all of it can be read.
-    pub(super) fn all_readable<T>(&self, found: Vec<Result<T, Damaged>>) -> Result<Vec<T>, DatabaseError> {
-        let read: Result<Vec<T>, Damaged> = found.into_iter().collect();
-        Ok(read.inspect_err(|damaged| self.unreadable.note(damaged))?)
-    }
-
-    /// The first rows of a query that can be read, up to `limit`: those that cannot take no one's place.
-    pub(super) async fn first_readable<E: EntityTrait, T>(
-        &self,
-        query: Select<E>,
-        key: E::Column,
-        limit: u64,
-        read: impl Fn(E::Model) -> Result<T, Damaged>,
-    ) -> Result<Vec<T>, DatabaseError> {
-        let mut round = 0;
-        loop {
-            round += 1;
-            let mut query = query.clone().limit(limit);
-            let left_alone = self.unreadable.left_alone(table::<E>());
-            if !left_alone.is_empty() {
-                query = query.filter(key.is_not_in(left_alone));
-            }
-            let found = each(&self.readers, query, key, &read).await?;
-            let is_full = found.len() as u64 == limit;
-            let readable = self.readable(found);
-            if !is_full || readable.len() as u64 == limit || round == ROUNDS_MAX {
-                return Ok(readable);
-            }
-        }
-    }
-
-    /// Leaves a row alone for a while that cannot be worked on because of another one.
-    pub fn set_aside(&self, table: &'static str, id: i64) {
-        self.unreadable.leave_alone(table, id.to_string());
-    }
 }
 
 #[cfg(test)]
