@@ -47,8 +47,9 @@ impl AuthorizeOrder {
     /// The payment that the order takes on.
     pub fn payment(&self, policy: &Policy, now: Timestamp) -> Payment {
         let mut timeline = Timeline::default();
-        // The clock's time and not the id's: ids never go back, and stay ahead of a clock that does.
-        let requested_at = now;
+        // The id's own time, so that a list by time and a list by id are one; but ids never go back, and stay ahead of a clock
+        // that does: then it is the clock's.
+        let requested_at = self.payment_id.time().min(now);
         timeline.note(requested_at, Happening::Requested, format!("authorize {}", self.money), &self.trace);
         Payment {
             id: self.payment_id,

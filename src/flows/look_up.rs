@@ -9,7 +9,7 @@ use crate::domain::event::Consumer;
 use crate::domain::id::{Id, Kind};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::outcome::PaymentSnapshot;
-use crate::domain::payment::{Payment, PaymentStatus};
+use crate::domain::payment::{Payment, PaymentStatus, WaitingRefund};
 use crate::domain::refund::{Refund, RefundStatus};
 use crate::domain::timeline::{Happening, Timeline, TimelineEntry};
 use crate::domain::{Bucket, Currency, EntryId, EventId, PaymentId, RefundId, Timestamp};
@@ -188,6 +188,8 @@ impl App {
             let after =
                 expand.after.and_then(|after| if let ExpandCursor::Refund(id) = after { Some(id) } else { None });
             let mut found = database.refunds_of(id, after, most as u64 + 1).await?;
+            let waiting = waiting_refunds(&payment, after, &found);
+            found.extend(waiting.into_iter().map(Ok));
             shown.cut(&mut found, most);
             shown.refunds = Some(shown.readable(found, RefundId::from_stored, RefundView::from));
         }
@@ -276,6 +278,14 @@ impl App {
         }
         Ok(Page { data, unreadable, has_more })
     }
+}
+
+/// Refunds that wait for their capture: above all that have begun. One that the capture has let begin since the payment was
+/// read is among the others.
+fn waiting_refunds(payment: &Payment, after: Option<RefundId>, begun: &[Result<Refund, Damaged>]) -> Vec<Refund> {
+    let has_begun = |asked: &WaitingRefund| begun.iter().flatten().any(|refund| refund.id == asked.id);
+    let waiting = payment.refunds_waiting.iter().filter(|asked| after.is_none_or(|after| asked.id > after));
+    waiting.filter(|asked| !has_begun(asked)).map(|asked| asked.clone().begun(payment)).collect()
 }
 
 /// The largest id below all of that instant's and later ones.

@@ -127,7 +127,9 @@ async fn an_unknown_payment_is_answered_afresh_each_time() {
 
 #[tokio::test]
 async fn a_cached_answer_ends_with_its_key() {
-    let shop = TestNode::start_with(&[("IDEMPOTENCY__KEPT_MS", "60000"), ("FAULTS__ENABLED", "true")]).await;
+    // The clock is believed at once.
+    let settings = [("IDEMPOTENCY__KEPT_MS", "60000"), ("FAULTS__ENABLED", "true"), ("CLOCK__SETTLE_MS", "0")];
+    let shop = TestNode::start_with(&settings).await;
     let body = order("MERCHANT-1", 1_000);
     let first = shop.post("/payments/authorize", &body).await.expect(200);
     assert_eq!(shop.post("/payments/authorize", &body).await.expect(200).text, first.text);

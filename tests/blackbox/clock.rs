@@ -26,7 +26,7 @@ async fn a_step_of_ten_years_expires_nothing_and_leaves_no_trace() {
     let during = shop.authorize(200).await;
     // Some ticks of the resolver.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let ready = shop.get("/health/ready").await.json();
+    let ready = shop.get("/readyz").await.json();
     let reasons = ready["capabilities"]["settle"]["reasons"].to_string();
     assert!(reasons.contains("the clock was set"), "{ready:#}");
     assert_eq!(shop.look_up(&held).await["status"], "AUTHORIZED");
@@ -44,7 +44,7 @@ async fn a_step_of_ten_years_expires_nothing_and_leaves_no_trace() {
     let entries = timeline["entries"].as_array().unwrap();
     assert!(entries.windows(2).all(|pair| time(&pair[0]["at"]) <= time(&pair[1]["at"])), "{timeline:#}");
     assert_eq!(entries.last().unwrap()["what"], "ledger_entry");
-    assert_eq!(shop.get("/health/ready").await.json()["status"], "up");
+    assert_eq!(shop.get("/readyz").await.json()["status"], "up");
     shop.capture(&held, json!({})).await.expect(200);
     shop.audit().await;
 }

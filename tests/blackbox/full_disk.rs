@@ -49,7 +49,9 @@ fn move_to(disk: &Path, dir: &Path, file: &str) {
     std::os::unix::fs::symlink(disk.join(file), dir.join(file)).unwrap();
 }
 
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
+    // These disks are small for good.
+    ("STORAGE__FREE_MIN_BYTES", "0"),
     ("BREAKER__OPEN_MS", "500"),
     ("RESOLVER__AFTER_MS", "6000"),
     ("RESOLVER__LADDER_MS", "[200,500,500,1000,1000]"),
