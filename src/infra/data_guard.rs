@@ -44,8 +44,15 @@ pub enum Lost {
 /// A file by its device and inode.
 type Inode = (u64, u64);
 
-/// Every file that this process has locked; see the module for why none is ever closed.
-static HELD: Mutex<Vec<(Inode, File)>> = Mutex::new(Vec::new());
+/// Every file that this process has opened; see the module for why none is ever closed.
+static OPENED: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
+
+struct Opened {
+    inode: Inode,
+    file: File,
+    /// Guards of it. It is locked as long as there is one.
+    guards: usize,
+}
 
 /// One guarded SQLite file. Clones guard the same one. The default guards nothing: the data are on a server.
 #[derive(Debug, Clone, Default)]
@@ -70,37 +77,36 @@ struct Guarded {
 }
 
 impl DataGuard {
-    /// Makes the file this process's own until the process ends, creating it if it is missing. To be called before SQLite
-    /// opens the file.
+    /// Makes the file this process's own for as long as a guard of it lives, creating it if it is missing. To be called before
+    /// SQLite opens the file.
     ///
     /// # Errors
     /// [`GuardError::InUse`] if another process has it.
     pub fn lock(path: &Path) -> Result<Self, GuardError> {
         let failed = |error| GuardError::Io { path: path.to_owned(), error };
-        let mut held = HELD.lock();
+        let mut opened = OPENED.lock();
         let there = fs::metadata(path).ok().map(|found| inode(&found));
-        let inode = match held.iter().find(|(inode, _)| Some(*inode) == there) {
-            Some((inode, _)) => *inode,
+        let place = match opened.iter().position(|opened| Some(opened.inode) == there) {
+            Some(place) => place,
             None => {
                 let mut options = OpenOptions::new();
                 let file = options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
                 let file = file.map_err(failed)?;
-                let found = inode(&file.metadata().map_err(failed)?);
-                match file.try_lock() {
-                    Ok(()) => held.push((found, file)),
-                    Err(error) => {
-                        // Closed now, it would take the locks of those with it who read this file in this process.
-                        std::mem::forget(file);
-                        return Err(match error {
-                            TryLockError::WouldBlock => GuardError::InUse(path.to_owned()),
-                            TryLockError::Error(error) => failed(error),
-                        });
-                    }
-                }
-                found
+                let inode = file.metadata().map(|found| inode(&found)).map_err(failed)?;
+                opened.push(Opened { inode, file, guards: 0 });
+                opened.len() - 1
             }
         };
-        drop(held);
+        let Opened { inode, file, guards } = &mut opened[place];
+        if *guards == 0 {
+            file.try_lock().map_err(|error| match error {
+                TryLockError::WouldBlock => GuardError::InUse(path.to_owned()),
+                TryLockError::Error(error) => failed(error),
+            })?;
+        }
+        *guards += 1;
+        let inode = *inode;
+        drop(opened);
         for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
             close_to_others(&path);
         }
@@ -145,6 +151,20 @@ impl DataGuard {
 
     fn was_lost(&self) -> bool {
         self.0.as_ref().is_some_and(|guarded| guarded.is_lost.load(Relaxed))
+    }
+}
+
+/// The last guard lets other processes have the file. It is unlocked and not closed.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let mut opened = OPENED.lock();
+        let Some(opened) = opened.iter_mut().find(|opened| opened.inode == self.inode) else { return };
+        opened.guards = opened.guards.saturating_sub(1);
+        if opened.guards == 0
+            && let Err(error) = opened.file.unlock()
+        {
+            tracing::warn!(path = %self.path.display(), %error, "file stays locked until the process ends");
+        }
     }
 }
 
@@ -233,6 +253,23 @@ mod tests {
         assert_eq!(guard.check_written(), Err(Lost::File));
         fs::rename(&aside, &path).unwrap();
         assert_eq!((guard.check_written(), guard.is_lost()), (Ok(()), false));
+    }
+
+    #[test]
+    fn the_last_guard_lets_other_processes_have_the_file() {
+        let (_dir, path, guard) = guarded();
+        let is_free = || {
+            let python = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)";
+            std::process::Command::new("python3").args(["-c", python]).arg(&path).output().unwrap().status.success()
+        };
+        let another = DataGuard::lock(&path).unwrap();
+        drop(guard);
+        assert!(!is_free());
+        drop(another);
+        assert!(is_free());
+        let again = DataGuard::lock(&path).unwrap();
+        assert!(!is_free());
+        drop(again);
     }
 
     #[test]

@@ -241,7 +241,7 @@ async fn trade(shop: &TestNode, merchant: &str, round: u32) -> Option<()> {
         _ => {}
     }
     sleep(Duration::from_millis(300)).await;
-    change(shop, "refund", &paid, json!({"amount": 400})).await
+    change(shop, "refund", &paid, json!({"amount": 400, "idempotencyKey": new_key()})).await
 }
 
 async fn authorize(shop: &TestNode, order: &Value) -> Option<Payment> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join_all, join3};
 use serde_json::{Value, json};
 
-use crate::node::{Neighbour, Payment, TestNode, eventually, once_taken_on, order};
+use crate::node::{Neighbour, Payment, TestNode, eventually, new_key, once_taken_on, order};
 
 #[tokio::test]
 async fn each_role_does_its_part_in_a_process_of_its_own() {
@@ -97,7 +97,8 @@ async fn collide(shop: &TestNode, hosts: [&str; 2], merchant: String, until: Ins
         }
         let payment = Payment { id: id.clone(), merchant: merchant.clone() };
         shop.eventually(&payment, "CAPTURED").await;
-        let refunds = join_all((0..3).map(|_| change("refund", json!({"amount": 40})))).await;
+        let refunds =
+            join_all((0..3).map(|_| change("refund", json!({"amount": 40, "idempotencyKey": new_key()})))).await;
         assert_eq!(refunds.iter().filter(|(_, status)| *status == 200).count(), 2, "of three refunds of {id}");
         refunds.into_iter().for_each(|said| *tally.entry(said).or_default() += 1);
     }
