@@ -13,6 +13,7 @@ use opentelemetry::KeyValue;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::domain::event::topics;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::meter;
 
@@ -173,8 +174,8 @@ pub struct Refusal {
 #[derive(Clone, Default)]
 pub struct Refusals(Arc<Mutex<Told>>);
 
-/// By shard and topic.
-type Told = BTreeMap<(u32, Arc<str>), Refusal>;
+/// By shard, and by topic of those that refuse something.
+type Told = BTreeMap<u32, BTreeMap<Arc<str>, Refusal>>;
 
 impl Refusals {
     /// Shown by the metrics for as long as somebody holds them.
@@ -186,9 +187,11 @@ impl Refusals {
         let gauge = meter.u64_observable_gauge(metric.name).with_description(metric.about).with_unit(metric.unit);
         let observed = gauge.with_callback(move |gauge| {
             let Some(seen) = seen.upgrade() else { return };
-            for ((shard, topic), refusal) in seen.lock().iter() {
-                let labels = [KeyValue::new("shard", i64::from(*shard)), KeyValue::new("topic", topic.to_string())];
-                gauge.observe(refusal.events, &labels);
+            for (shard, refusing) in seen.lock().iter() {
+                for (topic, _) in topics() {
+                    let labels = [KeyValue::new("shard", i64::from(*shard)), KeyValue::new("topic", topic)];
+                    gauge.observe(refusing.get(topic).map_or(0, |refusal| refusal.events), &labels);
+                }
             }
         });
         observed.build();
@@ -197,12 +200,11 @@ impl Refusals {
 
     pub fn all(&self) -> Vec<(u32, Arc<str>, Refusal)> {
         let seen = self.0.lock();
-        seen.iter().map(|((shard, topic), refusal)| (*shard, topic.clone(), refusal.clone())).collect()
+        let all = seen.iter().flat_map(|(shard, refusing)| refusing.iter().map(move |refusal| (*shard, refusal)));
+        all.map(|(shard, (topic, refusal))| (shard, topic.clone(), refusal.clone())).collect()
     }
 
     pub(super) fn show(&self, shard: u32, held_back: &HeldBack) {
-        let mut seen = self.0.lock();
-        seen.retain(|(of, _), _| *of != shard);
-        seen.extend(held_back.refusals().map(|(topic, refusal)| ((shard, topic), refusal)));
+        self.0.lock().insert(shard, held_back.refusals().collect());
     }
 }
