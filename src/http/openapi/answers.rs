@@ -41,6 +41,9 @@ const CHANGE: &[Code] = &[Code::PaymentNotFound, Code::PaymentStateConflict];
 const READ: &[Code] = &[Code::UnknownParameter, Code::Internal, Code::Overloaded, Code::ShardUnavailable];
 const ACTOR: &[Code] = &[Code::Overloaded, Code::OutcomeUnknown, Code::Internal];
 
+/// What a call meets that shows a page of something.
+const PAGE: &[Code] = &[Code::CursorInvalid, Code::LimitInvalid];
+
 /// The codes of every operation, by its `operationId`. [`Code::MethodNotAllowed`] is no operation's: it is what a path
 /// answers to the methods that it does not have.
 const CODES: &[(&str, &[&[Code]])] = &[
@@ -76,8 +79,8 @@ const CODES: &[(&str, &[&[Code]])] = &[
             RUN,
         ],
     ),
-    ("lookUp", &[READ, &[Code::ExpandInvalid, Code::PaymentNotFound]]),
-    ("timeline", &[READ, &[Code::PaymentNotFound]]),
+    ("lookUp", &[READ, PAGE, &[Code::ExpandInvalid, Code::PaymentNotFound]]),
+    ("timeline", &[READ, PAGE, &[Code::PaymentNotFound]]),
     (
         "list",
         &[
