@@ -48,7 +48,7 @@ impl Resolver {
 
     /// Settles one payment as far as it can be; returns whether something was written.
     async fn resolve(&self, payment: &Payment, is_in_doubt: bool, ctx: &Context) -> bool {
-        if is_in_doubt && payment.status == PaymentStatus::Authorized {
+        if is_in_doubt && matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::CaptureFailed) {
             // What expires cannot be taken back: it waits for a clock that is believed, and takes no one's place meanwhile.
             self.shard.database.set_aside("payment", payment.id.get());
             return false;

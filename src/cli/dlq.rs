@@ -111,18 +111,23 @@ impl Selection {
     }
 }
 
-/// The command. Exit code 1 when the node cannot be asked or says no.
+/// The command. Exit code 1 when the node cannot be asked or says no, also of one letter.
 pub fn main(args: Args) -> ExitCode {
     let answered = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(&args)),
         Err(error) => return refuse(&error),
     };
-    match answered {
-        Ok(answer) if args.json => say(format_args!("{answer:#}")),
-        Ok(answer) => put(shown(&args.command, &answer)),
+    let answer = match answered {
+        Ok(answer) => answer,
         Err(error) => return refuse(&error),
+    };
+    if args.json {
+        say(format_args!("{answer:#}"));
+    } else {
+        put(shown(&args.command, &answer));
     }
-    ExitCode::SUCCESS
+    let is_any_failed = answer["data"].as_array().is_some_and(|rows| rows.iter().any(|row| row["outcome"] == "failed"));
+    if is_any_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 async fn run(args: &Args) -> Result<Value, AdminError> {

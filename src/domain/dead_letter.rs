@@ -199,6 +199,8 @@ pub enum Disposal {
     ToldAsFailed,
     /// There is nothing left that it is about.
     NothingLeft,
+    /// No decision was recorded, or nobody knows of one: its shard is away, or refuses this letter. Ask again.
+    Failed,
 }
 
 impl Disposal {
@@ -218,6 +220,7 @@ impl Disposal {
             Self::NotAnEvent => "not_an_event",
             Self::ToldAsFailed => "told_as_failed",
             Self::NothingLeft => "nothing_left",
+            Self::Failed => "failed",
         }
     }
 }

@@ -10,15 +10,14 @@ use parking_lot::Mutex;
 use super::idempotency_meter::IdempotencyMeter;
 use super::{Conditions, FlowError, Operations, Performed, Quota};
 use crate::actors::admission::{Admission, Admitted, Work};
-use crate::actors::claim_reader::ClaimReader;
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
-use crate::actors::payment_reader::PaymentReader;
 use crate::actors::rate_limiter::{self, RateLimiter, limited};
+use crate::actors::row_reader::RowReader;
 use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shards;
 use crate::config::{Role, Roles};
-use crate::domain::idempotency::Operation;
+use crate::domain::idempotency::{Operation, Scope};
 use crate::domain::policy::Policy;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
 use crate::infra::data_guard::DataFiles;
@@ -45,9 +44,9 @@ pub struct Parts {
     pub ids: Mutex<IdGenerator>,
     pub shards: Shards,
     /// Whom to ask for payments as they are, in the shards' order.
-    pub readers: Vec<Handle<PaymentReader>>,
+    pub readers: Vec<Handle<RowReader<PaymentId>>>,
     /// Whom to ask for recorded answers, in the shards' order.
-    pub claim_readers: Vec<Handle<ClaimReader>>,
+    pub claim_readers: Vec<Handle<RowReader<Scope>>>,
     /// The shards' doors for new work.
     pub admission: Admission,
     pub limiter: Handle<RateLimiter>,

@@ -38,6 +38,14 @@ const CONCLUDE_RETRIES: u32 = 3;
 /// When to try again after the PSP could not be reached: connections are refused for moments, or the breaker opens.
 const PSP_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Whether a payment's texts take at most so many bytes as JSON. They are written to find out only where they could be too
+/// long: in JSON a byte becomes six at most, and a text has less than eight bytes around it.
+fn texts_fit(description: &Option<String>, metadata: &Metadata, bytes_max: usize) -> bool {
+    let texts = metadata.iter().flat_map(|(key, value)| [key, value]).chain(description);
+    let at_most = texts.fold(8, |sum: usize, text| sum.saturating_add(text.len().saturating_mul(6)).saturating_add(8));
+    at_most <= bytes_max || written_bytes(description).saturating_add(written_bytes(metadata)) <= bytes_max
+}
+
 /// How long a value is as JSON.
 fn written_bytes(value: &impl serde::Serialize) -> usize {
     // Texts and maps of texts always have a JSON form.
@@ -84,8 +92,7 @@ impl App {
         call: &Call,
     ) -> Result<Answer, FlowError> {
         let KeyUse { scope, fingerprint, .. } = key_use;
-        let texts = written_bytes(&request.description) + written_bytes(&request.metadata);
-        if texts > admitted.shard().database.texts_max() {
+        if !texts_fit(&request.description, &request.metadata, admitted.shard().database.texts_max()) {
             return Err(FlowError::TextsTooLarge);
         }
         let payment_id = self.new_payment_id(&request.merchant_id);
@@ -161,5 +168,22 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_fit_exactly_up_to_their_length_as_json() {
+        let metadata = |value: &str| Metadata::from([("key".to_owned(), value.to_owned())]);
+        for (description, value) in [(None, ""), (Some("tea"), "plain"), (Some("\u{1}\u{1}"), "\u{1}\"\\ 차")] {
+            let (description, metadata) = (description.map(str::to_owned), metadata(value));
+            let written = written_bytes(&description) + written_bytes(&metadata);
+            assert!(texts_fit(&description, &metadata, written) && texts_fit(&description, &metadata, usize::MAX));
+            assert!(!texts_fit(&description, &metadata, written - 1), "{value:?}");
+        }
+        assert!(texts_fit(&None, &Metadata::new(), 6) && !texts_fit(&None, &Metadata::new(), 5));
     }
 }

@@ -137,7 +137,8 @@ impl Operations {
         self.dispose(selection, dry_run, discard).await
     }
 
-    /// Has the letters' shards decide on each of them; a letter that is not there has nothing left that it is about.
+    /// Has the letters' shards decide on each of them; a letter that is not there has nothing left that it is about. What one
+    /// letter fails on hides nothing of the others: it is an error only if all of them failed.
     async fn dispose<C: Command<Answer = Option<Disposal>>>(
         &self,
         selection: Selection,
@@ -145,11 +146,18 @@ impl Operations {
         command: impl Fn(LetterId) -> C,
     ) -> Result<Disposals, FlowError> {
         let (ids, has_more) = self.selected(selection).await?;
-        let decisions = ids.into_iter().map(async |id: LetterId| {
-            let outcome = self.shards.of(id.bucket()).write(command(id)).await?;
-            Ok::<_, FlowError>(DisposalView { id, outcome: outcome.unwrap_or(Disposal::NothingLeft) })
+        let decisions = ids.iter().map(|id| self.shards.of(id.bucket()).write(command(*id)));
+        let decided = join_all(decisions).await;
+        if let Some(Err(error)) = decided.first()
+            && decided.iter().all(Result::is_err)
+        {
+            return Err((*error).into());
+        }
+        let outcomes = decided.into_iter().map(|outcome| match outcome {
+            Ok(outcome) => outcome.unwrap_or(Disposal::NothingLeft),
+            Err(_) => Disposal::Failed,
         });
-        let data = join_all(decisions).await.into_iter().collect::<Result<_, _>>()?;
+        let data = ids.iter().zip(outcomes).map(|(id, outcome)| DisposalView { id: *id, outcome }).collect();
         Ok(Disposals { dry_run, data, has_more })
     }
 

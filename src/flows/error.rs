@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::actors::breaker::BreakerError;
-use crate::actors::payment_reader::ReadError;
+use crate::actors::row_reader::ReadError;
 use crate::actors::shard_writer::WriteError;
 use crate::infra::database::DatabaseError;
 use crate::runtime::AskError;

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use opentelemetry::trace::SpanKind;
 
 use super::{Answer, App, FlowError};
-use crate::actors::claim_reader;
 use crate::actors::idempotency_cache::{CachedAnswer, find, keep};
+use crate::actors::row_reader;
 use crate::domain::idempotency::{Claimed, Fingerprint, KeyUse, Scope};
 use crate::domain::outcome::Recorded;
 use crate::domain::{Bucket, TraceContext};
@@ -49,7 +49,7 @@ impl App {
         let Some(key_use) = key_use else { return Err(refused) };
         let _span = Span::begin(trace, SpanKind::Internal, || "claim_reader find");
         let reader = &self.claim_readers[self.shards.index_of(bucket)];
-        let claim = claim_reader::find(reader, key_use.scope).await?.filter(|claim| claim.holds(self.now()));
+        let claim = row_reader::find(reader, key_use.scope).await?.filter(|claim| claim.holds(self.now()));
         let Some(claim) = claim else { return Err(refused) };
         match self.fresh(claim.again(key_use)) {
             ControlFlow::Break(answer) => answer.inspect(|answer| {

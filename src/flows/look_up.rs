@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, FlowError};
-use crate::actors::payment_reader;
+use crate::actors::row_reader;
 use crate::domain::event::Consumer;
 use crate::domain::id::{Id, Kind};
 use crate::domain::ledger::LedgerEntry;
@@ -169,7 +169,7 @@ pub struct Page {
 impl App {
     async fn payment(&self, id: PaymentId) -> Result<Payment, FlowError> {
         let reader = &self.readers[self.shards.index_of(id.bucket())];
-        payment_reader::find(reader, id).await?.ok_or(FlowError::PaymentNotFound)
+        row_reader::find(reader, id).await?.ok_or(FlowError::PaymentNotFound)
     }
 
     pub async fn look_up(&self, id: PaymentId, expand: Expand) -> Result<PaymentDetails, FlowError> {

@@ -11,7 +11,6 @@ use super::adapters::{Adapters, is_embedded};
 use super::tenures::Tenures;
 use crate::actors::admission::{self, Admission};
 use crate::actors::breaker::{self, Breaker};
-use crate::actors::claim_reader::{self, ClaimReader};
 use crate::actors::event_worker::EventWorker;
 use crate::actors::guarded_psp::{GuardedPsp, PspBreakers};
 use crate::actors::held_back::Refusals;
@@ -21,13 +20,13 @@ use crate::actors::ledger_writer::LedgerWriter;
 use crate::actors::observer::{Observer, Sights};
 use crate::actors::outage::Outages;
 use crate::actors::outbox_publisher::OutboxPublisher;
-use crate::actors::payment_reader::{self, PaymentReader};
 use crate::actors::psp_work::{PspWork, RequestMeter};
 use crate::actors::rate_limiter::{self, RateLimiter};
 use crate::actors::redriver::Redriver;
 use crate::actors::refund::Refund;
 use crate::actors::resolver::Resolver;
 use crate::actors::retrier::Retrier;
+use crate::actors::row_reader::{self, RowKey, RowReader};
 use crate::actors::settlement::Settlement;
 use crate::actors::shard_writer::{Pruning, ShardWriter};
 use crate::actors::shards::{Shard, Shards};
@@ -83,7 +82,7 @@ pub async fn grow(
     let (mut writers, nudges) = (grower.supervisor("shards"), Nudges::default());
     let shards = grower.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
     let readers = grower.readers(&mut writers, &shards);
-    let claim_readers = grower.claim_readers(&mut writers, &shards);
+    let claim_readers = grower.readers(&mut writers, &shards);
     let mut behind = Vec::new();
 
     let timeout = Duration::from_millis(config.psp.timeout_ms);
@@ -303,20 +302,11 @@ impl Grower<'_> {
         Shards::new(map, databases.into_iter().map(shard).collect())
     }
 
-    fn readers(&self, supervisor: &mut Supervisor, shards: &Shards) -> Vec<Handle<PaymentReader>> {
+    fn readers<K: RowKey>(&self, supervisor: &mut Supervisor, shards: &Shards) -> Vec<Handle<RowReader<K>>> {
         let reader = |shard: &Shard| {
-            let options = self.common(payment_reader::options().shard(shard.database.id.0), FRONT);
+            let options = self.common(row_reader::options::<K>().shard(shard.database.id.0), FRONT);
             let database = shard.database.clone();
-            supervisor.actor(options, move || PaymentReader::new(database.clone()))
-        };
-        shards.all().iter().map(reader).collect()
-    }
-
-    fn claim_readers(&self, supervisor: &mut Supervisor, shards: &Shards) -> Vec<Handle<ClaimReader>> {
-        let reader = |shard: &Shard| {
-            let options = self.common(claim_reader::options().shard(shard.database.id.0), FRONT);
-            let database = shard.database.clone();
-            supervisor.actor(options, move || ClaimReader::new(database.clone()))
+            supervisor.actor(options, move || RowReader::new(database.clone()))
         };
         shards.all().iter().map(reader).collect()
     }

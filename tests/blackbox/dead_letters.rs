@@ -6,19 +6,24 @@ use tokio::process::Command;
 
 use crate::node::{PROGRAM, Payment, TestNode, eventually};
 
-/// Makes the shards refuse, or take again, what the ledger writes: the cause that a person mends.
-async fn ledger_refuses(shop: &TestNode, refuses: bool) {
+/// Runs a statement on both shards, as a person with a shell would.
+async fn by_hand(shop: &TestNode, sql: &str) {
     for shard in ["shard-1.db", "shard-2.db"] {
         let path = shop.data_dir().join(shard);
         let db = Database::connect(format!("sqlite://{}?mode=rw", path.display())).await.unwrap();
-        let sql = if refuses {
-            "CREATE TRIGGER refuse BEFORE INSERT ON ledger_entry BEGIN SELECT RAISE(ABORT, 'refused'); END"
-        } else {
-            "DROP TRIGGER refuse"
-        };
-        eventually("the trigger", async || db.execute_unprepared(sql).await.ok()).await;
+        eventually("the statement", async || db.execute_unprepared(sql).await.ok()).await;
         db.close().await.unwrap();
     }
+}
+
+/// Makes the shards refuse, or take again, what the ledger writes: the cause that a person mends.
+async fn ledger_refuses(shop: &TestNode, refuses: bool) {
+    let sql = if refuses {
+        "CREATE TRIGGER refuse BEFORE INSERT ON ledger_entry BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    } else {
+        "DROP TRIGGER refuse"
+    };
+    by_hand(shop, sql).await;
 }
 
 const POLL: (&str, &str) = ("DEAD_LETTERS__POLL_MS", "50");
@@ -102,6 +107,28 @@ async fn an_event_is_redriven_when_its_cause_is_mended_and_has_one_effect() {
     for payment in &payments {
         assert_eq!(shop.ledger(payment, 1).await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_redriven_hides_nothing_of_the_others() {
+    let (shop, _) = unbooked(&[], 2).await;
+    let bad = letters(&shop, "status=open").await[0]["id"].as_str().unwrap().to_owned();
+    let source = letters(&shop, "status=open").await[0]["eventKey"].as_str().unwrap().to_owned();
+    let refuse = format!(
+        "CREATE TRIGGER bad BEFORE UPDATE ON dead_letter WHEN OLD.event_key = '{source}' BEGIN SELECT RAISE(ABORT, 'bad'); END"
+    );
+    by_hand(&shop, &refuse).await;
+    let all = json!({"all": true, "dryRun": false});
+    let answer = shop.post("/admin/dead-letters/redrive", &all).await.expect(200).json();
+    let outcomes: Vec<_> = answer["data"].as_array().unwrap().iter().map(|row| (&row["id"], &row["outcome"])).collect();
+    assert_eq!(outcomes.len(), 2, "{answer:#}");
+    for (id, outcome) in outcomes {
+        assert_eq!(outcome, if *id == bad.as_str() { "failed" } else { "redelivered" });
+    }
+    // Of the command, too, and what cannot be done at all is an error.
+    let mut command = Command::new(PROGRAM);
+    let output = command.args(["dlq", "--url", &shop.url, "redrive", &bad, "--yes"]).output().await.unwrap();
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[tokio::test]

@@ -250,8 +250,10 @@ impl Hosts {
     }
 
     async fn call(&self, way: &Way, path: &str, body: &Value) -> (u16, Value) {
+        let begun = Instant::now();
         let request = self.world.post(format!("{}{path}", way.url)).json(body);
-        let answer = request.send().await.unwrap_or_else(|error| panic!("{}: {error}", way.name));
+        let answer =
+            request.send().await.unwrap_or_else(|error| panic!("{}: {error:?} after {:?}", way.name, begun.elapsed()));
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 

@@ -77,14 +77,20 @@ async fn swallower(server: String) -> (String, Swallower) {
     (address, swallower)
 }
 
-#[tokio::test]
-async fn connections_that_never_answer_give_their_places_back() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
+/// A shard that is reached by way of a swallower and holds payment 1, the way to it that is never swallowed, and the swallower.
+async fn behind_a_swallower() -> Option<(Fixture, ShardDatabase, Swallower)> {
+    let mut shop = Fixture::on_mariadb().await?;
     let address = shop.server.as_ref().unwrap().0.rsplit('@').next().unwrap().to_owned();
     let (address, proxy) = swallower(address).await;
     let own = shop.db.clone();
     shop.by_way_of(&address).await;
     shop.try_authorize(1).await.unwrap();
+    Some((shop, own, proxy))
+}
+
+#[tokio::test]
+async fn connections_that_never_answer_give_their_places_back() {
+    let Some((mut shop, own, proxy)) = behind_a_swallower().await else { return };
     proxy.swallows.store(true, Ordering::Relaxed);
     let db = shop.db.clone();
     let reads = async { futures_util::future::join_all((0..8).map(|_| db.ping())).await };
@@ -102,12 +108,7 @@ async fn connections_that_never_answer_give_their_places_back() {
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_swallowed_is_found() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
-    let address = shop.server.as_ref().unwrap().0.rsplit('@').next().unwrap().to_owned();
-    let (address, proxy) = swallower(address).await;
-    let own = shop.db.clone();
-    shop.by_way_of(&address).await;
-    shop.try_authorize(1).await.unwrap();
+    let Some((mut shop, own, proxy)) = behind_a_swallower().await else { return };
     proxy.from_commit_on.store(true, Ordering::Relaxed);
     let heals_once_it_is_there = async {
         while own.payment(PaymentId::from_stored(2)).await.unwrap().is_none() {

@@ -1,96 +1,142 @@
-//! Payment reader: look-ups of a shard's payments that wait together are one query.
+//! Row reader: look-ups of a shard's rows by key that wait together are one query.
 //! Receives: look-ups, by [`find`].   Sends: nothing.
 //! Durable: nothing.   In memory: nothing.
 //! A panic costs the look-ups in hand a second turn; a database that is away fails them.
-//! Limit: mailbox and batch as in [`options`].
+//! Limit: mailbox and batch as in [`options`]. There is one for payments, and one for the claims of idempotency keys, which is
+//! asked only where a call would be refused before its key is claimed.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
 
 use crate::domain::PaymentId;
+use crate::domain::idempotency::{Claim, Scope};
 use crate::domain::payment::Payment;
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::runtime::{Actor, AskError, Context, Failure, Handle, Message, Options, Reply};
 
-/// Why a payment could not be read.
+/// Why a row could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     #[error("the shard's database is unavailable")]
     Unavailable,
-    /// Its row is damaged, or the database refuses; the log says more.
-    #[error("the payment cannot be read")]
+    /// The row is damaged, or the database refuses; the log says more.
+    #[error("the row cannot be read")]
     Failed,
     #[error(transparent)]
     Ask(#[from] AskError),
 }
 
-/// The payment as it is committed; none if there is none.
-pub async fn find(reader: &Handle<PaymentReader>, id: PaymentId) -> Result<Option<Payment>, ReadError> {
-    match reader.ask(|reply| Find { id, reply }).await {
+/// A key by which rows are looked up.
+pub trait RowKey: Copy + Ord + Hash + Debug + Send + 'static {
+    type Row: Clone + Send + 'static;
+    /// The name of the reader in metrics and faults.
+    const READER: &'static str;
+
+    fn of(row: &Self::Row) -> Self;
+
+    /// The rows of these keys, in any order.
+    fn read(database: &ShardDatabase, keys: &[Self]) -> impl Future<Output = Result<Vec<Self::Row>, DatabaseError>>;
+}
+
+impl RowKey for PaymentId {
+    type Row = Payment;
+    const READER: &'static str = "payment_reader";
+
+    fn of(row: &Payment) -> Self {
+        row.id
+    }
+
+    async fn read(database: &ShardDatabase, keys: &[Self]) -> Result<Vec<Payment>, DatabaseError> {
+        database.payments(keys).await
+    }
+}
+
+impl RowKey for Scope {
+    type Row = Claim;
+    const READER: &'static str = "claim_reader";
+
+    fn of(row: &Claim) -> Self {
+        row.scope
+    }
+
+    async fn read(database: &ShardDatabase, keys: &[Self]) -> Result<Vec<Claim>, DatabaseError> {
+        database.claims(keys).await
+    }
+}
+
+/// The row as it is committed; none if there is none.
+pub async fn find<K: RowKey>(reader: &Handle<RowReader<K>>, key: K) -> Result<Option<K::Row>, ReadError> {
+    match reader.ask(|reply| Find { key, reply }).await {
         // Reading twice is reading once.
-        Err(AskError::Interrupted) => reader.ask(|reply| Find { id, reply }).await?,
+        Err(AskError::Interrupted) => reader.ask(|reply| Find { key, reply }).await?,
         answer => answer?,
     }
 }
 
 /// A look-up, sent by [`find`].
-pub struct Find {
-    id: PaymentId,
-    reply: Reply<Result<Option<Payment>, ReadError>>,
+pub struct Find<K: RowKey> {
+    key: K,
+    reply: Reply<Result<Option<K::Row>, ReadError>>,
 }
 
-impl Message for Find {
+impl<K: RowKey> Message for Find<K> {
     fn kind(&self) -> &'static str {
         "find"
     }
 }
 
 /// See the file's header.
-pub struct PaymentReader(ShardDatabase);
-
-/// How a reader runs: a batch is one statement.
-pub fn options() -> Options {
-    Options::new("payment_reader").capacity(8_192).max_batch(128)
+pub struct RowReader<K> {
+    database: ShardDatabase,
+    keys: std::marker::PhantomData<fn(K)>,
 }
 
-impl PaymentReader {
+/// How a reader runs: a batch is one statement.
+pub fn options<K: RowKey>() -> Options {
+    Options::new(K::READER).capacity(8_192).max_batch(128)
+}
+
+impl<K: RowKey> RowReader<K> {
+    /// Reads from the shard of `database`.
     pub fn new(database: ShardDatabase) -> Self {
-        Self(database)
+        Self { database, keys: std::marker::PhantomData }
     }
 
-    async fn read(&self, ids: &[PaymentId]) -> Result<HashMap<PaymentId, Payment>, DatabaseError> {
-        let found = self.0.payments(ids).await?;
-        Ok(found.into_iter().map(|payment| (payment.id, payment)).collect())
+    async fn read(&self, keys: &[K]) -> Result<HashMap<K, K::Row>, DatabaseError> {
+        let found = K::read(&self.database, keys).await?;
+        Ok(found.into_iter().map(|row| (K::of(&row), row)).collect())
     }
 
-    async fn find_alone(&self, id: PaymentId) -> Result<Option<Payment>, ReadError> {
-        let read = self.read(&[id]).await;
-        read.map(|mut found| found.remove(&id)).map_err(|error| match error {
+    async fn find_alone(&self, key: K) -> Result<Option<K::Row>, ReadError> {
+        let read = self.read(&[key]).await;
+        read.map(|mut found| found.remove(&key)).map_err(|error| match error {
             DatabaseError::Unavailable(_) | DatabaseError::Storage(_) => ReadError::Unavailable,
             error => {
-                tracing::error!(payment.id = %id, %error, "payment unreadable");
+                tracing::error!(row.key = ?key, reader = K::READER, %error, "row unreadable");
                 ReadError::Failed
             }
         })
     }
 }
 
-impl Actor for PaymentReader {
-    type Message = Find;
+impl<K: RowKey> Actor for RowReader<K> {
+    type Message = Find<K>;
 
-    async fn handle(&mut self, batch: Vec<Find>, _: &Context) -> Result<(), Failure> {
-        let mut ids: Vec<_> = batch.iter().map(|look_up| look_up.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        match self.read(&ids).await {
-            Ok(found) => batch.into_iter().for_each(|Find { id, reply }| reply.send(Ok(found.get(&id).cloned()))),
+    async fn handle(&mut self, batch: Vec<Find<K>>, _: &Context) -> Result<(), Failure> {
+        let mut keys: Vec<_> = batch.iter().map(|look_up| look_up.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        match self.read(&keys).await {
+            Ok(found) => batch.into_iter().for_each(|Find { key, reply }| reply.send(Ok(found.get(&key).cloned()))),
             Err(DatabaseError::Unavailable(error) | DatabaseError::Storage(error)) => {
-                tracing::warn!(shard.id = self.0.id.0, %error, "look-ups failed");
+                tracing::warn!(shard.id = self.database.id.0, reader = K::READER, %error, "look-ups failed");
                 batch.into_iter().for_each(|Find { reply, .. }| reply.send(Err(ReadError::Unavailable)));
             }
             // One row that cannot be read fails nobody else's look-up.
             Err(_) => {
-                for Find { id, reply } in batch {
-                    reply.send(self.find_alone(id).await);
+                for Find { key, reply } in batch {
+                    reply.send(self.find_alone(key).await);
                 }
             }
         }
@@ -133,7 +179,7 @@ mod tests {
 
         let environment = Environment::service();
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
-        let reader = root.actor(options(), move || PaymentReader::new(database.clone()));
+        let reader = root.actor(options::<PaymentId>(), move || RowReader::new(database.clone()));
         let running = root.start().await;
         // Some ask for the same one, some for one that there is not.
         let asked = (0..100).map(|n| n % 25);
