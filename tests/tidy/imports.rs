@@ -1,6 +1,6 @@
 //! Which paths a file names, and which files they lead to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::lexer::{Kind, Token};
 use crate::project::{Project, Source};
@@ -121,8 +121,8 @@ fn made_in<'a>(project: &'a Project, path: &[String], hops: usize) -> Option<&'a
     further.and_then(|further| made_in(project, &further, hops - 1)).or(Some(source))
 }
 
-/// The pairs of files that import each other.
-pub fn mutual(project: &Project) -> BTreeSet<(String, String)> {
+/// Which files each file needs.
+fn needs(project: &Project) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for source in &project.sources {
         for named in named(&source.tokens).iter().filter(|named| !named.passed_on) {
@@ -132,9 +132,38 @@ pub fn mutual(project: &Project) -> BTreeSet<(String, String)> {
             }
         }
     }
-    let need = |from: &str, to: &str| needs.get(from).is_some_and(|targets| targets.contains(to));
-    let pairs = needs.iter().flat_map(|(from, targets)| targets.iter().map(move |to| (*from, *to)));
-    pairs.filter(|(a, b)| a < b && need(b, a)).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+    needs
+}
+
+/// The shortest cycle of imports through each file that is in one, each cycle once, beginning with its first file.
+pub fn cycles(project: &Project) -> BTreeSet<Vec<String>> {
+    let needs = needs(project);
+    let mut found = BTreeSet::new();
+    for file in needs.keys() {
+        if let Some(mut cycle) = way_back(&needs, file) {
+            let first = (0..cycle.len()).min_by_key(|at| cycle[*at]).unwrap_or_default();
+            cycle.rotate_left(first);
+            found.insert(cycle.into_iter().map(str::to_owned).collect());
+        }
+    }
+    found
+}
+
+/// The shortest way from a file over its imports back to itself.
+fn way_back<'a>(needs: &BTreeMap<&'a str, BTreeSet<&'a str>>, file: &'a str) -> Option<Vec<&'a str>> {
+    let mut ways = VecDeque::from([vec![file]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for target in way.last().and_then(|last| needs.get(last)).into_iter().flatten().copied() {
+            if target == file {
+                return Some(way);
+            }
+            if seen.insert(target) {
+                ways.push_back([&way[..], &[target]].concat());
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -161,22 +190,32 @@ mod tests {
     }
 
     #[test]
-    fn files_that_import_each_other_are_found() {
+    fn cycles_of_any_length_are_found_once() {
         let both =
-            |a: &str, b: &str| mutual(&Project::of(&[("src/x/a.rs", a), ("src/x/b.rs", b), ("src/x/mod.rs", "")]));
+            |a: &str, b: &str| cycles(&Project::of(&[("src/x/a.rs", a), ("src/x/b.rs", b), ("src/x/mod.rs", "")]));
         assert_eq!(both("use super::b::B;", "fn f() { crate::x::a::f() }").len(), 1);
         assert_eq!(both("use super::b::B;", "use super::c::C;").len(), 0);
         assert_eq!(both("use super::b::B;", "#[cfg(test)] mod tests { use crate::x::a::A; }").len(), 0);
+        let three = Project::of(&[
+            ("src/x/b.rs", "use super::c::C;"),
+            ("src/x/c.rs", "use super::a::A;"),
+            ("src/x/a.rs", "use super::b::B; use super::d::D;"),
+            ("src/x/d.rs", ""),
+        ]);
+        assert_eq!(
+            cycles(&three),
+            BTreeSet::from([["src/x/a.rs", "src/x/b.rs", "src/x/c.rs"].map(str::to_owned).to_vec()])
+        );
     }
 
     #[test]
     fn a_front_door_is_no_import_but_what_comes_through_it_is() {
         let door = "pub mod a; pub mod b; pub use a::A; pub use b::B;";
         let project = |a, b| Project::of(&[("src/x/mod.rs", door), ("src/x/a.rs", a), ("src/x/b.rs", b)]);
-        assert_eq!(mutual(&project("use super::B;", "struct B;")), BTreeSet::new());
-        let pair = ("src/x/a.rs".to_owned(), "src/x/b.rs".to_owned());
-        assert_eq!(mutual(&project("use super::B;", "use crate::x::A;")), BTreeSet::from([pair]));
+        assert_eq!(cycles(&project("use super::B;", "struct B;")), BTreeSet::new());
+        let pair = ["src/x/a.rs", "src/x/b.rs"].map(str::to_owned).to_vec();
+        assert_eq!(cycles(&project("use super::B;", "use crate::x::A;")), BTreeSet::from([pair]));
         let own = Project::of(&[("src/x/mod.rs", "mod a; use a::A; struct X;"), ("src/x/a.rs", "use super::X;")]);
-        assert_eq!(mutual(&own).len(), 1);
+        assert_eq!(cycles(&own).len(), 1);
     }
 }

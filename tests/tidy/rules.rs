@@ -1,6 +1,6 @@
 //! The house rules. Each takes the project and gives a line for everything that breaks it.
 
-use crate::imports::{mutual, named, resolve};
+use crate::imports::{self, named, resolve};
 use crate::lexer::{Kind, Token};
 use crate::project::{Project, Source};
 
@@ -75,7 +75,10 @@ fn floors(project: &Project) -> Vec<String> {
 }
 
 fn cycles(project: &Project) -> Vec<String> {
-    mutual(project).into_iter().map(|(a, b)| format!("{a}: imports {b}, which imports it")).collect()
+    imports::cycles(project)
+        .iter()
+        .map(|cycle| format!("{} imports itself by way of {}", cycle[0], cycle[1..].join(", ")))
+        .collect()
 }
 
 fn walls(project: &Project) -> Vec<String> {
@@ -285,6 +288,6 @@ mod tests {
     #[test]
     fn files_do_not_import_each_other() {
         let project = Project::of(&[("src/http/a.rs", "use super::b::B;"), ("src/http/b.rs", "use super::a::A;")]);
-        assert_eq!(cycles(&project), ["src/http/a.rs: imports src/http/b.rs, which imports it"]);
+        assert_eq!(cycles(&project), ["src/http/a.rs imports itself by way of src/http/b.rs"]);
     }
 }

@@ -247,10 +247,10 @@ async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
         payment.metadata.extend((0..40).map(|key| (format!("key {key}"), "'".repeat(500))));
         payment
     };
-    let put = |book: &mut Book<'_>| (1..=900).map(fat).for_each(|payment| book.payments.put(payment.id, payment));
+    let put = |book: &mut Book<'_>| (1..=450).map(fat).for_each(|payment| book.payments.put(payment.id, payment));
     shop.run(Needs::default(), put).await.unwrap();
-    let last = PaymentId::from_stored(900);
-    assert_eq!(shop.db.payment(last).await.unwrap().unwrap().metadata, fat(900).metadata);
+    let last = PaymentId::from_stored(450);
+    assert_eq!(shop.db.payment(last).await.unwrap().unwrap().metadata, fat(450).metadata);
     shop.drop().await;
 }
 
