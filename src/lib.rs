@@ -14,6 +14,6 @@ pub mod fuzzing;
 pub mod http;
 pub mod infra;
 pub mod node;
-pub mod runtime;
+pub use rialto_runtime as runtime;
 #[cfg(test)]
 mod simulation;

@@ -23,7 +23,7 @@ use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
 use crate::infra::data_guard::DataFiles;
 use crate::infra::telemetry::logs::in_trace;
 use crate::infra::telemetry::traces::Span;
-use crate::runtime::{Chance, Clock, Desk, Errands, Handle};
+use crate::runtime::{Chance, Clock, Executor, Handle, LocalExecutor};
 
 /// The flows' one argument; cheap to clone.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub struct Parts {
     pub clock: Clock,
     pub chance: Chance,
     /// Where calls are worked on.
-    pub desk: Desk,
+    pub executor: Executor,
     /// How long a call may take; past it nobody knows what becomes of it.
     pub patience: Duration,
     pub policy: Arc<Policy>,
@@ -95,14 +95,17 @@ impl App {
     /// long: repeating the call under its key finds out.
     pub async fn perform<W>(
         &self,
-        errands: &Errands,
+        local_executor: &LocalExecutor,
         trace: TraceContext,
         call: impl FnOnce(Self) -> W,
     ) -> Option<Performed>
     where
         W: Future<Output = Performed> + Send + 'static,
     {
-        tokio::time::timeout(self.patience, errands.run(in_trace(trace, call(self.clone())))).await.ok().flatten()
+        tokio::time::timeout(self.patience, local_executor.run(in_trace(trace, call(self.clone()))))
+            .await
+            .ok()
+            .flatten()
     }
 
     /// Joins the caller's trace, or begins one.

@@ -24,7 +24,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, Route};
 
 use crate::flows::App;
-use crate::runtime::Errands;
+use crate::runtime::LocalExecutor;
 use lag::Lag;
 use payments::BodyMax;
 use problem::{Code, Problem};
@@ -64,7 +64,7 @@ pub fn serve(
             .app_data(meter.clone())
             .app_data(body_max.clone())
             .app_data(Data::new(Lag::of_this_thread()))
-            .app_data(Data::new(Errands::at(app.desk.clone())))
+            .app_data(Data::new(LocalExecutor::at(app.executor.clone())))
             .wrap(from_fn(around))
             .configure(|config| routes(config, takes_payments))
             .default_service(web::to(not_found))

@@ -20,7 +20,7 @@ use crate::domain::outcome::{Outcome, PaymentSnapshot, Recorded};
 use crate::domain::payment::PaymentStatus;
 use crate::domain::{PaymentId, RefundId};
 use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota, TimelinePart, Work};
-use crate::runtime::Errands;
+use crate::runtime::LocalExecutor;
 
 /// As a name: a text is copied into one for each look.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -52,7 +52,12 @@ pub struct PaymentAnswer<'a> {
         (status = 202, description = "The provider's answer is not known; the payment is UNKNOWN and will be resolved", body = PaymentAnswer),
     )
 )]
-pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>, errands: Data<Errands>) -> HttpResponse {
+pub async fn authorize(
+    request: HttpRequest,
+    payload: Payload,
+    app: Data<App>,
+    local_executor: Data<LocalExecutor>,
+) -> HttpResponse {
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
@@ -65,7 +70,7 @@ pub async fn authorize(request: HttpRequest, payload: Payload, app: Data<App>, e
         Ok((order, admitted)) => {
             let call = call(&request);
             let performed = app
-                .perform(&errands, call.trace, |app| async move { app.authorize(admitted, order, &call).await })
+                .perform(&local_executor, call.trace, |app| async move { app.authorize(admitted, order, &call).await })
                 .await;
             answer(&request, "authorize", performed)
         }
@@ -87,10 +92,10 @@ pub async fn capture(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    errands: Data<Errands>,
+    local_executor: Data<LocalExecutor>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Capture, request, payload, app, errands, id).await
+    change(Operation::Capture, request, payload, app, local_executor, id).await
 }
 
 #[utoipa::path(
@@ -107,10 +112,10 @@ pub async fn void(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    errands: Data<Errands>,
+    local_executor: Data<LocalExecutor>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Void, request, payload, app, errands, id).await
+    change(Operation::Void, request, payload, app, local_executor, id).await
 }
 
 #[utoipa::path(
@@ -127,10 +132,10 @@ pub async fn refund(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    errands: Data<Errands>,
+    local_executor: Data<LocalExecutor>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Refund, request, payload, app, errands, id).await
+    change(Operation::Refund, request, payload, app, local_executor, id).await
 }
 
 async fn change(
@@ -138,7 +143,7 @@ async fn change(
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
-    errands: Data<Errands>,
+    local_executor: Data<LocalExecutor>,
     id: Path<String>,
 ) -> HttpResponse {
     let read = async {
@@ -156,8 +161,9 @@ async fn change(
     match read.await {
         Ok((order, admitted)) => {
             let call = call(&request);
-            let performed =
-                app.perform(&errands, call.trace, |app| async move { app.change(admitted, order, &call).await }).await;
+            let performed = app
+                .perform(&local_executor, call.trace, |app| async move { app.change(admitted, order, &call).await })
+                .await;
             answer(&request, limit, performed)
         }
         Err(problem) => refuse(&request, &problem),

@@ -42,7 +42,7 @@ use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::EventLog;
 use crate::infra::lease::LeaseStore;
 use crate::runtime::{
-    Desk, Environment, Escalation, Handle, Intensity, Nudger, Options, Running, Strategy, Supervisor,
+    Environment, Escalation, Executor, Handle, Intensity, Nudger, Options, Running, Strategy, Supervisor,
 };
 
 /// Rows that one prune deletes at most: a batch's time or so.
@@ -147,7 +147,7 @@ pub async fn grow(
         roles,
         clock: environment.clock.clone(),
         chance: environment.chance.clone(),
-        desk: Desk::at(FRONT, environment),
+        executor: Executor::at(FRONT, environment),
         patience: grower.patience(),
         policy,
         ids: Mutex::new(grower.ids()),
@@ -190,14 +190,14 @@ impl Grower<'_> {
     }
 
     /// What all actors have in common, over what each has of its own.
-    fn common(&self, options: Options, seat: &str) -> Options {
+    fn common(&self, options: Options, slot: &str) -> Options {
         let drain = Duration::from_millis(self.config.node.drain_ms);
         let hang_after = Duration::from_millis(self.config.supervision.hang_after_ms);
-        options.seat(seat).hang_after(hang_after).drain_deadline(drain)
+        options.slot(slot).hang_after(hang_after).drain_deadline(drain)
     }
 
-    fn options(&self, name: &'static str, seat: &str) -> Options {
-        self.common(Options::new(name), seat)
+    fn options(&self, name: &'static str, slot: &str) -> Options {
+        self.common(Options::new(name), slot)
     }
 
     /// How long a call takes at most that asks its shard twice and the PSP once.

@@ -97,6 +97,7 @@ pub fn resolve(project: &Project, source: &Source, path: &[String]) -> Option<Ve
     let module = source.module.as_deref()?;
     let first = path.first()?.as_str();
     match first {
+        "crate" if source.room() == "runtime" => Some([&["runtime".to_owned()], &path[1..]].concat()),
         "crate" | "rialto" => Some(path[1..].to_vec()),
         "self" if path.len() > 1 => Some([module, &path[1..]].concat()),
         "super" => {

@@ -13,7 +13,8 @@ pub struct Source {
     pub text: String,
     /// Its code without comments, literals and what only tests see; nothing for a file that only tests see.
     pub tokens: Vec<Token>,
-    /// Where the package's module tree has it; `src/lib.rs` and `src/main.rs` are the root. `None` outside `src/`.
+    /// Where the package's module tree has it; `src/lib.rs` and `src/main.rs` are the root, and the runtime's crate is
+    /// `runtime`, as which the package passes it on. `None` elsewhere.
     pub module: Option<Vec<String>>,
 }
 
@@ -27,7 +28,7 @@ impl Source {
 
     /// Whether it is product code and no test, example or benchmark.
     pub fn is_product(&self) -> bool {
-        ["src/", "entities/src/", "migrations/src/"].iter().any(|root| self.path.starts_with(root))
+        ["src/", "entities/src/", "migrations/src/", "runtime/src/"].iter().any(|root| self.path.starts_with(root))
     }
 }
 
@@ -41,7 +42,7 @@ impl Project {
     /// Reads the repository.
     pub fn read(root: &Path) -> Self {
         let mut files = Vec::new();
-        for part in ["src", "tests", "examples", "benches", "entities", "migrations"] {
+        for part in ["src", "tests", "benches", "entities", "migrations", "runtime"] {
             collect(root, &root.join(part), &mut files);
         }
         let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
@@ -90,8 +91,12 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
 }
 
 fn module(path: &str) -> Option<Vec<String>> {
-    let inside = path.strip_prefix("src/")?.strip_suffix(".rs")?;
-    let mut module: Vec<String> = inside.split('/').map(str::to_owned).collect();
+    let (root, inside) = match path.strip_prefix("runtime/src/") {
+        Some(inside) => (Some("runtime".to_owned()), inside),
+        None => (None, path.strip_prefix("src/")?),
+    };
+    let inside = inside.strip_suffix(".rs")?;
+    let mut module: Vec<String> = root.into_iter().chain(inside.split('/').map(str::to_owned)).collect();
     let is_folders_own = module.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str()));
     if is_folders_own {
         module.pop();
@@ -112,15 +117,22 @@ mod tests {
 
     #[test]
     fn a_file_knows_its_place() {
-        let project =
-            Project::of(&[("src/a/b.rs", ""), ("src/a/mod.rs", ""), ("src/main.rs", ""), ("entities/src/c.rs", "")]);
+        let project = Project::of(&[
+            ("src/a/b.rs", ""),
+            ("src/a/mod.rs", ""),
+            ("src/main.rs", ""),
+            ("entities/src/c.rs", ""),
+            ("runtime/src/d.rs", ""),
+            ("runtime/src/lib.rs", ""),
+        ]);
         let module = |at: usize| project.sources[at].module.as_ref().map(|module| module.join("::"));
         assert_eq!(
             (module(0).unwrap(), module(1).unwrap(), module(2).unwrap()),
             ("a::b".into(), "a".into(), "".into())
         );
-        assert_eq!(module(3), None);
-        assert_eq!(project.sources.iter().map(Source::room).collect::<Vec<_>>(), ["a", "a", "main", "entities"]);
+        assert_eq!((module(3), module(4), module(5)), (None, Some("runtime::d".into()), Some("runtime".into())));
+        let rooms = project.sources.iter().map(Source::room).collect::<Vec<_>>();
+        assert_eq!(rooms, ["a", "a", "main", "entities", "runtime", "runtime"]);
     }
 
     #[test]

@@ -233,7 +233,7 @@ mod tests {
     fn document() -> String {
         let mut text = "# Metrics\n\n\
             What `/metrics` shows of every process, in Prometheus's text format. Written from `src/infra/telemetry/catalogue.rs` and\n\
-            `src/runtime/meter.rs`: `UPDATE=1 cargo test --lib metrics_document` writes it anew. No label names a merchant or a payment.\n"
+            `runtime/src/meter.rs`: `UPDATE=1 cargo test --lib metrics_document` writes it anew. No label names a merchant or a payment.\n"
             .to_owned();
         for Section { title, metrics } in sections() {
             text += &format!("\n## {title}\n\n| metric | form | labels | meaning |\n| --- | --- | --- | --- |\n");

@@ -14,7 +14,7 @@ use super::reply::Asked;
 
 /// The vital signs of one incarnation.
 #[derive(Default)]
-pub(super) struct Pulse {
+pub(super) struct Heartbeat {
     beats: AtomicU64,
     is_busy: AtomicBool,
     hand: Mutex<Vec<InHand>>,
@@ -29,7 +29,7 @@ pub(super) struct InHand {
     pub(super) asked: Option<Arc<dyn Asked>>,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// A turn begins.
     pub(super) fn begin(&self) {
         self.beat();
@@ -96,7 +96,7 @@ pub(super) fn note_panic_sites() {
 
 /// Lives in the actor's future; when a panic unwinds through that, it takes down where it happened, which only the
 /// panicking thread knows.
-pub(super) struct Witness(pub(super) Arc<Pulse>);
+pub(super) struct Witness(pub(super) Arc<Heartbeat>);
 
 impl Drop for Witness {
     fn drop(&mut self) {

@@ -20,12 +20,15 @@ pub enum Form {
 /// One metric of the process. The name is the one that Prometheus sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
+    /// As it is exported.
     pub name: &'static str,
+    /// What it is.
     pub form: Form,
     /// As UCUM writes it (<https://ucum.org>): `s`, `By`; empty for plain numbers.
     pub unit: &'static str,
     /// The labels that its series have; some series may have none of an actor's `shard`.
     pub labels: &'static [&'static str],
+    /// One sentence for who reads it.
     pub about: &'static str,
 }
 
@@ -41,14 +44,17 @@ pub const MICROSECONDS_UP: &[f64] = &[
 pub const POWERS_OF_TWO: &[f64] = &[1., 2., 4., 8., 16., 32., 64., 128., 256., 512., 1024.];
 
 impl Metric {
+    /// A counter of plain numbers.
     pub const fn counter(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
         Self { name, form: Form::Counter, unit: "", labels, about }
     }
 
+    /// A gauge of plain numbers.
     pub const fn gauge(name: &'static str, labels: &'static [&'static str], about: &'static str) -> Self {
         Self { name, form: Form::Gauge, unit: "", labels, about }
     }
 
+    /// A histogram of plain numbers with these upper bounds.
     pub const fn histogram(
         name: &'static str,
         bounds: &'static [f64],
@@ -121,6 +127,7 @@ pub fn meter() -> Meter {
 pub struct DurationHistogram(Histogram<f64>);
 
 impl DurationHistogram {
+    /// Counts one duration in the series of these labels.
     pub fn record(&self, duration: Duration, labels: &[KeyValue]) {
         self.0.record(duration.as_secs_f64(), labels);
     }

@@ -23,7 +23,7 @@ const MEMORY_MAX: usize = 4_096;
 
 /// What is held against a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Suspicion {
     Clean,
     Suspect,
     Convicted,
@@ -44,10 +44,10 @@ struct Record {
 }
 
 impl Record {
-    fn standing(self, now: Instant) -> Standing {
-        let Some(again) = self.deaths.checked_sub(DEATHS_TO_CONVICT) else { return Standing::Suspect };
+    fn suspicion(self, now: Instant) -> Suspicion {
+        let Some(again) = self.deaths.checked_sub(DEATHS_TO_CONVICT) else { return Suspicion::Suspect };
         let term = TERM.saturating_mul(2_u32.saturating_pow(again)).min(TERM_MAX);
-        if now.saturating_duration_since(self.last) < term { Standing::Convicted } else { Standing::Suspect }
+        if now.saturating_duration_since(self.last) < term { Suspicion::Convicted } else { Suspicion::Suspect }
     }
 }
 
@@ -63,8 +63,8 @@ impl Quarantine {
         self.records.is_empty()
     }
 
-    pub(super) fn standing(&self, whose: Identity, now: Instant) -> Standing {
-        self.records.get(&whose).map_or(Standing::Clean, |record| record.standing(now))
+    pub(super) fn suspicion(&self, whose: Identity, now: Instant) -> Suspicion {
+        self.records.get(&whose).map_or(Suspicion::Clean, |record| record.suspicion(now))
     }
 
     /// Counts a death and returns how many there are now.
@@ -103,13 +103,13 @@ mod tests {
     fn the_second_death_convicts() {
         let (mut quarantine, now) = (Quarantine::default(), Instant::now());
         assert!(quarantine.is_empty());
-        assert_eq!(quarantine.standing(message(1), now), Standing::Clean);
+        assert_eq!(quarantine.suspicion(message(1), now), Suspicion::Clean);
         assert_eq!(quarantine.record_death(message(1), now), 1);
-        assert_eq!(quarantine.standing(message(1), now), Standing::Suspect);
+        assert_eq!(quarantine.suspicion(message(1), now), Suspicion::Suspect);
         assert_eq!(quarantine.record_death(message(1), now), 2);
-        assert_eq!(quarantine.standing(message(1), now), Standing::Convicted);
-        assert_eq!(quarantine.standing(message(2), now), Standing::Clean);
-        assert_eq!(quarantine.standing(Identity { kind: "bury", key: 1 }, now), Standing::Clean);
+        assert_eq!(quarantine.suspicion(message(1), now), Suspicion::Convicted);
+        assert_eq!(quarantine.suspicion(message(2), now), Suspicion::Clean);
+        assert_eq!(quarantine.suspicion(Identity { kind: "bury", key: 1 }, now), Suspicion::Clean);
     }
 
     #[test]
@@ -120,12 +120,12 @@ mod tests {
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             quarantine.record_death(message(1), now);
             let term = Duration::from_secs(60 * minutes);
-            assert_eq!(quarantine.standing(message(1), now + term - Duration::from_nanos(1)), Standing::Convicted);
+            assert_eq!(quarantine.suspicion(message(1), now + term - Duration::from_nanos(1)), Suspicion::Convicted);
             now += term;
-            assert_eq!(quarantine.standing(message(1), now), Standing::Suspect, "after {minutes} min");
+            assert_eq!(quarantine.suspicion(message(1), now), Suspicion::Suspect, "after {minutes} min");
         }
         (0..100).for_each(|_| _ = quarantine.record_death(message(1), now));
-        assert_eq!(quarantine.standing(message(1), now + TERM_MAX), Standing::Suspect);
+        assert_eq!(quarantine.suspicion(message(1), now + TERM_MAX), Suspicion::Suspect);
     }
 
     #[test]
@@ -144,8 +144,8 @@ mod tests {
         for key in 1..=3 {
             quarantine.record_death(message(key), now);
         }
-        assert_eq!(quarantine.standing(message(1), now), Standing::Clean);
-        assert_eq!(quarantine.standing(message(3), now), Standing::Suspect);
+        assert_eq!(quarantine.suspicion(message(1), now), Suspicion::Clean);
+        assert_eq!(quarantine.suspicion(message(3), now), Suspicion::Suspect);
         assert_eq!((quarantine.records.len(), quarantine.order.len()), (2, 2));
     }
 }

@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 /// By how much the wall clock may move at once and be believed, and how long it must then stay to be believed again.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockLimits {
+    /// The largest step that is a correction.
     pub step_max: Duration,
+    /// How long it must keep pace before it is believed again.
     pub settle: Duration,
 }
 

@@ -26,12 +26,12 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The machine's clock, the operating system's entropy, one thread for each seat.
+    /// The machine's clock, the operating system's entropy, one thread for each slot.
     pub fn service() -> Self {
         Self::new(Clock::system(), Chance::from_entropy(), Placement::arbiters())
     }
 
-    /// The same with so many threads for all seats.
+    /// The same with so many threads for all slots.
     pub fn service_on(threads: NonZeroUsize) -> Self {
         Self::new(Clock::system(), Chance::from_entropy(), Placement::threads(threads))
     }

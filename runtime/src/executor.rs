@@ -13,21 +13,21 @@ use super::{Environment, Placement};
 
 /// The place; clones are the same.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Executor {
     placement: Placement,
-    seat: &'static str,
+    slot: &'static str,
 }
 
-impl Desk {
-    /// At the thread of a seat that an actor of the environment has.
-    pub fn at(seat: &'static str, environment: &Environment) -> Self {
-        Self { placement: environment.placement.clone(), seat }
+impl Executor {
+    /// At the thread of a slot that an actor of the environment has.
+    pub fn at(slot: &'static str, environment: &Environment) -> Self {
+        Self { placement: environment.placement.clone(), slot }
     }
 }
 
-/// A desk, for the givers of one thread.
-pub struct Errands {
-    desk: Desk,
+/// A executor, for the givers of one thread.
+pub struct LocalExecutor {
+    executor: Executor,
     back: mpsc::UnboundedSender<Return>,
 }
 
@@ -37,9 +37,9 @@ type Return = Box<dyn FnOnce() + Send>;
 /// Results that are handed on in one turn at most.
 const RETURNS_MAX: usize = 256;
 
-impl Errands {
+impl LocalExecutor {
     /// Must be called on the givers' thread, within a `LocalSet`, where it leaves a task for as long as the value is there.
-    pub fn at(desk: Desk) -> Self {
+    pub fn at(executor: Executor) -> Self {
         let (back, mut returns) = mpsc::unbounded_channel::<Return>();
         tokio::task::spawn_local(async move {
             let mut batch = Vec::with_capacity(RETURNS_MAX);
@@ -47,15 +47,15 @@ impl Errands {
                 batch.drain(..).for_each(|hand_over| hand_over());
             }
         });
-        Self { desk, back }
+        Self { executor, back }
     }
 
-    /// Has it done at the desk, to its end even if the asker leaves; `None` when it panicked, or the thread is gone. A thread
+    /// Has it done at the executor, to its end even if the asker leaves; `None` when it panicked, or the thread is gone. A thread
     /// that an actor blocks answers nothing at all until it is given up: bound the wait.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let (done, result) = oneshot::channel();
         let back = self.back.clone();
-        self.desk.placement.spawn(self.desk.seat, async move {
+        self.executor.placement.spawn(self.executor.slot, async move {
             let value = work.await;
             // Whoever asked may have left, and so may its thread.
             back.send(Box::new(move || drop(done.send(value)))).ok();
@@ -69,7 +69,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::runtime::{Actor, Context, Failure, Intensity, Never, Options, Running, Strategy, Supervisor};
+    use crate::{Actor, Context, Failure, Intensity, Never, Options, Running, Strategy, Supervisor};
 
     struct Idler;
 
@@ -81,11 +81,11 @@ mod tests {
         }
     }
 
-    async fn open() -> (Errands, Running) {
+    async fn open() -> (LocalExecutor, Running) {
         let environment = Environment::service();
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
-        root.actor(Options::new("idler").seat("corner"), || Idler);
-        (Errands::at(Desk::at("corner", &environment)), root.start().await)
+        root.actor(Options::new("idler").slot("corner"), || Idler);
+        (LocalExecutor::at(Executor::at("corner", &environment)), root.start().await)
     }
 
     /// Runs a test on a thread that has a `LocalSet`.
@@ -97,11 +97,11 @@ mod tests {
     #[test]
     fn work_is_done_elsewhere_and_a_panic_costs_only_itself() {
         story(async {
-            let (errands, running) = open().await;
+            let (local_executor, running) = open().await;
             let here = std::thread::current().id();
-            assert!(errands.run(async { std::thread::current().id() }).await.is_some_and(|there| there != here));
-            assert_eq!(errands.run(async { panic!("on purpose") }).await, None::<()>);
-            assert_eq!(errands.run(async { 7 }).await, Some(7));
+            assert!(local_executor.run(async { std::thread::current().id() }).await.is_some_and(|there| there != here));
+            assert_eq!(local_executor.run(async { panic!("on purpose") }).await, None::<()>);
+            assert_eq!(local_executor.run(async { 7 }).await, Some(7));
             running.stop(Duration::from_secs(5)).await;
         });
     }
@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn work_is_finished_when_its_asker_has_left() {
         story(async {
-            let (errands, _running) = open().await;
+            let (local_executor, _running) = open().await;
             let (begin, begun) = oneshot::channel::<()>();
             let (end, ended) = oneshot::channel();
-            let asked = errands.run(async {
+            let asked = local_executor.run(async {
                 begun.await.ok();
                 end.send(()).ok();
             });
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn where_nobody_sits_nothing_is_done() {
         story(async {
-            let nowhere = Errands::at(Desk::at("nowhere", &Environment::service()));
+            let nowhere = LocalExecutor::at(Executor::at("nowhere", &Environment::service()));
             assert_eq!(nowhere.run(async { 7 }).await, None);
         });
     }
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_busy_thread_gets_its_results() {
         story(async {
-            let (errands, _running) = open().await;
+            let (local_executor, _running) = open().await;
             let is_over = std::rc::Rc::new(std::cell::Cell::new(false));
             // Always something else to do: each turn makes the next one ready.
             let busy = is_over.clone();
@@ -142,7 +142,8 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
             });
-            let results = futures_util::future::join_all((0..500).map(|number| errands.run(async move { number })));
+            let results =
+                futures_util::future::join_all((0..500).map(|number| local_executor.run(async move { number })));
             assert_eq!(results.await.into_iter().flatten().sum::<u32>(), 124_750);
             is_over.set(true);
         });

@@ -9,18 +9,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::child::Supervised;
-use super::events::{Order, Stop, panic_text};
+use super::events::{Control, Stop, panic_text};
+use super::heartbeat::note_panic_sites;
 use super::mailbox::Mailbox;
 use super::meter::Meter;
 use super::node::{Child, Escalation, Node};
-use super::pulse::note_panic_sites;
 use super::supervise::{End, supervise};
 use super::{Actor, DeadLetters, Environment, Faults, Handle, Intensity, Options, State, Strategy, TreeNode};
 
 /// A supervisor that is being written down: children start in the order they are added and stop in reverse.
 ///
 /// ```
-/// # use rialto::runtime::*;
+/// # use rialto_runtime::*;
 /// # struct Clerk;
 /// # impl Actor for Clerk {
 /// #     type Message = Never;
@@ -28,7 +28,7 @@ use super::{Actor, DeadLetters, Environment, Faults, Handle, Intensity, Options,
 /// # }
 /// let environment = Environment::service();
 /// let mut bank = Supervisor::new("bank", Strategy::OneForOne, Intensity::default(), &environment);
-/// let clerk = bank.actor(Options::new("clerk").seat("counter"), || Clerk);
+/// let clerk = bank.actor(Options::new("clerk").slot("counter"), || Clerk);
 /// clerk.nudge(); // usable already: it waits for the start
 /// ```
 pub struct Supervisor {
@@ -107,7 +107,7 @@ enum Status {
     Failed(Escalation),
 }
 
-async fn run_root(root: Arc<Node>, orders: mpsc::UnboundedReceiver<Order>, report: watch::Sender<Status>) {
+async fn run_root(root: Arc<Node>, orders: mpsc::UnboundedReceiver<Control>, report: watch::Sender<Status>) {
     let report = Arc::new(report);
     let up = report.clone();
     let life = tokio::task::spawn_local(supervise(root.clone(), orders, move || {
@@ -135,7 +135,7 @@ async fn run_root(root: Arc<Node>, orders: mpsc::UnboundedReceiver<Order>, repor
 #[derive(Clone)]
 pub struct Running {
     root: Arc<Node>,
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<Control>,
     status: watch::Receiver<Status>,
 }
 
@@ -150,7 +150,7 @@ impl Running {
     pub async fn stop(&self, deadline: Duration) {
         // A root that has ended already takes no orders, and needs none.
         let drain_until = Some(Instant::now() + deadline);
-        let _ = self.orders.send(Order::Stop(Stop { drain_until }));
+        let _ = self.orders.send(Control::Stop(Stop { drain_until }));
         let mut status = self.status.clone();
         let _ = status.wait_for(|status| matches!(status, Status::Stopped | Status::Failed(_))).await;
     }

@@ -1,4 +1,4 @@
-//! The guarantees of `docs/runtime.md`, each as a story about clerks. Most run in virtual time on one thread; those
+//! The guarantees of `docs/guarantees.md`, each as a story about clerks. Most run in virtual time on one thread; those
 //! about threads run on threads.
 
 mod facts;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::message::Identity;
 use super::meter::Meter;
-use super::quarantine::{Quarantine, Standing};
+use super::quarantine::{Quarantine, Suspicion};
 use super::reply::Asked;
 use super::{AskError, Message, TellError};
 
@@ -95,7 +95,7 @@ impl<M: Message> Mailbox<M> {
             let mut inner = self.inner.lock();
             if !inner.is_open {
                 Err((envelope, TellError::Stopped))
-            } else if inner.standing(&envelope.message, envelope.queued_at) == Standing::Convicted {
+            } else if inner.suspicion(&envelope.message, envelope.queued_at) == Suspicion::Convicted {
                 Err((envelope, TellError::Quarantined))
             } else {
                 if inner.queue.len() >= self.capacity {
@@ -149,14 +149,14 @@ impl<M: Message> Mailbox<M> {
                     refused.push((envelope, AskError::DeadlineExceeded));
                     continue;
                 }
-                match inner.standing(&envelope.message, now) {
-                    Standing::Clean => batch.push(envelope),
-                    Standing::Convicted => refused.push((envelope, AskError::Quarantined)),
-                    Standing::Suspect if batch.is_empty() => {
+                match inner.suspicion(&envelope.message, now) {
+                    Suspicion::Clean => batch.push(envelope),
+                    Suspicion::Convicted => refused.push((envelope, AskError::Quarantined)),
+                    Suspicion::Suspect if batch.is_empty() => {
                         batch.push(envelope);
                         break;
                     }
-                    Standing::Suspect => {
+                    Suspicion::Suspect => {
                         inner.queue.push_front(envelope);
                         break;
                     }
@@ -192,7 +192,7 @@ impl<M: Message> Mailbox<M> {
     pub(super) fn record_death(&self, whose: Identity, now: Instant) -> (u32, bool) {
         let mut inner = self.inner.lock();
         let deaths = inner.quarantine.record_death(whose, now);
-        (deaths, inner.quarantine.standing(whose, now) == Standing::Convicted)
+        (deaths, inner.quarantine.suspicion(whose, now) == Suspicion::Convicted)
     }
 
     /// Forgets what is held against a message.
@@ -246,18 +246,18 @@ impl<M: Message> Mailbox<M> {
 }
 
 impl<M: Message> Inner<M> {
-    fn standing(&self, message: &M, now: Instant) -> Standing {
+    fn suspicion(&self, message: &M, now: Instant) -> Suspicion {
         if self.quarantine.is_empty() {
-            return Standing::Clean;
+            return Suspicion::Clean;
         }
-        Identity::of(message).map_or(Standing::Clean, |whose| self.quarantine.standing(whose, now))
+        Identity::of(message).map_or(Suspicion::Clean, |whose| self.quarantine.suspicion(whose, now))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Clock, Options, Reply};
+    use crate::{Clock, Options, Reply};
     use std::time::Duration;
 
     struct Item(u128, #[expect(dead_code, reason = "answers when dropped")] Option<Reply<()>>);

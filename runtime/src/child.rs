@@ -6,28 +6,28 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::cell::{Factory, Life, attend, incarnate};
-use super::events::{Order, Report};
+use super::events::{Control, Report};
 use super::faults::FaultPoint;
+use super::heartbeat::Heartbeat;
 use super::mailbox::Mailbox;
 use super::message::Identity;
 use super::meter::Meter;
-use super::placement::Seat;
-use super::pulse::Pulse;
+use super::placement::Slot;
 use super::{Actor, AskError, Context, DeadLetter, Environment, Nudger, Options};
 
 /// An actor as a supervisor's child.
 pub(super) trait ActorChild: Send + Sync {
     fn options(&self) -> &Options;
     fn meter(&self) -> &Meter;
-    /// Begins a new life on the seat, retiring any earlier one. To be called where local tasks can be spawned.
-    fn launch(&self, seat: &Seat, report: Report) -> (mpsc::UnboundedSender<Order>, Arc<Pulse>);
+    /// Begins a new life on the slot, retiring any earlier one. To be called where local tasks can be spawned.
+    fn launch(&self, slot: &Slot, report: Report) -> (mpsc::UnboundedSender<Control>, Arc<Heartbeat>);
     /// Whether anything waits to be done.
     fn has_work(&self) -> bool;
     /// Lets the present life take nothing more, should it still run.
     fn retire(&self);
     /// Writes the dead letters for what was in hand. Only a death that the messages may be guilty of counts against
     /// them.
-    fn bury(&self, pulse: &Pulse, cause: &str, counts: bool);
+    fn bury(&self, heartbeat: &Heartbeat, cause: &str, counts: bool);
     /// Takes nothing in any more.
     fn shut(&self);
     /// Takes nothing in any more and answers what waits with `Stopped`.
@@ -51,10 +51,10 @@ impl<A: Actor> ActorChild for Supervised<A> {
         &self.mailbox.meter
     }
 
-    fn launch(&self, seat: &Seat, report: Report) -> (mpsc::UnboundedSender<Order>, Arc<Pulse>) {
-        let pulse = Arc::new(Pulse::default());
+    fn launch(&self, slot: &Slot, report: Report) -> (mpsc::UnboundedSender<Control>, Arc<Heartbeat>) {
+        let heartbeat = Arc::new(Heartbeat::default());
         // Starting is work too: a start that hangs is found by the heartbeat.
-        pulse.begin();
+        heartbeat.begin();
         let life = Life::<A> {
             options: self.options.clone(),
             factory: self.factory.clone(),
@@ -67,20 +67,20 @@ impl<A: Actor> ActorChild for Supervised<A> {
                 clock: self.environment.clock.clone(),
                 chance: self.environment.chance.clone(),
                 nudger: Nudger::of(self.mailbox.clone()),
-                pulse: pulse.clone(),
+                heartbeat: heartbeat.clone(),
             },
             report: report.clone(),
         };
         let (order, orders) = mpsc::unbounded_channel();
         let (place, placed) = oneshot::channel();
-        seat.run(move || {
+        slot.run(move || {
             // Nobody waits for the placement any more if this life was given up in the meantime.
             if let Err(Some(unattended)) = place.send(incarnate(life)) {
                 unattended.abort();
             }
         });
         tokio::task::spawn_local(attend(placed, orders, report));
-        (order, pulse)
+        (order, heartbeat)
     }
 
     fn has_work(&self) -> bool {
@@ -91,8 +91,8 @@ impl<A: Actor> ActorChild for Supervised<A> {
         self.mailbox.advance();
     }
 
-    fn bury(&self, pulse: &Pulse, cause: &str, counts: bool) {
-        let hand = pulse.let_go();
+    fn bury(&self, heartbeat: &Heartbeat, cause: &str, counts: bool) {
+        let hand = heartbeat.let_go();
         let in_hand = hand.len();
         let now = self.environment.clock.instant();
         // What was in hand more than once has died once.

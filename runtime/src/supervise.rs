@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::child::ActorChild;
-use super::events::{Event, Exit, News, Order, Report, Stop};
+use super::events::{Control, Event, Exit, News, Report, Stop};
+use super::heartbeat::Heartbeat;
 use super::node::{Child, Escalation, Node};
-use super::placement::Seat;
-use super::pulse::Pulse;
+use super::placement::Slot;
 use super::restart::{Backoff, RestartLog};
 use super::{State, Strategy};
 
@@ -30,7 +30,7 @@ pub(super) enum End {
 /// Runs a supervisor until it is told to stop or gives up. Calls `on_up` once, when every child has started.
 pub(super) async fn supervise(
     node: Arc<Node>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut orders: mpsc::UnboundedReceiver<Control>,
     on_up: impl FnOnce(),
 ) -> End {
     let mut run = Run::new(node.clone());
@@ -38,7 +38,7 @@ pub(super) async fn supervise(
     node.set_state(State::Starting);
     loop {
         run.launch_due();
-        if run.kids.iter().all(|kid| kid.phase == Phase::Up)
+        if run.child_states.iter().all(|child_state| child_state.phase == Phase::Up)
             && let Some(on_up) = on_up.take()
         {
             node.set_state(State::Running);
@@ -49,8 +49,8 @@ pub(super) async fn supervise(
             biased;
             order = orders.recv() => {
                 let stop = match order {
-                    Some(Order::Stop(stop)) => stop,
-                    Some(Order::Abort) | None => Stop { drain_until: None },
+                    Some(Control::Stop(stop)) => stop,
+                    Some(Control::Abort) | None => Stop { drain_until: None },
                 };
                 run.stop_from(0, stop).await;
                 return End::Stopped;
@@ -78,19 +78,19 @@ enum Phase {
     Backoff(Instant),
 }
 
-struct Kid {
+struct ChildState {
     phase: Phase,
     life: u64,
-    orders: Option<mpsc::UnboundedSender<Order>>,
+    orders: Option<mpsc::UnboundedSender<Control>>,
     /// An actor's; supervisors have no heartbeat, for they run where nothing blocks.
-    vitals: Option<Vitals>,
+    heartbeat_state: Option<HeartbeatState>,
     backoff: Backoff,
     since: Instant,
 }
 
-struct Vitals {
-    pulse: Arc<Pulse>,
-    seat: Seat,
+struct HeartbeatState {
+    heartbeat: Arc<Heartbeat>,
+    slot: Slot,
     beats: u64,
     last_progress: Instant,
 }
@@ -106,14 +106,14 @@ struct Death {
 
 struct Run {
     node: Arc<Node>,
-    kids: Vec<Kid>,
+    child_states: Vec<ChildState>,
     sender: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
     /// Events that came while one child's end was awaited.
     backlog: VecDeque<Event>,
     log: RestartLog,
     lives: u64,
-    heartbeat: Duration,
+    heartbeat_every: Duration,
     next_look: Instant,
 }
 
@@ -122,24 +122,25 @@ impl Run {
         let (sender, events) = mpsc::unbounded_channel();
         let now = node.environment.clock.instant();
         let silence = node.children.iter().filter_map(Child::actor).map(|actor| actor.options().hang_after).min();
-        let heartbeat = silence.map_or(HEARTBEAT_MAX, |silence| (silence / 4).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX));
-        let kid = |_: &Child| Kid {
+        let heartbeat_every =
+            silence.map_or(HEARTBEAT_MAX, |silence| (silence / 4).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX));
+        let child_state = |_: &Child| ChildState {
             phase: Phase::Queued,
             life: 0,
             orders: None,
-            vitals: None,
+            heartbeat_state: None,
             backoff: Backoff::default(),
             since: now,
         };
         Self {
-            kids: node.children.iter().map(kid).collect(),
+            child_states: node.children.iter().map(child_state).collect(),
             sender,
             events,
             backlog: VecDeque::new(),
             log: RestartLog::new(node.intensity),
             lives: 0,
-            heartbeat,
-            next_look: now + heartbeat,
+            heartbeat_every,
+            next_look: now + heartbeat_every,
             node,
         }
     }
@@ -151,9 +152,9 @@ impl Run {
     /// Launches whoever may start now.
     fn launch_due(&mut self) {
         let now = self.now();
-        for index in 0..self.kids.len() {
-            let is_due = match self.kids[index].phase {
-                Phase::Queued => self.kids[..index].iter().all(|kid| kid.phase == Phase::Up),
+        for index in 0..self.child_states.len() {
+            let is_due = match self.child_states[index].phase {
+                Phase::Queued => self.child_states[..index].iter().all(|child_state| child_state.phase == Phase::Up),
                 Phase::Backoff(at) => at <= now,
                 Phase::Starting | Phase::Up | Phase::Dying(_) => false,
             };
@@ -168,31 +169,32 @@ impl Run {
         let report = Report { child: index, life: self.lives, events: self.sender.clone() };
         let child = &self.node.children[index];
         child.set_state(State::Starting);
-        let kid = &mut self.kids[index];
-        kid.phase = Phase::Starting;
-        kid.life = self.lives;
-        kid.since = now;
-        kid.vitals = None;
+        let child_state = &mut self.child_states[index];
+        child_state.phase = Phase::Starting;
+        child_state.life = self.lives;
+        child_state.since = now;
+        child_state.heartbeat_state = None;
         match child {
-            Child::Supervisor(node) => kid.orders = Some(launch_supervisor(node.clone(), report)),
-            Child::Actor(actor) => match self.node.environment.placement.seat(&actor.options().seat) {
-                Ok(seat) => {
-                    let (orders, pulse) = actor.launch(&seat, report);
-                    kid.orders = Some(orders);
-                    kid.vitals = Some(Vitals { beats: pulse.beats(), pulse, seat, last_progress: now });
+            Child::Supervisor(node) => child_state.orders = Some(launch_supervisor(node.clone(), report)),
+            Child::Actor(actor) => match self.node.environment.placement.slot(&actor.options().slot) {
+                Ok(slot) => {
+                    let (orders, heartbeat) = actor.launch(&slot, report);
+                    child_state.orders = Some(orders);
+                    child_state.heartbeat_state =
+                        Some(HeartbeatState { beats: heartbeat.beats(), heartbeat, slot, last_progress: now });
                 }
-                Err(error) => report.exited(Exit::Failed(format!("no thread for seat: {error}"))),
+                Err(error) => report.exited(Exit::Failed(format!("no thread for slot: {error}"))),
             },
         }
     }
 
     /// When time next brings something.
     fn next_due(&self) -> Instant {
-        let at = |kid: &Kid| match kid.phase {
+        let at = |child_state: &ChildState| match child_state.phase {
             Phase::Dying(at) | Phase::Backoff(at) => Some(at),
             Phase::Queued | Phase::Starting | Phase::Up => None,
         };
-        self.kids.iter().filter_map(at).fold(self.next_look, Instant::min)
+        self.child_states.iter().filter_map(at).fold(self.next_look, Instant::min)
     }
 
     async fn next_event(&mut self) -> Event {
@@ -204,13 +206,13 @@ impl Run {
 
     async fn on_event(&mut self, event: Event) -> Result<(), Escalation> {
         let index = event.child;
-        if event.life != self.kids[index].life {
+        if event.life != self.child_states[index].life {
             return Ok(());
         }
-        match (event.news, self.kids[index].phase) {
+        match (event.news, self.child_states[index].phase) {
             (News::Started, Phase::Starting) => {
-                self.kids[index].phase = Phase::Up;
-                self.kids[index].since = self.now();
+                self.child_states[index].phase = Phase::Up;
+                self.child_states[index].since = self.now();
                 self.node.children[index].set_state(State::Running);
                 Ok(())
             }
@@ -232,34 +234,35 @@ impl Run {
         let now = self.now();
         let is_heartbeat = now >= self.next_look;
         if is_heartbeat {
-            self.next_look = now + self.heartbeat;
+            self.next_look = now + self.heartbeat_every;
         }
-        for index in 0..self.kids.len() {
+        for index in 0..self.child_states.len() {
             let Child::Actor(actor) = &self.node.children[index] else { continue };
             let actor = actor.clone();
-            let kid = &mut self.kids[index];
-            let Some(vitals) = &mut kid.vitals else { continue };
-            match kid.phase {
+            let child_state = &mut self.child_states[index];
+            let Some(heartbeat_state) = &mut child_state.heartbeat_state else { continue };
+            match child_state.phase {
                 Phase::Dying(until) if now >= until => {
-                    self.node.environment.placement.give_up(&vitals.seat);
+                    self.node.environment.placement.give_up(&heartbeat_state.slot);
                     let cause = format!("{}, its thread is blocked", self.hung(index));
                     self.on_death(index, Death { cause, blames_hand: true, is_charged: true }).await?;
                 }
-                Phase::Starting | Phase::Up if vitals.seat.is_lost() => {
+                Phase::Starting | Phase::Up if heartbeat_state.slot.is_lost() => {
                     actor.retire();
-                    kid.order(Order::Abort);
+                    child_state.order(Control::Abort);
                     let cause = "its thread was blocked by a neighbour".to_owned();
                     self.on_death(index, Death { cause, blames_hand: false, is_charged: false }).await?;
                 }
                 Phase::Starting | Phase::Up if is_heartbeat => {
-                    let beats = vitals.pulse.beats();
-                    if beats != vitals.beats || !(vitals.pulse.is_busy() || actor.has_work()) {
-                        vitals.beats = beats;
-                        vitals.last_progress = now;
-                    } else if now.saturating_duration_since(vitals.last_progress) >= actor.options().hang_after {
+                    let beats = heartbeat_state.heartbeat.beats();
+                    if beats != heartbeat_state.beats || !(heartbeat_state.heartbeat.is_busy() || actor.has_work()) {
+                        heartbeat_state.beats = beats;
+                        heartbeat_state.last_progress = now;
+                    } else if now.saturating_duration_since(heartbeat_state.last_progress) >= actor.options().hang_after
+                    {
                         actor.retire();
-                        kid.order(Order::Abort);
-                        kid.phase = Phase::Dying(now + ABORT_GRACE);
+                        child_state.order(Control::Abort);
+                        child_state.phase = Phase::Dying(now + ABORT_GRACE);
                     }
                 }
                 _ => {}
@@ -275,10 +278,11 @@ impl Run {
         let node = self.node.clone();
         let child = &node.children[index];
         child.set_state(State::Restarting);
-        let kid = &mut self.kids[index];
-        kid.orders = None;
-        let pause = kid.backoff.next(now.saturating_duration_since(kid.since), &node.environment.chance);
-        kid.phase = Phase::Backoff(now + pause);
+        let child_state = &mut self.child_states[index];
+        child_state.orders = None;
+        let pause =
+            child_state.backoff.next(now.saturating_duration_since(child_state.since), &node.environment.chance);
+        child_state.phase = Phase::Backoff(now + pause);
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(
             supervisor.name = node.name,
@@ -302,12 +306,12 @@ impl Run {
 
     /// Stops the children from the last to `first`: for good if the stop drains, else to be started again in order.
     async fn stop_from(&mut self, first: usize, stop: Stop) {
-        for index in (first..self.kids.len()).rev() {
+        for index in (first..self.child_states.len()).rev() {
             self.stop(index, stop).await;
-            self.kids[index].phase = Phase::Queued;
-            self.kids[index].orders = None;
+            self.child_states[index].phase = Phase::Queued;
+            self.child_states[index].orders = None;
             // Later news of this life is late news.
-            self.kids[index].life = 0;
+            self.child_states[index].life = 0;
             match stop.drain_until {
                 Some(_) => self.node.children[index].close(),
                 None => self.node.children[index].set_state(State::Waiting),
@@ -317,10 +321,10 @@ impl Run {
 
     async fn stop(&mut self, index: usize, stop: Stop) {
         let node = self.node.clone();
-        let is_alive = matches!(self.kids[index].phase, Phase::Starting | Phase::Up | Phase::Dying(_));
+        let is_alive = matches!(self.child_states[index].phase, Phase::Starting | Phase::Up | Phase::Dying(_));
         match &node.children[index] {
             Child::Supervisor(_) if is_alive => {
-                self.kids[index].order(Order::Stop(stop));
+                self.child_states[index].order(Control::Stop(stop));
                 // A supervisor bounds its own end.
                 self.exit_of(index, None).await;
             }
@@ -335,18 +339,18 @@ impl Run {
         if drain_until.is_some() {
             actor.shut();
         }
-        self.kids[index].order(Order::Stop(Stop { drain_until }));
+        self.child_states[index].order(Control::Stop(Stop { drain_until }));
         let patience = drain_until.unwrap_or(latest) + ABORT_GRACE;
         let mut exit = self.exit_of(index, Some(patience)).await;
         if exit.is_none() {
             actor.retire();
-            self.kids[index].order(Order::Abort);
+            self.child_states[index].order(Control::Abort);
             exit = self.exit_of(index, Some(self.now() + ABORT_GRACE)).await;
         }
         if exit.is_none()
-            && let Some(vitals) = &self.kids[index].vitals
+            && let Some(heartbeat_state) = &self.child_states[index].heartbeat_state
         {
-            self.node.environment.placement.give_up(&vitals.seat);
+            self.node.environment.placement.give_up(&heartbeat_state.slot);
         }
         let cause =
             exit.map_or_else(|| "did not stop, its thread is blocked".to_owned(), |exit| self.cause(index, &exit));
@@ -355,7 +359,7 @@ impl Run {
 
     /// Waits until a child's present life has ended; `None` if that takes too long.
     async fn exit_of(&mut self, index: usize, until: Option<Instant>) -> Option<Exit> {
-        let life = self.kids[index].life;
+        let life = self.child_states[index].life;
         let is_it = |event: &Event| event.life == life && matches!(event.news, News::Exited(_));
         if let Some(at) = self.backlog.iter().position(is_it) {
             return self.backlog.remove(at).and_then(Event::exit);
@@ -373,13 +377,18 @@ impl Run {
     }
 
     fn bury(&self, index: usize, cause: &str, blames_hand: bool) {
-        if let (Child::Actor(actor), Some(vitals)) = (&self.node.children[index], &self.kids[index].vitals) {
-            actor.bury(&vitals.pulse, cause, blames_hand);
+        if let (Child::Actor(actor), Some(heartbeat_state)) =
+            (&self.node.children[index], &self.child_states[index].heartbeat_state)
+        {
+            actor.bury(&heartbeat_state.heartbeat, cause, blames_hand);
         }
     }
 
     fn cause(&self, index: usize, exit: &Exit) -> String {
-        let site = self.kids[index].vitals.as_ref().and_then(|vitals| vitals.pulse.panicked_at());
+        let site = self.child_states[index]
+            .heartbeat_state
+            .as_ref()
+            .and_then(|heartbeat_state| heartbeat_state.heartbeat.panicked_at());
         site.map_or_else(|| exit.to_string(), |site| format!("{exit} at {site}"))
     }
 
@@ -389,9 +398,9 @@ impl Run {
     }
 }
 
-impl Kid {
+impl ChildState {
     /// A life that has ended takes no orders, and needs none.
-    fn order(&self, order: Order) {
+    fn order(&self, order: Control) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(order);
         }
@@ -415,7 +424,7 @@ async fn receive(events: &mut mpsc::UnboundedReceiver<Event>) -> Event {
     }
 }
 
-fn launch_supervisor(node: Arc<Node>, report: Report) -> mpsc::UnboundedSender<Order> {
+fn launch_supervisor(node: Arc<Node>, report: Report) -> mpsc::UnboundedSender<Control> {
     let (order, orders) = mpsc::unbounded_channel();
     let up = report.clone();
     tokio::task::spawn_local(async move {

@@ -1,10 +1,10 @@
-//! Seats, and threads that are blocked. Real threads, real time.
+//! Slots, and threads that are blocked. Real threads, real time.
 
 use super::*;
 use std::thread::ThreadId;
 
 /// Answers on which thread it runs.
-struct Seated;
+struct InSlot;
 
 struct Where(Reply<ThreadId>);
 
@@ -14,7 +14,7 @@ impl Message for Where {
     }
 }
 
-impl Actor for Seated {
+impl Actor for InSlot {
     type Message = Where;
 
     async fn handle(&mut self, batch: Vec<Where>, _ctx: &Context) -> Result<(), Failure> {
@@ -27,9 +27,9 @@ impl Actor for Seated {
 async fn actors_of_one_seat_share_a_thread() {
     let environment = Environment::service();
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
-    let a = office.actor(Options::new("a").seat("front"), || Seated);
-    let b = office.actor(Options::new("b").seat("front"), || Seated);
-    let c = office.actor(Options::new("c").seat("back"), || Seated);
+    let a = office.actor(Options::new("a").slot("front"), || InSlot);
+    let b = office.actor(Options::new("b").slot("front"), || InSlot);
+    let c = office.actor(Options::new("c").slot("back"), || InSlot);
     let running = office.start().await;
     let (a, b, c) = tokio::join!(a.ask(Where), b.ask(Where), c.ask(Where));
     let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
@@ -43,7 +43,7 @@ async fn actors_of_one_seat_share_a_thread() {
 async fn seats_take_turns_on_few_threads() {
     let environment = Environment::service_on(std::num::NonZeroUsize::new(2).unwrap());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
-    let seated: Vec<_> = ["a", "b", "c", "d"].map(|seat| office.actor(Options::new(seat).seat(seat), || Seated)).into();
+    let seated: Vec<_> = ["a", "b", "c", "d"].map(|slot| office.actor(Options::new(slot).slot(slot), || InSlot)).into();
     let running = office.start().await;
     let mut threads = Vec::new();
     for actor in &seated {
@@ -75,7 +75,7 @@ async fn an_actor_that_blocks_its_thread_is_replaced_and_its_neighbours_recover(
     let blocker = office.actor(options("blocker"), Clerk::factory(&history));
     let neighbour = office.actor(options("neighbour"), Clerk::factory(&history));
     let idle = office.actor(options("idle"), Clerk::factory(&history));
-    let elsewhere = office.actor(options("elsewhere").seat("elsewhere"), Clerk::factory(&history));
+    let elsewhere = office.actor(options("elsewhere").slot("elsewhere"), Clerk::factory(&history));
     let running = office.start().await;
     history.clear();
     let begun = std::time::Instant::now();

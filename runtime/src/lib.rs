@@ -1,11 +1,12 @@
-//! The actor runtime: supervised, measured, bounded actors on actix. It knows nothing of payments.
+//! Supervised, measured and bounded actors on [actix](https://docs.rs/actix). The crate knows nothing of payments.
 //!
-//! What it guarantees (order, loss, duplication, time, restart, quarantine) is written in `docs/runtime.md`;
-//! `examples/supervised.rs` shows it at work. To walk the code: [`Message`] and [`Reply`] are what is sent, [`Actor`]
-//! handles it, [`Handle`] reaches it through the mailbox, [`Supervisor`] keeps it alive in an [`Environment`], and
-//! [`Running`] shows the tree. What stays private: `mailbox` (where messages wait, and batches are made), `cell` (one
-//! incarnation, on actix), `child`, `node` and `supervise` (the supervisor's side), `events` (what those tell each
-//! other), `restart`, `quarantine` and `pulse`.
+//! What it guarantees (order, loss, duplication, time, restart, quarantine) is in [`guarantees`]; `examples/supervised.rs`
+//! shows it at work.
+//!
+//! To walk the code: [`Message`] and [`Reply`] are what is sent, [`Actor`] handles it, [`Handle`] reaches it through the
+//! mailbox, [`Supervisor`] keeps it alive in an [`Environment`], and [`Running`] shows the tree. What stays private:
+//! `mailbox` (where messages wait, and batches are made), `cell` (one incarnation, on actix), `child`, `node` and
+//! `supervise` (the supervisor's side), `events` (what those tell each other), `restart`, `quarantine` and `heartbeat`.
 
 mod actor;
 mod cell;
@@ -13,13 +14,14 @@ mod chance;
 mod child;
 mod clock;
 mod dead_letters;
-mod desk;
 mod environment;
 mod error;
 mod events;
+mod executor;
 mod faults;
 mod guard;
 mod handle;
+mod heartbeat;
 mod mailbox;
 mod message;
 mod meter;
@@ -28,7 +30,6 @@ mod node;
 mod nudger;
 mod options;
 mod placement;
-mod pulse;
 mod quarantine;
 mod reply;
 mod restart;
@@ -40,9 +41,9 @@ pub use actor::{Actor, Context, Wake};
 pub use chance::Chance;
 pub use clock::Clock;
 pub use dead_letters::{DeadLetter, DeadLetters};
-pub use desk::{Desk, Errands};
 pub use environment::Environment;
 pub use error::{AskError, Failure, TellError};
+pub use executor::{Executor, LocalExecutor};
 pub use faults::{Fault, FaultError, Faults};
 pub use guard::{ClockLimits, Doubt};
 pub use handle::Handle;
@@ -57,6 +58,9 @@ pub use reply::{Answer, Reply};
 pub use restart::{Intensity, Strategy};
 pub use supervisor::{Running, Supervisor};
 pub use tree::TreeNode;
+
+#[doc = include_str!("../docs/guarantees.md")]
+pub mod guarantees {}
 
 #[cfg(test)]
 mod tests;

@@ -13,14 +13,14 @@ use std::time::Duration;
 /// | `hang_after` | 30 s | longer than any healthy call to a database or a PSP |
 /// | `drain_deadline` | 10 s | within the grace that orchestrators give a stopping process |
 /// | `tick` | none | |
-/// | `seat` | `"main"` | |
+/// | `slot` | `"main"` | |
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(super) name: &'static str,
     pub(super) shard: Option<u32>,
     pub(super) capacity: usize,
     pub(super) max_batch: usize,
-    pub(super) seat: Arc<str>,
+    pub(super) slot: Arc<str>,
     pub(super) tick: Option<Duration>,
     pub(super) ask_deadline: Duration,
     pub(super) hang_after: Duration,
@@ -35,7 +35,7 @@ impl Options {
             shard: None,
             capacity: 1_024,
             max_batch: 1,
-            seat: Arc::from("main"),
+            slot: Arc::from("main"),
             tick: None,
             ask_deadline: Duration::from_secs(5),
             hang_after: Duration::from_secs(30),
@@ -61,9 +61,9 @@ impl Options {
         self
     }
 
-    /// The thread to run on, by name; actors of one seat share it.
-    pub fn seat(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.seat = name.into();
+    /// The thread to run on, by name; actors of one slot share it.
+    pub fn slot(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.slot = name.into();
         self
     }
 

@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::pulse::Pulse;
+use super::heartbeat::Heartbeat;
 use super::{Chance, Clock, Failure, Message, Nudger};
 
 /// A component with its own state that handles one batch at a time, in its own actix context, and may die at any line.
 ///
-/// Every method runs on the actor's seat: a blocking call blocks all who share it. Nothing outlives a death but the
+/// Every method runs on the actor's slot: a blocking call blocks all who share it. Nothing outlives a death but the
 /// mailbox: the next incarnation comes fresh from the factory.
 pub trait Actor: Sized + 'static {
     /// What it can be sent; [`super::Never`] for an actor that only wakes.
@@ -51,7 +51,7 @@ pub struct Context {
     pub(super) clock: Clock,
     pub(super) chance: Chance,
     pub(super) nudger: Nudger,
-    pub(super) pulse: Arc<Pulse>,
+    pub(super) heartbeat: Arc<Heartbeat>,
 }
 
 impl Context {
@@ -87,6 +87,6 @@ impl Context {
 
     /// Tells the heartbeat that a long turn is still getting on.
     pub fn progress(&self) {
-        self.pulse.beat();
+        self.heartbeat.beat();
     }
 }

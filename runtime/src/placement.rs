@@ -1,4 +1,4 @@
-//! Where actors run: each on its seat's thread, or all on one.
+//! Where actors run: each on its slot's thread, or all on one.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -23,17 +23,17 @@ enum Kind {
 }
 
 impl Placement {
-    /// One actix arbiter (an OS thread with a current-thread tokio runtime) for each seat name, made when first
+    /// One actix arbiter (an OS thread with a current-thread tokio runtime) for each slot name, made when first
     /// needed; supervisors run on a thread of their own, so that no actor can block them. The threads end when the
     /// last clone is dropped.
     pub fn arbiters() -> Self {
         Self(Kind::Arbiters(Arc::default()))
     }
 
-    /// The same with so many threads at most, which the seats take in turn: a message to a neighbour wakes no thread.
+    /// The same with so many threads at most, which the slots take in turn: a message to a neighbour wakes no thread.
     pub fn threads(count: NonZeroUsize) -> Self {
         let arbiters = Arbiters::default();
-        arbiters.seats.lock().threads_max = Some(count);
+        arbiters.slots.lock().threads_max = Some(count);
         Self(Kind::Arbiters(Arc::new(arbiters)))
     }
 
@@ -54,46 +54,46 @@ impl Placement {
         Ok(())
     }
 
-    /// The seat of this name. Call it on the supervisor thread only: actix makes arbiters where a `System` is.
-    pub(super) fn seat(&self, name: &str) -> io::Result<Seat> {
+    /// The slot of this name. Call it on the supervisor thread only: actix makes arbiters where a `System` is.
+    pub(super) fn slot(&self, name: &str) -> io::Result<Slot> {
         match &self.0 {
-            Kind::CurrentThread => Ok(Seat { arbiter: None, is_lost: Arc::default() }),
+            Kind::CurrentThread => Ok(Slot { arbiter: None, is_lost: Arc::default() }),
             Kind::Arbiters(arbiters) => {
-                let mut seats = arbiters.seats.lock();
-                let thread = seats.thread_of(name);
-                if let Some(seat) = &seats.threads[thread] {
-                    return Ok(seat.clone());
+                let mut slots = arbiters.slots.lock();
+                let thread = slots.thread_of(name);
+                if let Some(slot) = &slots.threads[thread] {
+                    return Ok(slot.clone());
                 }
-                let seat = Seat { arbiter: Some(Arbiter::try_new()?.handle()), is_lost: Arc::default() };
-                seats.threads[thread] = Some(seat.clone());
-                Ok(seat)
+                let slot = Slot { arbiter: Some(Arbiter::try_new()?.handle()), is_lost: Arc::default() };
+                slots.threads[thread] = Some(slot.clone());
+                Ok(slot)
             }
         }
     }
 
-    /// Gives up a seat whose thread does not respond: the next call of [`Placement::seat`] for any that sits there makes a
+    /// Gives up a slot whose thread does not respond: the next call of [`Placement::slot`] for any that sits there makes a
     /// fresh one. The old thread ends as soon as whatever blocks it lets go.
-    pub(super) fn give_up(&self, seat: &Seat) {
-        let (Kind::Arbiters(arbiters), Some(arbiter)) = (&self.0, &seat.arbiter) else { return };
-        let mut seats = arbiters.seats.lock();
-        let is_it = |current: &&mut Option<Seat>| {
-            current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.is_lost, &seat.is_lost))
+    pub(super) fn give_up(&self, slot: &Slot) {
+        let (Kind::Arbiters(arbiters), Some(arbiter)) = (&self.0, &slot.arbiter) else { return };
+        let mut slots = arbiters.slots.lock();
+        let is_it = |current: &&mut Option<Slot>| {
+            current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.is_lost, &slot.is_lost))
         };
-        if let Some(current) = seats.threads.iter_mut().find(is_it) {
+        if let Some(current) = slots.threads.iter_mut().find(is_it) {
             *current = None;
-            seat.is_lost.store(true, Ordering::Release);
+            slot.is_lost.store(true, Ordering::Release);
             arbiter.stop();
         }
     }
 
-    /// Has a task run on a seat's thread. Where there is none it is dropped.
+    /// Has a task run on a slot's thread. Where there is none it is dropped.
     pub(super) fn spawn(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
         match &self.0 {
             Kind::CurrentThread => drop(tokio::task::spawn_local(task)),
             Kind::Arbiters(arbiters) => {
-                let seats = arbiters.seats.lock();
-                let seat = seats.places.get(name).and_then(|thread| seats.threads[*thread].as_ref());
-                if let Some(arbiter) = seat.and_then(|seat| seat.arbiter.as_ref()) {
+                let slots = arbiters.slots.lock();
+                let slot = slots.places.get(name).and_then(|thread| slots.threads[*thread].as_ref());
+                if let Some(arbiter) = slot.and_then(|slot| slot.arbiter.as_ref()) {
                     arbiter.spawn(task);
                 }
             }
@@ -103,13 +103,13 @@ impl Placement {
 
 /// One thread that actors sit on.
 #[derive(Clone)]
-pub(super) struct Seat {
+pub(super) struct Slot {
     arbiter: Option<ArbiterHandle>,
     is_lost: Arc<AtomicBool>,
 }
 
-impl Seat {
-    /// Runs `f` on the seat's thread; there it may spawn local tasks.
+impl Slot {
+    /// Runs `f` on the slot's thread; there it may spawn local tasks.
     pub(super) fn run(&self, f: impl FnOnce() + Send + 'static) {
         match &self.arbiter {
             None => f(),
@@ -120,7 +120,7 @@ impl Seat {
         }
     }
 
-    /// Whether the seat was given up, for any child on it.
+    /// Whether the slot was given up, for any child on it.
     pub(super) fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
     }
@@ -129,21 +129,21 @@ impl Seat {
 #[derive(Default)]
 struct Arbiters {
     system: Mutex<Option<System>>,
-    seats: Mutex<Seats>,
+    slots: Mutex<Slots>,
 }
 
 /// Who sits where.
 #[derive(Default)]
-struct Seats {
-    /// None: each seat has a thread of its own.
+struct Slots {
+    /// None: each slot has a thread of its own.
     threads_max: Option<NonZeroUsize>,
-    /// The thread of each seat, by its place in `threads`.
+    /// The thread of each slot, by its place in `threads`.
     places: HashMap<String, usize>,
     /// None where the thread has not been started, or was given up.
-    threads: Vec<Option<Seat>>,
+    threads: Vec<Option<Slot>>,
 }
 
-impl Seats {
+impl Slots {
     fn thread_of(&mut self, name: &str) -> usize {
         if let Some(thread) = self.places.get(name) {
             return *thread;

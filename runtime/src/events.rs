@@ -8,7 +8,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 /// What a supervisor tells a child.
-pub(super) enum Order {
+pub(super) enum Control {
     Stop(Stop),
     /// End now. A child that does not is on a blocked thread.
     Abort,

@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, coop};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::events::{Exit, Order, Report, Stop};
+use super::events::{Control, Exit, Report, Stop};
 use super::faults::{Fault, FaultPoint};
+use super::heartbeat::Witness;
 use super::mailbox::{Envelope, Lease, Mailbox, Taken};
 use super::message::Identity;
-use super::pulse::Witness;
 use super::{Actor, Context, Failure, Options, Wake};
 
 /// Builds a fresh actor, on the actor's own thread.
@@ -70,7 +70,7 @@ pub(super) fn incarnate<A: Actor>(life: Life<A>) -> Option<Placed> {
 /// Carries orders to an incarnation and its end back to the supervisor, on whose thread it runs.
 pub(super) async fn attend(
     placed: oneshot::Receiver<Option<Placed>>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut orders: mpsc::UnboundedReceiver<Control>,
     report: Report,
 ) {
     // An abort before the thread has taken the life on needs no word: the mailbox has retired it, and silence is how
@@ -87,8 +87,8 @@ pub(super) async fn attend(
             biased;
             ended = &mut task => break ended,
             order = orders.recv(), if is_attended => match order {
-                Some(Order::Stop(stop)) => tell(stop),
-                Some(Order::Abort) => task.abort(),
+                Some(Control::Stop(stop)) => tell(stop),
+                Some(Control::Abort) => task.abort(),
                 // The supervisor itself has died.
                 None => {
                     is_attended = false;
@@ -102,7 +102,7 @@ pub(super) async fn attend(
 
 async fn await_placement(
     mut placed: oneshot::Receiver<Option<Placed>>,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
+    orders: &mut mpsc::UnboundedReceiver<Control>,
 ) -> Option<(Placed, Option<Stop>)> {
     let mut early_stop = None;
     loop {
@@ -110,8 +110,8 @@ async fn await_placement(
             biased;
             placed = &mut placed => return placed.ok().flatten().map(|placed| (placed, early_stop)),
             order = orders.recv() => match order {
-                Some(Order::Stop(stop)) => early_stop = Some(stop),
-                Some(Order::Abort) | None => return None,
+                Some(Control::Stop(stop)) => early_stop = Some(stop),
+                Some(Control::Abort) | None => return None,
             },
         }
     }
@@ -150,7 +150,7 @@ impl<A: Actor> actix::Handler<Stop> for Incarnation<A> {
 
 impl<A: Actor> Life<A> {
     async fn live(self, stop: Rc<Cell<Option<Stop>>>) -> Exit {
-        let _witness = Witness(self.context.pulse.clone());
+        let _witness = Witness(self.context.heartbeat.clone());
         match self.work(&stop).await {
             Ok(exit) => exit,
             Err(failure) => Exit::Failed(failure.to_string()),
@@ -160,7 +160,7 @@ impl<A: Actor> Life<A> {
     async fn work(&self, stop: &Cell<Option<Stop>>) -> Result<Exit, Failure> {
         let mut actor = (self.factory.lock())();
         actor.started(&self.context).await?;
-        self.context.pulse.end();
+        self.context.heartbeat.end();
         self.report.started();
         let mut next_tick = self.next_tick();
         let mut wake = Wake::Idle;
@@ -197,8 +197,8 @@ impl<A: Actor> Life<A> {
     async fn handle(&self, actor: &mut A, batch: Vec<Envelope<A::Message>>) -> Result<(), Failure> {
         let begun = self.now();
         let count = batch.len();
-        self.context.pulse.begin();
-        let messages = self.context.pulse.take_in_hand(batch);
+        self.context.heartbeat.begin();
+        let messages = self.context.heartbeat.take_in_hand(batch);
         let alone = if count == 1 { Identity::of(&messages[0]) } else { None };
         if self.suffer().await {
             actor.handle(messages, &self.context).await?;
@@ -210,14 +210,14 @@ impl<A: Actor> Life<A> {
             drop(messages);
             (0..count).for_each(|_| self.mailbox.meter.lost());
         }
-        self.context.pulse.end();
+        self.context.heartbeat.end();
         Ok(())
     }
 
     async fn wake(&self, actor: &mut A) -> Result<Wake, Failure> {
-        self.context.pulse.begin();
+        self.context.heartbeat.begin();
         let wake = if self.suffer().await { actor.wake(&self.context).await? } else { Wake::Idle };
-        self.context.pulse.end();
+        self.context.heartbeat.end();
         Ok(wake)
     }
 

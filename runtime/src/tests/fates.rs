@@ -18,7 +18,7 @@ async fn a_panic_costs_what_is_in_hand_and_nothing_else() {
         let letter = &letters[0];
         assert_eq!((letter.actor, letter.kind, letter.key, letter.trace_id), ("clerk", "panic", Some(2), Some(0xabc2)));
         assert_eq!((letter.in_hand, letter.deaths, letter.quarantined), (1, 1, false));
-        assert!(letter.cause.starts_with("panic: spilt ink on 2 at src/runtime/tests/mod.rs:"), "{}", letter.cause);
+        assert!(letter.cause.starts_with("panic: spilt ink on 2 at runtime/src/tests/mod.rs:"), "{}", letter.cause);
     })
     .await;
 }

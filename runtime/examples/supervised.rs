@@ -1,10 +1,10 @@
 //! A teller who dies, is replaced, and will not be killed a third time by the same customer.
 //!
-//! `cargo run --example supervised`
+//! `cargo run -p rialto-runtime --example supervised`
 
 use std::time::Duration;
 
-use rialto::runtime::*;
+use rialto_runtime::*;
 
 /// What a teller can be asked.
 enum Ask {
@@ -58,7 +58,7 @@ async fn main() {
 
     let mut bank = Supervisor::new("bank", Strategy::OneForOne, Intensity::default(), &environment);
     let mut counter = Supervisor::new("counter", Strategy::RestForOne, Intensity::default(), &environment);
-    let teller = counter.actor(Options::new("teller").seat("counter"), || Teller { till_minor: 0 });
+    let teller = counter.actor(Options::new("teller").slot("counter"), || Teller { till_minor: 0 });
     let mut vault = Supervisor::new("vault", Strategy::OneForOne, Intensity::default(), &environment);
     for shard in 1..=2 {
         vault.actor(Options::new("vault_teller").shard(shard).capacity(64), || Teller { till_minor: 0 });
