@@ -227,9 +227,11 @@ pub struct Requests {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resolver {
-    /// How long an authorization may be under way before the resolver looks at it; above `psp.timeout_ms`.
+    /// How long an authorization may be under way before the resolver looks at it; above `psp.timeout_ms`. It is sent in the first
+    /// half of this time, or not at all, and so early that the PSP's time is over before the resolver asks twice.
     pub after_ms: u64,
-    /// Its waits between questions to the PSP; the last one goes on.
+    /// Its waits between questions to the PSP; the last one goes on. What the PSP does not know at the second question was
+    /// never sent.
     pub ladder_ms: [u64; 5],
     pub poll_ms: u64,
 }
@@ -430,6 +432,7 @@ impl Config {
             refunds_max: self.payment.refunds_max,
             capture_window: Duration::from_millis(self.payment.capture_window_ms),
             resolve_after: Duration::from_millis(self.resolver.after_ms),
+            send_within: Duration::from_millis(self.send_within_ms()),
             resolver_ladder: self.resolver.ladder_ms.map(Duration::from_millis),
             retry: RetryPolicy {
                 tries_max: self.requests.tries_max,
@@ -441,6 +444,13 @@ impl Config {
             redrive_every: Duration::from_millis(self.dead_letters.redrive_every_ms),
             redrives_max: self.dead_letters.redrives_max,
         }
+    }
+
+    /// What is sent this late is known at the PSP, or never will be, when the resolver asks for the second time.
+    fn send_within_ms(&self) -> u64 {
+        let (after_ms, [first_wait_ms, ..]) = (self.resolver.after_ms, self.resolver.ladder_ms);
+        let second_question_ms = after_ms.saturating_add(first_wait_ms);
+        second_question_ms.saturating_sub(self.psp.timeout_ms).min(after_ms / 2)
     }
 
     pub fn psp_timeout(&self) -> Duration {

@@ -106,11 +106,23 @@ impl Book<'_> {
         let Conclusion { payment_id, verdict, trace, .. } = conclusion;
         let mut payment = self.payments.get(payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
         let before = payment.status;
-        if !matches!(before, PaymentStatus::Authorizing | PaymentStatus::Unknown) {
-            return Ok(self.finish(conclusion, Outcome::of_authorization(&payment)));
-        }
         let now = self.now;
         let call = format!("authorize {} in {} ms {}", verdict.word(), conclusion.took_ms, verdict.why());
+        if !matches!(before, PaymentStatus::Authorizing | PaymentStatus::Unknown) {
+            if payment.is_not_sent()
+                && payment.psp_reference.is_none()
+                && let Verdict::Approved { reference, .. } = verdict
+            {
+                // It reached the PSP after it had been given up, and its key may have been used again: the hold is released.
+                payment.psp_reference = Some(reference.clone());
+                payment.updated_at = now;
+                payment.timeline.note(now, Happening::PspCall, call, trace);
+                let id = self.ids.next(now, payment.id.bucket());
+                self.owe(id, &payment, Task::Void, payment.amount, trace);
+                self.store(payment.clone());
+            }
+            return Ok(self.finish(conclusion, Outcome::of_authorization(&payment)));
+        }
         payment.timeline.note(now, Happening::PspCall, call.trim_end(), trace);
         payment.conclude_authorization(verdict, self.policy, now)?;
         if payment.status != before {

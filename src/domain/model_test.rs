@@ -353,6 +353,35 @@ fn automatic_capture_asks_at_once() {
 }
 
 #[test]
+fn an_approval_of_what_was_given_up_is_released_once() {
+    let policy = Policy::default();
+    let mut ids = IdGenerator::new(0);
+    let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let order = order(1, AMOUNT);
+    book.authorize(&order);
+    let conclude = |book: &mut Book<'_>, verdict| {
+        let (payment_id, scope) = (order.payment_id, order.key_use.scope);
+        let conclusion = Conclusion { payment_id, scope, verdict, took_ms: 1, request_id: "r".into(), trace: TRACE };
+        book.conclude(&conclusion).unwrap();
+        book.payments.get(&order.payment_id).unwrap().status
+    };
+    assert_eq!(conclude(&mut book, Verdict::Absent), PaymentStatus::Unknown);
+    assert_eq!(conclude(&mut book, Verdict::Absent), PaymentStatus::Declined);
+    assert_eq!(book.settlements.new_rows().count(), 0);
+    // A decline that comes late changes nothing; an approval holds the payer's money until it is released.
+    conclude(&mut book, Verdict::Declined { reason: "card_declined".into() });
+    assert_eq!(book.settlements.new_rows().count(), 0);
+    for _ in 0..2 {
+        assert_eq!(conclude(&mut book, approved(AMOUNT)), PaymentStatus::Declined);
+        let owed: Vec<_> = book.settlements.new_rows().collect();
+        let [(_, owed)] = owed[..] else { panic!("{owed:?}") };
+        assert_eq!((owed.task, owed.money.minor, owed.status), (Task::Void, AMOUNT, RequestStatus::Pending));
+    }
+    let topics: Vec<_> = book.events.iter().map(|event| event.topic).collect();
+    assert_eq!(topics, ["payment.failed"]);
+}
+
+#[test]
 fn another_merchant_sees_nothing() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);

@@ -127,7 +127,7 @@ impl Outcome {
     pub fn of_authorization(payment: &Payment) -> Self {
         let snapshot = PaymentSnapshot::from(payment);
         match (payment.status, payment.reason.as_deref()) {
-            (PaymentStatus::Declined, Some(super::payment::NOT_SENT)) => Self::NotSent { payment: snapshot },
+            _ if payment.is_not_sent() => Self::NotSent { payment: snapshot },
             (PaymentStatus::Declined, reason) => {
                 Self::Declined { payment: snapshot, reason: reason.unwrap_or_default().to_owned() }
             }

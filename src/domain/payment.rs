@@ -122,7 +122,7 @@ pub struct Payment {
 /// The reason of a payment whose PSP approved something else than was asked.
 const AMOUNT_MISMATCH: &str = "psp_amount_mismatch";
 /// The reason of a payment of which the PSP never heard.
-pub const NOT_SENT: &str = "not_sent";
+const NOT_SENT: &str = "not_sent";
 
 impl Payment {
     /// What can still be captured.
@@ -147,6 +147,11 @@ impl Payment {
     /// Whether it is held because the PSP approved another amount or currency than was asked.
     pub fn is_mismatched(&self) -> bool {
         self.status == PaymentStatus::Unknown && self.reason.as_deref() == Some(AMOUNT_MISMATCH)
+    }
+
+    /// Whether it was declined because the PSP had never heard of it.
+    pub fn is_not_sent(&self) -> bool {
+        self.status == PaymentStatus::Declined && self.reason.as_deref() == Some(NOT_SENT)
     }
 
     pub fn money(&self, minor: i64) -> Money {

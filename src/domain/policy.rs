@@ -15,6 +15,9 @@ pub struct Policy {
     pub capture_window: Duration,
     /// How long an authorization may be under way before the resolver looks at it: more than any PSP call takes.
     pub resolve_after: Duration,
+    /// How long after it was taken on an authorization may be sent to the PSP. One that is sent later could arrive when the
+    /// resolver has asked twice and found that the PSP does not know it.
+    pub send_within: Duration,
     /// The resolver's waits between its questions to the PSP; the last one goes on for ever.
     pub resolver_ladder: [Duration; 5],
     /// For captures, voids and refunds at the PSP.
@@ -44,6 +47,7 @@ impl Default for Policy {
             refunds_max: 1_000,
             capture_window: 7 * DAY,
             resolve_after: Duration::from_secs(15),
+            send_within: Duration::from_millis(7_500),
             resolver_ladder: [
                 Duration::from_secs(5),
                 Duration::from_secs(30),

@@ -113,6 +113,7 @@ impl App {
             key_use,
             trace: call.trace,
         };
+        let latest = self.clock.instant() + self.policy.send_within;
         // Dying after this leaves an intent, which the resolver finds and settles by asking the PSP.
         if let ControlFlow::Break(answer) = self.fresh(admitted.shard().write(order).await?) {
             if let Ok(answer) = &answer {
@@ -121,15 +122,18 @@ impl App {
             return answer;
         }
         let away = admitted.leave();
-        let asked = self.psp.perform(&operation, call.trace).await;
+        // A writer that was slow, or a process that stood still: the resolver may be about to find that nothing was sent.
+        let is_late = self.clock.instant() > latest;
+        let asked = if is_late { None } else { Some(self.psp.perform(&operation, call.trace).await) };
         let back = away.come_back();
         let not_sent: FlowError = match asked {
+            None => FlowError::PspNotReached { retry_after: PSP_RETRY_AFTER },
             // The breaker opened meanwhile.
-            Err(refused) => refused.into(),
-            Ok(Asked { verdict: Verdict::NotSent { .. }, .. }) => {
+            Some(Err(refused)) => refused.into(),
+            Some(Ok(Asked { verdict: Verdict::NotSent { .. }, .. })) => {
                 FlowError::PspNotReached { retry_after: PSP_RETRY_AFTER }
             }
-            Ok(asked) => return self.conclude(back.shard(), asked, payment_id, (scope, fingerprint), call).await,
+            Some(Ok(asked)) => return self.conclude(back.shard(), asked, payment_id, (scope, fingerprint), call).await,
         };
         // Dying before this is committed leaves it to the resolver. It may have come first, too: then it knows.
         let release = Release { payment_id, scope, trace: call.trace };

@@ -45,6 +45,9 @@ fn payments(world: &World, tables: &Tables, wrong: &mut Vec<String>) {
                 Action::Void { .. } => voided = true,
             }
         }
+        // What reached the PSP after it had been given up is released there.
+        let is_late = payment.is_not_sent() && voided;
+        let authorized = if is_late { 0 } else { authorized };
         if (payment.authorized, payment.captured, payment.refunded) != (authorized, captured, refunded) {
             wrong.push(format!(
                 "{id} is {} with {}/{}/{}, the psp has {authorized}/{captured}/{refunded}",
@@ -54,7 +57,7 @@ fn payments(world: &World, tables: &Tables, wrong: &mut Vec<String>) {
                 payment.refunded
             ));
         }
-        if (payment.status == PaymentStatus::Voided) != voided {
+        if (payment.status == PaymentStatus::Voided || is_late) != voided {
             wrong.push(format!("{id} is {}, and the psp has released it: {voided}", payment.status.name()));
         }
         let refunds = tables.refunds.values().filter(|refund| refund.payment_id == id);

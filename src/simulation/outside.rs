@@ -26,7 +26,7 @@ pub struct MemoryPsp {
 
 /// How long a request may be on its way: longer than anybody waits for it, and less than the resolver waits before its
 /// second question, after which a key that the PSP does not know counts as never sent.
-const WAY_MAX: Duration = Duration::from_millis(1_200);
+const WAY_MAX: Duration = Duration::from_millis(2_000);
 
 fn decide(books: &Books, operation: Operation) -> PspAnswer {
     let mut books = books.lock();

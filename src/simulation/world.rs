@@ -43,8 +43,8 @@ impl World {
         // Whoever measures would read the tables in between.
         config.telemetry.metrics = false;
         config.psp.timeout_ms = 1_000;
-        config.resolver.after_ms = 2_000;
-        config.resolver.ladder_ms = [500, 1_000, 1_000, 2_000, 3_000];
+        config.resolver.after_ms = 4_000;
+        config.resolver.ladder_ms = [500, 2_000, 2_000, 2_000, 3_000];
         config.requests.retry_base_ms = 100;
         config.requests.retry_cap_ms = 1_000;
         config.requests.grace_ms = 1_000;

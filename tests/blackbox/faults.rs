@@ -218,3 +218,17 @@ async fn more_panics_than_the_intensity_allows_end_the_process() {
     shop.authorize(1_000).await;
     shop.audit().await;
 }
+
+#[tokio::test]
+async fn an_authorization_that_took_too_long_to_be_taken_on_is_not_sent() {
+    let settings = [FAULTS, ("PSP__TIMEOUT_MS", "1000"), ("RESOLVER__AFTER_MS", "2000")];
+    let shop = TestNode::start_with(&settings).await;
+    // Longer than half of what the resolver waits, and shorter than all of it.
+    inject(&shop, json!({"actor": "shard_writer", "fault": {"delay": 1300}, "times": 1})).await;
+    let body = order("MERCHANT-1", 1_000);
+    let refused = shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
+    assert_eq!(refused.json()["retryable"], true);
+    let answer = shop.post("/payments/authorize", &body).await.expect(200);
+    assert_eq!(answer.json()["status"], "AUTHORIZED");
+    shop.audit().await;
+}

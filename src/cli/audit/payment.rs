@@ -174,9 +174,11 @@ fn captures_fit(payment: &Payment, captures: &[&PspRequest]) -> bool {
 
 fn voids_fit(payment: &Payment, voids: &[&PspRequest]) -> bool {
     let is_let_go = matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Expired);
+    // One that reached the PSP after it had been given up is released there.
+    let held = if payment.is_not_sent() { payment.amount } else { payment.authorized };
     match voids {
         [] => !is_let_go,
-        [request] => is_let_go && request.money.minor == payment.authorized && is_whole(request, payment),
+        [request] => (is_let_go || payment.is_not_sent()) && request.money.minor == held && is_whole(request, payment),
         _ => false,
     }
 }
@@ -194,9 +196,7 @@ fn describe(request: &PspRequest) -> String {
 fn payment_of_same_key(payment: &Payment, claim: Option<&ClaimRow>) -> Option<PaymentId> {
     let claim = claim.filter(|claim| claim.payment_id != payment.id.get())?;
     // Nothing was sent of a released payment, and its key was freed at once.
-    let was_released = payment.status == PaymentStatus::Declined
-        && payment.reason.as_deref() == Some(crate::domain::payment::NOT_SENT);
     let kept_ms = claim.expires_at.saturating_sub(claim.created_at);
     let was_taken_anew = claim.created_at >= payment.requested_at.0.saturating_add(kept_ms);
-    (!was_released && !was_taken_anew).then(|| PaymentId::from_stored(claim.payment_id))
+    (!payment.is_not_sent() && !was_taken_anew).then(|| PaymentId::from_stored(claim.payment_id))
 }

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use super::books::{Books, BooksError};
 use super::report::Invariant::{PspAuthorized, PspKeys, PspKnown, PspMoved};
 use super::report::{Finding, of};
-use crate::domain::payment::{NOT_SENT, Payment, PaymentStatus};
+use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::psp::PspKey;
 use crate::domain::refund::RefundStatus;
-use crate::domain::request::{RequestStatus, Task};
+use crate::domain::request::{PspRequest, RequestStatus, Task};
 use crate::domain::{Money, PaymentId};
 use crate::infra::database::audit::Dossier;
 use crate::infra::psp::simulator::books::{Authorization, OperationEntry, Outcome};
@@ -224,7 +224,7 @@ pub fn judge(dossier: &Dossier, facts: &PspFacts) -> Vec<Finding> {
             findings.push(Finding::in_flight(PspAuthorized, of(payment.id, status)));
             under_way(payment, facts)
         }
-        Declined => declined(payment, facts),
+        Declined => declined(dossier, facts),
         _ => authorized(payment, facts),
     };
     let wrong = if kinds_fit { wrong } else { Some("an operation of another kind or currency".to_owned()) };
@@ -233,19 +233,28 @@ pub fn judge(dossier: &Dossier, facts: &PspFacts) -> Vec<Finding> {
     findings
 }
 
+/// What was asked to be released.
+fn release(dossier: &Dossier) -> Option<&PspRequest> {
+    dossier.settlements.iter().find(|request| request.task == Task::Void)
+}
+
 fn under_way(payment: &Payment, facts: &PspFacts) -> Option<String> {
     let operation = facts.operations[0].as_ref()?;
     (operation.asked != payment.money(payment.amount)).then(|| format!("the psp was asked for {}", operation.asked))
 }
 
-fn declined(payment: &Payment, facts: &PspFacts) -> Option<String> {
+fn declined(dossier: &Dossier, facts: &PspFacts) -> Option<String> {
+    let payment = &dossier.payment;
+    // What reached the PSP after it had been given up is released there.
+    if release(dossier).is_some() {
+        return None;
+    }
     if let Some(authorization) = &facts.authorization {
         return Some(format!("declined, and the psp holds {} {}", authorization.amount, authorization.currency));
     }
     let has_declined =
         matches!(&facts.operations[0], Some(operation) if matches!(operation.outcome, Outcome::Declined(_)));
-    let by_psp = payment.reason.as_deref() != Some(NOT_SENT);
-    (by_psp && !has_declined).then(|| "declined, and the psp never declined it".to_owned())
+    (!payment.is_not_sent() && !has_declined).then(|| "declined, and the psp never declined it".to_owned())
 }
 
 fn authorized(payment: &Payment, facts: &PspFacts) -> Option<String> {
@@ -286,8 +295,9 @@ fn moved(dossier: &Dossier, facts: &PspFacts) -> impl Iterator<Item = String> {
     let capture = (!may_be(captured) || captured != by_operation)
         .then(|| format!("captured {}, at the psp {captured}, by its operation {by_operation}", payment.captured));
 
-    let release = dossier.settlements.iter().find(|request| request.task == Task::Void);
-    let is_let_go = matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Expired);
+    let release = release(dossier);
+    let is_let_go = matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Expired)
+        || payment.is_not_sent() && release.is_some();
     let release_fits = match release.map(|request| request.status) {
         Some(RequestStatus::Pending) => is_let_go || !voided,
         _ => voided == is_let_go,
