@@ -14,17 +14,17 @@ use futures_util::future::join_all;
 use rialto::actors::breaker::{self, Breaker, guarded};
 use rialto::actors::idempotency_cache::{self, CachedAnswer, IdempotencyCache};
 use rialto::actors::outage::Outages;
-use rialto::actors::rate_limiter::{self, LimiterMessage, Limits, RateLimiter};
+use rialto::actors::rate_limiter::{self, LimiterMessage, RateLimiter, RateLimits};
 use rialto::actors::shard_writer::{self, Pruning, ShardWriter};
 use rialto::config::{Config, Roles};
-use rialto::domain::book::Book;
-use rialto::domain::command::{AuthorizeOrder, Command};
-use rialto::domain::idempotency::{Fingerprint, KeyUse, Operation, Scope};
-use rialto::domain::outcome::{Outcome, PaymentSnapshot, Recorded};
+use rialto::domain::command::{Authorize, Command};
+use rialto::domain::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
+use rialto::domain::outcome::{PaymentOutcome, PaymentSnapshot, StoredResponse};
 use rialto::domain::payment::CaptureMode;
 use rialto::domain::policy::Policy;
+use rialto::domain::unit_of_work::UnitOfWork;
 use rialto::domain::{Currency, IdGenerator, Money, PaymentId, ShardId, Timestamp, TraceContext};
-use rialto::flows::{AuthorizeRequest, Call, Work};
+use rialto::flows::{AuthorizeRequest, Call, Priority};
 use rialto::infra::cache::LimitedAction;
 use rialto::infra::cache::limits::MemoryLimits;
 use rialto::infra::cache::memory::MemoryAnswers;
@@ -115,7 +115,7 @@ fn guards(c: &mut Criterion, system: &System) {
 
     let memory = Arc::new(MemoryLimits::default());
     let (limiter, running) = start(system, rate_limiter::options(), move || {
-        let limits = Limits {
+        let limits = RateLimits {
             authorize_per_minute: NonZeroU32::MAX,
             capture_per_minute: NonZeroU32::MAX,
             refund_per_minute: NonZeroU32::MAX,
@@ -134,14 +134,14 @@ fn guards(c: &mut Criterion, system: &System) {
     let (cache, running) =
         start(system, idempotency_cache::options(), move || IdempotencyCache::new(answers.clone(), Outages::default()));
     let order = order();
-    let scope = order.key_use.scope;
+    let scope = order.keyed_request.key_hash;
     let payment = PaymentSnapshot::from(&order.payment(&Policy::default(), Timestamp(0)));
-    let recorded = Recorded {
-        outcome: Outcome::Pending { payment },
+    let recorded = StoredResponse {
+        outcome: PaymentOutcome::Pending { payment },
         request_id: "req_1".to_owned(),
         kept_until: Some(Timestamp(1)),
     };
-    let answer = CachedAnswer { fingerprint: order.key_use.fingerprint, recorded };
+    let answer = CachedAnswer { fingerprint: order.keyed_request.fingerprint, recorded };
     idempotency_cache::keep(&cache, scope, &answer);
     group.bench_function("idempotency: a hit, 256 together", |b| {
         b.to_async(system).iter(|| join_all((0..TOGETHER).map(|_| idempotency_cache::find(&cache, scope))));
@@ -151,23 +151,23 @@ fn guards(c: &mut Criterion, system: &System) {
 }
 
 /// An order for a payment, and under a key, that there has not been.
-fn order() -> AuthorizeOrder {
+fn order() -> Authorize {
     static LAST: AtomicI64 = AtomicI64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     let key = format!("key-{number}");
     let currency = Currency::parse("KRW").expect("KRW is a currency");
-    AuthorizeOrder {
+    Authorize {
         payment_id: PaymentId::from_stored(number),
         merchant_id: "MERCHANT-1".to_owned(),
         money: Money::new(100, currency),
         capture_mode: CaptureMode::Manual,
         description: None,
         metadata: Default::default(),
-        key_use: KeyUse {
-            scope: Scope::new("MERCHANT-1", Operation::Authorize, None, &key),
+        keyed_request: KeyedRequest {
+            key_hash: KeyHash::new("MERCHANT-1", PaymentOperation::Authorize, None, &key),
             fingerprint: Fingerprint::of([("amount", "100")]),
             key,
-            operation: Operation::Authorize,
+            operation: PaymentOperation::Authorize,
         },
         trace: TraceContext { trace_id: 1, span_id: 1, sampled: false },
     }
@@ -181,7 +181,7 @@ fn decide(c: &mut Criterion) {
         b.iter_batched(
             order,
             |order| {
-                let mut book = Book::new(Timestamp(1), &policy, &mut ids);
+                let mut book = UnitOfWork::new(Timestamp(1), &policy, &mut ids);
                 black_box(order.decide(&mut book));
                 black_box(book.payments.get(&order.payment_id).is_some())
             },
@@ -228,16 +228,16 @@ fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
         group.bench_function(BenchmarkId::new("in process, embedded, at once", together), |b| {
             b.to_async(system).iter(|| {
                 join_all((0..together).map(|_| {
-                    let AuthorizeOrder {
-                        merchant_id, money, capture_mode, description, metadata, key_use, trace, ..
+                    let Authorize {
+                        merchant_id, money, capture_mode, description, metadata, keyed_request, trace, ..
                     } = order();
-                    let KeyUse { fingerprint, key, .. } = key_use;
+                    let KeyedRequest { fingerprint, key, .. } = keyed_request;
                     let request =
                         AuthorizeRequest { merchant_id, money, capture_mode, description, metadata, key, fingerprint };
                     let app = node.app();
                     async move {
                         let call = Call { request_id: "req_1".to_owned(), trace };
-                        let admitted = app.admit(request.bucket(), Work::Begins).expect("it is not overloaded");
+                        let admitted = app.admit(request.bucket(), Priority::New).expect("it is not overloaded");
                         app.authorize(admitted, request, &call).await.result.expect("an embedded node authorizes")
                     }
                 }))

@@ -32,7 +32,7 @@ enum Command {
     /// Look at dead letters of a running node, try them again, or put them away.
     Dlq(dlq::Args),
     /// Make the event log unreachable to a running node, and check its breaker step by step.
-    Exercise(exercise::Args),
+    Drill(exercise::Args),
     /// Deliver events of before once more, and show that nothing doubles.
     Replay(replay::Args),
     /// Drive payments while processes die and servers stop, and check everything that was said.
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
         Command::Dlq(args) => dlq::main(args),
-        Command::Exercise(args) => exercise::main(args),
+        Command::Drill(args) => exercise::main(args),
         Command::Replay(args) => replay::main(args),
         Command::Torture(args) => torture::main(args),
         Command::Load(args) => load::main(args),

@@ -4,16 +4,16 @@ mod adapters;
 mod data_dir;
 mod identity;
 mod ill_treat;
+mod lease_registry;
 mod places;
 mod rewind;
-mod tenures;
 mod tree;
 
 /// What the simulation builds a process of.
 #[cfg(test)]
 pub mod simulated {
     pub use super::adapters::Adapters;
-    pub use super::tree::grow;
+    pub use super::tree::build;
 }
 
 use std::fs::File;
@@ -124,7 +124,7 @@ impl Node {
         let mut adapters = Adapters::open(&environment, config, start.roles, &start.data_dir, start.accept).await?;
         let pools = std::mem::take(&mut adapters.pools).export();
         let (app, running) =
-            tree::grow(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
+            tree::build(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
         let server = serve(listener, app.clone(), registry, config).map_err(StartError::Http)?;
         let drain = Duration::from_millis(config.node.drain_ms);
         Ok(Self { address, app, server, running, drain, traces, _pools: pools, _lock: lock })

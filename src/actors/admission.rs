@@ -1,8 +1,8 @@
 //! Admission: new work is refused at once while the node cannot keep up, so that what is taken on is answered soon.
 //!
 //! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So the house may fill
-//! until what is in it takes longer than [`Limits::shed_after`]; from then on, as long as there is more to refuse, only as much is let
-//! in as is done within [`Limits::shed_target`] (the idea is that of adaptive CoDel: Maurer, "Fail at Scale", ACM Queue
+//! until what is in it takes longer than [`ShedLimits::shed_after`]; from then on, as long as there is more to refuse, only as much is let
+//! in as is done within [`ShedLimits::shed_target`] (the idea is that of adaptive CoDel: Maurer, "Fail at Scale", ACM Queue
 //! 13(8), 2015; how long the house takes is Little's law). What is under way, above all what the PSP has said, is never
 //! refused here.
 
@@ -22,28 +22,28 @@ use crate::runtime::{Backlog, Clock};
 
 /// What somebody asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
+pub enum Priority {
     /// A payment that there is not yet. It is refused first.
-    Begins,
+    New,
     /// A change of a payment that there is: what was spent on it so far would be spent in vain (the idea is criticality: Beyer
     /// et al., "Site Reliability Engineering", 2016, chapter 21).
-    GoesOn,
+    Ongoing,
 }
 
-impl Work {
-    /// How many times [`Limits::shed_target`] may be in an overloaded house for such work to be let in. More than this, and what
+impl Priority {
+    /// How many times [`ShedLimits::shed_target`] may be in an overloaded house for such work to be let in. More than this, and what
     /// settles and books falls behind.
     fn share(self) -> u32 {
         match self {
-            Self::Begins => 1,
-            Self::GoesOn => 2,
+            Self::New => 1,
+            Self::Ongoing => 2,
         }
     }
 }
 
 /// When a shard counts as overloaded, and what it still takes on then.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ShedLimits {
     /// Calls in the house for one shard, up to which it is not overloaded however long they take.
     pub shed_above: u64,
     /// How long more than those may take before the shard is overloaded.
@@ -54,65 +54,66 @@ pub struct Limits {
 
 /// Overload is over when nothing had to be refused for so long.
 const CALM_AFTER: Duration = Duration::from_millis(250);
-/// Up to so many times [`Work::share`] (or [`Limits::shed_above`], if that is fewer) are let in whatever they take: of what is not worked on nobody
+/// Up to so many times [`Priority::share`] (or [`ShedLimits::shed_above`], if that is fewer) are let in whatever they take: of what is not worked on nobody
 /// knows how long it takes, and batches of fewer are dear.
 const LET_IN_MIN: u64 = 16;
 
 /// The doors for new work of a whole node.
 pub struct Admission {
     shards: Shards,
-    limits: Limits,
+    limits: ShedLimits,
     clock: Clock,
     begun: Instant,
     /// Of the threads that read requests: they share the processors with everything, so while they are late, every
     /// shard's house is kept empty too.
-    threads: Door,
+    threads: OverloadGate,
     /// Each shard's own: one whose database hangs is nobody else's overload.
-    houses: Box<[Arc<House>]>,
+    in_flight: Box<[Arc<InFlight>]>,
     refused: Counter<u64>,
 }
 
 /// A shard, and what there is of its calls.
-struct House {
+struct InFlight {
     shard: Shard,
-    door: Door,
+    gate: OverloadGate,
     /// Calls that were let in and wait for nobody outside, from the door to their last commit.
     inside: AtomicU64,
 }
 
 impl Admission {
-    pub fn new(shards: Shards, limits: Limits, clock: Clock) -> Self {
+    pub fn new(shards: Shards, limits: ShedLimits, clock: Clock) -> Self {
         let series: Vec<_> = shards.all().iter().map(|shard| [label(shard)]).collect();
         let refused = catalogue::SHARD_SHED.to_counter_from_zero(series.iter().map(<[_; 1]>::as_slice));
-        let house = |shard: &Shard| House { shard: shard.clone(), door: Door::default(), inside: AtomicU64::new(0) };
-        let houses = shards.all().iter().map(|shard| Arc::new(house(shard))).collect();
-        Self { shards, limits, begun: clock.instant(), clock, threads: Door::default(), houses, refused }
+        let in_flight =
+            |shard: &Shard| InFlight { shard: shard.clone(), gate: OverloadGate::default(), inside: AtomicU64::new(0) };
+        let in_flight = shards.all().iter().map(|shard| Arc::new(in_flight(shard))).collect();
+        Self { shards, limits, begun: clock.instant(), clock, threads: OverloadGate::default(), in_flight, refused }
     }
 
     /// Lets a call for a bucket's shard in, if it can take on such work.
     ///
     /// # Errors
     /// [`WriteError::Overloaded`].
-    pub fn admit(&self, bucket: Bucket, work: Work) -> Result<Admitted, WriteError> {
-        let house = &self.houses[self.shards.index_of(bucket)];
-        let inside = house.inside.load(Relaxed);
-        let backlog = Backlog { waiting: inside, ..house.shard.writer.backlog() };
+    pub fn admit(&self, bucket: Bucket, work: Priority) -> Result<AdmissionPermit, WriteError> {
+        let in_flight = &self.in_flight[self.shards.index_of(bucket)];
+        let inside = in_flight.inside.load(Relaxed);
+        let backlog = Backlog { waiting: inside, ..in_flight.shard.writer.backlog() };
         let is_long = inside > self.limits.shed_above && backlog.takes() > self.limits.shed_after;
         let share = work.share();
         let is_short = inside <= (LET_IN_MIN * u64::from(share)).min(self.limits.shed_above)
             || backlog.takes() <= self.limits.shed_target * share;
         let now = self.now();
-        if house.door.lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
-            return Ok(Admitted::enter(house.clone()));
+        if in_flight.gate.lets_in(is_long, is_short, self.threads.is_overloaded(now), now) {
+            return Ok(AdmissionPermit::enter(in_flight.clone()));
         }
-        self.refused.add(1, &[label(&house.shard)]);
+        self.refused.add(1, &[label(&in_flight.shard)]);
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
     /// Whether a thread that reads requests lets work in, by whether it is late (which makes it overloaded), and whether
     /// it is in time (which an overloaded one has to be for what begins).
-    pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool, work: Work) -> bool {
-        let is_short = if work == Work::GoesOn { !is_late } else { is_in_time };
+    pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool, work: Priority) -> bool {
+        let is_short = if work == Priority::Ongoing { !is_late } else { is_in_time };
         self.threads.lets_in(is_late, is_short, false, self.now())
     }
 
@@ -126,12 +127,12 @@ fn label(shard: &Shard) -> KeyValue {
 }
 
 /// A call that was let in: it counts as long as this is there.
-pub struct Admitted(Arc<House>);
+pub struct AdmissionPermit(Arc<InFlight>);
 
-impl Admitted {
-    fn enter(house: Arc<House>) -> Self {
-        house.inside.fetch_add(1, Relaxed);
-        Self(house)
+impl AdmissionPermit {
+    fn enter(in_flight: Arc<InFlight>) -> Self {
+        in_flight.inside.fetch_add(1, Relaxed);
+        Self(in_flight)
     }
 
     pub fn shard(&self) -> &Shard {
@@ -139,34 +140,34 @@ impl Admitted {
     }
 
     /// It waits for somebody outside, which costs nobody here anything.
-    pub fn leave(self) -> Away {
-        Away(self.0.clone())
+    pub fn leave(self) -> PausedPermit {
+        PausedPermit(self.0.clone())
     }
 }
 
-impl Drop for Admitted {
+impl Drop for AdmissionPermit {
     fn drop(&mut self) {
         self.0.inside.fetch_sub(1, Relaxed);
     }
 }
 
 /// A call that was let in and is outside.
-pub struct Away(Arc<House>);
+pub struct PausedPermit(Arc<InFlight>);
 
-impl Away {
+impl PausedPermit {
     /// Its outcome is not new work: nobody asks whether there is room.
-    pub fn come_back(self) -> Admitted {
-        Admitted::enter(self.0)
+    pub fn come_back(self) -> AdmissionPermit {
+        AdmissionPermit::enter(self.0)
     }
 }
 
 /// Remembers until when, in milliseconds, what is behind it counts as overloaded.
 #[derive(Default)]
-struct Door {
+struct OverloadGate {
     overloaded_until_ms: AtomicU64,
 }
 
-impl Door {
+impl OverloadGate {
     fn lets_in(&self, is_long: bool, is_short: bool, is_strict: bool, now: Duration) -> bool {
         let lets_in = if is_strict || self.is_overloaded(now) { is_short } else { !is_long };
         if !lets_in {
@@ -191,13 +192,13 @@ mod tests {
     use crate::domain::{ShardId, ShardMap};
     use crate::infra::database::ShardDatabase;
     use crate::infra::database::memory::Memory;
-    use crate::infra::testing::Fair;
+    use crate::infra::testing::NoFaults;
     use crate::runtime::{Environment, Intensity, Strategy, Supervisor};
 
-    fn admission(limits: Limits) -> Admission {
+    fn admission(limits: ShedLimits) -> Admission {
         let environment = Environment::service();
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
-        let memory = Memory::new(Arc::default(), Arc::new(Fair));
+        let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         // Never started: nobody sends it anything.
         let shard = testing::shard(&mut root, database, Arc::default());
@@ -207,72 +208,72 @@ mod tests {
 
     #[test]
     fn a_call_counts_while_it_is_in_the_house() {
-        let limits = Limits { shed_above: 2, shed_after: Duration::ZERO, shed_target: Duration::ZERO };
+        let limits = ShedLimits { shed_above: 2, shed_after: Duration::ZERO, shed_target: Duration::ZERO };
         let admission = admission(limits);
         let bucket = Bucket::of_merchant("MERCHANT-1");
-        let inside = || admission.houses[0].inside.load(Relaxed);
-        let mut calls: Vec<Admitted> = (0..3).map(|_| admission.admit(bucket, Work::Begins).unwrap()).collect();
-        assert!(matches!(admission.admit(bucket, Work::Begins), Err(WriteError::Overloaded { .. })));
+        let inside = || admission.in_flight[0].inside.load(Relaxed);
+        let mut calls: Vec<AdmissionPermit> = (0..3).map(|_| admission.admit(bucket, Priority::New).unwrap()).collect();
+        assert!(matches!(admission.admit(bucket, Priority::New), Err(WriteError::Overloaded { .. })));
         assert_eq!(inside(), 3, "who is refused does not count");
         let away = calls.pop().unwrap().leave();
         assert_eq!(inside(), 2);
-        calls.push(admission.admit(bucket, Work::Begins).unwrap());
+        calls.push(admission.admit(bucket, Priority::New).unwrap());
         calls.push(away.come_back());
         assert_eq!(inside(), 4, "who was in comes back");
-        assert!(admission.admit(bucket, Work::Begins).is_err());
+        assert!(admission.admit(bucket, Priority::New).is_err());
         drop(calls);
         assert_eq!(inside(), 0);
     }
 
     #[test]
     fn an_overloaded_shard_goes_on_with_what_it_has_begun() {
-        let limits = Limits { shed_above: 100, shed_after: Duration::from_secs(1), shed_target: Duration::ZERO };
+        let limits = ShedLimits { shed_above: 100, shed_after: Duration::from_secs(1), shed_target: Duration::ZERO };
         let admission = admission(limits);
         let bucket = Bucket::of_merchant("MERCHANT-1");
-        admission.houses[0].door.overloaded_until_ms.store(u64::MAX, Relaxed);
-        let let_in = |work| std::iter::from_fn(|| admission.admit(bucket, work).ok()).collect::<Vec<_>>();
-        let begun = let_in(Work::Begins);
-        let gone_on = let_in(Work::GoesOn);
+        admission.in_flight[0].gate.overloaded_until_ms.store(u64::MAX, Relaxed);
+        let admit_all = |work| std::iter::from_fn(|| admission.admit(bucket, work).ok()).collect::<Vec<_>>();
+        let begun = admit_all(Priority::New);
+        let gone_on = admit_all(Priority::Ongoing);
         assert_eq!((begun.len(), gone_on.len()), (17, 16));
-        assert!(let_in(Work::Begins).is_empty());
+        assert!(admit_all(Priority::New).is_empty());
         admission.threads.overloaded_until_ms.store(u64::MAX, Relaxed);
         for (is_late, work, lets_in) in
-            [(true, Work::GoesOn, false), (false, Work::Begins, false), (false, Work::GoesOn, true)]
+            [(true, Priority::Ongoing, false), (false, Priority::New, false), (false, Priority::Ongoing, true)]
         {
             assert_eq!(admission.thread_lets_in(is_late, false, work), lets_in, "{work:?} when late: {is_late}");
         }
     }
 
     /// What a queue of this length is answered: above 100 is long, up to 50 is short.
-    fn lets_in(door: &Door, waiting: u64, at_ms: u64) -> bool {
-        door.lets_in(waiting > 100, waiting <= 50, false, Duration::from_millis(at_ms))
+    fn lets_in(gate: &OverloadGate, waiting: u64, at_ms: u64) -> bool {
+        gate.lets_in(waiting > 100, waiting <= 50, false, Duration::from_millis(at_ms))
     }
 
     #[test]
     fn a_queue_may_grow_until_it_is_long_and_then_must_be_short() {
-        let door = Door::default();
-        assert!(lets_in(&door, 100, 0), "not overloaded");
-        assert!(!lets_in(&door, 101, 1));
-        assert!(!lets_in(&door, 100, 2));
-        assert!(!lets_in(&door, 51, 3));
-        assert!(lets_in(&door, 50, 4));
+        let gate = OverloadGate::default();
+        assert!(lets_in(&gate, 100, 0), "not overloaded");
+        assert!(!lets_in(&gate, 101, 1));
+        assert!(!lets_in(&gate, 100, 2));
+        assert!(!lets_in(&gate, 51, 3));
+        assert!(lets_in(&gate, 50, 4));
     }
 
     #[test]
     fn while_others_are_overloaded_a_queue_must_be_short() {
-        let door = Door::default();
-        let strictly = |waiting: u64| door.lets_in(waiting > 100, waiting <= 50, true, Duration::ZERO);
+        let gate = OverloadGate::default();
+        let strictly = |waiting: u64| gate.lets_in(waiting > 100, waiting <= 50, true, Duration::ZERO);
         assert!(strictly(50));
         assert!(!strictly(51));
     }
 
     #[test]
     fn as_long_as_there_is_more_to_refuse_it_stays_and_then_it_ends() {
-        let door = Door::default();
-        assert!(!lets_in(&door, 101, 1_000));
-        assert!(!lets_in(&door, 80, 1_249), "refused again: the calm begins anew");
-        assert!(!lets_in(&door, 80, 1_498));
-        assert!(lets_in(&door, 80, 1_748), "nothing was refused for a quarter of a second");
-        assert!(!lets_in(&door, 101, 1_749));
+        let gate = OverloadGate::default();
+        assert!(!lets_in(&gate, 101, 1_000));
+        assert!(!lets_in(&gate, 80, 1_249), "refused again: the calm begins anew");
+        assert!(!lets_in(&gate, 80, 1_498));
+        assert!(lets_in(&gate, 80, 1_748), "nothing was refused for a quarter of a second");
+        assert!(!lets_in(&gate, 101, 1_749));
     }
 }

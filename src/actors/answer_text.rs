@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::idempotency::Fingerprint;
+use crate::domain::key::Fingerprint;
 use crate::domain::money::Currency;
-use crate::domain::outcome::{Amounts, Outcome, PaymentSnapshot, Recorded, sentence};
+use crate::domain::outcome::{Amounts, PaymentOutcome, PaymentSnapshot, StoredResponse, sentence};
 use crate::domain::payment::{Metadata, PaymentStatus, Refusal};
 use crate::domain::{PaymentId, RefundId, Timestamp};
 
@@ -17,7 +17,7 @@ use crate::domain::{PaymentId, RefundId, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedAnswer {
     pub fingerprint: Fingerprint,
-    pub recorded: Recorded,
+    pub recorded: StoredResponse,
 }
 
 /// Why a text is no answer.
@@ -70,14 +70,14 @@ struct Rest<'a> {
 }
 
 pub(super) fn write(answer: &CachedAnswer) -> Result<String, TextError> {
-    let CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id, kept_until } } = answer;
+    let CachedAnswer { fingerprint, recorded: StoredResponse { outcome, request_id, kept_until } } = answer;
     let said = match outcome {
-        Outcome::Done { payment, refund_id: None } => Said::Done(facts(payment)?),
-        Outcome::Done { payment, refund_id: Some(id) } => Said::Refunded(facts(payment)?, id.get()),
-        Outcome::Declined { payment, reason } => Said::Declined(facts(payment)?, reason.into()),
-        Outcome::NotSent { payment } => Said::NotSent(facts(payment)?),
-        Outcome::Pending { payment } => Said::Pending(facts(payment)?),
-        Outcome::Refused { refusal } => Said::Refused(Cow::Borrowed(refusal)),
+        PaymentOutcome::Done { payment, refund_id: None } => Said::Done(facts(payment)?),
+        PaymentOutcome::Done { payment, refund_id: Some(id) } => Said::Refunded(facts(payment)?, id.get()),
+        PaymentOutcome::Declined { payment, reason } => Said::Declined(facts(payment)?, reason.into()),
+        PaymentOutcome::NotSent { payment } => Said::NotSent(facts(payment)?),
+        PaymentOutcome::Pending { payment } => Said::Pending(facts(payment)?),
+        PaymentOutcome::Refused { refusal } => Said::Refused(Cow::Borrowed(refusal)),
     };
     let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(fingerprint.0);
     Ok(serde_json::to_string(&Text(fingerprint.into(), request_id.into(), kept_until.map(|time| time.0), said))?)
@@ -88,17 +88,19 @@ pub(super) fn read(text: &str) -> Result<CachedAnswer, TextError> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&*fingerprint).map_err(|_| TextError::Fingerprint)?;
     let fingerprint = Fingerprint(bytes.try_into().map_err(|_| TextError::Fingerprint)?);
     let outcome = match said {
-        Said::Done(facts) => Outcome::Done { payment: payment(facts)?, refund_id: None },
+        Said::Done(facts) => PaymentOutcome::Done { payment: payment(facts)?, refund_id: None },
         Said::Refunded(facts, id) => {
-            Outcome::Done { payment: payment(facts)?, refund_id: Some(RefundId::from_stored(id)) }
+            PaymentOutcome::Done { payment: payment(facts)?, refund_id: Some(RefundId::from_stored(id)) }
         }
-        Said::Declined(facts, reason) => Outcome::Declined { payment: payment(facts)?, reason: reason.into_owned() },
-        Said::NotSent(facts) => Outcome::NotSent { payment: payment(facts)? },
-        Said::Pending(facts) => Outcome::Pending { payment: payment(facts)? },
-        Said::Refused(refusal) => Outcome::Refused { refusal: refusal.into_owned() },
+        Said::Declined(facts, reason) => {
+            PaymentOutcome::Declined { payment: payment(facts)?, reason: reason.into_owned() }
+        }
+        Said::NotSent(facts) => PaymentOutcome::NotSent { payment: payment(facts)? },
+        Said::Pending(facts) => PaymentOutcome::Pending { payment: payment(facts)? },
+        Said::Refused(refusal) => PaymentOutcome::Refused { refusal: refusal.into_owned() },
     };
     let (request_id, kept_until) = (request_id.into_owned(), kept_until.map(Timestamp));
-    Ok(CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id, kept_until } })
+    Ok(CachedAnswer { fingerprint, recorded: StoredResponse { outcome, request_id, kept_until } })
 }
 
 fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
@@ -162,7 +164,7 @@ fn payment(facts: Facts<'_>) -> Result<PaymentSnapshot, TextError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::idempotency::Scope;
+    use crate::domain::key::KeyHash;
     use crate::infra::cache::AnswerCache as _;
     use crate::infra::cache::redis::RedisAnswers;
     use crate::infra::redis::testing::RedisServer;
@@ -185,13 +187,13 @@ mod tests {
             message: "The payment is authorized.".to_owned(),
         };
         let fingerprint = Fingerprint::of([("request", number.to_string().as_str())]);
-        let outcome = Outcome::Done { payment, refund_id: None };
+        let outcome = PaymentOutcome::Done { payment, refund_id: None };
         let (request_id, kept_until) = (format!("req_{number:016x}"), Some(Timestamp(1_796_031_000_037 + number)));
-        CachedAnswer { fingerprint, recorded: Recorded { outcome, request_id, kept_until } }
+        CachedAnswer { fingerprint, recorded: StoredResponse { outcome, request_id, kept_until } }
     }
 
     fn payment_of(number: i64, change: impl FnOnce(&mut PaymentSnapshot)) -> PaymentSnapshot {
-        let Outcome::Done { mut payment, .. } = authorized(number).recorded.outcome else {
+        let PaymentOutcome::Done { mut payment, .. } = authorized(number).recorded.outcome else {
             unreachable!("as made above")
         };
         change(&mut payment);
@@ -213,15 +215,15 @@ mod tests {
         });
         let outcomes = [
             authorized(1).recorded.outcome,
-            Outcome::Done { payment: payment_of(2, whole), refund_id: Some(RefundId::from_stored(77)) },
-            Outcome::Declined { payment: declined.clone(), reason: "insufficient_funds".to_owned() },
-            Outcome::NotSent { payment: declined },
-            Outcome::Pending { payment: payment_of(4, |payment| payment.status = PaymentStatus::Unknown) },
-            Outcome::Refused { refusal: Refusal::PaymentNotFound },
-            Outcome::Refused { refusal: Refusal::CaptureExceedsAuthorized { capturable: 5 } },
+            PaymentOutcome::Done { payment: payment_of(2, whole), refund_id: Some(RefundId::from_stored(77)) },
+            PaymentOutcome::Declined { payment: declined.clone(), reason: "insufficient_funds".to_owned() },
+            PaymentOutcome::NotSent { payment: declined },
+            PaymentOutcome::Pending { payment: payment_of(4, |payment| payment.status = PaymentStatus::Unknown) },
+            PaymentOutcome::Refused { refusal: Refusal::PaymentNotFound },
+            PaymentOutcome::Refused { refusal: Refusal::CaptureExceedsAuthorized { capturable: 5 } },
         ];
         for outcome in outcomes {
-            let recorded = Recorded { outcome, request_id: "r-1".to_owned(), kept_until: Some(Timestamp(7)) };
+            let recorded = StoredResponse { outcome, request_id: "r-1".to_owned(), kept_until: Some(Timestamp(7)) };
             let answer = CachedAnswer { recorded, ..authorized(9) };
             let text = write(&answer).unwrap();
             assert_eq!(read(&text).unwrap(), answer, "{text}");
@@ -260,12 +262,12 @@ mod tests {
             line.trim().parse::<u64>().unwrap()
         };
         // Connections and scripts are there before.
-        cache.put_many(vec![(Scope([9; 16]), "x".into())]).await.unwrap();
+        cache.put_many(vec![(KeyHash([9; 16]), "x".into())]).await.unwrap();
         let before = used().await;
         for thousand in 0..KEPT / 1_000 {
             let answers = (thousand * 1_000..(thousand + 1) * 1_000).map(|number| {
                 let scope =
-                    Scope(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes());
+                    KeyHash(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes());
                 (scope, write(&authorized(number.cast_signed())).unwrap().into())
             });
             cache.put_many(answers.collect()).await.unwrap();

@@ -1,9 +1,9 @@
 //! How an event that cannot be applied is put aside for people to see.
 
+use super::event_handler::{Why, trace_of};
 use super::shards::Shards;
-use super::work::{Why, trace_of};
-use crate::domain::command::Burial;
-use crate::domain::dead_letter::{DeadLetter, KeptLetter, Matter, Source};
+use crate::domain::command::StoreDeadLetter;
+use crate::domain::dead_letter::{DeadLetter, DeadLetterKind, Source, StoredDeadLetter};
 use crate::domain::event::Consumer;
 use crate::domain::{Bucket, EventId, IdGenerator, LetterId, PaymentId, Timestamp};
 use crate::infra::event_log::Delivery;
@@ -37,8 +37,8 @@ pub async fn bury(
     // An event of ours has an id of our form, and one that leads to the shard of its payment.
     let is_ours = |id: &EventId| record.key == about.to_string() && id.bucket() == about.bucket();
     let (id, matter) = match record.id.parse().ok().filter(is_ours) {
-        Some(id) => (LetterId::of(id), Matter::Event { occurred_at: Timestamp(record.time_ms), trace }),
-        None => (LetterId::of_record(record.topic, delivery.partition, delivery.offset), Matter::Foreign),
+        Some(id) => (LetterId::of(id), DeadLetterKind::Event { occurred_at: Timestamp(record.time_ms), trace }),
+        None => (LetterId::of_record(record.topic, delivery.partition, delivery.offset), DeadLetterKind::Foreign),
     };
     let letter = DeadLetter {
         id,
@@ -57,7 +57,7 @@ pub async fn bury(
         last_failed_at: now,
         trace_id: Some(trace.trace_id_hex()),
     };
-    let burial = Burial { letter: KeptLetter::new(letter, matter), about, trace };
+    let burial = StoreDeadLetter { letter: StoredDeadLetter::new(letter, matter), about, trace };
     let is_stored = shards.of(id.bucket()).write(burial).await.is_ok();
     if is_stored {
         of_trace(trace, || {

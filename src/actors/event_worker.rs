@@ -11,8 +11,8 @@ use std::time::Duration;
 use opentelemetry::trace::SpanKind;
 
 use super::burial::{Failed, bury};
+use super::event_handler::{EventHandler, EventOutcome, trace_of};
 use super::shards::Shards;
-use super::work::{Applied, Work, trace_of};
 use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
 use crate::infra::telemetry::traces::Span;
@@ -51,7 +51,7 @@ struct PutOff {
     first_failed_at: Timestamp,
 }
 
-impl<W: Work> EventWorker<W> {
+impl<W: EventHandler> EventWorker<W> {
     pub fn new(
         work: W,
         log: Arc<dyn EventLog>,
@@ -98,17 +98,17 @@ impl<W: Work> EventWorker<W> {
         let applied = self.work.apply(&deliveries, ctx).await;
         for (span, applied) in spans.iter_mut().zip(&applied) {
             match applied {
-                Applied::Done => {}
-                Applied::Later => span.fail("put_off"),
-                Applied::Never(why) => span.fail(why.error_type),
+                EventOutcome::Done => {}
+                EventOutcome::Later => span.fail("put_off"),
+                EventOutcome::Never(why) => span.fail(why.error_type),
             }
         }
         drop(spans);
         for ((delivery, tries, first_failed_at), applied) in batch.into_iter().zip(applied) {
             let is_done = match applied {
-                Applied::Done => true,
-                Applied::Later => false,
-                Applied::Never(why) => {
+                EventOutcome::Done => true,
+                EventOutcome::Later => false,
+                EventOutcome::Never(why) => {
                     let failed = Failed { delivery: &delivery, why, tries, first_failed_at };
                     bury(W::CONSUMER, failed, &self.shards, &mut self.ids, ctx).await
                 }
@@ -123,7 +123,7 @@ impl<W: Work> EventWorker<W> {
     }
 }
 
-impl<W: Work> EventWorker<W> {
+impl<W: EventHandler> EventWorker<W> {
     /// What is applied of a delivery: the same, but within the span of its processing, which ends when it is dropped.
     fn received(&self, delivery: &Delivery) -> (Delivery, Span) {
         let mut delivery = delivery.clone();
@@ -179,7 +179,7 @@ impl TopicReader {
     }
 }
 
-impl<W: Work> Actor for EventWorker<W> {
+impl<W: EventHandler> Actor for EventWorker<W> {
     type Message = Never;
 
     async fn started(&mut self, _: &Context) -> Result<(), Failure> {
@@ -268,13 +268,13 @@ mod tests {
     /// Finds something else down at offset 5.
     struct NotFive(Arc<Script>);
 
-    impl Work for NotFive {
+    impl EventHandler for NotFive {
         const CONSUMER: Consumer = Consumer::Refund;
 
-        async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<Applied> {
+        async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<EventOutcome> {
             let offsets = deliveries.iter().map(|delivery| delivery.offset);
             self.0.applied.lock().extend(offsets.clone());
-            offsets.map(|offset| if offset == 5 { Applied::Later } else { Applied::Done }).collect()
+            offsets.map(|offset| if offset == 5 { EventOutcome::Later } else { EventOutcome::Done }).collect()
         }
     }
 

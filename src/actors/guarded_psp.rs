@@ -9,7 +9,7 @@ use opentelemetry::trace::SpanKind;
 use super::breaker::{Breaker, BreakerError, guarded, peek};
 use crate::domain::TraceContext;
 use crate::domain::psp::{PspKey, Verdict};
-use crate::infra::psp::{Operation, Psp, PspError, looked_up};
+use crate::infra::psp::{Psp, PspError, PspOperation, looked_up};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Clock, DurationHistogram, Handle};
@@ -50,7 +50,7 @@ impl GuardedPsp {
     }
 
     /// Has the PSP do an operation. An error means that it was not asked.
-    pub async fn perform(&self, operation: &Operation, trace: TraceContext) -> Result<Asked, BreakerError> {
+    pub async fn perform(&self, operation: &PspOperation, trace: TraceContext) -> Result<Asked, BreakerError> {
         let (breaker, call) = (&self.breakers.operations, self.psp.perform(operation));
         self.ask(breaker, operation.action.name(), trace, call, Verdict::from).await
     }

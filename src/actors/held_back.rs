@@ -172,10 +172,10 @@ pub struct Refusal {
 
 /// What the publishers of this process know of refused events, by shard and topic. Clones share it.
 #[derive(Clone, Default)]
-pub struct Refusals(Arc<Mutex<Told>>);
+pub struct Refusals(Arc<Mutex<RefusalsByTopic>>);
 
 /// By shard, and by topic of those that refuse something.
-type Told = BTreeMap<u32, BTreeMap<Arc<str>, Refusal>>;
+type RefusalsByTopic = BTreeMap<u32, BTreeMap<Arc<str>, Refusal>>;
 
 impl Refusals {
     /// Shown by the metrics for as long as somebody holds them.

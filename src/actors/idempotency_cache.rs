@@ -12,33 +12,33 @@ use opentelemetry::metrics::Counter;
 use super::answer_text;
 pub use super::answer_text::CachedAnswer;
 use super::outage::{Outage, Outages};
-use crate::domain::idempotency::Scope;
+use crate::domain::key::KeyHash;
 use crate::infra::cache::AnswerCache;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Context, Failure, Handle, Message, Metric, Options, Reply};
 
 /// Looks for the answer of an earlier request. `None` if there is none, or the cache cannot tell: ask the database.
-pub async fn find(cache: &Handle<IdempotencyCache>, scope: Scope) -> Option<CachedAnswer> {
-    let text = cache.ask(|reply| CacheMessage::Get { scope, reply }).await.ok()??;
+pub async fn find(cache: &Handle<IdempotencyCache>, key_hash: KeyHash) -> Option<CachedAnswer> {
+    let text = cache.ask(|reply| CacheMessage::Get { key_hash, reply }).await.ok()??;
     answer_text::read(&text)
-        .inspect_err(|error| tracing::warn!(idempotency.scope = ?scope, %error, "cached answer unreadable"))
+        .inspect_err(|error| tracing::warn!(idempotency.key_hash = ?key_hash, %error, "cached answer unreadable"))
         .ok()
 }
 
 /// Keeps an answer that is durable already, if the cache can.
-pub fn keep(cache: &Handle<IdempotencyCache>, scope: Scope, answer: &CachedAnswer) {
+pub fn keep(cache: &Handle<IdempotencyCache>, key_hash: KeyHash, answer: &CachedAnswer) {
     match answer_text::write(answer) {
         // A full mailbox costs a later replay a look into the database, and nothing else.
-        Ok(text) => drop(cache.tell(CacheMessage::Put { scope, text: text.into() })),
-        Err(error) => tracing::warn!(idempotency.scope = ?scope, %error, "answer cannot be written as text"),
+        Ok(text) => drop(cache.tell(CacheMessage::Put { key_hash, text: text.into() })),
+        Err(error) => tracing::warn!(idempotency.key_hash = ?key_hash, %error, "answer cannot be written as text"),
     }
 }
 
 /// What the cache can be sent, by [`find`] and [`keep`]. Answers travel as text: the many threads of the callers read and
 /// write JSON, the one thread of the actor does not.
 pub enum CacheMessage {
-    Get { scope: Scope, reply: Reply<Option<Arc<str>>> },
-    Put { scope: Scope, text: Arc<str> },
+    Get { key_hash: KeyHash, reply: Reply<Option<Arc<str>>> },
+    Put { key_hash: KeyHash, text: Arc<str> },
 }
 
 impl Message for CacheMessage {
@@ -71,9 +71,9 @@ impl IdempotencyCache {
         Self { cache, reads, writes, meter: CacheMeter::default() }
     }
 
-    async fn get(&mut self, scopes: Vec<Scope>, replies: Vec<Reply<Option<Arc<str>>>>, ctx: &Context) {
-        let Some(found) = self.reads.ask(ctx.clock(), self.cache.get_many(&scopes)).await else {
-            self.meter.errors.add(scopes.len() as u64, &[]);
+    async fn get(&mut self, key_hashes: Vec<KeyHash>, replies: Vec<Reply<Option<Arc<str>>>>, ctx: &Context) {
+        let Some(found) = self.reads.ask(ctx.clock(), self.cache.get_many(&key_hashes)).await else {
+            self.meter.errors.add(key_hashes.len() as u64, &[]);
             replies.into_iter().for_each(|reply| reply.send(None));
             return;
         };
@@ -83,7 +83,7 @@ impl IdempotencyCache {
         replies.into_iter().zip(found).for_each(|(reply, text)| reply.send(text));
     }
 
-    async fn put(&mut self, answers: Vec<(Scope, Arc<str>)>, ctx: &Context) {
+    async fn put(&mut self, answers: Vec<(KeyHash, Arc<str>)>, ctx: &Context) {
         let count = answers.len() as u64;
         if self.writes.ask(ctx.clock(), self.cache.put_many(answers)).await.is_none() {
             self.meter.errors.add(count, &[]);
@@ -96,18 +96,18 @@ impl Actor for IdempotencyCache {
 
     /// Lookups first, because somebody waits for them. One that came after an answer in the same batch may miss it.
     async fn handle(&mut self, batch: Vec<CacheMessage>, ctx: &Context) -> Result<(), Failure> {
-        let (mut scopes, mut replies, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut key_hashes, mut replies, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for message in batch {
             match message {
-                CacheMessage::Get { scope, reply } => {
-                    scopes.push(scope);
+                CacheMessage::Get { key_hash, reply } => {
+                    key_hashes.push(key_hash);
                     replies.push(reply);
                 }
-                CacheMessage::Put { scope, text } => answers.push((scope, text)),
+                CacheMessage::Put { key_hash, text } => answers.push((key_hash, text)),
             }
         }
-        if !scopes.is_empty() {
-            self.get(scopes, replies, ctx).await;
+        if !key_hashes.is_empty() {
+            self.get(key_hashes, replies, ctx).await;
         }
         if !answers.is_empty() {
             self.put(answers, ctx).await;
@@ -143,20 +143,20 @@ mod tests {
     use super::*;
     use crate::actors::testing::story;
     use crate::domain::Timestamp;
-    use crate::domain::idempotency::Fingerprint;
-    use crate::domain::outcome::{Outcome, Recorded};
+    use crate::domain::key::Fingerprint;
+    use crate::domain::outcome::{PaymentOutcome, StoredResponse};
     use crate::domain::payment::Refusal;
     use crate::infra::cache::CacheError;
     use crate::infra::cache::memory::MemoryAnswers;
 
-    fn scope(n: u128) -> Scope {
-        Scope(n.to_be_bytes())
+    fn key_hash(n: u128) -> KeyHash {
+        KeyHash(n.to_be_bytes())
     }
 
     fn answer(request_id: &str) -> CachedAnswer {
         let fingerprint = Fingerprint::of([("request", request_id)]);
-        let outcome = Outcome::Refused { refusal: Refusal::PaymentNotFound };
-        let recorded = Recorded { outcome, request_id: request_id.to_owned(), kept_until: Some(Timestamp(7)) };
+        let outcome = PaymentOutcome::Refused { refusal: Refusal::PaymentNotFound };
+        let recorded = StoredResponse { outcome, request_id: request_id.to_owned(), kept_until: Some(Timestamp(7)) };
         CachedAnswer { fingerprint, recorded }
     }
 
@@ -180,12 +180,12 @@ mod tests {
 
     #[async_trait]
     impl AnswerCache for Cache {
-        async fn get_many(&self, scopes: &[Scope]) -> Result<Vec<Option<Arc<str>>>, CacheError> {
-            self.called(format!("get {}", scopes.len()))?;
-            self.answers.get_many(scopes).await
+        async fn get_many(&self, key_hashes: &[KeyHash]) -> Result<Vec<Option<Arc<str>>>, CacheError> {
+            self.called(format!("get {}", key_hashes.len()))?;
+            self.answers.get_many(key_hashes).await
         }
 
-        async fn put_many(&self, answers: Vec<(Scope, Arc<str>)>) -> Result<(), CacheError> {
+        async fn put_many(&self, answers: Vec<(KeyHash, Arc<str>)>) -> Result<(), CacheError> {
             self.called(format!("put {}", answers.len()))?;
             self.answers.put_many(answers).await
         }
@@ -200,11 +200,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_kept_is_found() {
         cached(&Cache::new(false), async |cache: Handle<IdempotencyCache>| {
-            keep(&cache, scope(1), &answer("r-1"));
+            keep(&cache, key_hash(1), &answer("r-1"));
             // The first lookup may share the answer's batch and miss it; the next cannot.
-            find(&cache, scope(1)).await;
-            assert_eq!(find(&cache, scope(1)).await, Some(answer("r-1")));
-            assert_eq!(find(&cache, scope(2)).await, None);
+            find(&cache, key_hash(1)).await;
+            assert_eq!(find(&cache, key_hash(1)).await, Some(answer("r-1")));
+            assert_eq!(find(&cache, key_hash(2)).await, None);
         })
         .await;
     }
@@ -213,10 +213,10 @@ mod tests {
     async fn a_batch_is_one_read_and_one_write() {
         let store = Cache::new(false);
         cached(&store, async |cache: Handle<IdempotencyCache>| {
-            keep(&cache, scope(1), &answer("r-1"));
-            keep(&cache, scope(2), &answer("r-2"));
-            join_all((1..=3).map(|n| find(&cache, scope(n)))).await;
-            let found = join_all((1..=3).map(|n| find(&cache, scope(n)))).await;
+            keep(&cache, key_hash(1), &answer("r-1"));
+            keep(&cache, key_hash(2), &answer("r-2"));
+            join_all((1..=3).map(|n| find(&cache, key_hash(n)))).await;
+            let found = join_all((1..=3).map(|n| find(&cache, key_hash(n)))).await;
             assert_eq!(found, [Some(answer("r-1")), Some(answer("r-2")), None]);
             assert_eq!(*store.calls.lock(), ["get 3", "put 2", "get 3"]);
         })
@@ -228,9 +228,9 @@ mod tests {
         let store = Cache::new(true);
         cached(&store, async |cache: Handle<IdempotencyCache>| {
             let begun = tokio::time::Instant::now();
-            keep(&cache, scope(1), &answer("r-1"));
+            keep(&cache, key_hash(1), &answer("r-1"));
             for _ in 0..5 {
-                assert_eq!(find(&cache, scope(1)).await, None);
+                assert_eq!(find(&cache, key_hash(1)).await, None);
             }
             assert_eq!(begun.elapsed(), Duration::ZERO);
             assert_eq!(*store.calls.lock(), ["get 1", "put 1"], "each once in a while");
@@ -241,9 +241,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_unreadable_answer_is_none() {
         let store = Cache::new(false);
-        store.answers.put_many(vec![(scope(1), "{}".into())]).await.unwrap();
+        store.answers.put_many(vec![(key_hash(1), "{}".into())]).await.unwrap();
         cached(&store, async |cache: Handle<IdempotencyCache>| {
-            assert_eq!(find(&cache, scope(1)).await, None);
+            assert_eq!(find(&cache, key_hash(1)).await, None);
         })
         .await;
     }

@@ -1,5 +1,5 @@
 //! Leases: holds this process's leases, by which one host works on a shard's outbox, retries and unknown outcomes.
-//! Receives: a tick.   Sends: nothing; holders read their `Tenure` at each wake. All leases are renewed in one call.
+//! Receives: a tick.   Sends: nothing; holders read their `LeaseGuard` at each wake. All leases are renewed in one call.
 //! Durable: nothing.   In memory: which leases were held at the last look; what the store said is in the `Lease`s.
 //! A panic costs one renewal, which a lease survives. A clean stop gives the leases back, so others take over at once.
 //! Limits: one call each [`RENEW_EVERY`]; a store that is out for longer than [`LEASE_TTL`] has every process work.
@@ -10,8 +10,8 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge};
 
+use super::lease_guard::{LEASE_TTL, Lease, LeaseState};
 use super::outage::{Outage, Outages};
-use super::tenure::{LEASE_TTL, Lease, Standing};
 use crate::infra::lease::LeaseStore;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Clock, Context, Failure, Never, Options, Wake};
@@ -27,7 +27,7 @@ pub struct Leases {
     names: Vec<Arc<str>>,
     outage: Outage,
     /// How each lease stood at the last look.
-    seen: Vec<Option<Standing>>,
+    seen: Vec<Option<LeaseState>>,
     meter: LeaseMeter,
 }
 
@@ -68,7 +68,7 @@ impl Leases {
             if standing != before {
                 tracing::info!(lease.name = &**lease.name(), ?before, ?standing, "lease has changed");
                 self.meter.stands(lease, standing);
-                if matches!(before, Standing::Held(_)) && !matches!(standing, Standing::Held(_)) {
+                if matches!(before, LeaseState::Held(_)) && !matches!(standing, LeaseState::Held(_)) {
                     self.meter.losses.add(1, &[label(lease)]);
                 }
             }
@@ -97,7 +97,7 @@ impl Actor for Leases {
         let now = ctx.clock().instant();
         for lease in &*self.leases {
             lease.settle(None, now);
-            self.meter.stands(lease, Standing::NotMine);
+            self.meter.stands(lease, LeaseState::NotMine);
         }
         if self.outage.ask(ctx.clock(), self.store.release_many(&self.holder, &self.names)).await.is_none() {
             tracing::info!("leases not given back, they end by themselves");
@@ -118,8 +118,8 @@ impl LeaseMeter {
         Self { held: catalogue::LEASE_HELD.to_gauge(), losses }
     }
 
-    fn stands(&self, lease: &Lease, standing: Standing) {
-        self.held.record(u64::from(matches!(standing, Standing::Held(_))), &[label(lease)]);
+    fn stands(&self, lease: &Lease, standing: LeaseState) {
+        self.held.record(u64::from(matches!(standing, LeaseState::Held(_))), &[label(lease)]);
     }
 }
 
@@ -151,14 +151,14 @@ mod tests {
     }
 
     impl Process {
-        fn standings(&self) -> [Standing; 2] {
+        fn standings(&self) -> [LeaseState; 2] {
             [0, 1].map(|i| self.leases[i].standing(self.clock.instant()))
         }
 
         /// Waits until it holds all, and returns the first token.
         async fn holds(&self) -> i64 {
             eventually(async || match self.standings() {
-                [Standing::Held(token), Standing::Held(_)] => Some(token),
+                [LeaseState::Held(token), LeaseState::Held(_)] => Some(token),
                 _ => None,
             })
             .await
@@ -189,7 +189,7 @@ mod tests {
             let refused = async {
                 let until = second.clock.instant() + LEASE_TTL + RENEW_EVERY;
                 while second.clock.instant() < until {
-                    assert_eq!(second.standings(), [Standing::NotMine; 2]);
+                    assert_eq!(second.standings(), [LeaseState::NotMine; 2]);
                     tokio::time::sleep(RENEW_EVERY / 10).await;
                 }
             };
@@ -223,13 +223,16 @@ mod tests {
             process(pool_2, "host 2", async |second| {
                 first.holds().await;
                 server.kill();
-                let all = async |expected: fn([Standing; 2]) -> bool| {
+                let all = async |expected: fn([LeaseState; 2]) -> bool| {
                     eventually(async || expected([first.standings()[0], second.standings()[0]]).then_some(())).await;
                 };
-                all(|standings| standings == [Standing::Degraded; 2]).await;
+                all(|standings| standings == [LeaseState::Degraded; 2]).await;
                 server.restart().await;
                 all(|standings| {
-                    matches!(standings, [Standing::Held(_), Standing::NotMine] | [Standing::NotMine, Standing::Held(_)])
+                    matches!(
+                        standings,
+                        [LeaseState::Held(_), LeaseState::NotMine] | [LeaseState::NotMine, LeaseState::Held(_)]
+                    )
                 })
                 .await;
             })

@@ -6,10 +6,10 @@
 
 use futures_util::future::join_all;
 
+use super::event_handler::{EventHandler, EventOutcome, read, trace_of};
 use super::shard_writer::WriteError;
 use super::shards::Shards;
-use super::work::{Applied, Work, read, trace_of};
-use crate::domain::command::{Posting, PostingAnew, PostingError};
+use crate::domain::command::{PostLedgerEntry, PostingAnew, PostingError};
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::ledger::Unbookable;
 use crate::infra::event_log::Delivery;
@@ -23,36 +23,36 @@ const UNPROVEN: PostingError = PostingError::Unbookable(Unbookable::Unproven);
 #[derive(Clone)]
 pub struct LedgerWriter(pub Shards);
 
-impl Work for LedgerWriter {
+impl EventHandler for LedgerWriter {
     const CONSUMER: Consumer = Consumer::Ledger;
 
-    async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<Applied> {
+    async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<EventOutcome> {
         join_all(deliveries.iter().map(|delivery| in_trace(trace_of(delivery), self.book(delivery)))).await
     }
 }
 
 impl LedgerWriter {
-    async fn book(&self, delivery: &Delivery) -> Applied {
+    async fn book(&self, delivery: &Delivery) -> EventOutcome {
         let (event_id, data) = match read(delivery) {
             Ok(event) => event,
             Err(unreadable) => return unreadable,
         };
         let Some(topic) = Topic::parse(delivery.record.topic) else {
-            return Applied::never("topic_unknown", delivery.record.topic);
+            return EventOutcome::never("topic_unknown", delivery.record.topic);
         };
         let shard = self.0.of(data.payment_id.bucket());
-        let posting = Posting { event_id, topic, data, trace: trace_of(delivery) };
+        let posting = PostLedgerEntry { event_id, topic, data, trace: trace_of(delivery) };
         let mut booked = shard.write(posting.clone()).await;
         if matches!(booked, Ok(Err(UNPROVEN))) {
             // The rows that this process knows may be older than the event.
             booked = shard.write(PostingAnew(posting)).await;
         }
         match booked {
-            Ok(Ok(_)) => Applied::Done,
-            Ok(Err(error @ UNPROVEN)) => Applied::never("event_unproven", error.to_string()),
-            Ok(Err(error)) => Applied::never("unbookable", error.to_string()),
-            Err(WriteError::Refused) => Applied::never("refused", "the shard refuses the entry"),
-            Err(_) => Applied::Later,
+            Ok(Ok(_)) => EventOutcome::Done,
+            Ok(Err(error @ UNPROVEN)) => EventOutcome::never("event_unproven", error.to_string()),
+            Ok(Err(error)) => EventOutcome::never("unbookable", error.to_string()),
+            Err(WriteError::Refused) => EventOutcome::never("refused", "the shard refuses the entry"),
+            Err(_) => EventOutcome::Later,
         }
     }
 }

@@ -4,10 +4,14 @@ pub mod admission;
 mod answer_text;
 pub mod breaker;
 mod burial;
+pub mod event_handler;
 pub mod event_worker;
 pub mod guarded_psp;
 pub mod held_back;
 pub mod idempotency_cache;
+pub mod lease_guard;
+#[cfg(test)]
+mod lease_guard_test;
 pub mod leases;
 pub mod ledger_writer;
 pub mod observer;
@@ -23,9 +27,5 @@ pub mod row_reader;
 pub mod settlement;
 pub mod shard_writer;
 pub mod shards;
-pub mod tenure;
-#[cfg(test)]
-mod tenure_test;
 #[cfg(test)]
 mod testing;
-pub mod work;

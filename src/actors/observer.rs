@@ -1,6 +1,6 @@
 //! Observer: has the metrics show what only a shard's database knows.
 //! Receives: nothing but a tick.   Sends: nothing.
-//! Durable: nothing.   In memory: when it last looked at the ledger; what it has seen is in [`Sights`], which outlive it.
+//! Durable: nothing.   In memory: when it last looked at the ledger; what it has seen is in [`ShardObservations`], which outlive it.
 //! A panic costs one look.   A database that does not answer is shown as down, and its figures are shown no more.
 //! Limit: one look at a time, each question bounded by the database's deadline.
 
@@ -21,7 +21,7 @@ use crate::runtime::{Actor, Clock, Context, Failure, Metric, Never, Wake, meter}
 
 /// What was last seen of a shard that answered.
 #[derive(Debug, Clone)]
-struct Sight {
+struct ShardObservation {
     /// Whether the last write was made.
     takes_writes: bool,
     outbox: OutboxBacklog,
@@ -35,11 +35,11 @@ struct Sight {
 
 /// What was last seen of each shard; none of one that did not answer.
 #[derive(Clone, Default)]
-pub struct Sights(Arc<Mutex<BTreeMap<u32, Option<Sight>>>>);
+pub struct ShardObservations(Arc<Mutex<BTreeMap<u32, Option<ShardObservation>>>>);
 
-type Seen = BTreeMap<u32, Option<Sight>>;
+type Seen = BTreeMap<u32, Option<ShardObservation>>;
 
-impl Sights {
+impl ShardObservations {
     /// Shown by the metrics for as long as somebody holds them.
     pub fn exported() -> Self {
         let sights = Self::default();
@@ -57,7 +57,11 @@ impl Sights {
         sights
     }
 
-    fn show_shards(&self, metric: &Metric, figure: impl Fn(Option<&Sight>) -> Option<u64> + Send + Sync + 'static) {
+    fn show_shards(
+        &self,
+        metric: &Metric,
+        figure: impl Fn(Option<&ShardObservation>) -> Option<u64> + Send + Sync + 'static,
+    ) {
         self.show(metric, move |seen, tell| {
             for (shard, sight) in seen {
                 if let Some(figure) = figure(sight.as_ref()) {
@@ -83,7 +87,7 @@ impl Sights {
 /// See the file's header.
 pub struct Observer {
     database: ShardDatabase,
-    sights: Sights,
+    sights: ShardObservations,
     /// How often the balances are summed up: they are as many as there are merchants and currencies.
     ledger_every: Duration,
     /// When that was done last, and by how much they differed.
@@ -92,7 +96,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    pub fn new(database: ShardDatabase, sights: Sights, ledger_every: Duration) -> Self {
+    pub fn new(database: ShardDatabase, sights: ShardObservations, ledger_every: Duration) -> Self {
         Self { database, sights, ledger_every, ledger: None, clock_doubted: catalogue::CLOCK_DOUBTED.to_gauge() }
     }
 
@@ -111,7 +115,7 @@ impl Observer {
         self.sights.0.lock().insert(shard, sight);
     }
 
-    async fn look(&mut self, clock: &Clock) -> Result<Sight, DatabaseError> {
+    async fn look(&mut self, clock: &Clock) -> Result<ShardObservation, DatabaseError> {
         let outbox = self.database.outbox_backlog().await?;
         let now = Timestamp(clock.now_ms());
         let age = outbox.oldest.map(|oldest| now.since(oldest)).unwrap_or_default();
@@ -125,7 +129,7 @@ impl Observer {
             }
         };
         let takes_writes = self.database.health.outage().is_none();
-        Ok(Sight { takes_writes, outbox, age, letters, imbalance })
+        Ok(ShardObservation { takes_writes, outbox, age, letters, imbalance })
     }
 }
 

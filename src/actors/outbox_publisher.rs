@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, guarded};
 use super::held_back::{HeldBack, Refusals};
+use super::lease_guard::LeaseGuard;
 use super::shards::Shard;
-use super::tenure::Tenure;
-use crate::domain::command::Published;
+use crate::domain::command::MarkPublished;
 use crate::domain::event::known_topic;
 use crate::domain::{EventId, PaymentId};
 use crate::infra::database::OutboxRow;
@@ -30,7 +30,7 @@ use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
 /// See the file's header.
 pub struct OutboxPublisher {
     shard: Shard,
-    tenure: Tenure,
+    lease_guard: LeaseGuard,
     log: Arc<dyn EventLog>,
     breaker: Handle<Breaker>,
     batch_max: u64,
@@ -45,10 +45,10 @@ pub struct OutboxPublisher {
 }
 
 impl OutboxPublisher {
-    /// Publishes what `shard` has committed to `log`, while it has the `tenure`, and shows what the log refuses.
+    /// Publishes what `shard` has committed to `log`, while it has the `lease_guard`, and shows what the log refuses.
     pub fn new(
         shard: Shard,
-        tenure: Tenure,
+        lease_guard: LeaseGuard,
         log: Arc<dyn EventLog>,
         breaker: Handle<Breaker>,
         batch_max: u64,
@@ -58,7 +58,7 @@ impl OutboxPublisher {
         let labels = [KeyValue::new("shard", i64::from(shard.database.id.0))];
         Self {
             shard,
-            tenure,
+            lease_guard,
             log,
             breaker,
             batch_max,
@@ -137,7 +137,7 @@ impl OutboxPublisher {
         let seqs: Vec<i64> = stored.map(|(_, place)| place.seq).collect();
         let count = seqs.len();
         if count > 0 {
-            self.shard.write(Published { seqs }).await.map_err(Failure::new)?;
+            self.shard.write(MarkPublished { seqs }).await.map_err(Failure::new)?;
             self.published.add(count as u64, &self.labels);
         }
         Ok(refused)
@@ -153,7 +153,7 @@ impl OutboxPublisher {
         }
         if is_planted(Bug::PublishedBeforeAck) && !places.is_empty() {
             let seqs = places.iter().map(|place| place.seq).collect();
-            self.shard.write(Published { seqs }).await.map_err(Failure::new)?;
+            self.shard.write(MarkPublished { seqs }).await.map_err(Failure::new)?;
         }
         Ok(())
     }
@@ -240,7 +240,7 @@ impl Actor for OutboxPublisher {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.tenure.is_to_work(ctx.clock().instant()) {
+        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
             // Another process finds out for itself.
             if !self.held_back.is_empty() {
                 self.held_back = HeldBack::default();
@@ -277,12 +277,12 @@ mod tests {
     use crate::actors::breaker;
     use crate::actors::testing::{self, START_MS};
     use crate::domain::ShardId;
-    use crate::domain::command::{AuthorizeOrder, Change, ChangeOrder, Conclusion};
+    use crate::domain::command::{Authorize, Change, ChangePayment, RecordPspOutcome};
     use crate::domain::testing::{approved, order};
     use crate::infra::database::ShardDatabase;
     use crate::infra::database::memory::Memory;
     use crate::infra::event_log::memory::{Held, MemoryLog};
-    use crate::infra::testing::Fair;
+    use crate::infra::testing::NoFaults;
     use crate::runtime::{Environment, Intensity, Options, Strategy, Supervisor};
 
     const LINGER: Duration = Duration::from_millis(20);
@@ -290,26 +290,34 @@ mod tests {
     /// Has a payment authorized, which is one event.
     async fn authorize(shard: &Shard, id: i64) {
         let order = order(id, 100);
-        let (payment_id, scope, trace) = (order.payment_id, order.key_use.scope, order.trace);
+        let (payment_id, key_hash, trace) = (order.payment_id, order.keyed_request.key_hash, order.trace);
         shard.write(order).await.unwrap();
         let verdict = approved(100);
-        let conclusion = Conclusion { payment_id, scope, verdict, took_ms: 1, request_id: "r".into(), trace };
+        let conclusion = RecordPspOutcome {
+            payment_id,
+            key_hash,
+            verdict,
+            looked_up_at: None,
+            took_ms: 1,
+            request_id: "r".into(),
+            trace,
+        };
         shard.write(conclusion).await.unwrap().unwrap();
     }
 
     async fn story() {
         let environment = Environment::simulated(7, START_MS);
         let held = Arc::<Mutex<Held>>::default();
-        let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(Fair) });
-        let memory = Memory::new(Arc::default(), Arc::new(Fair));
+        let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(NoFaults) });
+        let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
         let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
         let shard = testing::shard(&mut root, database, Arc::default());
-        let (own, tenure) = (shard.clone(), Tenure::always());
+        let (own, lease_guard) = (shard.clone(), LeaseGuard::always());
         let publisher = root.actor(Options::new("outbox_publisher"), move || {
             let refusals = Refusals::default();
-            OutboxPublisher::new(own.clone(), tenure.clone(), log.clone(), breaker.clone(), 10, LINGER, refusals)
+            OutboxPublisher::new(own.clone(), lease_guard.clone(), log.clone(), breaker.clone(), 10, LINGER, refusals)
         });
         let running = root.start().await;
         let appended = || held.lock().appended.len();
@@ -336,10 +344,10 @@ mod tests {
 
     /// Has an authorized payment asked to capture, which is one more event.
     async fn capture(shard: &Shard, id: i64) {
-        let AuthorizeOrder { payment_id, merchant_id, trace, .. } = order(id, 100);
+        let Authorize { payment_id, merchant_id, trace, .. } = order(id, 100);
         let change = Change::Capture { amount: None };
-        let (key_use, request_id) = (None, "r".to_owned());
-        let order = ChangeOrder { payment_id, merchant_id, change, key_use, request_id, trace };
+        let (keyed_request, request_id) = (None, "r".to_owned());
+        let order = ChangePayment { payment_id, merchant_id, change, keyed_request, request_id, trace };
         shard.write(order).await.unwrap();
     }
 
@@ -348,8 +356,8 @@ mod tests {
         const BATCH_MAX: u64 = 4;
         let environment = Environment::simulated(7, START_MS);
         let held = Arc::<Mutex<Held>>::default();
-        let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(Fair) });
-        let memory = Memory::new(Arc::default(), Arc::new(Fair));
+        let log: Arc<dyn EventLog> = Arc::new(MemoryLog { held: held.clone(), fate: Arc::new(NoFaults) });
+        let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
         let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
@@ -357,8 +365,8 @@ mod tests {
         let refusals = Refusals::default();
         let (own, guard, told) = (shard.clone(), breaker.clone(), refusals.clone());
         root.actor(Options::new("outbox_publisher").tick(Duration::from_millis(50)), move || {
-            let (own, tenure, told) = (own.clone(), Tenure::always(), told.clone());
-            OutboxPublisher::new(own, tenure, log.clone(), guard.clone(), BATCH_MAX, LINGER, told)
+            let (own, lease_guard, told) = (own.clone(), LeaseGuard::always(), told.clone());
+            OutboxPublisher::new(own, lease_guard, log.clone(), guard.clone(), BATCH_MAX, LINGER, told)
         });
         let running = root.start().await;
         let soon = async || tokio::time::sleep(Duration::from_secs(2)).await;

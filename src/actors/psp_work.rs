@@ -4,19 +4,19 @@ use futures_util::future::join_all;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
+use super::event_handler::{EventOutcome, read, trace_of};
 use super::guarded_psp::{Asked, GuardedPsp};
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
-use super::work::{Applied, read, trace_of};
-use crate::domain::command::{Attempt, Attempted};
+use crate::domain::command::{Attempted, RecordPspAttempt};
 use crate::domain::event::{Consumer, EventData};
 use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
-use crate::domain::request::{Progress, PspRequest, RequestStatus, Task};
+use crate::domain::request::{PspProgress, PspRequest, RequestStatus, Task};
 use crate::domain::{EventId, TraceContext};
 use crate::infra::database::DatabaseError;
 use crate::infra::event_log::Delivery;
-use crate::infra::psp::{Action, Operation};
+use crate::infra::psp::{Action, PspOperation};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::Context;
@@ -57,7 +57,7 @@ impl PspWork {
             let found = self.psp.lookup(&operation.key, trace).await.ok()?;
             asked = Asked { verdict: found.verdict, took_ms: asked.took_ms.saturating_add(found.took_ms) };
         }
-        let attempt = Attempt {
+        let attempt = RecordPspAttempt {
             request_id: request.id,
             payment_id: request.payment_id,
             task: request.task,
@@ -76,8 +76,8 @@ impl PspWork {
 
     /// Applies events that ask for work at the PSP, all beside each other. Those whose request has ended, or is with the
     /// retrier already, are done.
-    pub async fn apply(&self, consumer: Consumer, deliveries: &[Delivery], ctx: &Context) -> Vec<Applied> {
-        let events: Vec<Result<(EventId, EventData), Applied>> = deliveries.iter().map(read).collect();
+    pub async fn apply(&self, consumer: Consumer, deliveries: &[Delivery], ctx: &Context) -> Vec<EventOutcome> {
+        let events: Vec<Result<(EventId, EventData), EventOutcome>> = deliveries.iter().map(read).collect();
         let requests = self.requests(consumer, &events).await;
         let work = deliveries.iter().zip(events).map(async |(delivery, event)| {
             let (id, data) = match event {
@@ -85,15 +85,18 @@ impl PspWork {
                 Err(unreadable) => return unreadable,
             };
             let place = self.shards.index_of(data.payment_id.bucket());
-            let Ok(found) = &requests[place] else { return Applied::Later };
+            let Ok(found) = &requests[place] else { return EventOutcome::Later };
             let Some(request) = found.iter().find(|request| request.id == id) else {
-                return Applied::never("request_unknown", "no request with the event's id, or none that can be read");
+                return EventOutcome::never(
+                    "request_unknown",
+                    "no request with the event's id, or none that can be read",
+                );
             };
             if request.status != RequestStatus::Pending || request.attempts > 0 {
-                return Applied::Done;
+                return EventOutcome::Done;
             }
             let Some(authorization) = data.psp_reference else {
-                return Applied::never("authorization_missing", "the event names no authorization at the psp");
+                return EventOutcome::never("authorization_missing", "the event names no authorization at the psp");
             };
             let subject = Subject { merchant_id: data.merchant_id, authorization };
             let shard = &self.shards.all()[place];
@@ -101,9 +104,9 @@ impl PspWork {
             let attempt = self.attempt(shard, request, subject, Some((consumer, id)), trace, ctx);
             let attempted = in_trace(trace, attempt).await;
             match attempted {
-                None | Some(Ok(_)) => Applied::Done,
-                Some(Err(WriteError::Refused)) => Applied::never("refused", "the shard refuses the attempt"),
-                Some(Err(_)) => Applied::Later,
+                None | Some(Ok(_)) => EventOutcome::Done,
+                Some(Err(WriteError::Refused)) => EventOutcome::never("refused", "the shard refuses the attempt"),
+                Some(Err(_)) => EventOutcome::Later,
             }
         });
         join_all(work).await
@@ -113,7 +116,7 @@ impl PspWork {
     async fn requests(
         &self,
         consumer: Consumer,
-        events: &[Result<(EventId, EventData), Applied>],
+        events: &[Result<(EventId, EventData), EventOutcome>],
     ) -> Vec<Result<Vec<PspRequest>, DatabaseError>> {
         let lookups = self.shards.all().iter().enumerate().map(async |(place, shard)| {
             let wanted: Vec<EventId> = events
@@ -131,9 +134,9 @@ impl PspWork {
     }
 }
 
-fn operation(request: &PspRequest, subject: Subject) -> Operation {
+fn operation(request: &PspRequest, subject: Subject) -> PspOperation {
     let authorization = subject.authorization;
-    Operation {
+    PspOperation {
         key: request.key(),
         payment_id: request.payment_id,
         merchant_id: subject.merchant_id,
@@ -169,14 +172,14 @@ impl Default for RequestMeter {
 
 impl RequestMeter {
     /// An attempt at the request, as it stood before, was taken in.
-    fn progressed(&self, request: &PspRequest, progress: &Progress) {
+    fn progressed(&self, request: &PspRequest, progress: &PspProgress) {
         let task = label("task", request.task.name());
         let outcome = match progress {
-            Progress::Done => "done",
-            Progress::Failed { .. } => "failed",
-            Progress::Again { .. } => "retried",
+            PspProgress::Done => "done",
+            PspProgress::Failed { .. } => "failed",
+            PspProgress::Again { .. } => "retried",
         };
-        if !matches!(progress, Progress::Again { .. }) {
+        if !matches!(progress, PspProgress::Again { .. }) {
             self.attempts.record(u64::from(request.attempts) + 1, std::slice::from_ref(&task));
         }
         self.outcomes.add(1, &[task, label("outcome", outcome)]);

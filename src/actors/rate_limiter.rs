@@ -12,7 +12,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 
 use super::outage::{Outage, Outages};
-use crate::domain::idempotency::Operation;
+use crate::domain::key::PaymentOperation;
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::{LimitStore, LimitedAction, Take, Taken};
 use crate::infra::telemetry::catalogue;
@@ -46,24 +46,24 @@ impl Message for LimiterMessage {
 
 /// Which limit an operation counts against. A void has none of its own: like a capture it ends an authorization, at most
 /// once, and shares its limit.
-pub fn limited(operation: Operation) -> LimitedAction {
+pub fn limited(operation: PaymentOperation) -> LimitedAction {
     match operation {
-        Operation::Authorize => LimitedAction::Authorize,
-        Operation::Capture | Operation::Void => LimitedAction::Capture,
-        Operation::Refund => LimitedAction::Refund,
+        PaymentOperation::Authorize => LimitedAction::Authorize,
+        PaymentOperation::Capture | PaymentOperation::Void => LimitedAction::Capture,
+        PaymentOperation::Refund => LimitedAction::Refund,
     }
 }
 
 /// How many of each action a merchant may do in a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RateLimits {
     pub authorize_per_minute: NonZeroU32,
     /// Captures and voids together.
     pub capture_per_minute: NonZeroU32,
     pub refund_per_minute: NonZeroU32,
 }
 
-impl Limits {
+impl RateLimits {
     fn per_minute(&self, action: LimitedAction) -> NonZeroU32 {
         match action {
             LimitedAction::Authorize => self.authorize_per_minute,
@@ -77,7 +77,7 @@ impl Limits {
 pub struct RateLimiter {
     store: Arc<dyn LimitStore>,
     local: Arc<MemoryLimits>,
-    limits: Limits,
+    limits: RateLimits,
     hosts: NonZeroU32,
     outage: Outage,
     meter: LimitMeter,
@@ -94,7 +94,7 @@ impl RateLimiter {
     pub fn new(
         store: Arc<dyn LimitStore>,
         local: Arc<MemoryLimits>,
-        limits: Limits,
+        limits: RateLimits,
         hosts: NonZeroU32,
         outages: Outages,
     ) -> Self {
@@ -229,9 +229,9 @@ mod tests {
         }
     }
 
-    fn limits(refunds_per_minute: u32) -> Limits {
+    fn limits(refunds_per_minute: u32) -> RateLimits {
         let [payments, refunds] = [48_000, refunds_per_minute].map(|figure| NonZeroU32::new(figure).unwrap());
-        Limits { authorize_per_minute: payments, capture_per_minute: payments, refund_per_minute: refunds }
+        RateLimits { authorize_per_minute: payments, capture_per_minute: payments, refund_per_minute: refunds }
     }
 
     async fn limiter<F: Future>(tell: impl FnOnce(Handle<RateLimiter>, Arc<Store>) -> F) -> F::Output {
@@ -249,7 +249,7 @@ mod tests {
         story(options(), factory, |handle, _| tell(handle, store)).await
     }
 
-    async fn take(limiter: &Handle<RateLimiter>, merchant: &str, operation: Operation) -> Taken {
+    async fn take(limiter: &Handle<RateLimiter>, merchant: &str, operation: PaymentOperation) -> Taken {
         super::take(limiter, merchant, limited(operation)).await.unwrap()
     }
 
@@ -258,10 +258,10 @@ mod tests {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             for is_out in [false, true] {
                 store.is_out.store(is_out, Ordering::Relaxed);
-                let taken = join_all((0..4).map(|_| take(&limiter, "MERCHANT-1", Operation::Refund))).await;
+                let taken = join_all((0..4).map(|_| take(&limiter, "MERCHANT-1", PaymentOperation::Refund))).await;
                 assert_eq!(taken.iter().filter(|taken| taken.allowed).count(), 3, "out: {is_out}");
                 give_back(&limiter, "MERCHANT-1", LimitedAction::Refund);
-                let taken = [(); 2].map(|()| take(&limiter, "MERCHANT-1", Operation::Refund));
+                let taken = [(); 2].map(|()| take(&limiter, "MERCHANT-1", PaymentOperation::Refund));
                 let allowed: Vec<_> = join_all(taken).await.iter().map(|taken| taken.allowed).collect();
                 assert_eq!(allowed, [true, false], "out: {is_out}");
             }
@@ -272,11 +272,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_that_wait_go_to_the_store_in_one_call() {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
-            let takes = join_all((0..5).map(|_| take(&limiter, "MERCHANT-1", Operation::Refund))).await;
+            let takes = join_all((0..5).map(|_| take(&limiter, "MERCHANT-1", PaymentOperation::Refund))).await;
             let allowed: Vec<_> = takes.iter().map(|taken| taken.allowed).collect();
             assert_eq!(allowed, [true, true, true, false, false]);
             assert_eq!((takes[0].limit, takes[0].remaining), (3, 2));
-            assert!(take(&limiter, "MERCHANT-2", Operation::Refund).await.allowed);
+            assert!(take(&limiter, "MERCHANT-2", PaymentOperation::Refund).await.allowed);
             assert_eq!(*store.batches.lock(), [5, 1]);
         })
         .await;
@@ -286,10 +286,10 @@ mod tests {
     async fn each_action_has_its_limit_and_voids_share_that_of_captures() {
         limiter(async |limiter: Handle<RateLimiter>, _| {
             for (operation, limit, remaining) in [
-                (Operation::Authorize, 48_000, 47_999),
-                (Operation::Capture, 48_000, 47_999),
-                (Operation::Void, 48_000, 47_998),
-                (Operation::Refund, 3, 2),
+                (PaymentOperation::Authorize, 48_000, 47_999),
+                (PaymentOperation::Capture, 48_000, 47_999),
+                (PaymentOperation::Void, 48_000, 47_998),
+                (PaymentOperation::Refund, 3, 2),
             ] {
                 let taken = take(&limiter, "MERCHANT-1", operation).await;
                 assert_eq!((taken.limit, taken.remaining), (limit, remaining), "{operation:?}");
@@ -303,12 +303,12 @@ mod tests {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             store.is_out.store(true, Ordering::Relaxed);
             for allowed in [true, true, true, false] {
-                assert_eq!(take(&limiter, "MERCHANT-1", Operation::Refund).await.allowed, allowed);
+                assert_eq!(take(&limiter, "MERCHANT-1", PaymentOperation::Refund).await.allowed, allowed);
             }
             assert_eq!(store.batches.lock().len(), 1);
             store.is_out.store(false, Ordering::Relaxed);
             tokio::time::advance(Duration::from_secs(1)).await;
-            assert!(take(&limiter, "MERCHANT-1", Operation::Refund).await.allowed);
+            assert!(take(&limiter, "MERCHANT-1", PaymentOperation::Refund).await.allowed);
             assert_eq!(store.batches.lock().len(), 2);
         })
         .await;
@@ -319,10 +319,10 @@ mod tests {
         // (hosts, refunds that each allows of 3 a minute)
         for (hosts, share) in [(1, 3), (2, 1), (3, 1), (4, 1)] {
             limiter_among(hosts, async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
-                let taken = take(&limiter, "MERCHANT-1", Operation::Refund).await;
+                let taken = take(&limiter, "MERCHANT-1", PaymentOperation::Refund).await;
                 assert_eq!((taken.limit, taken.remaining), (3, 2), "the store's limit is that of all hosts");
                 store.is_out.store(true, Ordering::Relaxed);
-                let taken = join_all((0..4).map(|_| take(&limiter, "MERCHANT-1", Operation::Refund))).await;
+                let taken = join_all((0..4).map(|_| take(&limiter, "MERCHANT-1", PaymentOperation::Refund))).await;
                 assert_eq!(taken.iter().filter(|taken| taken.allowed).count(), share, "{hosts} hosts");
                 assert_eq!(taken[0].limit, share as u32);
             })

@@ -7,12 +7,12 @@
 use std::borrow::Cow;
 
 use super::burial::{Failed, bury};
+use super::event_handler::{EventHandler, EventOutcome, trace_of};
+use super::lease_guard::LeaseGuard;
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
-use super::tenure::Tenure;
-use super::work::{Applied, Work, trace_of};
 use crate::domain::command::{self, Redrive};
-use crate::domain::dead_letter::{Disposal, KeptLetter, LetterStatus, Matter};
+use crate::domain::dead_letter::{DeadLetterKind, Disposal, LetterStatus, StoredDeadLetter};
 use crate::domain::event::known_topic;
 use crate::domain::{IdGenerator, LetterId, Timestamp};
 use crate::infra::event_log::{Delivery, OUR_SOURCE, Record};
@@ -23,15 +23,22 @@ pub struct Redriver<W> {
     work: W,
     shard: Shard,
     shards: Shards,
-    tenure: Tenure,
+    lease_guard: LeaseGuard,
     batch_max: u64,
     ids: IdGenerator,
 }
 
-impl<W: Work> Redriver<W> {
-    /// Delivers to `work` what is due on `shard`, one of `shards`, while it has the `tenure`.
-    pub fn new(work: W, shard: Shard, shards: Shards, tenure: Tenure, batch_max: u64, ids: IdGenerator) -> Self {
-        Self { work, shard, shards, tenure, batch_max, ids }
+impl<W: EventHandler> Redriver<W> {
+    /// Delivers to `work` what is due on `shard`, one of `shards`, while it has the `lease_guard`.
+    pub fn new(
+        work: W,
+        shard: Shard,
+        shards: Shards,
+        lease_guard: LeaseGuard,
+        batch_max: u64,
+        ids: IdGenerator,
+    ) -> Self {
+        Self { work, shard, shards, lease_guard, batch_max, ids }
     }
 
     /// Delivers what is due. Returns whether there may be more.
@@ -59,9 +66,9 @@ impl<W: Work> Redriver<W> {
         let mut is_any_ended = false;
         for ((id, first_failed_at, delivery), applied) in letters.into_iter().zip(applied) {
             is_any_ended |= match applied {
-                Applied::Done => self.close(id, &delivery).await.map_err(Failure::new)?,
-                Applied::Later => false,
-                Applied::Never(why) => {
+                EventOutcome::Done => self.close(id, &delivery).await.map_err(Failure::new)?,
+                EventOutcome::Later => false,
+                EventOutcome::Never(why) => {
                     let failed = Failed { delivery: &delivery, why, tries: 1, first_failed_at };
                     bury(W::CONSUMER, failed, &self.shards, &mut self.ids, ctx).await
                 }
@@ -71,24 +78,24 @@ impl<W: Work> Redriver<W> {
     }
 
     /// Whether the letter is being redriven: an open one is from here on, because its time on the schedule has come.
-    async fn is_taken_up(&self, kept: &KeptLetter) -> Result<bool, WriteError> {
+    async fn is_taken_up(&self, kept: &StoredDeadLetter) -> Result<bool, WriteError> {
         if kept.status == LetterStatus::Redriven {
             return Ok(true);
         }
-        let Matter::Event { trace, .. } = kept.matter else { return Ok(false) };
+        let DeadLetterKind::Event { trace, .. } = kept.matter else { return Ok(false) };
         let redrive = Redrive { letter_id: kept.letter.id, is_trial: false, operator: None, trace };
         Ok(self.shard.write(redrive).await? == Some(Disposal::Redelivered))
     }
 
     async fn close(&self, letter_id: LetterId, delivery: &Delivery) -> Result<bool, WriteError> {
-        self.shard.write(command::Applied { letter_id, trace: trace_of(delivery) }).await?;
+        self.shard.write(command::CloseDeadLetter { letter_id, trace: trace_of(delivery) }).await?;
         Ok(true)
     }
 }
 
 /// The letter's event as it was delivered; none if it is about none.
-fn delivery(kept: &KeptLetter) -> Option<Delivery> {
-    let Matter::Event { occurred_at, trace } = kept.matter else { return None };
+fn delivery(kept: &StoredDeadLetter) -> Option<Delivery> {
+    let DeadLetterKind::Event { occurred_at, trace } = kept.matter else { return None };
     let letter = &kept.letter;
     let topic = known_topic(&letter.source.topic)?;
     let record = Record {
@@ -106,7 +113,7 @@ fn delivery(kept: &KeptLetter) -> Option<Delivery> {
     Some(Delivery { partition, offset, record })
 }
 
-impl<W: Work> Actor for Redriver<W> {
+impl<W: EventHandler> Actor for Redriver<W> {
     type Message = Never;
 
     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
@@ -114,7 +121,7 @@ impl<W: Work> Actor for Redriver<W> {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.tenure.is_to_work(ctx.clock().instant()) {
+        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
             return Ok(Wake::Idle);
         }
         match self.redrive(ctx).await {

@@ -8,10 +8,10 @@
 use futures_util::future::join_all;
 
 use super::guarded_psp::GuardedPsp;
+use super::lease_guard::LeaseGuard;
 use super::shard_writer::WriteError;
 use super::shards::Shard;
-use super::tenure::Tenure;
-use crate::domain::command::{Conclusion, Expiry};
+use crate::domain::command::{ExpireAuthorization, RecordPspOutcome};
 use crate::domain::payment::{Payment, PaymentStatus, Refusal};
 use crate::domain::psp::PspKey;
 use crate::domain::{Timestamp, TraceContext};
@@ -22,7 +22,7 @@ use crate::runtime::{Actor, Context, Failure, Never, Wake};
 /// See the file's header.
 pub struct Resolver {
     shard: Shard,
-    tenure: Tenure,
+    lease_guard: LeaseGuard,
     psp: GuardedPsp,
     batch_max: u64,
     /// The last payment of the batch before, if there were more behind it.
@@ -30,9 +30,9 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Resolves what is due on `shard`, while it has the `tenure`.
-    pub fn new(shard: Shard, tenure: Tenure, psp: GuardedPsp, batch_max: u64) -> Self {
-        Self { shard, tenure, psp, batch_max, place: None }
+    /// Resolves what is due on `shard`, while it has the `lease_guard`.
+    pub fn new(shard: Shard, lease_guard: LeaseGuard, psp: GuardedPsp, batch_max: u64) -> Self {
+        Self { shard, lease_guard, psp, batch_max, place: None }
     }
 
     /// Looks at the next ones that are due. Returns whether to go on at once: there may be more, and this is no outage.
@@ -60,7 +60,7 @@ impl Resolver {
     async fn settle(&self, payment: &Payment, trace: TraceContext) -> bool {
         match payment.status {
             PaymentStatus::Authorized | PaymentStatus::CaptureFailed => {
-                let expiry = Expiry { payment_id: payment.id, trace };
+                let expiry = ExpireAuthorization { payment_id: payment.id, trace };
                 self.is_settled(payment, self.shard.write(expiry).await)
             }
             PaymentStatus::Authorizing | PaymentStatus::Unknown => {
@@ -72,10 +72,11 @@ impl Resolver {
                         "payment held: the psp approved another amount or currency than was asked"
                     );
                 }
-                let conclusion = Conclusion {
+                let conclusion = RecordPspOutcome {
                     payment_id: payment.id,
-                    scope: payment.claim,
+                    key_hash: payment.claim,
                     verdict: found.verdict,
+                    looked_up_at: Some(payment.attempts),
                     took_ms: found.took_ms,
                     request_id: format!("resolver-{}-{}", payment.id, payment.attempts),
                     trace,
@@ -103,7 +104,7 @@ impl Actor for Resolver {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.tenure.is_to_work(ctx.clock().instant()) {
+        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
             return Ok(Wake::Idle);
         }
         match self.resolve_due(ctx).await {

@@ -6,10 +6,10 @@
 
 use futures_util::future::join_all;
 
+use super::lease_guard::LeaseGuard;
 use super::psp_work::{PspWork, Subject};
 use super::shard_writer::WriteError;
 use super::shards::Shard;
-use super::tenure::Tenure;
 use crate::domain::request::PspRequest;
 use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::DatabaseError;
@@ -20,15 +20,15 @@ use crate::runtime::{Actor, Context, Failure, Never, Wake};
 pub struct Retrier {
     work: PspWork,
     shard: Shard,
-    tenure: Tenure,
+    lease_guard: LeaseGuard,
     is_for_refunds: bool,
     batch_max: usize,
 }
 
 impl Retrier {
-    /// Retries what is due on `shard`, while it has the `tenure`.
-    pub fn new(work: PspWork, shard: Shard, tenure: Tenure, is_for_refunds: bool, batch_max: usize) -> Self {
-        Self { work, shard, tenure, is_for_refunds, batch_max }
+    /// Retries what is due on `shard`, while it has the `lease_guard`.
+    pub fn new(work: PspWork, shard: Shard, lease_guard: LeaseGuard, is_for_refunds: bool, batch_max: usize) -> Self {
+        Self { work, shard, lease_guard, is_for_refunds, batch_max }
     }
 
     /// Tries what is due. Returns whether there may be more.
@@ -71,7 +71,7 @@ impl Actor for Retrier {
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.tenure.is_to_work(ctx.clock().instant()) {
+        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
             return Ok(Wake::Idle);
         }
         match self.retry(ctx).await {

@@ -10,7 +10,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use crate::domain::PaymentId;
-use crate::domain::idempotency::{Claim, Scope};
+use crate::domain::idempotency::IdempotencyRecord;
+use crate::domain::key::KeyHash;
 use crate::domain::payment::Payment;
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::runtime::{Actor, AskError, Context, Failure, Handle, Message, Options, Reply};
@@ -52,15 +53,15 @@ impl RowKey for PaymentId {
     }
 }
 
-impl RowKey for Scope {
-    type Row = Claim;
+impl RowKey for KeyHash {
+    type Row = IdempotencyRecord;
     const READER: &'static str = "claim_reader";
 
-    fn of(row: &Claim) -> Self {
-        row.scope
+    fn of(row: &IdempotencyRecord) -> Self {
+        row.key_hash
     }
 
-    async fn read(database: &ShardDatabase, keys: &[Self]) -> Result<Vec<Claim>, DatabaseError> {
+    async fn read(database: &ShardDatabase, keys: &[Self]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
         database.claims(keys).await
     }
 }
@@ -150,20 +151,20 @@ mod tests {
     use sea_orm::ConnectionTrait;
 
     use super::*;
-    use crate::domain::book::{Book, Needs};
-    use crate::domain::command::{AuthorizeOrder, Command};
+    use crate::domain::command::{Authorize, Command};
     use crate::domain::policy::Policy;
     use crate::domain::testing::order;
+    use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
     use crate::domain::{IdGenerator, ShardId, Timestamp};
     use crate::infra::sqlite;
     use crate::runtime::{Environment, Intensity, Strategy, Supervisor};
 
-    async fn store(database: &ShardDatabase, orders: &[AuthorizeOrder]) {
+    async fn store(database: &ShardDatabase, orders: &[Authorize]) {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         orders.iter().for_each(|order| order.needs(&mut needs));
-        let book = Book::new(Timestamp(1_000), &policy, &mut ids);
-        let decide = |book: &mut Book<'_>| orders.iter().for_each(|order| drop(order.clone().decide(book)));
+        let book = UnitOfWork::new(Timestamp(1_000), &policy, &mut ids);
+        let decide = |book: &mut UnitOfWork<'_>| orders.iter().for_each(|order| drop(order.clone().decide(book)));
         database.batch(&needs, book, decide).await.unwrap();
     }
 

@@ -4,8 +4,8 @@
 //! Stops with its event worker; a panic has the events delivered again, and the PSP's key makes the capture one capture.
 //! Limit: `requests.batch_max` events of a partition at once.
 
+use super::event_handler::{EventHandler, EventOutcome};
 use super::psp_work::PspWork;
-use super::work::{Applied, Work};
 use crate::domain::event::Consumer;
 use crate::infra::event_log::Delivery;
 use crate::runtime::Context;
@@ -14,10 +14,10 @@ use crate::runtime::Context;
 #[derive(Clone)]
 pub struct Settlement(pub PspWork);
 
-impl Work for Settlement {
+impl EventHandler for Settlement {
     const CONSUMER: Consumer = Consumer::Settlement;
 
-    async fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> Vec<Applied> {
+    async fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> Vec<EventOutcome> {
         self.0.apply(Self::CONSUMER, deliveries, ctx).await
     }
 }

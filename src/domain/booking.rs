@@ -1,15 +1,15 @@
 //! The decision whether the ledger books an event: once, and only one that the shard's own rows say it told.
 
-use super::book::Book;
-use super::command::{Posting, PostingError};
+use super::command::{PostLedgerEntry, PostingError};
 use super::event::{Consumer, Topic};
 use super::id::EventId;
 use super::ledger::{self, Unbookable};
 use super::refund::RefundStatus;
+use super::unit_of_work::UnitOfWork;
 
-impl Book<'_> {
+impl UnitOfWork<'_> {
     /// Books an event, once. Returns whether it was booked now.
-    pub fn post(&mut self, posting: &Posting) -> Result<bool, PostingError> {
+    pub fn post(&mut self, posting: &PostLedgerEntry) -> Result<bool, PostingError> {
         let event = (Consumer::Ledger, posting.event_id);
         let is_booked = self.processed.get(&event).is_some();
         #[cfg(test)]
@@ -36,8 +36,8 @@ impl Book<'_> {
 
     /// Whether the shard's own rows say that it told this event, of this amount of this merchant's payment or refund. What is in
     /// a topic anybody may have put there.
-    fn bears_out(&self, posting: &Posting) -> bool {
-        let Posting { event_id, topic, data, .. } = posting;
+    fn bears_out(&self, posting: &PostLedgerEntry) -> bool {
+        let PostLedgerEntry { event_id, topic, data, .. } = posting;
         let Some(payment) = self.payments.get(&data.payment_id) else { return false };
         // Where it was told before its event was kept, the timeline has it.
         let is_told = |known: Option<EventId>| match known {
@@ -61,7 +61,7 @@ impl Book<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::command::{Attempt, Change, ChangeOrder, Conclusion};
+    use crate::domain::command::{Change, ChangePayment, RecordPspAttempt, RecordPspOutcome};
     use crate::domain::event::EventData;
     use crate::domain::policy::Policy;
     use crate::domain::request::PspRequest;
@@ -69,8 +69,8 @@ mod tests {
     use crate::domain::timeline::Timeline;
     use crate::domain::{Currency, IdGenerator, PaymentId, RefundId, Timestamp};
 
-    fn attempt(request: &PspRequest) -> Attempt {
-        Attempt {
+    fn attempt(request: &PspRequest) -> RecordPspAttempt {
+        RecordPspAttempt {
             request_id: request.id,
             payment_id: request.payment_id,
             task: request.task,
@@ -83,14 +83,15 @@ mod tests {
     }
 
     /// Has a payment captured, and refunded twice by as much.
-    fn trade(book: &mut Book<'_>, id: i64) {
+    fn trade(book: &mut UnitOfWork<'_>, id: i64) {
         let order = order(id, 100);
         let payment_id = order.payment_id;
         book.authorize(&order);
-        let conclusion = Conclusion {
+        let conclusion = RecordPspOutcome {
             payment_id,
-            scope: order.key_use.scope,
+            key_hash: order.keyed_request.key_hash,
             verdict: approved(100),
+            looked_up_at: None,
             took_ms: 1,
             request_id: "r".into(),
             trace: TRACE,
@@ -99,8 +100,14 @@ mod tests {
         let refund = Change::Refund { amount: Some(30), reason: None };
         for change in [Change::Capture { amount: Some(80) }, refund.clone(), refund] {
             let merchant_id = order.merchant_id.clone();
-            let change =
-                ChangeOrder { payment_id, merchant_id, change, key_use: None, request_id: "r".into(), trace: TRACE };
+            let change = ChangePayment {
+                payment_id,
+                merchant_id,
+                change,
+                keyed_request: None,
+                request_id: "r".into(),
+                trace: TRACE,
+            };
             book.change(&change);
             let owed = book.settlements.written_rows().chain(book.refund_requests.written_rows());
             let owed: Vec<_> = owed.filter(|(_, owed)| owed.due_at.is_some()).map(|(_, owed)| attempt(owed)).collect();
@@ -108,11 +115,11 @@ mod tests {
         }
     }
 
-    fn postings(book: &Book<'_>) -> Vec<Posting> {
+    fn postings(book: &UnitOfWork<'_>) -> Vec<PostLedgerEntry> {
         let told = book.events.iter().filter_map(|event| {
             let topic = Topic::parse(event.topic).filter(|topic| Consumer::Ledger.topics().contains(topic))?;
             let data: EventData = serde_json::from_str(&event.payload).unwrap();
-            Some(Posting { event_id: event.id, topic, data, trace: TRACE })
+            Some(PostLedgerEntry { event_id: event.id, topic, data, trace: TRACE })
         });
         told.collect()
     }
@@ -122,14 +129,14 @@ mod tests {
     #[test]
     fn only_what_the_shard_has_told_is_booked_and_once() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+        let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
         trade(&mut book, 1);
         trade(&mut book, 2);
         let told = postings(&book);
         assert_eq!(told.len(), 6);
         for posting in &told {
             let other = told.iter().find(|other| other.event_id != posting.event_id).unwrap();
-            let forge = |change: &dyn Fn(&mut Posting)| {
+            let forge = |change: &dyn Fn(&mut PostLedgerEntry)| {
                 let mut forged = posting.clone();
                 change(&mut forged);
                 forged
@@ -164,29 +171,29 @@ mod tests {
     #[test]
     fn a_refund_is_no_proof_of_another_one_of_the_same_amount() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+        let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
         trade(&mut book, 1);
         let told = postings(&book);
-        let swapped = Posting { event_id: told[1].event_id, ..told[2].clone() };
+        let swapped = PostLedgerEntry { event_id: told[1].event_id, ..told[2].clone() };
         assert_eq!(book.post(&swapped), UNPROVEN);
     }
 
     #[test]
     fn what_was_told_before_its_event_was_kept_is_proven_by_the_timeline() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+        let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
         trade(&mut book, 1);
         let told = postings(&book);
         let id = PaymentId::from_stored(1);
         let mut payment = book.payments.get(&id).unwrap().clone();
         payment.captured_event = None;
         book.payments.put(id, payment.clone());
-        let forged = Posting { event_id: EventId::from_stored(told[0].event_id.get() + 1), ..told[0].clone() };
+        let forged = PostLedgerEntry { event_id: EventId::from_stored(told[0].event_id.get() + 1), ..told[0].clone() };
         assert_eq!(book.post(&forged), UNPROVEN);
         assert_eq!(book.post(&told[0]), Ok(true));
         payment.timeline = Timeline::default();
         book.payments.put(id, payment);
-        let again = Posting { event_id: told[1].event_id, ..told[1].clone() };
+        let again = PostLedgerEntry { event_id: told[1].event_id, ..told[1].clone() };
         assert_eq!(book.post(&again), Ok(true), "the refund's row has its event");
     }
 }

@@ -1,19 +1,20 @@
 //! What a shard can be asked to change. Commands are values: they can be decided, dropped and decided again.
 
-use super::book::{Book, Needs};
-use super::dead_letter::{Disposal, KeptLetter, Operator};
+use super::dead_letter::{Disposal, Operator, StoredDeadLetter};
 use super::event::{Consumer, EventData, Topic};
 use super::id::{EntryId, EventId, LetterId, PaymentId};
-use super::idempotency::{Claimed, KeyUse, Operation, Scope};
+use super::idempotency::KeyOutcome;
+use super::key::{KeyHash, KeyedRequest, PaymentOperation};
 use super::ledger::{self, Unbookable};
 use super::money::{AmountOverflow, Money};
-use super::outcome::Recorded;
+use super::outcome::StoredResponse;
 use super::payment::{CaptureMode, Metadata, Refusal};
 use super::psp::Verdict;
-use super::request::{Progress, Task};
+use super::request::{PspProgress, Task};
 use super::shard_map::Bucket;
 use super::time::Timestamp;
 use super::trace::TraceContext;
+use super::unit_of_work::{ReadSet, UnitOfWork};
 
 /// One change that a shard can be asked for: which rows it needs, and what is decided on them.
 pub trait Command: Send + 'static {
@@ -33,31 +34,33 @@ pub trait Command: Send + 'static {
     /// must fit each other are read: of two, another process may have changed one that is known and one that is not.
     const TRUSTS_RECENT: bool = false;
 
-    fn needs(&self, needs: &mut Needs);
+    fn needs(&self, needs: &mut ReadSet);
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer;
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer;
 }
 
 /// Take on a payment: the intent, before the PSP is asked.
 #[derive(Debug, Clone)]
-pub struct AuthorizeOrder {
+pub struct Authorize {
     pub payment_id: PaymentId,
     pub merchant_id: String,
     pub money: Money,
     pub capture_mode: CaptureMode,
     pub description: Option<String>,
     pub metadata: Metadata,
-    pub key_use: KeyUse,
+    pub keyed_request: KeyedRequest,
     pub trace: TraceContext,
 }
 
 /// Take in what the PSP said about an authorization.
 #[derive(Debug, Clone)]
-pub struct Conclusion {
+pub struct RecordPspOutcome {
     pub payment_id: PaymentId,
     /// The claim that the authorization answers.
-    pub scope: Scope,
+    pub key_hash: KeyHash,
     pub verdict: Verdict,
+    /// Who only looked it up: the payment's `attempts` at that time. Two questions that were asked at once count as one.
+    pub looked_up_at: Option<u32>,
     /// How long the PSP took, in milliseconds.
     pub took_ms: u64,
     /// The request that the answer is recorded for.
@@ -67,9 +70,9 @@ pub struct Conclusion {
 
 /// Let go of an authorization that was taken on but never sent to the PSP: the payment ends, the key is free again.
 #[derive(Debug, Clone)]
-pub struct Release {
+pub struct AbandonAuthorization {
     pub payment_id: PaymentId,
-    pub scope: Scope,
+    pub key_hash: KeyHash,
     pub trace: TraceContext,
 }
 
@@ -89,29 +92,29 @@ pub enum Change {
 }
 
 impl Change {
-    pub fn operation(&self) -> Operation {
+    pub fn operation(&self) -> PaymentOperation {
         match self {
-            Self::Capture { .. } => Operation::Capture,
-            Self::Void => Operation::Void,
-            Self::Refund { .. } => Operation::Refund,
+            Self::Capture { .. } => PaymentOperation::Capture,
+            Self::Void => PaymentOperation::Void,
+            Self::Refund { .. } => PaymentOperation::Refund,
         }
     }
 }
 
 /// Change a payment for its merchant.
 #[derive(Debug, Clone)]
-pub struct ChangeOrder {
+pub struct ChangePayment {
     pub payment_id: PaymentId,
     pub merchant_id: String,
     pub change: Change,
-    pub key_use: Option<KeyUse>,
+    pub keyed_request: Option<KeyedRequest>,
     pub request_id: String,
     pub trace: TraceContext,
 }
 
 /// Take in what the PSP said to one attempt at a request.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct RecordPspAttempt {
     pub request_id: EventId,
     pub payment_id: PaymentId,
     pub task: Task,
@@ -128,7 +131,7 @@ pub struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempted {
     /// It was taken in.
-    Progressed(Progress),
+    Progressed(PspProgress),
     /// The request has ended before, or there is none: nothing changed.
     Stale,
 }
@@ -144,7 +147,7 @@ pub enum PostingError {
 
 /// Book an event in the ledger.
 #[derive(Debug, Clone)]
-pub struct Posting {
+pub struct PostLedgerEntry {
     pub event_id: EventId,
     pub topic: Topic,
     pub data: EventData,
@@ -154,19 +157,19 @@ pub struct Posting {
 /// Book an event, going by rows that are read and not by those that this process has written last: of a capture or refund
 /// that another process was told of, it may know only what was before.
 #[derive(Debug, Clone)]
-pub struct PostingAnew(pub Posting);
+pub struct PostingAnew(pub PostLedgerEntry);
 
 /// End an authorization whose time has passed.
 #[derive(Debug, Clone)]
-pub struct Expiry {
+pub struct ExpireAuthorization {
     pub payment_id: PaymentId,
     pub trace: TraceContext,
 }
 
 /// Keep a dead letter and publish it.
 #[derive(Debug, Clone)]
-pub struct Burial {
-    pub letter: KeptLetter,
+pub struct StoreDeadLetter {
+    pub letter: StoredDeadLetter,
     /// The payment that it is about; of a record whose key is no payment, any id of the shard.
     pub about: PaymentId,
     pub trace: TraceContext,
@@ -185,7 +188,7 @@ pub struct Redrive {
 
 /// Close a dead letter whose event was applied after all.
 #[derive(Debug, Clone)]
-pub struct Applied {
+pub struct CloseDeadLetter {
     pub letter_id: LetterId,
     pub trace: TraceContext,
 }
@@ -203,7 +206,7 @@ pub struct Discard {
 
 /// Write into the trail what an operator did that changed no row.
 #[derive(Debug, Clone)]
-pub struct Noting {
+pub struct RecordOperatorAction {
     pub kind: &'static str,
     pub target: String,
     pub detail: String,
@@ -213,7 +216,7 @@ pub struct Noting {
 
 /// Mark events as published, by their places in the outbox.
 #[derive(Debug, Clone)]
-pub struct Published {
+pub struct MarkPublished {
     pub seqs: Vec<i64>,
 }
 
@@ -221,29 +224,29 @@ pub struct Published {
 #[derive(Debug, Clone, Copy)]
 pub struct Ping;
 
-impl Command for AuthorizeOrder {
-    type Answer = Claimed<()>;
+impl Command for Authorize {
+    type Answer = KeyOutcome<()>;
     const KIND: &'static str = "authorize";
 
     fn key(&self) -> u128 {
-        u128::from_be_bytes(self.key_use.scope.0)
+        u128::from_be_bytes(self.keyed_request.key_hash.0)
     }
 
     fn trace(&self) -> Option<TraceContext> {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.claims.insert(self.key_use.scope);
+    fn needs(&self, needs: &mut ReadSet) {
+        needs.claims.insert(self.keyed_request.key_hash);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.authorize(self)
     }
 }
 
-impl Command for Conclusion {
-    type Answer = Result<Recorded, Refusal>;
+impl Command for RecordPspOutcome {
+    type Answer = Result<StoredResponse, Refusal>;
     const KIND: &'static str = "conclude";
     const TRUSTS_RECENT: bool = true;
 
@@ -255,17 +258,17 @@ impl Command for Conclusion {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.payments.insert(self.payment_id);
-        needs.claims.insert(self.scope);
+        needs.claims.insert(self.key_hash);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.conclude(self)
     }
 }
 
-impl Command for Release {
+impl Command for AbandonAuthorization {
     type Answer = Result<(), Refusal>;
     const KIND: &'static str = "release";
     const TRUSTS_RECENT: bool = true;
@@ -278,18 +281,18 @@ impl Command for Release {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.payments.insert(self.payment_id);
-        needs.claims.insert(self.scope);
+        needs.claims.insert(self.key_hash);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.release(self)
     }
 }
 
-impl Command for ChangeOrder {
-    type Answer = Claimed<Recorded>;
+impl Command for ChangePayment {
+    type Answer = KeyOutcome<StoredResponse>;
     const KIND: &'static str = "change";
 
     fn key(&self) -> u128 {
@@ -300,17 +303,17 @@ impl Command for ChangeOrder {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.payments.insert(self.payment_id);
-        needs.claims.extend(self.key_use.iter().map(|key_use| key_use.scope));
+        needs.claims.extend(self.keyed_request.iter().map(|keyed_request| keyed_request.key_hash));
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.change(self)
     }
 }
 
-impl Command for Attempt {
+impl Command for RecordPspAttempt {
     type Answer = Result<Attempted, Refusal>;
     const KIND: &'static str = "attempt";
 
@@ -322,7 +325,7 @@ impl Command for Attempt {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.payments.insert(self.payment_id);
         match self.task {
             Task::Capture(_) | Task::Void => needs.settlements.insert(self.request_id),
@@ -338,12 +341,12 @@ impl Command for Attempt {
         }
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.attempt(self)
     }
 }
 
-impl Command for Posting {
+impl Command for PostLedgerEntry {
     type Answer = Result<bool, PostingError>;
     const KIND: &'static str = "post";
     const TRUSTS_RECENT: bool = true;
@@ -356,7 +359,7 @@ impl Command for Posting {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.processed.insert((Consumer::Ledger, self.event_id));
         // The balances do not depend on the entry's id or time.
         if let Ok(entry) = ledger::entry(EntryId::from_stored(0), self.event_id, self.topic, &self.data, Timestamp(0)) {
@@ -367,7 +370,7 @@ impl Command for Posting {
         needs.refunds.extend(self.data.refund_id);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.post(self)
     }
 }
@@ -384,16 +387,16 @@ impl Command for PostingAnew {
         self.0.trace()
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         self.0.needs(needs);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.post(&self.0)
     }
 }
 
-impl Command for Expiry {
+impl Command for ExpireAuthorization {
     type Answer = Result<(), Refusal>;
     const KIND: &'static str = "expire";
     const TRUSTS_RECENT: bool = true;
@@ -406,16 +409,16 @@ impl Command for Expiry {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.payments.insert(self.payment_id);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.expire(self)
     }
 }
 
-impl Command for Burial {
+impl Command for StoreDeadLetter {
     type Answer = ();
     const KIND: &'static str = "bury";
 
@@ -427,11 +430,11 @@ impl Command for Burial {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.letters.insert(self.letter.letter.id);
     }
 
-    fn decide(&self, book: &mut Book<'_>) {
+    fn decide(&self, book: &mut UnitOfWork<'_>) {
         book.bury(self.letter.clone(), self.about, self.trace);
     }
 }
@@ -448,19 +451,19 @@ impl Command for Redrive {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.letters.insert(self.letter_id);
         let request = EventId::from_stored(self.letter_id.get());
         needs.settlements.insert(request);
         needs.refund_requests.insert(request);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.redrive(self.letter_id, self.is_trial, self.operator.as_ref())
     }
 }
 
-impl Command for Applied {
+impl Command for CloseDeadLetter {
     type Answer = ();
     const KIND: &'static str = "applied";
 
@@ -472,11 +475,11 @@ impl Command for Applied {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.letters.insert(self.letter_id);
     }
 
-    fn decide(&self, book: &mut Book<'_>) {
+    fn decide(&self, book: &mut UnitOfWork<'_>) {
         book.applied(self.letter_id);
     }
 }
@@ -493,16 +496,16 @@ impl Command for Discard {
         Some(self.trace)
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         needs.letters.insert(self.letter_id);
     }
 
-    fn decide(&self, book: &mut Book<'_>) -> Self::Answer {
+    fn decide(&self, book: &mut UnitOfWork<'_>) -> Self::Answer {
         book.discard(self.letter_id, &self.reason, self.is_trial, &self.operator)
     }
 }
 
-impl Command for Noting {
+impl Command for RecordOperatorAction {
     type Answer = ();
     const KIND: &'static str = "note";
 
@@ -514,9 +517,9 @@ impl Command for Noting {
         Some(self.trace)
     }
 
-    fn needs(&self, _needs: &mut Needs) {}
+    fn needs(&self, _needs: &mut ReadSet) {}
 
-    fn decide(&self, book: &mut Book<'_>) {
+    fn decide(&self, book: &mut UnitOfWork<'_>) {
         let Self { kind, target, detail, operator, .. } = self;
         // Any shard keeps it, and nobody looks for it by its id.
         book.note(Some(operator), kind, Bucket::wrapping(0), target, detail);
@@ -528,7 +531,7 @@ fn identity(stored: i64) -> u128 {
     u128::from(stored.unsigned_abs())
 }
 
-impl Command for Published {
+impl Command for MarkPublished {
     type Answer = ();
     const KIND: &'static str = "published";
 
@@ -540,9 +543,9 @@ impl Command for Published {
         None
     }
 
-    fn needs(&self, _needs: &mut Needs) {}
+    fn needs(&self, _needs: &mut ReadSet) {}
 
-    fn decide(&self, book: &mut Book<'_>) {
+    fn decide(&self, book: &mut UnitOfWork<'_>) {
         book.published.extend_from_slice(&self.seqs);
     }
 }
@@ -559,7 +562,7 @@ impl Command for Ping {
         None
     }
 
-    fn needs(&self, _needs: &mut Needs) {}
+    fn needs(&self, _needs: &mut ReadSet) {}
 
-    fn decide(&self, _book: &mut Book<'_>) {}
+    fn decide(&self, _book: &mut UnitOfWork<'_>) {}
 }

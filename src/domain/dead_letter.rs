@@ -53,7 +53,7 @@ fn topic_name<S: serde::Serializer>(topic: &DeadLetterTopic, serializer: S) -> R
 
 /// What a letter is about, and with it what a redrive can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Matter {
+pub enum DeadLetterKind {
     /// An event of ours that a consumer could not apply.
     Event { occurred_at: Timestamp, trace: TraceContext },
     /// Work owed to the PSP; the letter's id is the request's.
@@ -62,7 +62,7 @@ pub enum Matter {
     Foreign,
 }
 
-impl Matter {
+impl DeadLetterKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Event { .. } => "event",
@@ -102,9 +102,9 @@ impl LetterStatus {
 
 /// A dead letter as its row holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptLetter {
+pub struct StoredDeadLetter {
     pub letter: DeadLetter,
-    pub matter: Matter,
+    pub matter: DeadLetterKind,
     pub status: LetterStatus,
     /// How often it was redriven.
     pub redrives: u32,
@@ -115,9 +115,9 @@ pub struct KeptLetter {
     pub version: i64,
 }
 
-impl KeptLetter {
+impl StoredDeadLetter {
     /// A letter that nobody has looked at yet.
-    pub fn new(letter: DeadLetter, matter: Matter) -> Self {
+    pub fn new(letter: DeadLetter, matter: DeadLetterKind) -> Self {
         let status = LetterStatus::Open;
         Self { letter, matter, status, redrives: 0, due_at: None, note: None, version: 0 }
     }
@@ -137,7 +137,7 @@ impl LetterId {
     /// The letter about a record that is no event of ours: the same each time that the record is read. Its time means
     /// nothing; its bucket is the partition's.
     pub fn of_record(topic: &str, partition: u32, offset: i64) -> Self {
-        let place = super::idempotency::Fingerprint::of([
+        let place = super::key::Fingerprint::of([
             ("topic", topic),
             ("partition", &partition.to_string()),
             ("offset", &offset.to_string()),

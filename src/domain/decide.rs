@@ -1,27 +1,31 @@
 //! The decisions: each takes a command, looks at the rows of the book, and either writes the whole change into it or
 //! says why not. Nothing else in Rialto changes a payment.
 
-use super::book::Book;
-use super::command::{Attempt, Attempted, AuthorizeOrder, Change, ChangeOrder, Conclusion, Expiry, Release};
-use super::dead_letter::{DeadLetter, KeptLetter, Matter, Source};
+use super::command::{
+    AbandonAuthorization, Attempted, Authorize, Change, ChangePayment, ExpireAuthorization, RecordPspAttempt,
+    RecordPspOutcome,
+};
+use super::dead_letter::{DeadLetter, DeadLetterKind, Source, StoredDeadLetter};
 use super::event::{DeadLetterTopic, Event, EventData, Topic, json};
 use super::id::{EventId, LetterId, PaymentId, RefundId};
-use super::idempotency::{Claim, Claimed, KeyUse, Scope};
-use super::outcome::{Outcome, PaymentSnapshot, Recorded};
+use super::idempotency::{IdempotencyRecord, KeyOutcome};
+use super::key::{KeyHash, KeyedRequest};
+use super::outcome::{PaymentOutcome, PaymentSnapshot, StoredResponse};
 use super::payment::{CaptureMode, Payment, PaymentStatus, Refusal, WaitingRefund};
 use super::policy::Policy;
 use super::psp::Verdict;
 use super::refund::Refund;
-use super::request::{Progress, PspRequest, RequestStatus, Task};
+use super::request::{PspProgress, PspRequest, RequestStatus, Task};
 use super::time::Timestamp;
-use super::timeline::{Happening, Timeline};
+use super::timeline::{Timeline, TimelineKind};
 use super::trace::TraceContext;
+use super::unit_of_work::UnitOfWork;
 
 /// Why a refund failed that waited for its capture.
 const CAPTURE_FAILED: &str = "capture_failed";
 
 /// Whether a refusal stays true, whatever becomes of the payment by itself and by other calls.
-fn stays(payment: &Payment, order: &ChangeOrder, refusal: &Refusal) -> bool {
+fn stays(payment: &Payment, order: &ChangePayment, refusal: &Refusal) -> bool {
     let may_become = |next: PaymentStatus| move |status: PaymentStatus| status.may_become(next);
     match (refusal, &order.change) {
         (Refusal::PaymentNotFound | Refusal::AmountOverflow, _) => false,
@@ -43,14 +47,14 @@ fn stays(payment: &Payment, order: &ChangeOrder, refusal: &Refusal) -> bool {
     }
 }
 
-impl AuthorizeOrder {
+impl Authorize {
     /// The payment that the order takes on.
     pub fn payment(&self, policy: &Policy, now: Timestamp) -> Payment {
         let mut timeline = Timeline::default();
         // The id's own time, so that a list by time and a list by id are one; but ids never go back, and stay ahead of a clock
         // that does: then it is the clock's.
         let requested_at = self.payment_id.time().min(now);
-        timeline.note(requested_at, Happening::Requested, format!("authorize {}", self.money), &self.trace);
+        timeline.note(requested_at, TimelineKind::Requested, format!("authorize {}", self.money), &self.trace);
         Payment {
             id: self.payment_id,
             merchant_id: self.merchant_id.clone(),
@@ -73,7 +77,7 @@ impl AuthorizeOrder {
             capture_before: None,
             due_at: Some(now.after(policy.resolve_after)),
             attempts: 0,
-            claim: self.key_use.scope,
+            claim: self.keyed_request.key_hash,
             timeline,
             captured_event: None,
             refunds: 0,
@@ -82,28 +86,28 @@ impl AuthorizeOrder {
     }
 }
 
-impl Book<'_> {
+impl UnitOfWork<'_> {
     /// Claims the key and writes the intent. Until this is durable, nobody may ask the PSP.
-    pub fn authorize(&mut self, order: &AuthorizeOrder) -> Claimed<()> {
-        if let Some(claimed) = self.claimed(&order.key_use) {
+    pub fn authorize(&mut self, order: &Authorize) -> KeyOutcome<()> {
+        if let Some(claimed) = self.claimed(&order.keyed_request) {
             return claimed;
         }
         let payment = order.payment(self.policy, self.now);
         #[cfg(test)]
         if super::planted::is_planted(super::planted::Bug::NonAtomicClaim) {
             self.store(payment);
-            return Claimed::Fresh(());
+            return KeyOutcome::Fresh(());
         }
-        self.claim(&order.key_use, &order.merchant_id, order.payment_id, None);
+        self.claim(&order.keyed_request, &order.merchant_id, order.payment_id, None);
         self.entered.push(payment.status);
         self.store(payment);
-        Claimed::Fresh(())
+        KeyOutcome::Fresh(())
     }
 
     /// Writes what the PSP said, the answer and the events. The first conclusion wins: one that comes later is told how the
     /// payment stands.
-    pub fn conclude(&mut self, conclusion: &Conclusion) -> Result<Recorded, Refusal> {
-        let Conclusion { payment_id, verdict, trace, .. } = conclusion;
+    pub fn conclude(&mut self, conclusion: &RecordPspOutcome) -> Result<StoredResponse, Refusal> {
+        let RecordPspOutcome { payment_id, verdict, trace, .. } = conclusion;
         let mut payment = self.payments.get(payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
         let before = payment.status;
         let now = self.now;
@@ -116,14 +120,20 @@ impl Book<'_> {
                 // It reached the PSP after it had been given up, and its key may have been used again: the hold is released.
                 payment.psp_reference = Some(reference.clone());
                 payment.updated_at = now;
-                payment.timeline.note(now, Happening::PspCall, call, trace);
+                payment.timeline.note(now, TimelineKind::PspCall, call, trace);
                 let id = self.ids.next(now, payment.id.bucket());
                 self.owe(id, &payment, Task::Void, payment.amount, trace);
                 self.store(payment.clone());
             }
-            return Ok(self.finish(conclusion, Outcome::of_authorization(&payment)));
+            return Ok(self.finish(conclusion, PaymentOutcome::of_authorization(&payment)));
         }
-        payment.timeline.note(now, Happening::PspCall, call.trim_end(), trace);
+        // The resolver died or gave up waiting, and has asked again before this answer was written: only time makes "the PSP does
+        // not know it" mean "it was never sent".
+        let is_stale = conclusion.looked_up_at.is_some_and(|attempts| attempts != payment.attempts);
+        if is_stale && matches!(verdict, Verdict::Absent | Verdict::Unknown { .. }) {
+            return Ok(self.finish(conclusion, PaymentOutcome::of_authorization(&payment)));
+        }
+        payment.timeline.note(now, TimelineKind::PspCall, call.trim_end(), trace);
         payment.conclude_authorization(verdict, self.policy, now)?;
         if payment.status != before {
             self.enter(&mut payment, trace);
@@ -142,19 +152,19 @@ impl Book<'_> {
             }
             _ => {}
         }
-        let outcome = Outcome::of_authorization(&payment);
+        let outcome = PaymentOutcome::of_authorization(&payment);
         self.store(payment);
         Ok(self.finish(conclusion, outcome))
     }
 
     /// Takes back an authorization of which nothing was sent and nobody was told: as if it had not been, with its key free.
-    pub fn release(&mut self, release: &Release) -> Result<(), Refusal> {
+    pub fn release(&mut self, release: &AbandonAuthorization) -> Result<(), Refusal> {
         let payment = self.payments.get(&release.payment_id).ok_or(Refusal::PaymentNotFound)?;
         if payment.status != PaymentStatus::Authorizing {
             return Err(Refusal::StateConflict { status: payment.status });
         }
-        if self.claim_of(release.scope, release.payment_id).is_some_and(|claim| claim.recorded.is_none()) {
-            self.claims.remove(&release.scope);
+        if self.claim_of(release.key_hash, release.payment_id).is_some_and(|claim| claim.recorded.is_none()) {
+            self.claims.remove(&release.key_hash);
         }
         self.payments.remove(&release.payment_id);
         Ok(())
@@ -162,26 +172,26 @@ impl Book<'_> {
 
     /// Captures, voids or refunds for the merchant. What the rules refuse for good is an outcome too: it is recorded under the
     /// key. A refusal that may pass by itself is not, so that the same call may succeed later.
-    pub fn change(&mut self, order: &ChangeOrder) -> Claimed<Recorded> {
-        if let Some(claimed) = order.key_use.as_ref().and_then(|key_use| self.claimed(key_use)) {
+    pub fn change(&mut self, order: &ChangePayment) -> KeyOutcome<StoredResponse> {
+        if let Some(claimed) = order.keyed_request.as_ref().and_then(|keyed_request| self.claimed(keyed_request)) {
             return claimed;
         }
         let (outcome, stays) = match self.changed(order) {
             Ok(outcome) => (outcome, true),
             Err(refusal) => {
                 let stays = self.payments.get(&order.payment_id).is_some_and(|payment| stays(payment, order, &refusal));
-                (Outcome::Refused { refusal }, stays)
+                (PaymentOutcome::Refused { refusal }, stays)
             }
         };
-        let mut recorded = Recorded { outcome, request_id: order.request_id.clone(), kept_until: None };
-        if let Some(key_use) = order.key_use.as_ref().filter(|_| stays) {
+        let mut recorded = StoredResponse { outcome, request_id: order.request_id.clone(), kept_until: None };
+        if let Some(keyed_request) = order.keyed_request.as_ref().filter(|_| stays) {
             recorded.kept_until = Some(self.now.after(self.policy.answers_kept));
-            self.claim(key_use, &order.merchant_id, order.payment_id, Some(recorded.clone()));
+            self.claim(keyed_request, &order.merchant_id, order.payment_id, Some(recorded.clone()));
         }
-        Claimed::Fresh(recorded)
+        KeyOutcome::Fresh(recorded)
     }
 
-    fn changed(&mut self, order: &ChangeOrder) -> Result<Outcome, Refusal> {
+    fn changed(&mut self, order: &ChangePayment) -> Result<PaymentOutcome, Refusal> {
         let payment = self.payments.get(&order.payment_id).filter(|payment| payment.merchant_id == order.merchant_id);
         let mut payment = payment.ok_or(Refusal::PaymentNotFound)?.clone();
         let trace = &order.trace;
@@ -197,7 +207,7 @@ impl Book<'_> {
             }
             Change::Refund { amount, reason } => Some(self.request_refund(&mut payment, *amount, reason, trace)?),
         };
-        let outcome = Outcome::Done { payment: PaymentSnapshot::from(&payment), refund_id };
+        let outcome = PaymentOutcome::Done { payment: PaymentSnapshot::from(&payment), refund_id };
         self.store(payment);
         Ok(outcome)
     }
@@ -244,7 +254,7 @@ impl Book<'_> {
         if payment.status == PaymentStatus::CaptureRequested {
             payment.wait_to_refund(refund)?;
             let waits = format!("refund of {} waits for the capture", payment.money(amount));
-            payment.timeline.note(self.now, Happening::Decision, waits, trace);
+            payment.timeline.note(self.now, TimelineKind::Decision, waits, trace);
         } else {
             self.begin_refund(payment, refund)?;
         }
@@ -281,7 +291,7 @@ impl Book<'_> {
     }
 
     /// Takes in an attempt at a request: the request, the payment, the refund and the events move together.
-    pub fn attempt(&mut self, attempt: &Attempt) -> Result<Attempted, Refusal> {
+    pub fn attempt(&mut self, attempt: &RecordPspAttempt) -> Result<Attempted, Refusal> {
         if attempt.event.is_some_and(|event| self.processed.get(&event).is_some()) {
             return Ok(Attempted::Stale);
         }
@@ -296,17 +306,17 @@ impl Book<'_> {
         let (mut request, mut payment) = (request.clone(), payment.clone());
         let (now, trace, verdict) = (self.now, &attempt.trace, &attempt.verdict);
         let call = format!("{} {} in {} ms {}", attempt.task.name(), verdict.word(), attempt.took_ms, verdict.why());
-        payment.timeline.note(now, Happening::PspCall, call.trim_end(), trace);
+        payment.timeline.note(now, TimelineKind::PspCall, call.trim_end(), trace);
         let progress = request.take(verdict, self.policy, attempt.chance, now);
         match &progress {
-            Progress::Done => self.request_done(&mut payment, &request, verdict, trace)?,
-            Progress::Failed { reason } => {
+            PspProgress::Done => self.request_done(&mut payment, &request, verdict, trace)?,
+            PspProgress::Failed { reason } => {
                 self.request_failed(&mut payment, &request, reason, trace)?;
                 self.bury_request(&request, "retries_exhausted_or_declined", reason);
             }
-            Progress::Again { exhausted } => {
+            PspProgress::Again { exhausted } => {
                 let again = format!("{} try {} failed", attempt.task.name(), request.attempts);
-                payment.timeline.note(now, Happening::Retry, again, trace);
+                payment.timeline.note(now, TimelineKind::Retry, again, trace);
                 if *exhausted {
                     self.bury_request(
                         &request,
@@ -406,7 +416,7 @@ impl Book<'_> {
         Ok(())
     }
 
-    pub fn expire(&mut self, expiry: &Expiry) -> Result<(), Refusal> {
+    pub fn expire(&mut self, expiry: &ExpireAuthorization) -> Result<(), Refusal> {
         let mut payment = self.payments.get(&expiry.payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
         payment.expire(self.now)?;
         self.let_go(&mut payment, &expiry.trace);
@@ -445,58 +455,68 @@ impl Book<'_> {
             last_failed_at: self.now,
             trace_id: Some(request.trace.trace_id_hex()),
         };
-        self.bury(KeptLetter::new(letter, Matter::Request), request.payment_id, request.trace);
+        self.bury(StoredDeadLetter::new(letter, DeadLetterKind::Request), request.payment_id, request.trace);
     }
 
-    fn claimed<T>(&self, key_use: &KeyUse) -> Option<Claimed<T>> {
-        self.claims.get(&key_use.scope).filter(|claim| claim.holds(self.now)).map(|claim| claim.again(key_use))
+    fn claimed<T>(&self, keyed_request: &KeyedRequest) -> Option<KeyOutcome<T>> {
+        self.claims
+            .get(&keyed_request.key_hash)
+            .filter(|claim| claim.holds(self.now))
+            .map(|claim| claim.again(keyed_request))
     }
 
-    fn claim(&mut self, key_use: &KeyUse, merchant_id: &str, payment_id: PaymentId, recorded: Option<Recorded>) {
-        let claim = Claim {
-            scope: key_use.scope,
+    fn claim(
+        &mut self,
+        keyed_request: &KeyedRequest,
+        merchant_id: &str,
+        payment_id: PaymentId,
+        recorded: Option<StoredResponse>,
+    ) {
+        let claim = IdempotencyRecord {
+            key_hash: keyed_request.key_hash,
             merchant_id: merchant_id.to_owned(),
-            operation: key_use.operation,
-            key: key_use.key.clone(),
+            operation: keyed_request.operation,
+            key: keyed_request.key.clone(),
             payment_id,
-            fingerprint: key_use.fingerprint,
+            fingerprint: keyed_request.fingerprint,
             finished_at: recorded.as_ref().map(|_| self.now),
             recorded,
             created_at: self.now,
             expires_at: self.now.after(self.policy.answers_kept),
             // A key whose time has passed is taken anew on the row that it has.
-            version: self.claims.get(&key_use.scope).map_or(0, |past| past.version),
+            version: self.claims.get(&keyed_request.key_hash).map_or(0, |past| past.version),
         };
-        self.claims.put(key_use.scope, claim);
+        self.claims.put(keyed_request.key_hash, claim);
     }
 
     /// Records the answer under the authorization's key, unless it has one. Returns the answer that counts. Where nothing
     /// was sent the key is free again: recorded, that answer would stay true of this payment and be wrong of the next try.
-    fn finish(&mut self, conclusion: &Conclusion, outcome: Outcome) -> Recorded {
-        let mut recorded = Recorded { outcome, request_id: conclusion.request_id.clone(), kept_until: None };
-        let Some(claim) = self.claim_of(conclusion.scope, conclusion.payment_id) else { return recorded };
+    fn finish(&mut self, conclusion: &RecordPspOutcome, outcome: PaymentOutcome) -> StoredResponse {
+        let mut recorded = StoredResponse { outcome, request_id: conclusion.request_id.clone(), kept_until: None };
+        let Some(claim) = self.claim_of(conclusion.key_hash, conclusion.payment_id) else { return recorded };
         let kept_until = Some(claim.expires_at);
         if let Some(earlier) = &claim.recorded {
-            return Recorded { kept_until, ..earlier.clone() };
+            return StoredResponse { kept_until, ..earlier.clone() };
         }
-        if matches!(recorded.outcome, Outcome::NotSent { .. }) {
-            self.claims.remove(&conclusion.scope);
+        if matches!(recorded.outcome, PaymentOutcome::NotSent { .. }) {
+            self.claims.remove(&conclusion.key_hash);
             return recorded;
         }
         recorded.kept_until = kept_until;
-        let claim = Claim { recorded: Some(recorded.clone()), finished_at: Some(self.now), ..claim.clone() };
-        self.claims.put(conclusion.scope, claim);
+        let claim =
+            IdempotencyRecord { recorded: Some(recorded.clone()), finished_at: Some(self.now), ..claim.clone() };
+        self.claims.put(conclusion.key_hash, claim);
         recorded
     }
 
     /// The claim, if it is still this payment's: after its expiry another payment may have taken the key.
-    fn claim_of(&self, scope: Scope, payment_id: PaymentId) -> Option<&Claim> {
-        self.claims.get(&scope).filter(|claim| claim.payment_id == payment_id)
+    fn claim_of(&self, key_hash: KeyHash, payment_id: PaymentId) -> Option<&IdempotencyRecord> {
+        self.claims.get(&key_hash).filter(|claim| claim.payment_id == payment_id)
     }
 
     /// Notes, on the payment and in the book, that it has entered its status.
     fn enter(&mut self, payment: &mut Payment, trace: &TraceContext) {
-        payment.timeline.note(self.now, Happening::Decision, payment.status.name(), trace);
+        payment.timeline.note(self.now, TimelineKind::Decision, payment.status.name(), trace);
         self.entered.push(payment.status);
     }
 

@@ -1,7 +1,6 @@
 //! The decisions about dead letters: when one is kept, what a redrive does, and what is put away.
 
-use super::book::Book;
-use super::dead_letter::{Action, Disposal, KeptLetter, LetterStatus, Matter, Operator};
+use super::dead_letter::{Action, DeadLetterKind, Disposal, LetterStatus, Operator, StoredDeadLetter};
 use super::event::{Event, json, known_topic};
 use super::id::{EventId, LetterId, PaymentId};
 use super::policy::Policy;
@@ -9,6 +8,7 @@ use super::request::{PspRequest, RequestStatus, Task};
 use super::shard_map::Bucket;
 use super::time::Timestamp;
 use super::trace::TraceContext;
+use super::unit_of_work::UnitOfWork;
 
 /// Whether a request's letter can be redriven: not after the merchant was told that it failed.
 fn disposal_of(request: &PspRequest) -> Disposal {
@@ -21,10 +21,10 @@ fn disposal_of(request: &PspRequest) -> Disposal {
     }
 }
 
-impl Book<'_> {
+impl UnitOfWork<'_> {
     /// Keeps a letter, and publishes it unless it stands open for the same cause already. `about` is the payment, or
     /// any id of the shard.
-    pub fn bury(&mut self, mut kept: KeptLetter, about: PaymentId, trace: TraceContext) {
+    pub fn bury(&mut self, mut kept: StoredDeadLetter, about: PaymentId, trace: TraceContext) {
         let before = self.letters.get(&kept.letter.id);
         let is_known = before.is_some_and(|before| {
             before.status == LetterStatus::Open && before.letter.error_type == kept.letter.error_type
@@ -54,9 +54,9 @@ impl Book<'_> {
 
     /// When an open letter is redriven by itself: events, up to so many times. Requests are tried on by the retrier as long
     /// as there is hope.
-    fn due_again(&self, kept: &KeptLetter) -> Option<Timestamp> {
+    fn due_again(&self, kept: &StoredDeadLetter) -> Option<Timestamp> {
         let Policy { redrive_every, redrives_max, .. } = *self.policy;
-        let is_event = matches!(kept.matter, Matter::Event { .. });
+        let is_event = matches!(kept.matter, DeadLetterKind::Event { .. });
         (is_event && kept.redrives < redrives_max).then(|| self.now.after(redrive_every))
     }
 
@@ -81,11 +81,11 @@ impl Book<'_> {
     /// Takes note that what a letter is about was applied after all.
     pub fn applied(&mut self, id: LetterId) {
         if let Some(kept) = self.letters.get(&id).filter(|kept| kept.status == LetterStatus::Redriven).cloned() {
-            self.letters.put(id, KeptLetter { due_at: None, ..kept });
+            self.letters.put(id, StoredDeadLetter { due_at: None, ..kept });
         }
     }
 
-    fn redrivable(&self, kept: &KeptLetter) -> Disposal {
+    fn redrivable(&self, kept: &StoredDeadLetter) -> Disposal {
         match kept.status {
             LetterStatus::Open => {}
             LetterStatus::Redriven => return Disposal::AlreadyRedriven,
@@ -93,11 +93,11 @@ impl Book<'_> {
         }
         let id = kept.letter.id.event();
         match kept.matter {
-            Matter::Foreign => Disposal::NotAnEvent,
-            Matter::Event { .. } if known_topic(&kept.letter.source.topic).is_none() => Disposal::NotAnEvent,
-            Matter::Event { .. } if kept.payment_id().is_none() => Disposal::NotAnEvent,
-            Matter::Event { .. } => Disposal::Redelivered,
-            Matter::Request => {
+            DeadLetterKind::Foreign => Disposal::NotAnEvent,
+            DeadLetterKind::Event { .. } if known_topic(&kept.letter.source.topic).is_none() => Disposal::NotAnEvent,
+            DeadLetterKind::Event { .. } if kept.payment_id().is_none() => Disposal::NotAnEvent,
+            DeadLetterKind::Event { .. } => Disposal::Redelivered,
+            DeadLetterKind::Request => {
                 let request = self.settlements.get(&id).or_else(|| self.refund_requests.get(&id));
                 request.map_or(Disposal::NothingLeft, disposal_of)
             }
@@ -164,7 +164,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
     const ID: i64 = 77;
 
-    fn kept(matter: Matter, error_type: &str) -> KeptLetter {
+    fn kept(matter: DeadLetterKind, error_type: &str) -> StoredDeadLetter {
         let letter = DeadLetter {
             id: LetterId::from_stored(ID),
             topic: DeadLetterTopic::Payment,
@@ -182,23 +182,23 @@ mod tests {
             last_failed_at: NOW,
             trace_id: None,
         };
-        KeptLetter::new(letter, matter)
+        StoredDeadLetter::new(letter, matter)
     }
 
-    fn event() -> Matter {
-        Matter::Event { occurred_at: NOW, trace: TRACE }
+    fn event() -> DeadLetterKind {
+        DeadLetterKind::Event { occurred_at: NOW, trace: TRACE }
     }
 
     fn operator() -> Operator {
         Operator { name: "kim".into(), request_id: "req_1".into() }
     }
 
-    fn with_book<T>(policy: Policy, tell: impl FnOnce(&mut Book<'_>) -> T) -> T {
+    fn with_book<T>(policy: Policy, tell: impl FnOnce(&mut UnitOfWork<'_>) -> T) -> T {
         let mut ids = IdGenerator::new(0);
-        tell(&mut Book::new(NOW, &policy, &mut ids))
+        tell(&mut UnitOfWork::new(NOW, &policy, &mut ids))
     }
 
-    fn bury(book: &mut Book<'_>, kept: KeptLetter) {
+    fn bury(book: &mut UnitOfWork<'_>, kept: StoredDeadLetter) {
         book.bury(kept, PaymentId::from_stored(5), TRACE);
     }
 
@@ -291,7 +291,7 @@ mod tests {
             (Task::Void, Failed, Disposal::Due),
         ] {
             with_book(Policy::default(), |book| {
-                bury(book, kept(Matter::Request, "retries"));
+                bury(book, kept(DeadLetterKind::Request, "retries"));
                 let id = EventId::from_stored(ID);
                 let shelf = if task == refund { &mut book.refund_requests } else { &mut book.settlements };
                 shelf.load(id, request(task, status));
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(id.bucket(), Bucket::wrapping(4));
         assert_eq!(id.to_string().parse(), Ok(id));
         with_book(Policy::default(), |book| {
-            bury(book, kept(Matter::Foreign, "event_id_invalid"));
+            bury(book, kept(DeadLetterKind::Foreign, "event_id_invalid"));
             let id = LetterId::from_stored(ID);
             assert_eq!(book.letters.get(&id).unwrap().due_at, None);
             assert_eq!(book.redrive(id, false, None), Some(Disposal::NotAnEvent));

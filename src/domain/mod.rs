@@ -1,6 +1,5 @@
 //! The rules of payments as pure functions: no clock, no chance, no I/O. Everything that may change a payment is here.
 
-pub mod book;
 pub mod booking;
 pub mod command;
 pub mod dead_letter;
@@ -10,6 +9,7 @@ pub mod event;
 pub mod id;
 pub mod idempotency;
 pub mod identity;
+pub mod key;
 pub mod ledger;
 pub mod money;
 pub mod outcome;
@@ -23,6 +23,7 @@ pub mod status;
 pub mod time;
 pub mod timeline;
 pub mod trace;
+pub mod unit_of_work;
 
 #[cfg(test)]
 mod model_test;

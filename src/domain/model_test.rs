@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::book::Book;
-use super::command::{Attempt, Attempted, Change, ChangeOrder, Conclusion, Expiry, Posting};
+use super::command::{
+    Attempted, Change, ChangePayment, ExpireAuthorization, PostLedgerEntry, RecordPspAttempt, RecordPspOutcome,
+};
 use super::event::{Consumer, EventData, Topic};
 use super::id::{EventId, IdGenerator, PaymentId};
-use super::idempotency::{Claimed, Fingerprint, KeyUse, Operation, Scope};
+use super::idempotency::KeyOutcome;
+use super::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use super::ledger::Account;
-use super::outcome::Outcome;
+use super::outcome::PaymentOutcome;
 use super::payment::{Payment, PaymentStatus};
 use super::policy::Policy;
 use super::psp::Verdict;
 use super::request::{RequestStatus, Task};
 use super::testing::{TRACE, approved, krw, order};
 use super::time::Timestamp;
+use super::unit_of_work::UnitOfWork;
 
 const PAYMENTS: i64 = 3;
 const AMOUNT: i64 = 100;
@@ -29,7 +32,7 @@ enum Step {
     Void { payment: i64 },
     Refund { payment: i64, amount: Option<i64>, key: Option<u8> },
     Work { request: usize, verdict: u8, by_event: bool },
-    Book { event: usize },
+    UnitOfWork { event: usize },
     Wait { days: u8 },
     Expire { payment: i64 },
 }
@@ -47,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (payment.clone(), amount, key).prop_map(|(payment, amount, key)| Step::Refund { payment, amount, key }),
         5 => (any::<usize>(), 0u8..6, any::<bool>())
             .prop_map(|(request, verdict, by_event)| Step::Work { request, verdict, by_event }),
-        4 => any::<usize>().prop_map(|event| Step::Book { event }),
+        4 => any::<usize>().prop_map(|event| Step::UnitOfWork { event }),
         1 => (0u8..5).prop_map(|days| Step::Wait { days }),
         1 => payment.prop_map(|payment| Step::Expire { payment }),
     ];
@@ -64,22 +67,22 @@ fn verdict(number: u8, minor: i64) -> Verdict {
     }
 }
 
-fn key_use(operation: Operation, payment: i64, key: u8, fingerprint: &str) -> KeyUse {
+fn keyed_request(operation: PaymentOperation, payment: i64, key: u8, fingerprint: &str) -> KeyedRequest {
     let target = Some(PaymentId::from_stored(payment));
-    KeyUse {
-        scope: Scope::new("MERCHANT-1", operation, target, &key.to_string()),
+    KeyedRequest {
+        key_hash: KeyHash::new("MERCHANT-1", operation, target, &key.to_string()),
         fingerprint: Fingerprint::of([("body", fingerprint)]),
         key: key.to_string(),
         operation,
     }
 }
 
-fn change(payment: i64, change: Change, key: Option<KeyUse>) -> ChangeOrder {
-    ChangeOrder {
+fn change(payment: i64, change: Change, key: Option<KeyedRequest>) -> ChangePayment {
+    ChangePayment {
         payment_id: PaymentId::from_stored(payment),
         merchant_id: "MERCHANT-1".into(),
         change,
-        key_use: key,
+        keyed_request: key,
         request_id: "r".into(),
         trace: TRACE,
     }
@@ -90,11 +93,11 @@ fn change(payment: i64, change: Change, key: Option<KeyUse>) -> ChangeOrder {
 struct Model {
     captured: HashMap<i64, i64>,
     refunded: HashMap<i64, i64>,
-    answers: HashMap<Scope, (Fingerprint, String)>,
+    answers: HashMap<KeyHash, (Fingerprint, String)>,
     statuses: HashMap<PaymentId, PaymentStatus>,
 }
 
-fn settle(book: &mut Book<'_>) {
+fn settle(book: &mut UnitOfWork<'_>) {
     book.payments.settle();
     book.refunds.settle();
     book.claims.settle();
@@ -104,24 +107,25 @@ fn settle(book: &mut Book<'_>) {
     book.processed.settle();
 }
 
-fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
+fn run(step: &Step, book: &mut UnitOfWork<'_>, model: &mut Model) {
     match step {
         Step::Authorize { payment } => {
             let order = order(*payment, AMOUNT);
             let known = book.payments.get(&order.payment_id).is_some();
-            let claim = book.claims.get(&order.key_use.scope);
+            let claim = book.claims.get(&order.keyed_request.key_hash);
             if known && claim.is_none_or(|claim| !claim.holds(book.now)) {
                 // The key is free again, and a new payment would have an id of its own.
                 return;
             }
-            assert_eq!(matches!(book.authorize(&order), Claimed::Fresh(())), !known);
+            assert_eq!(matches!(book.authorize(&order), KeyOutcome::Fresh(())), !known);
         }
         Step::Conclude { payment, verdict: number } => {
             let order = order(*payment, AMOUNT);
-            let conclusion = Conclusion {
+            let conclusion = RecordPspOutcome {
                 payment_id: order.payment_id,
-                scope: order.key_use.scope,
+                key_hash: order.keyed_request.key_hash,
                 verdict: verdict(*number, AMOUNT),
+                looked_up_at: None,
                 took_ms: 1,
                 request_id: "r".into(),
                 trace: TRACE,
@@ -130,22 +134,24 @@ fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
                 && recorded.kept_until.is_some()
             {
                 let answer = format!("{recorded:?}");
-                let first =
-                    model.answers.entry(order.key_use.scope).or_insert((order.key_use.fingerprint, answer.clone()));
+                let first = model
+                    .answers
+                    .entry(order.keyed_request.key_hash)
+                    .or_insert((order.keyed_request.fingerprint, answer.clone()));
                 assert_eq!(first.1, answer, "an authorization's recorded answer never changes");
             }
         }
         Step::Capture { payment, amount, key } => {
-            let key = key.map(|key| key_use(Operation::Capture, *payment, key, &format!("{amount:?}")));
+            let key = key.map(|key| keyed_request(PaymentOperation::Capture, *payment, key, &format!("{amount:?}")));
             ask(change(*payment, Change::Capture { amount: *amount }, key), book, model);
         }
         Step::Void { payment } => ask(change(*payment, Change::Void, None), book, model),
         Step::Refund { payment, amount, key } => {
-            let key = key.map(|key| key_use(Operation::Refund, *payment, key, &format!("{amount:?}")));
+            let key = key.map(|key| keyed_request(PaymentOperation::Refund, *payment, key, &format!("{amount:?}")));
             ask(change(*payment, Change::Refund { amount: *amount, reason: None }, key), book, model);
         }
         Step::Work { request, verdict: number, by_event } => work(*request, *number, *by_event, book, model),
-        Step::Book { event } => {
+        Step::UnitOfWork { event } => {
             let events: Vec<_> = book
                 .events
                 .iter()
@@ -155,7 +161,7 @@ fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
                 return;
             }
             let event = events[event % events.len()];
-            let posting = Posting {
+            let posting = PostLedgerEntry {
                 event_id: event.id,
                 topic: Topic::parse(event.topic).unwrap(),
                 data: serde_json::from_str::<EventData>(&event.payload).unwrap(),
@@ -166,40 +172,42 @@ fn run(step: &Step, book: &mut Book<'_>, model: &mut Model) {
         }
         Step::Wait { days } => book.now = Timestamp(book.now.0 + i64::from(*days) * 86_400_000),
         Step::Expire { payment } => {
-            let _ = book.expire(&Expiry { payment_id: PaymentId::from_stored(*payment), trace: TRACE });
+            let _ = book.expire(&ExpireAuthorization { payment_id: PaymentId::from_stored(*payment), trace: TRACE });
         }
     }
 }
 
-fn ask(order: ChangeOrder, book: &mut Book<'_>, model: &mut Model) {
+fn ask(order: ChangePayment, book: &mut UnitOfWork<'_>, model: &mut Model) {
     let before = book.payments.get(&order.payment_id).cloned();
     let answer = book.change(&order);
-    if let Some(key_use) = &order.key_use
-        && let Some((fingerprint, first)) = model.answers.get(&key_use.scope)
+    if let Some(keyed_request) = &order.keyed_request
+        && let Some((fingerprint, first)) = model.answers.get(&keyed_request.key_hash)
     {
         match &answer {
-            Claimed::Replay(recorded) => {
-                assert_eq!(*fingerprint, key_use.fingerprint);
+            KeyOutcome::Replay(recorded) => {
+                assert_eq!(*fingerprint, keyed_request.fingerprint);
                 assert_eq!(*first, format!("{recorded:?}"), "a replay says what the first answer said");
             }
             // Seven days later the key is free.
-            Claimed::Fresh(_) => {}
-            Claimed::KeyReused => assert_ne!(*fingerprint, key_use.fingerprint),
-            Claimed::InProgress => panic!("changes finish in one transaction"),
+            KeyOutcome::Fresh(_) => {}
+            KeyOutcome::KeyReused => assert_ne!(*fingerprint, keyed_request.fingerprint),
+            KeyOutcome::InProgress => panic!("changes finish in one transaction"),
         }
     }
     match answer {
-        Claimed::Fresh(recorded) => {
-            if let Some(key_use) = &order.key_use {
-                let is_kept =
-                    book.claims.get(&key_use.scope).is_some_and(|claim| claim.recorded.as_ref() == Some(&recorded));
+        KeyOutcome::Fresh(recorded) => {
+            if let Some(keyed_request) = &order.keyed_request {
+                let is_kept = book
+                    .claims
+                    .get(&keyed_request.key_hash)
+                    .is_some_and(|claim| claim.recorded.as_ref() == Some(&recorded));
                 assert_eq!(recorded.kept_until.is_some(), is_kept);
-                assert!(is_kept || matches!(recorded.outcome, Outcome::Refused { .. }), "what was done is kept");
+                assert!(is_kept || matches!(recorded.outcome, PaymentOutcome::Refused { .. }), "what was done is kept");
                 if is_kept {
-                    model.answers.insert(key_use.scope, (key_use.fingerprint, format!("{recorded:?}")));
+                    model.answers.insert(keyed_request.key_hash, (keyed_request.fingerprint, format!("{recorded:?}")));
                 }
             }
-            if matches!(recorded.outcome, Outcome::Refused { .. }) {
+            if matches!(recorded.outcome, PaymentOutcome::Refused { .. }) {
                 assert_eq!(book.payments.get(&order.payment_id).cloned(), before, "a refusal changes nothing");
             }
         }
@@ -207,7 +215,7 @@ fn ask(order: ChangeOrder, book: &mut Book<'_>, model: &mut Model) {
     }
 }
 
-fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut Book<'_>, model: &mut Model) {
+fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut UnitOfWork<'_>, model: &mut Model) {
     let requests: Vec<_> = book
         .events
         .iter()
@@ -223,7 +231,7 @@ fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut Book<'_>, 
     }
     let (request, event_id) = requests[number % requests.len()].clone();
     let consumer = if matches!(request.task, Task::Refund(_)) { Consumer::Refund } else { Consumer::Settlement };
-    let attempt = Attempt {
+    let attempt = RecordPspAttempt {
         request_id: request.id,
         payment_id: request.payment_id,
         task: request.task,
@@ -237,7 +245,7 @@ fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut Book<'_>, 
     let seen = by_event && book.processed.get(&(consumer, event_id)).is_some();
     match book.attempt(&attempt).unwrap() {
         Attempted::Stale => assert!(!pending || seen),
-        Attempted::Progressed(super::request::Progress::Done) => {
+        Attempted::Progressed(super::request::PspProgress::Done) => {
             let sums = match request.task {
                 Task::Capture(_) => &mut model.captured,
                 Task::Refund(_) => &mut model.refunded,
@@ -249,7 +257,7 @@ fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut Book<'_>, 
     }
 }
 
-fn check(book: &Book<'_>, model: &mut Model) {
+fn check(book: &UnitOfWork<'_>, model: &mut Model) {
     for id in 1..=PAYMENTS {
         let Some(payment) = book.payments.get(&PaymentId::from_stored(id)) else { continue };
         check_payment(payment, model);
@@ -294,7 +302,7 @@ fn check_payment(payment: &Payment, model: &Model) {
     assert!(expected, "{payment:?}");
 }
 
-fn check_ledger(book: &Book<'_>) {
+fn check_ledger(book: &UnitOfWork<'_>) {
     let mut sums: BTreeMap<Account, (i64, i64)> = BTreeMap::new();
     let mut seen = HashSet::new();
     for entry in &book.entries {
@@ -318,7 +326,7 @@ proptest! {
     fn random_operations_keep_the_rules(steps in steps()) {
         let policy = Policy::default();
         let mut ids = IdGenerator::new(0);
-        let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+        let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
         let mut model = Model::default();
         for step in &steps {
             run(step, &mut book, &mut model);
@@ -332,20 +340,21 @@ proptest! {
 fn automatic_capture_asks_at_once() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);
-    let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
     let mut order = order(1, AMOUNT);
     order.capture_mode = super::payment::CaptureMode::Automatic;
     book.authorize(&order);
-    let conclusion = Conclusion {
+    let conclusion = RecordPspOutcome {
         payment_id: order.payment_id,
-        scope: order.key_use.scope,
+        key_hash: order.keyed_request.key_hash,
         verdict: approved(AMOUNT),
+        looked_up_at: None,
         took_ms: 1,
         request_id: "r".into(),
         trace: TRACE,
     };
     let recorded = book.conclude(&conclusion).unwrap();
-    let Outcome::Done { payment, .. } = recorded.outcome else { panic!("not done") };
+    let PaymentOutcome::Done { payment, .. } = recorded.outcome else { panic!("not done") };
     assert_eq!(payment.status, PaymentStatus::CaptureRequested);
     let topics: Vec<_> = book.events.iter().map(|event| event.topic).collect();
     assert_eq!(topics, ["payment.authorized", "payment.capture-requested"]);
@@ -356,12 +365,20 @@ fn automatic_capture_asks_at_once() {
 fn an_approval_of_what_was_given_up_is_released_once() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);
-    let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
     let order = order(1, AMOUNT);
     book.authorize(&order);
-    let conclude = |book: &mut Book<'_>, verdict| {
-        let (payment_id, scope) = (order.payment_id, order.key_use.scope);
-        let conclusion = Conclusion { payment_id, scope, verdict, took_ms: 1, request_id: "r".into(), trace: TRACE };
+    let conclude = |book: &mut UnitOfWork<'_>, verdict| {
+        let (payment_id, key_hash) = (order.payment_id, order.keyed_request.key_hash);
+        let conclusion = RecordPspOutcome {
+            payment_id,
+            key_hash,
+            verdict,
+            looked_up_at: None,
+            took_ms: 1,
+            request_id: "r".into(),
+            trace: TRACE,
+        };
         book.conclude(&conclusion).unwrap();
         book.payments.get(&order.payment_id).unwrap().status
     };
@@ -382,12 +399,38 @@ fn an_approval_of_what_was_given_up_is_released_once() {
 }
 
 #[test]
+fn two_questions_at_once_are_one() {
+    let policy = Policy::default();
+    let mut ids = IdGenerator::new(0);
+    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let order = order(1, AMOUNT);
+    book.authorize(&order);
+    let mut absent_at = |attempts| {
+        let conclusion = RecordPspOutcome {
+            payment_id: order.payment_id,
+            key_hash: order.keyed_request.key_hash,
+            verdict: Verdict::Absent,
+            looked_up_at: Some(attempts),
+            took_ms: 1,
+            request_id: "r".into(),
+            trace: TRACE,
+        };
+        book.conclude(&conclusion).unwrap();
+        book.payments.get(&order.payment_id).unwrap().status
+    };
+    assert_eq!(absent_at(0), PaymentStatus::Unknown);
+    // Asked before the first answer was written: the request may still be on its way.
+    assert_eq!(absent_at(0), PaymentStatus::Unknown);
+    assert_eq!(absent_at(1), PaymentStatus::Declined);
+}
+
+#[test]
 fn another_merchant_sees_nothing() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);
-    let mut book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
     book.authorize(&order(1, AMOUNT));
-    let stranger = ChangeOrder { merchant_id: "MERCHANT-2".into(), ..change(1, Change::Void, None) };
+    let stranger = ChangePayment { merchant_id: "MERCHANT-2".into(), ..change(1, Change::Void, None) };
     let unknown = change(2, Change::Void, None);
     assert_eq!(book.change(&stranger), book.change(&unknown));
 }

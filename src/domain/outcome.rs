@@ -109,7 +109,7 @@ fn message(payment: &Payment) -> String {
 /// The end of an operation's execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum PaymentOutcome {
     /// It did what was asked.
     Done { payment: PaymentSnapshot, refund_id: Option<RefundId> },
     /// The PSP declined the authorization.
@@ -122,7 +122,7 @@ pub enum Outcome {
     Refused { refusal: Refusal },
 }
 
-impl Outcome {
+impl PaymentOutcome {
     /// What the caller of an authorization is told about the payment as it stands now.
     pub fn of_authorization(payment: &Payment) -> Self {
         let snapshot = PaymentSnapshot::from(payment);
@@ -139,8 +139,8 @@ impl Outcome {
 
 /// An outcome as it is stored: with the id of the request that it answered, so that a replay is the same to the letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded {
-    pub outcome: Outcome,
+pub struct StoredResponse {
+    pub outcome: PaymentOutcome,
     pub request_id: String,
     /// Until when it is kept under its key. None if it is not: another call under the key executes.
     #[serde(skip)]

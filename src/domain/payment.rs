@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::id::{EventId, PaymentId, RefundId};
-use super::idempotency::Scope;
+use super::key::KeyHash;
 use super::money::{AmountOverflow, Currency, Money, add, sub};
 use super::policy::Policy;
 use super::psp::Verdict;
@@ -108,7 +108,7 @@ pub struct Payment {
     /// How often the resolver has asked the PSP about it; once it is authorized, how many captures have failed.
     pub attempts: u32,
     /// The idempotency claim that its authorization answers.
-    pub claim: Scope,
+    pub claim: KeyHash,
     pub timeline: Timeline,
     /// The event that told of the capture: the ledger books no other. None before it, and where it was told before that was
     /// kept.

@@ -91,7 +91,7 @@ pub struct PspRequest {
 
 /// What an attempt means for the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum PspProgress {
     /// The PSP has done it.
     Done,
     /// The PSP will never do it.
@@ -115,18 +115,18 @@ impl PspRequest {
 
     /// Takes in an attempt's verdict. A request fails only when it is certain that nothing was done: refused by the PSP,
     /// or out of tries with no try in doubt. Out of tries with one in doubt, it goes on at the longest interval.
-    pub fn take(&mut self, verdict: &Verdict, policy: &Policy, chance: u64, now: Timestamp) -> Progress {
+    pub fn take(&mut self, verdict: &Verdict, policy: &Policy, chance: u64, now: Timestamp) -> PspProgress {
         self.updated_at = now;
         match verdict {
             Verdict::Approved { money, .. } if *money == self.money => {
                 self.end(RequestStatus::Done);
-                return Progress::Done;
+                return PspProgress::Done;
             }
             Verdict::Approved { .. } => self.unsure = true,
             Verdict::Declined { reason } => {
                 self.end(RequestStatus::Failed);
                 self.last_error = Some(reason.clone());
-                return Progress::Failed { reason: reason.clone() };
+                return PspProgress::Failed { reason: reason.clone() };
             }
             Verdict::Unknown { .. } => self.unsure = true,
             Verdict::Absent => self.unsure = false,
@@ -136,10 +136,10 @@ impl PspRequest {
         self.last_error = Some(format!("{} {}", verdict.word(), verdict.why()).trim_end().to_owned());
         if self.attempts >= policy.retry.tries_max && !self.unsure {
             self.end(RequestStatus::Failed);
-            return Progress::Failed { reason: "psp_unavailable".to_owned() };
+            return PspProgress::Failed { reason: "psp_unavailable".to_owned() };
         }
         self.due_at = Some(now.after(policy.retry.delay(self.attempts, chance)));
-        Progress::Again { exhausted: self.attempts == policy.retry.tries_max }
+        PspProgress::Again { exhausted: self.attempts == policy.retry.tries_max }
     }
 
     fn end(&mut self, status: RequestStatus) {
@@ -203,12 +203,12 @@ mod tests {
         for try_ in 1..policy.retry.tries_max {
             assert_eq!(
                 request.take(&not_sent(), &policy, 7, Timestamp(0)),
-                Progress::Again { exhausted: false },
+                PspProgress::Again { exhausted: false },
                 "{try_}"
             );
             assert!(request.due_at > Some(Timestamp(0)));
         }
-        assert!(matches!(request.take(&not_sent(), &policy, 7, Timestamp(0)), Progress::Failed { .. }));
+        assert!(matches!(request.take(&not_sent(), &policy, 7, Timestamp(0)), PspProgress::Failed { .. }));
         assert_eq!((request.status, request.due_at), (RequestStatus::Failed, None));
     }
 
@@ -219,21 +219,21 @@ mod tests {
         let mut exhausted = 0;
         for _ in 0..30 {
             match request.take(&not_sent(), &policy, 7, Timestamp(0)) {
-                Progress::Again { exhausted: true } => exhausted += 1,
-                Progress::Again { exhausted: false } => {}
+                PspProgress::Again { exhausted: true } => exhausted += 1,
+                PspProgress::Again { exhausted: false } => {}
                 ended => panic!("{ended:?}"),
             }
         }
         assert_eq!((request.status, exhausted), (RequestStatus::Pending, 1));
         assert!(request.needs_lookup(&policy));
-        assert!(matches!(request.take(&Verdict::Absent, &policy, 7, Timestamp(0)), Progress::Failed { .. }));
+        assert!(matches!(request.take(&Verdict::Absent, &policy, 7, Timestamp(0)), PspProgress::Failed { .. }));
     }
 
     #[test]
     fn an_approval_of_another_amount_is_no_approval() {
         let (mut request, policy) = (request(), Policy::default());
         let other = Verdict::Approved { reference: "x".into(), money: Money { minor: 99, ..request.money } };
-        assert!(matches!(request.take(&other, &policy, 7, Timestamp(0)), Progress::Again { .. }));
+        assert!(matches!(request.take(&other, &policy, 7, Timestamp(0)), PspProgress::Again { .. }));
         assert!(request.unsure);
     }
 }

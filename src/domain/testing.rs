@@ -1,8 +1,8 @@
 //! Values that the tests of several rooms need.
 
-use super::command::AuthorizeOrder;
+use super::command::Authorize;
 use super::id::PaymentId;
-use super::idempotency::{Fingerprint, KeyUse, Operation, Scope};
+use super::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use super::money::{Currency, Money};
 use super::payment::CaptureMode;
 use super::psp::Verdict;
@@ -19,20 +19,20 @@ pub fn approved(minor: i64) -> Verdict {
 }
 
 /// An order of `MERCHANT-1` for payment `id`, with a key of its own.
-pub fn order(id: i64, minor: i64) -> AuthorizeOrder {
+pub fn order(id: i64, minor: i64) -> Authorize {
     let key = format!("key-{id}");
-    AuthorizeOrder {
+    Authorize {
         payment_id: PaymentId::from_stored(id),
         merchant_id: "MERCHANT-1".into(),
         money: krw(minor),
         capture_mode: CaptureMode::Manual,
         description: None,
         metadata: Default::default(),
-        key_use: KeyUse {
-            scope: Scope::new("MERCHANT-1", Operation::Authorize, None, &key),
+        keyed_request: KeyedRequest {
+            key_hash: KeyHash::new("MERCHANT-1", PaymentOperation::Authorize, None, &key),
             fingerprint: Fingerprint::of([("amount", minor.to_string().as_str())]),
             key,
-            operation: Operation::Authorize,
+            operation: PaymentOperation::Authorize,
         },
         trace: TRACE,
     }

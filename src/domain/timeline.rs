@@ -11,7 +11,7 @@ use super::trace::TraceContext;
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Happening {
+pub enum TimelineKind {
     /// The payment was taken on: its intent is durable, the PSP not asked yet.
     Requested,
     /// The PSP was asked; `detail` has the operation and its answer.
@@ -32,7 +32,7 @@ pub enum Happening {
 pub struct TimelineEntry {
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    pub what: Happening,
+    pub what: TimelineKind,
     pub detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -89,7 +89,7 @@ impl Timeline {
         &self.0
     }
 
-    pub fn note(&mut self, at: Timestamp, what: Happening, detail: impl Into<String>, trace: &TraceContext) {
+    pub fn note(&mut self, at: Timestamp, what: TimelineKind, detail: impl Into<String>, trace: &TraceContext) {
         let mut detail = detail.into();
         if let Some((end, _)) = detail.char_indices().nth(Self::DETAIL_MAX) {
             detail.truncate(end);
@@ -101,7 +101,7 @@ impl Timeline {
         let trace_id = trace.trace_id_hex();
         self.push(&TimelineEntry {
             at,
-            what: Happening::Event,
+            what: TimelineKind::Event,
             detail: topic.to_owned(),
             event_id: Some(event_id),
             trace_id,
@@ -189,7 +189,7 @@ impl Timeline {
     }
 
     fn push(&mut self, entry: &TimelineEntry) {
-        let repeats = matches!(entry.what, Happening::Retry | Happening::PspCall);
+        let repeats = matches!(entry.what, TimelineKind::Retry | TimelineKind::PspCall);
         if repeats && (self.0.len() > Self::RETRIES_BYTES_MAX || self.0.starts_with(MOVED)) {
             return;
         }
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn entries_come_back_in_order() {
         let mut timeline = Timeline::default();
-        timeline.note(Timestamp(1), Happening::Requested, "authorize\nwith a \"line break\"", &TRACE);
+        timeline.note(Timestamp(1), TimelineKind::Requested, "authorize\nwith a \"line break\"", &TRACE);
         timeline.note_event(Timestamp(2), "payment.authorized", EventId::from_stored(9), &TRACE);
         let entries = Timeline::from_stored(timeline.as_stored().to_owned()).entries();
         assert_eq!(entries.len(), 2);
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(entries[1].trace_id, "00000000000000000000000000000007");
         assert_eq!(timeline.last_event(), Some(EventId::from_stored(9)));
         timeline.note_event(Timestamp(3), "payment.captured", EventId::from_stored(12), &TRACE);
-        timeline.note(Timestamp(4), Happening::PspCall, r#""eventId":"evt_0000000000001""#, &TRACE);
+        timeline.note(Timestamp(4), TimelineKind::PspCall, r#""eventId":"evt_0000000000001""#, &TRACE);
         assert_eq!(timeline.last_event(), Some(EventId::from_stored(12)));
         assert_eq!(Timeline::default().last_event(), None);
     }
@@ -236,7 +236,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let (mut pages, mut longest) = (Vec::new(), 0);
         for number in 0..5_000 {
-            timeline.note(Timestamp(number), Happening::Decision, format!("decision {number}"), &TRACE);
+            timeline.note(Timestamp(number), TimelineKind::Decision, format!("decision {number}"), &TRACE);
             if number % 3 == 0 {
                 timeline.note_event(Timestamp(number), "payment.refunded", EventId::from_stored(number + 1), &TRACE);
             }
@@ -256,8 +256,8 @@ mod tests {
         let all = pages.iter().flat_map(|page| page.entries.entries()).chain(timeline.entries());
         let times: Vec<i64> = all.filter(|entry| entry.event_id.is_none()).map(|entry| entry.at.0).collect();
         assert_eq!(times, (0..5_000).collect::<Vec<_>>());
-        timeline.note(Timestamp(1), Happening::Retry, "again", &TRACE);
-        assert_ne!(timeline.entries().last().map(|entry| entry.what), Some(Happening::Retry));
+        timeline.note(Timestamp(1), TimelineKind::Retry, "again", &TRACE);
+        assert_ne!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::Retry));
         assert!(timeline.has_event("payment.refunded", EventId::from_stored(4_999)));
         assert!(!timeline.has_event("payment.captured", EventId::from_stored(4_999)));
     }
@@ -266,7 +266,7 @@ mod tests {
     fn a_row_without_bound_of_before_is_cut_at_once() {
         let mut timeline = Timeline::default();
         for number in 0..20_000 {
-            timeline.note(Timestamp(number), Happening::Decision, "x", &TRACE);
+            timeline.note(Timestamp(number), TimelineKind::Decision, "x", &TRACE);
         }
         let pages = timeline.take_pages();
         assert!(!timeline.is_long() && pages.len() > 100);
@@ -279,10 +279,10 @@ mod tests {
     fn endless_retries_do_not_grow_it_but_decisions_stay() {
         let mut timeline = Timeline::default();
         for _ in 0..10_000 {
-            timeline.note(Timestamp(1), Happening::Retry, "again", &TRACE);
+            timeline.note(Timestamp(1), TimelineKind::Retry, "again", &TRACE);
         }
         assert!(timeline.as_stored().len() < Timeline::RETRIES_BYTES_MAX + 1_024);
-        timeline.note(Timestamp(2), Happening::Decision, "CAPTURED", &TRACE);
-        assert_eq!(timeline.entries().last().map(|entry| entry.what), Some(Happening::Decision));
+        timeline.note(Timestamp(2), TimelineKind::Decision, "CAPTURED", &TRACE);
+        assert_eq!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::Decision));
     }
 }

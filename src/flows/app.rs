@@ -8,8 +8,8 @@ use opentelemetry::trace::SpanKind;
 use parking_lot::Mutex;
 
 use super::idempotency_meter::IdempotencyMeter;
-use super::{Conditions, FlowError, Operations, Performed, Quota};
-use crate::actors::admission::{Admission, Admitted, Work};
+use super::{CallResult, Conditions, FlowError, Operations, Quota};
+use crate::actors::admission::{Admission, AdmissionPermit, Priority};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
 use crate::actors::rate_limiter::{self, RateLimiter, limited};
@@ -17,7 +17,7 @@ use crate::actors::row_reader::RowReader;
 use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shards;
 use crate::config::{Role, Roles};
-use crate::domain::idempotency::{Operation, Scope};
+use crate::domain::key::{KeyHash, PaymentOperation};
 use crate::domain::policy::Policy;
 use crate::domain::{Bucket, IdGenerator, PaymentId, Timestamp, TraceContext};
 use crate::infra::data_guard::DataFiles;
@@ -46,7 +46,7 @@ pub struct Parts {
     /// Whom to ask for payments as they are, in the shards' order.
     pub readers: Vec<Handle<RowReader<PaymentId>>>,
     /// Whom to ask for recorded answers, in the shards' order.
-    pub claim_readers: Vec<Handle<RowReader<Scope>>>,
+    pub claim_readers: Vec<Handle<RowReader<KeyHash>>>,
     /// The shards' doors for new work.
     pub admission: Admission,
     pub limiter: Handle<RateLimiter>,
@@ -84,7 +84,7 @@ impl App {
 
     /// Lets a call about this bucket in, or refuses it because of what there is to do already, or because the shard's data
     /// are lost: nothing remembered of them is said any more. Asks nobody, so that a refusal costs next to nothing.
-    pub fn admit(&self, bucket: Bucket, work: Work) -> Result<Admitted, FlowError> {
+    pub fn admit(&self, bucket: Bucket, work: Priority) -> Result<AdmissionPermit, FlowError> {
         if self.shards.of(bucket).database.is_lost() {
             return Err(WriteError::Unavailable.into());
         }
@@ -98,9 +98,9 @@ impl App {
         local_executor: &LocalExecutor,
         trace: TraceContext,
         call: impl FnOnce(Self) -> W,
-    ) -> Option<Performed>
+    ) -> Option<CallResult>
     where
-        W: Future<Output = Performed> + Send + 'static,
+        W: Future<Output = CallResult> + Send + 'static,
     {
         tokio::time::timeout(self.patience, local_executor.run(in_trace(trace, call(self.clone()))))
             .await
@@ -139,7 +139,7 @@ impl App {
     pub(super) async fn take_quota(
         &self,
         merchant_id: &str,
-        operation: Operation,
+        operation: PaymentOperation,
         trace: TraceContext,
     ) -> (Option<Quota>, Result<(), FlowError>) {
         let _span = Span::begin(trace, SpanKind::Internal, || "rate_limiter take");
@@ -156,7 +156,7 @@ impl App {
     }
 
     /// Gives back what a call took that turned out to be answered from before. Whoever asks does not wait for it.
-    pub(super) fn give_quota_back(&self, merchant_id: &str, operation: Operation, quota: &mut Option<Quota>) {
+    pub(super) fn give_quota_back(&self, merchant_id: &str, operation: PaymentOperation, quota: &mut Option<Quota>) {
         if let Some(quota) = quota {
             rate_limiter::give_back(&self.limiter, merchant_id, limited(operation));
             quota.remaining = quota.remaining.saturating_add(1).min(quota.limit);

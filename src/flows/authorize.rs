@@ -3,17 +3,17 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{Answer, App, Call, FlowError, Performed};
-use crate::actors::admission::Admitted;
+use super::{App, Call, CallResult, FlowError, Response};
+use crate::actors::admission::AdmissionPermit;
 use crate::actors::guarded_psp::Asked;
 use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shard;
-use crate::domain::command::{AuthorizeOrder, Conclusion, Release};
-use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope};
+use crate::domain::command::{AbandonAuthorization, Authorize, RecordPspOutcome};
+use crate::domain::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use crate::domain::payment::{CaptureMode, Metadata};
 use crate::domain::psp::{PspKey, Verdict};
 use crate::domain::{Bucket, Money, PaymentId};
-use crate::infra::psp::{Action, Operation};
+use crate::infra::psp::{Action, PspOperation};
 
 /// A validated request to authorize.
 #[derive(Debug, Clone)]
@@ -53,79 +53,85 @@ fn written_bytes(value: &impl serde::Serialize) -> usize {
 }
 
 impl App {
-    pub async fn authorize(&self, admitted: Admitted, request: AuthorizeRequest, call: &Call) -> Performed {
-        let scope = Scope::new(&request.merchant_id, Keyed::Authorize, None, &request.key);
-        let key_use =
-            KeyUse { scope, fingerprint: request.fingerprint, key: request.key.clone(), operation: Keyed::Authorize };
+    pub async fn authorize(&self, permit: AdmissionPermit, request: AuthorizeRequest, call: &Call) -> CallResult {
+        let key_hash = KeyHash::new(&request.merchant_id, PaymentOperation::Authorize, None, &request.key);
+        let keyed_request = KeyedRequest {
+            key_hash,
+            fingerprint: request.fingerprint,
+            key: request.key.clone(),
+            operation: PaymentOperation::Authorize,
+        };
         // Three questions to three actors, none of which changes anything for the others: asked at once.
         let ((mut quota, allowed), cached, can_ask_psp) = tokio::join!(
-            self.take_quota(&request.merchant_id, Keyed::Authorize, call.trace),
-            self.cached(&key_use, call.trace),
+            self.take_quota(&request.merchant_id, PaymentOperation::Authorize, call.trace),
+            self.cached(&keyed_request, call.trace),
             self.psp.check(),
         );
         let (took, merchant_id) = (allowed.is_ok(), request.merchant_id.clone());
         let result = match (cached, allowed, can_ask_psp) {
             (Some(answer), _, _) => answer,
             // A used-up limit or an open breaker refuses before anything is written, unless the key has its answer.
-            (None, Err(refused), _) => self.recorded_or(Some(&key_use), request.bucket(), call.trace, refused).await,
+            (None, Err(refused), _) => {
+                self.recorded_or(Some(&keyed_request), request.bucket(), call.trace, refused).await
+            }
             (None, Ok(()), Err(open)) => {
                 #[cfg(test)]
                 if crate::domain::planted::is_planted(crate::domain::planted::Bug::BreakerBeforeKey) {
-                    return Performed { quota, result: Err(open.into()) };
+                    return CallResult { quota, result: Err(open.into()) };
                 }
-                self.recorded_or(Some(&key_use), request.bucket(), call.trace, open.into()).await
+                self.recorded_or(Some(&keyed_request), request.bucket(), call.trace, open.into()).await
             }
-            (None, Ok(()), Ok(())) => self.execute(admitted, request, key_use, call).await,
+            (None, Ok(()), Ok(())) => self.execute(permit, request, keyed_request, call).await,
         };
         if took && matches!(&result, Ok(answer) if answer.replayed) {
-            self.give_quota_back(&merchant_id, Keyed::Authorize, &mut quota);
+            self.give_quota_back(&merchant_id, PaymentOperation::Authorize, &mut quota);
         }
-        Performed { quota, result }
+        CallResult { quota, result }
     }
 
     /// The first call under a key, unless the database knows another.
     async fn execute(
         &self,
-        admitted: Admitted,
+        permit: AdmissionPermit,
         request: AuthorizeRequest,
-        key_use: KeyUse,
+        keyed_request: KeyedRequest,
         call: &Call,
-    ) -> Result<Answer, FlowError> {
-        let KeyUse { scope, fingerprint, .. } = key_use;
-        if !texts_fit(&request.description, &request.metadata, admitted.shard().database.texts_max()) {
+    ) -> Result<Response, FlowError> {
+        let KeyedRequest { key_hash, fingerprint, .. } = keyed_request;
+        if !texts_fit(&request.description, &request.metadata, permit.shard().database.texts_max()) {
             return Err(FlowError::TextsTooLarge);
         }
         let payment_id = self.new_payment_id(&request.merchant_id);
-        let operation = Operation {
+        let operation = PspOperation {
             key: PspKey::authorize(payment_id),
             payment_id,
             merchant_id: request.merchant_id.clone(),
             money: request.money,
             action: Action::Authorize,
         };
-        let order = AuthorizeOrder {
+        let order = Authorize {
             payment_id,
             merchant_id: request.merchant_id,
             money: request.money,
             capture_mode: request.capture_mode,
             description: request.description,
             metadata: request.metadata,
-            key_use,
+            keyed_request,
             trace: call.trace,
         };
         let latest = self.clock.instant() + self.policy.send_within;
         // Dying after this leaves an intent, which the resolver finds and settles by asking the PSP.
-        if let ControlFlow::Break(answer) = self.fresh(admitted.shard().write(order).await?) {
+        if let ControlFlow::Break(answer) = self.fresh(permit.shard().write(order).await?) {
             if let Ok(answer) = &answer {
-                self.remember(scope, fingerprint, &answer.recorded);
+                self.remember(key_hash, fingerprint, &answer.recorded);
             }
             return answer;
         }
-        let away = admitted.leave();
+        let paused = permit.leave();
         // A writer that was slow, or a process that stood still: the resolver may be about to find that nothing was sent.
         let is_late = self.clock.instant() > latest;
         let asked = if is_late { None } else { Some(self.psp.perform(&operation, call.trace).await) };
-        let back = away.come_back();
+        let back = paused.come_back();
         let not_sent: FlowError = match asked {
             None => FlowError::PspNotReached { retry_after: PSP_RETRY_AFTER },
             // The breaker opened meanwhile.
@@ -133,10 +139,12 @@ impl App {
             Some(Ok(Asked { verdict: Verdict::NotSent { .. }, .. })) => {
                 FlowError::PspNotReached { retry_after: PSP_RETRY_AFTER }
             }
-            Some(Ok(asked)) => return self.conclude(back.shard(), asked, payment_id, (scope, fingerprint), call).await,
+            Some(Ok(asked)) => {
+                return self.conclude(back.shard(), asked, payment_id, (key_hash, fingerprint), call).await;
+            }
         };
         // Dying before this is committed leaves it to the resolver. It may have come first, too: then it knows.
-        let release = Release { payment_id, scope, trace: call.trace };
+        let release = AbandonAuthorization { payment_id, key_hash, trace: call.trace };
         back.shard().write(release).await?.map_err(|_| FlowError::OutcomeUnknown)?;
         Err(not_sent)
     }
@@ -148,13 +156,14 @@ impl App {
         shard: &Shard,
         asked: Asked,
         payment_id: PaymentId,
-        (scope, fingerprint): (Scope, Fingerprint),
+        (key_hash, fingerprint): (KeyHash, Fingerprint),
         call: &Call,
-    ) -> Result<Answer, FlowError> {
-        let conclusion = Conclusion {
+    ) -> Result<Response, FlowError> {
+        let conclusion = RecordPspOutcome {
             payment_id,
-            scope,
+            key_hash,
             verdict: asked.verdict,
+            looked_up_at: None,
             took_ms: asked.took_ms,
             request_id: call.request_id.clone(),
             trace: call.trace,
@@ -164,8 +173,8 @@ impl App {
             match shard.write(conclusion.clone()).await {
                 Ok(decided) => {
                     let recorded = decided.map_err(|_| FlowError::Internal)?;
-                    self.remember(scope, fingerprint, &recorded);
-                    return Ok(Answer { recorded, replayed: false });
+                    self.remember(key_hash, fingerprint, &recorded);
+                    return Ok(Response { recorded, replayed: false });
                 }
                 Err(WriteError::Interrupted) if retries < CONCLUDE_RETRIES => retries += 1,
                 // Left as it is, the resolver asks the PSP and concludes.

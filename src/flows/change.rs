@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::{Answer, App, Call, FlowError, Performed};
-use crate::actors::admission::Admitted;
-use crate::domain::command::{Change, ChangeOrder};
-use crate::domain::idempotency::{Fingerprint, KeyUse, Scope};
+use super::{App, Call, CallResult, FlowError, Response};
+use crate::actors::admission::AdmissionPermit;
+use crate::domain::command::{Change, ChangePayment};
+use crate::domain::key::{Fingerprint, KeyHash, KeyedRequest};
 use crate::domain::{Bucket, PaymentId};
 
 /// A validated request to change a payment.
@@ -25,17 +25,17 @@ impl ChangeRequest {
 }
 
 impl App {
-    pub async fn change(&self, admitted: Admitted, request: ChangeRequest, call: &Call) -> Performed {
+    pub async fn change(&self, permit: AdmissionPermit, request: ChangeRequest, call: &Call) -> CallResult {
         let operation = request.change.operation();
-        let key_use = request.key.as_ref().map(|key| KeyUse {
-            scope: Scope::new(&request.merchant_id, operation, Some(request.payment_id), key),
+        let keyed_request = request.key.as_ref().map(|key| KeyedRequest {
+            key_hash: KeyHash::new(&request.merchant_id, operation, Some(request.payment_id), key),
             fingerprint: request.fingerprint,
             key: key.clone(),
             operation,
         });
         let cached = async {
-            match &key_use {
-                Some(key_use) => self.cached(key_use, call.trace).await,
+            match &keyed_request {
+                Some(keyed_request) => self.cached(keyed_request, call.trace).await,
                 None => None,
             }
         };
@@ -44,40 +44,42 @@ impl App {
         let (took, merchant_id) = (allowed.is_ok(), request.merchant_id.clone());
         let result = match (cached, allowed) {
             (Some(answer), _) => answer,
-            (None, Err(refused)) => self.recorded_or(key_use.as_ref(), request.bucket(), call.trace, refused).await,
-            (None, Ok(())) => self.execute_change(admitted, request, key_use, call).await,
+            (None, Err(refused)) => {
+                self.recorded_or(keyed_request.as_ref(), request.bucket(), call.trace, refused).await
+            }
+            (None, Ok(())) => self.execute_change(permit, request, keyed_request, call).await,
         };
         if took && matches!(&result, Ok(answer) if answer.replayed) {
             self.give_quota_back(&merchant_id, operation, &mut quota);
         }
-        Performed { quota, result }
+        CallResult { quota, result }
     }
 
     async fn execute_change(
         &self,
-        admitted: Admitted,
+        permit: AdmissionPermit,
         request: ChangeRequest,
-        key_use: Option<KeyUse>,
+        keyed_request: Option<KeyedRequest>,
         call: &Call,
-    ) -> Result<Answer, FlowError> {
+    ) -> Result<Response, FlowError> {
         let ChangeRequest { payment_id, merchant_id, change, fingerprint, .. } = request;
-        let scope = key_use.as_ref().map(|key_use| key_use.scope);
-        let order = ChangeOrder {
+        let key_hash = keyed_request.as_ref().map(|keyed_request| keyed_request.key_hash);
+        let order = ChangePayment {
             payment_id,
             merchant_id,
             change,
-            key_use,
+            keyed_request,
             request_id: call.request_id.clone(),
             trace: call.trace,
         };
         // Dying before this is committed changes nothing; after it, the workers go on and a repeated call is answered.
-        let claimed = admitted.shard().write(order).await?;
+        let claimed = permit.shard().write(order).await?;
         let answer = match self.fresh(claimed) {
-            ControlFlow::Continue(recorded) => Ok(Answer { recorded, replayed: false }),
+            ControlFlow::Continue(recorded) => Ok(Response { recorded, replayed: false }),
             ControlFlow::Break(answer) => answer,
         };
-        if let (Some(scope), Ok(answer)) = (scope, &answer) {
-            self.remember(scope, fingerprint, &answer.recorded);
+        if let (Some(key_hash), Ok(answer)) = (key_hash, &answer) {
+            self.remember(key_hash, fingerprint, &answer.recorded);
         }
         answer
     }

@@ -1,6 +1,6 @@
 //! What the node knows of its surroundings that is no reason to refuse a payment, and yet to be told.
 
-use super::readiness::{Capability, Level};
+use super::capability::{Capability, Level};
 use crate::actors::held_back::Refusals;
 use crate::actors::outage::Outages;
 use crate::infra::storage::Storage;

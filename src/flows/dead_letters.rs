@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Call, FlowError, Operations};
-use crate::domain::command::{Command, Discard, Noting, Redrive};
-use crate::domain::dead_letter::{Disposal, KeptLetter, LetterStatus, Operator};
+use crate::domain::command::{Command, Discard, RecordOperatorAction, Redrive};
+use crate::domain::dead_letter::{Disposal, LetterStatus, Operator, StoredDeadLetter};
 use crate::domain::{ActionId, LetterId, Timestamp};
 use crate::infra::database::{LetterFilter, StoredAction};
 
@@ -166,7 +166,7 @@ impl Operations {
     pub async fn note(&self, kind: &'static str, target: &str, detail: String, operator: &str, call: &Call) {
         tracing::warn!(operator, action = kind, target, detail, "an operator acts");
         let operator = named(operator, call);
-        let noting = Noting { kind, target: target.to_owned(), detail, operator, trace: call.trace };
+        let noting = RecordOperatorAction { kind, target: target.to_owned(), detail, operator, trace: call.trace };
         for shard in self.shards.all() {
             if shard.write(noting.clone()).await.is_ok() {
                 return;
@@ -197,7 +197,7 @@ impl Operations {
         }
     }
 
-    async fn matching(&self, filter: &LetterFilter, limit: usize) -> Result<(Vec<KeptLetter>, bool), FlowError> {
+    async fn matching(&self, filter: &LetterFilter, limit: usize) -> Result<(Vec<StoredDeadLetter>, bool), FlowError> {
         let mut letters = Vec::new();
         for shard in self.shards.all() {
             letters.extend(shard.database.dead_letters(filter, limit as u64 + 1).await?);
@@ -213,8 +213,8 @@ fn named(operator: &str, call: &Call) -> Operator {
     Operator { name: operator.to_owned(), request_id: call.request_id.clone() }
 }
 
-impl From<KeptLetter> for DeadLetterView {
-    fn from(kept: KeptLetter) -> Self {
+impl From<StoredDeadLetter> for DeadLetterView {
+    fn from(kept: StoredDeadLetter) -> Self {
         let letter = kept.letter;
         Self {
             id: letter.id,

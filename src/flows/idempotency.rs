@@ -4,25 +4,30 @@ use std::ops::ControlFlow;
 
 use opentelemetry::trace::SpanKind;
 
-use super::{Answer, App, FlowError};
+use super::{App, FlowError, Response};
 use crate::actors::idempotency_cache::{CachedAnswer, find, keep};
 use crate::actors::row_reader;
-use crate::domain::idempotency::{Claimed, Fingerprint, KeyUse, Scope};
-use crate::domain::outcome::Recorded;
+use crate::domain::idempotency::KeyOutcome;
+use crate::domain::key::{Fingerprint, KeyHash, KeyedRequest};
+use crate::domain::outcome::StoredResponse;
 use crate::domain::{Bucket, TraceContext};
 use crate::infra::telemetry::traces::Span;
 
 impl App {
     /// Answers a repeated call from the cache. Anything but a hit, a broken cache too, leaves it to the database.
-    pub(super) async fn cached(&self, key_use: &KeyUse, trace: TraceContext) -> Option<Result<Answer, FlowError>> {
+    pub(super) async fn cached(
+        &self,
+        keyed_request: &KeyedRequest,
+        trace: TraceContext,
+    ) -> Option<Result<Response, FlowError>> {
         let _span = Span::begin(trace, SpanKind::Internal, || "idempotency_cache find");
-        let hit = find(&self.cache, key_use.scope).await?;
+        let hit = find(&self.cache, keyed_request.key_hash).await?;
         if hit.recorded.kept_until.is_none_or(|until| until <= self.now()) {
             return None;
         }
-        Some(if hit.fingerprint == key_use.fingerprint {
+        Some(if hit.fingerprint == keyed_request.fingerprint {
             self.idempotency.hit("cache");
-            Ok(Answer { recorded: hit.recorded, replayed: true })
+            Ok(Response { recorded: hit.recorded, replayed: true })
         } else {
             self.idempotency.conflict("mismatch");
             Err(FlowError::KeyReused)
@@ -31,9 +36,9 @@ impl App {
 
     /// Remembers an answer that is durable under its key, as long as it is. A cache that cannot take it costs the next call
     /// a look into the database.
-    pub(super) fn remember(&self, scope: Scope, fingerprint: Fingerprint, recorded: &Recorded) {
+    pub(super) fn remember(&self, key_hash: KeyHash, fingerprint: Fingerprint, recorded: &StoredResponse) {
         if recorded.kept_until.is_some() {
-            keep(&self.cache, scope, &CachedAnswer { fingerprint, recorded: recorded.clone() });
+            keep(&self.cache, key_hash, &CachedAnswer { fingerprint, recorded: recorded.clone() });
         }
     }
 
@@ -41,19 +46,19 @@ impl App {
     /// The database is asked, because only it knows; while it does not answer nobody may say that nothing was done.
     pub(super) async fn recorded_or(
         &self,
-        key_use: Option<&KeyUse>,
+        keyed_request: Option<&KeyedRequest>,
         bucket: Bucket,
         trace: TraceContext,
         refused: FlowError,
-    ) -> Result<Answer, FlowError> {
-        let Some(key_use) = key_use else { return Err(refused) };
+    ) -> Result<Response, FlowError> {
+        let Some(keyed_request) = keyed_request else { return Err(refused) };
         let _span = Span::begin(trace, SpanKind::Internal, || "claim_reader find");
         let reader = &self.claim_readers[self.shards.index_of(bucket)];
-        let claim = row_reader::find(reader, key_use.scope).await?.filter(|claim| claim.holds(self.now()));
+        let claim = row_reader::find(reader, keyed_request.key_hash).await?.filter(|claim| claim.holds(self.now()));
         let Some(claim) = claim else { return Err(refused) };
-        match self.fresh(claim.again(key_use)) {
+        match self.fresh(claim.again(keyed_request)) {
             ControlFlow::Break(answer) => answer.inspect(|answer| {
-                self.remember(key_use.scope, key_use.fingerprint, &answer.recorded);
+                self.remember(keyed_request.key_hash, keyed_request.fingerprint, &answer.recorded);
             }),
             // A claim is there, so nothing of the call is fresh.
             ControlFlow::Continue(()) => Err(refused),
@@ -61,18 +66,18 @@ impl App {
     }
 
     /// Goes on with what executed now, or ends with what a repeated call is told.
-    pub(super) fn fresh<T>(&self, claimed: Claimed<T>) -> ControlFlow<Result<Answer, FlowError>, T> {
+    pub(super) fn fresh<T>(&self, claimed: KeyOutcome<T>) -> ControlFlow<Result<Response, FlowError>, T> {
         match claimed {
-            Claimed::Fresh(value) => ControlFlow::Continue(value),
-            Claimed::Replay(recorded) => {
+            KeyOutcome::Fresh(value) => ControlFlow::Continue(value),
+            KeyOutcome::Replay(recorded) => {
                 self.idempotency.hit("shard");
-                ControlFlow::Break(Ok(Answer { recorded: *recorded, replayed: true }))
+                ControlFlow::Break(Ok(Response { recorded: *recorded, replayed: true }))
             }
-            Claimed::InProgress => {
+            KeyOutcome::InProgress => {
                 self.idempotency.conflict("in_progress");
                 ControlFlow::Break(Err(FlowError::KeyInProgress))
             }
-            Claimed::KeyReused => {
+            KeyOutcome::KeyReused => {
                 self.idempotency.conflict("mismatch");
                 ControlFlow::Break(Err(FlowError::KeyReused))
             }

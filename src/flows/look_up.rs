@@ -11,7 +11,7 @@ use crate::domain::ledger::LedgerEntry;
 use crate::domain::outcome::PaymentSnapshot;
 use crate::domain::payment::{Payment, PaymentStatus, WaitingRefund};
 use crate::domain::refund::{Refund, RefundStatus};
-use crate::domain::timeline::{Happening, Timeline, TimelineEntry};
+use crate::domain::timeline::{Timeline, TimelineEntry, TimelineKind};
 use crate::domain::{Bucket, Currency, EntryId, EventId, PaymentId, RefundId, Timestamp};
 use crate::infra::database::{Damaged, ListFilter, ShardDatabase};
 
@@ -320,7 +320,7 @@ async fn events_of(
 fn booking(entry: &LedgerEntry, trace_id: &str) -> TimelineEntry {
     TimelineEntry {
         at: entry.created_at,
-        what: Happening::LedgerEntry,
+        what: TimelineKind::LedgerEntry,
         detail: format!("debit {} credit {} {}", entry.debit.name(), entry.credit.name(), entry.money),
         event_id: Some(entry.event_id),
         trace_id: trace_id.to_owned(),

@@ -3,38 +3,40 @@
 
 mod app;
 mod authorize;
+mod capability;
 mod change;
 mod conditions;
 mod dead_letters;
+mod drill;
+mod drill_record;
 mod error;
-mod exercise;
 mod idempotency;
 mod idempotency_meter;
 mod look_up;
 mod operations;
 mod readiness;
 
-pub use crate::actors::admission::Work;
+pub use crate::actors::admission::Priority;
 pub use crate::infra::database::LetterFilter;
 pub use app::{App, Parts};
 pub use authorize::AuthorizeRequest;
+pub use capability::{Capabilities, Capability, Level, Readiness};
 pub use change::ChangeRequest;
 pub use conditions::Conditions;
 pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, LetterPage, Selection};
+pub use drill_record::{DrillError, DrillView, Drills, Step, StepStatus};
 pub use error::FlowError;
-pub use exercise::{ExerciseError, ExerciseView, Exercises, Step, StepStatus};
 pub use idempotency_meter::IdempotencyMeter;
 pub use look_up::{
     Cursor, EventView, Expand, ExpandCursor, LedgerEntryView, ListQuery, PAGE_DEFAULT, Page, PaymentDetails,
     RefundView, TimelinePart,
 };
 pub use operations::{Operations, UnknownBreaker};
-pub use readiness::{Capabilities, Capability, Level, Readiness};
 
 use std::time::Duration;
 
 use crate::domain::TraceContext;
-use crate::domain::outcome::Recorded;
+use crate::domain::outcome::StoredResponse;
 
 /// One call: which request it is, and where it stands in its trace.
 #[derive(Debug, Clone)]
@@ -57,16 +59,16 @@ pub struct Quota {
 
 /// What a call that changes something came to.
 #[derive(Debug)]
-pub struct Performed {
+pub struct CallResult {
     /// None when nobody could say.
     pub quota: Option<Quota>,
-    pub result: Result<Answer, FlowError>,
+    pub result: Result<Response, FlowError>,
 }
 
 /// An answer, fresh or repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub recorded: Recorded,
+pub struct Response {
+    pub recorded: StoredResponse,
     /// Whether it is that of an earlier call under the same key.
     pub replayed: bool,
 }

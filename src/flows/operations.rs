@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::FlowError;
-use super::exercise::{ExerciseView, Exercises};
+use super::drill_record::{DrillView, Drills};
 use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, Forced, peek};
 use crate::actors::shards::Shards;
-use crate::infra::event_log::link::Link;
+use crate::infra::event_log::fault_switch::FaultSwitch;
 use crate::runtime::{DeadLetter, Faults, Handle, Running, TreeNode};
 
 /// The running node, for those who operate it.
@@ -15,8 +15,8 @@ pub struct Operations {
     breakers: Vec<(&'static str, Handle<Breaker>)>,
     pub(super) shards: Shards,
     /// What an exercise cuts.
-    pub(super) link: Link,
-    pub(super) exercises: Exercises,
+    pub(super) fault_switch: FaultSwitch,
+    pub(super) drills: Drills,
 }
 
 /// There is no breaker of that name.
@@ -29,14 +29,14 @@ impl Operations {
         running: Arc<Running>,
         breakers: Vec<(&'static str, Handle<Breaker>)>,
         shards: Shards,
-        link: Link,
+        fault_switch: FaultSwitch,
     ) -> Self {
-        Self { running, breakers, shards, link, exercises: Exercises::default() }
+        Self { running, breakers, shards, fault_switch, drills: Drills::default() }
     }
 
     /// The exercise under way, or the last one of this process.
-    pub fn last_exercise(&self) -> Option<ExerciseView> {
-        self.exercises.last()
+    pub fn last_exercise(&self) -> Option<DrillView> {
+        self.drills.last()
     }
 
     /// Whether the breaker of this name would let a call through now; none if there is no such breaker or no answer.

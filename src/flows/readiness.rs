@@ -3,67 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::App;
+use super::capability::{Capabilities, Capability, Level, Readiness};
 use crate::actors::breaker::BreakerState;
 use crate::actors::shards::Shard;
 use crate::config::Role;
 use crate::domain::command::Ping;
 use crate::runtime::{ActorSnapshot, State};
-
-/// How well something can be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    Up,
-    /// For some merchants, later, or by a stand-in.
-    Degraded,
-    Down,
-}
-
-/// One thing that the node is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Capability {
-    pub status: Level,
-    /// Why it is not up.
-    pub reasons: Vec<String>,
-}
-
-/// Everything that the node is for; what belongs to other roles than its own is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Capabilities {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub authorize: Option<Capability>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub settle: Option<Capability>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refund: Option<Capability>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub publish: Option<Capability>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Readiness {
-    /// The worst of the capabilities.
-    pub status: Level,
-    pub capabilities: Capabilities,
-}
-
-impl Readiness {
-    /// Whether nothing can be expected of the node: it cannot authorize, or if that is not its role, do any of its work.
-    pub fn is_down(&self) -> bool {
-        let Capabilities { authorize, settle, refund, publish } = &self.capabilities;
-        match authorize {
-            Some(authorize) => authorize.status == Level::Down,
-            None => {
-                let mut others = [settle, refund, publish].into_iter().flatten().peekable();
-                others.peek().is_some() && others.all(|capability| capability.status == Level::Down)
-            }
-        }
-    }
-}
 
 /// A database that does not answer within this is down.
 const PING_DEADLINE: Duration = Duration::from_millis(500);
@@ -71,17 +18,6 @@ const PING_DEADLINE: Duration = Duration::from_millis(500);
 const SILENT_MAX: Duration = Duration::from_secs(3);
 /// Events that wait longer than this make publishing degraded.
 const OUTBOX_AGE_MAX: Duration = Duration::from_secs(10);
-
-impl Capability {
-    fn up() -> Self {
-        Self { status: Level::Up, reasons: Vec::new() }
-    }
-
-    pub(super) fn worsen(&mut self, status: Level, reason: impl Into<String>) {
-        self.status = self.status.max(status);
-        self.reasons.push(reason.into());
-    }
-}
 
 impl App {
     pub async fn readiness(&self) -> Readiness {

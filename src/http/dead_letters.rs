@@ -55,7 +55,7 @@ pub struct FilterOrder {
 /// Which dead letters: by their ids, those that a filter fits, or all that are open.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct RedriveOrder {
+pub struct RedriveRequest {
     #[schema(value_type = Option<Vec<String>>, max_items = 1000)]
     ids: Option<Vec<LetterId>>,
     filter: Option<FilterOrder>,
@@ -69,7 +69,7 @@ pub struct RedriveOrder {
 /// Which dead letters, as for a redrive, and why.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct DiscardOrder {
+pub struct DiscardRequest {
     #[schema(value_type = Option<Vec<String>>, max_items = 1000)]
     ids: Option<Vec<LetterId>>,
     filter: Option<FilterOrder>,
@@ -101,11 +101,11 @@ fn selection(ids: Option<Vec<LetterId>>, filter: Option<FilterOrder>, all: bool)
     }
 }
 
-#[utoipa::path(post, path = "/admin/dead-letters/redrive", tag = "operations", operation_id = "redriveDeadLetters", description = "Tries again what dead letters are about; unless `dryRun` is false, only says what that would be. Redriving twice has one effect.", request_body = RedriveOrder, responses((status = 200, description = "What became of each", body = Disposals)))]
+#[utoipa::path(post, path = "/admin/dead-letters/redrive", tag = "operations", operation_id = "redriveDeadLetters", description = "Tries again what dead letters are about; unless `dryRun` is false, only says what that would be. Redriving twice has one effect.", request_body = RedriveRequest, responses((status = 200, description = "What became of each", body = Disposals)))]
 pub async fn redrive(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let redriven = async {
         let bytes = read_body(&request, payload).await?;
-        let order: RedriveOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: RedriveRequest = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
         let selection = selection(order.ids, order.filter, order.all)?;
         let redriven = app.operations().redrive(selection, order.dry_run, &operator(&request), &call(&request)).await;
         redriven.map_err(|error| Problem::from(&error))
@@ -113,11 +113,11 @@ pub async fn redrive(request: HttpRequest, payload: Payload, app: Data<App>) -> 
     shown(&request, redriven.await)
 }
 
-#[utoipa::path(post, path = "/admin/dead-letters/discard", tag = "operations", operation_id = "discardDeadLetters", description = "Puts dead letters away, with a reason; unless `dryRun` is false, only says which.", request_body = DiscardOrder, responses((status = 200, description = "What became of each", body = Disposals)))]
+#[utoipa::path(post, path = "/admin/dead-letters/discard", tag = "operations", operation_id = "discardDeadLetters", description = "Puts dead letters away, with a reason; unless `dryRun` is false, only says which.", request_body = DiscardRequest, responses((status = 200, description = "What became of each", body = Disposals)))]
 pub async fn discard(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let discarded = async {
         let bytes = read_body(&request, payload).await?;
-        let order: DiscardOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: DiscardRequest = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
         let selection = selection(order.ids, order.filter, order.all)?;
         let reason = order.reason.trim();
         if !(1..=REASON_MAX).contains(&reason.chars().count()) {

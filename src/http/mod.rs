@@ -3,12 +3,12 @@
 mod admin;
 mod body;
 mod dead_letters;
-mod exercise;
+mod drill;
+mod event_loop_delay;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
-mod lag;
 mod openapi;
 mod payments;
 mod problem;
@@ -25,7 +25,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, Route};
 
 use crate::flows::App;
 use crate::runtime::LocalExecutor;
-use lag::Lag;
+use event_loop_delay::EventLoopDelay;
 use payments::BodyMax;
 use problem::{Code, Problem};
 use request::{HttpMeter, around, refuse};
@@ -63,7 +63,7 @@ pub fn serve(
             .app_data(registry.clone())
             .app_data(meter.clone())
             .app_data(body_max.clone())
-            .app_data(Data::new(Lag::of_this_thread()))
+            .app_data(Data::new(EventLoopDelay::of_this_thread()))
             .app_data(Data::new(LocalExecutor::at(app.executor.clone())))
             .wrap(from_fn(around))
             .configure(|config| routes(config, takes_payments))
@@ -107,7 +107,7 @@ fn endpoints() -> Vec<Endpoint> {
         (
             "/admin/breakers/event_log/exercise",
             "GET, HEAD, POST",
-            vec![read().to(exercise::last), web::post().to(exercise::begin)],
+            vec![read().to(drill::last), web::post().to(drill::begin)],
         ),
         ("/admin/breakers/{name}", "PUT", vec![web::put().to(admin::force_breaker)]),
         ("/admin/dead-letters", READ, vec![read().to(dead_letters::list)]),

@@ -10,16 +10,16 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::body::{self, Operation};
-use super::lag::Lag;
+use super::body::{self, ChangeKind};
+use super::event_loop_delay::EventLoopDelay;
 use super::openapi::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
 use super::problem::{Code, Problem};
 use super::query;
 use super::request::{call, refuse};
-use crate::domain::outcome::{Outcome, PaymentSnapshot, Recorded};
+use crate::domain::outcome::{PaymentOutcome, PaymentSnapshot, StoredResponse};
 use crate::domain::payment::PaymentStatus;
 use crate::domain::{PaymentId, RefundId};
-use crate::flows::{App, Cursor, Expand, FlowError, Page, PaymentDetails, Performed, Quota, TimelinePart, Work};
+use crate::flows::{App, CallResult, Cursor, Expand, FlowError, Page, PaymentDetails, Priority, Quota, TimelinePart};
 use crate::runtime::LocalExecutor;
 
 /// As a name: a text is copied into one for each look.
@@ -61,16 +61,16 @@ pub async fn authorize(
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
-        let_in(&request, &app, Work::Begins)?;
+        admit(&request, &app, Priority::New)?;
         let order = body::authorize(&bytes, key.as_deref(), app.amount_max())?;
-        let admitted = app.admit(order.bucket(), Work::Begins).map_err(|error| Problem::from(&error))?;
-        Ok((order, admitted))
+        let permit = app.admit(order.bucket(), Priority::New).map_err(|error| Problem::from(&error))?;
+        Ok((order, permit))
     };
     match read.await {
-        Ok((order, admitted)) => {
+        Ok((order, permit)) => {
             let call = call(&request);
             let performed = app
-                .perform(&local_executor, call.trace, |app| async move { app.authorize(admitted, order, &call).await })
+                .perform(&local_executor, call.trace, |app| async move { app.authorize(permit, order, &call).await })
                 .await;
             answer(&request, "authorize", performed)
         }
@@ -95,7 +95,7 @@ pub async fn capture(
     local_executor: Data<LocalExecutor>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Capture, request, payload, app, local_executor, id).await
+    change(ChangeKind::Capture, request, payload, app, local_executor, id).await
 }
 
 #[utoipa::path(
@@ -115,7 +115,7 @@ pub async fn void(
     local_executor: Data<LocalExecutor>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Void, request, payload, app, local_executor, id).await
+    change(ChangeKind::Void, request, payload, app, local_executor, id).await
 }
 
 #[utoipa::path(
@@ -135,11 +135,11 @@ pub async fn refund(
     local_executor: Data<LocalExecutor>,
     id: Path<String>,
 ) -> HttpResponse {
-    change(Operation::Refund, request, payload, app, local_executor, id).await
+    change(ChangeKind::Refund, request, payload, app, local_executor, id).await
 }
 
 async fn change(
-    operation: Operation,
+    operation: ChangeKind,
     request: HttpRequest,
     payload: Payload,
     app: Data<App>,
@@ -149,20 +149,20 @@ async fn change(
     let read = async {
         let key = header_key(&request)?;
         let bytes = read_body(&request, payload).await?;
-        let_in(&request, &app, Work::GoesOn)?;
+        admit(&request, &app, Priority::Ongoing)?;
         let order = body::change(operation, payment_id(&id)?, &bytes, key.as_deref(), app.amount_max())?;
-        let admitted = app.admit(order.bucket(), Work::GoesOn).map_err(|error| Problem::from(&error))?;
-        Ok((order, admitted))
+        let permit = app.admit(order.bucket(), Priority::Ongoing).map_err(|error| Problem::from(&error))?;
+        Ok((order, permit))
     };
     let limit = match operation {
-        Operation::Capture | Operation::Void => "capture",
-        Operation::Refund => "refund",
+        ChangeKind::Capture | ChangeKind::Void => "capture",
+        ChangeKind::Refund => "refund",
     };
     match read.await {
-        Ok((order, admitted)) => {
+        Ok((order, permit)) => {
             let call = call(&request);
             let performed = app
-                .perform(&local_executor, call.trace, |app| async move { app.change(admitted, order, &call).await })
+                .perform(&local_executor, call.trace, |app| async move { app.change(permit, order, &call).await })
                 .await;
             answer(&request, limit, performed)
         }
@@ -270,9 +270,9 @@ fn header_key(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem> {
 }
 
 /// Refuses work while this thread is late. Not before the body is read: the connection could not be used again.
-fn let_in(request: &HttpRequest, app: &App, work: Work) -> Result<(), Problem> {
-    let lets_in = |lag: &Data<Lag>| app.admission.thread_lets_in(lag.is_late(), lag.is_in_time(), work);
-    if request.app_data::<Data<Lag>>().is_none_or(lets_in) {
+fn admit(request: &HttpRequest, app: &App, work: Priority) -> Result<(), Problem> {
+    let lets_in = |lag: &Data<EventLoopDelay>| app.admission.thread_lets_in(lag.is_late(), lag.is_in_time(), work);
+    if request.app_data::<Data<EventLoopDelay>>().is_none_or(lets_in) {
         Ok(())
     } else {
         Err(Problem::from(Code::Overloaded).retry_after(Duration::from_secs(1)))
@@ -308,7 +308,7 @@ fn is_json(request: &HttpRequest) -> bool {
             .all(|part| part.eq_ignore_ascii_case("charset=utf-8") || part.eq_ignore_ascii_case("charset=\"utf-8\""))
 }
 
-fn answer(request: &HttpRequest, limit: &'static str, performed: Option<Performed>) -> HttpResponse {
+fn answer(request: &HttpRequest, limit: &'static str, performed: Option<CallResult>) -> HttpResponse {
     let Some(performed) = performed else {
         tracing::error!(request.id = call(request).request_id, "a command was not performed to its end");
         return refuse(request, &Problem::from(&FlowError::OutcomeUnknown));
@@ -343,20 +343,20 @@ fn tell_quota(response: &mut HttpResponse, limit: &'static str, quota: &Quota) {
 }
 
 /// The answer that an outcome is; it depends on nothing but what was recorded, so a replay is the same to the letter.
-fn recorded(recorded: &Recorded) -> HttpResponse {
+fn recorded(recorded: &StoredResponse) -> HttpResponse {
     let problem = match &recorded.outcome {
-        Outcome::Done { payment, refund_id } => {
+        PaymentOutcome::Done { payment, refund_id } => {
             return HttpResponse::Ok().json(PaymentAnswer { payment, refund_id: *refund_id });
         }
-        Outcome::Pending { payment } => {
+        PaymentOutcome::Pending { payment } => {
             return HttpResponse::Accepted().json(PaymentAnswer { payment, refund_id: None });
         }
-        Outcome::Declined { payment, reason } => Problem::from(Code::PaymentDeclined)
+        PaymentOutcome::Declined { payment, reason } => Problem::from(Code::PaymentDeclined)
             .detail(format!("The payment provider declined: {reason}."))
             .with("payment", shown_payment(payment)),
         // The resolver found it out; it is recorded nowhere.
-        Outcome::NotSent { .. } => Problem::from(Code::PspNotReached).retry_after(Duration::from_secs(1)),
-        Outcome::Refused { refusal } => Problem::from(refusal),
+        PaymentOutcome::NotSent { .. } => Problem::from(Code::PspNotReached).retry_after(Duration::from_secs(1)),
+        PaymentOutcome::Refused { refusal } => Problem::from(refusal),
     };
     problem.respond(&recorded.request_id, None)
 }

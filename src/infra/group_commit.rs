@@ -13,7 +13,7 @@ const QUEUE_CAPACITY: usize = 1024;
 const BATCH_MAX: usize = 512;
 
 /// Writes batches.
-pub(super) trait Committer: Send + 'static {
+pub(super) trait GroupCommitter: Send + 'static {
     type Command: Send + 'static;
     type Answer: Send + 'static;
     type Error: Clone + Send + 'static;
@@ -22,17 +22,17 @@ pub(super) trait Committer: Send + 'static {
     fn commit(&mut self, batch: Vec<Self::Command>) -> Result<Vec<Self::Answer>, Self::Error>;
 }
 
-type Reply<C> = oneshot::Sender<Result<<C as Committer>::Answer, <C as Committer>::Error>>;
+type Reply<C> = oneshot::Sender<Result<<C as GroupCommitter>::Answer, <C as GroupCommitter>::Error>>;
 
-/// The door to one [`Committer`], which has a thread of its own until the door is dropped. A caller that gives up does
+/// The door to one [`GroupCommitter`], which has a thread of its own until the door is dropped. A caller that gives up does
 /// not undo its command: what was taken in is written.
-pub(super) struct GroupCommit<C: Committer>(mpsc::Sender<(C::Command, Reply<C>)>);
+pub(super) struct GroupCommit<C: GroupCommitter>(mpsc::Sender<(C::Command, Reply<C>)>);
 
 /// The committer's thread has ended, which a panic does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stopped;
 
-impl<C: Committer> GroupCommit<C> {
+impl<C: GroupCommitter> GroupCommit<C> {
     /// Starts the committer in a thread of this name.
     pub(super) fn start(name: &str, mut committer: C) -> io::Result<Self> {
         let (door, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
@@ -77,7 +77,7 @@ mod tests {
         gate: std::sync::mpsc::Receiver<()>,
     }
 
-    impl Committer for Doubler {
+    impl GroupCommitter for Doubler {
         type Command = u32;
         type Answer = u32;
         type Error = &'static str;

@@ -15,7 +15,7 @@ pub fn server(name: &str) -> Option<String> {
 
 /// What becomes of one call to the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fated {
+pub enum FaultDecision {
     Well,
     /// It fails, and nothing was done.
     FailBefore,
@@ -31,19 +31,19 @@ pub enum Fated {
 
 /// Decides what becomes of calls.
 #[async_trait::async_trait]
-pub trait Fate: Send + Sync + std::fmt::Debug {
+pub trait FaultPlan: Send + Sync + std::fmt::Debug {
     /// The fate of a call. It may take its time; a dead process waits for ever.
-    async fn of(&self, call: &'static str) -> Fated;
+    async fn of(&self, call: &'static str) -> FaultDecision;
 }
 
 /// All goes well, at once.
 #[derive(Debug)]
-pub struct Fair;
+pub struct NoFaults;
 
 #[async_trait::async_trait]
-impl Fate for Fair {
-    async fn of(&self, _: &'static str) -> Fated {
-        Fated::Well
+impl FaultPlan for NoFaults {
+    async fn of(&self, _: &'static str) -> FaultDecision {
+        FaultDecision::Well
     }
 }
 

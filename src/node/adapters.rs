@@ -19,8 +19,8 @@ use crate::infra::database::identity::ShardPlace;
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::infra::event_log::EventLog;
 use crate::infra::event_log::embedded::{EmbeddedLog, OpenLogError};
+use crate::infra::event_log::fault_switch::{FaultSwitch, Linked};
 use crate::infra::event_log::kafka::{self, KafkaLog};
-use crate::infra::event_log::link::{Link, Linked};
 use crate::infra::event_log::measured::Measured;
 use crate::infra::lease::LeaseStore;
 use crate::infra::lease::redis::RedisLeases;
@@ -65,7 +65,7 @@ pub struct Adapters {
     /// None where no role reads or writes it.
     pub log: Option<Arc<dyn EventLog>>,
     /// By which an exercise cuts the log off.
-    pub link: Link,
+    pub fault_switch: FaultSwitch,
     pub psp: Arc<dyn Psp>,
     pub answers: Arc<dyn AnswerCache>,
     pub limits: Arc<dyn LimitStore>,
@@ -101,8 +101,8 @@ impl Adapters {
         let log = if roles.use_event_log() { Some(open_log(config, data_dir, &mut files).await?) } else { None };
         let psp = open_psp(environment, config, data_dir, &mut files)?;
         belongings.claim_companions(claimed, accept).await?;
-        let link = Link::new(&config.faults.event_log_stop, &config.faults.event_log_start);
-        let linked = |log| Arc::new(Linked { log, link: link.clone() }) as Arc<dyn EventLog>;
+        let fault_switch = FaultSwitch::new(&config.faults.event_log_stop, &config.faults.event_log_start);
+        let linked = |log| Arc::new(Linked { log, fault_switch: fault_switch.clone() }) as Arc<dyn EventLog>;
         let log = if config.faults.enabled { log.map(linked) } else { log };
         let log = log.map(|log| Arc::new(Measured::new(log)) as Arc<dyn EventLog>);
         let storage = Some(Storage::exported(data_dir));
@@ -111,7 +111,19 @@ impl Adapters {
         if config.redis.url.is_empty() {
             let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
             let limits = Arc::new(MemoryLimits::default());
-            return Ok(Self { map, databases, log, link, psp, answers, limits, leases: None, storage, pools, files });
+            return Ok(Self {
+                map,
+                databases,
+                log,
+                fault_switch,
+                psp,
+                answers,
+                limits,
+                leases: None,
+                storage,
+                pools,
+                files,
+            });
         }
         let redis = RedisPool::connect(RedisSettings {
             url: config.redis.url.clone(),
@@ -125,7 +137,7 @@ impl Adapters {
         // It may be down now, which is no reason not to start.
         tokio::spawn(warn_of_noeviction(redis.clone()));
         let leases = Some(Arc::new(RedisLeases::new(redis)) as Arc<dyn LeaseStore>);
-        Ok(Self { map, databases, log, link, psp, answers, limits, leases, storage, pools, files })
+        Ok(Self { map, databases, log, fault_switch, psp, answers, limits, leases, storage, pools, files })
     }
 }
 

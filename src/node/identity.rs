@@ -145,10 +145,14 @@ impl Belongings<'_> {
     ///
     /// # Errors
     /// [`MisfitError`] also when somebody else was there in the meantime.
-    pub async fn claim_shards(&self, checked: Checked, environment: &Environment) -> Result<Claimed, MisfitError> {
+    pub async fn claim_shards(
+        &self,
+        checked: Checked,
+        environment: &Environment,
+    ) -> Result<ClaimedShards, MisfitError> {
         let chance = &environment.chance;
         let mut system = checked.system;
-        let (mut records, mut claimed) = (Vec::new(), Vec::new());
+        let (mut records, mut shards) = (Vec::new(), Vec::new());
         for (place, shard) in shard_places(self.config, self.map, self.data_dir).into_iter().zip(self.map.shards()) {
             let failed = |error| MisfitError::Database { shard, error };
             let record = ShardRecord::open(&place).await.map_err(failed)?;
@@ -161,11 +165,11 @@ impl Belongings<'_> {
             let now = Timestamp(environment.clock.now_ms());
             let identity = record.claim(&wanted, now).await.map_err(failed)?.ok_or(MisfitError::Nameless(shard))?;
             system.get_or_insert_with(|| identity.system.clone());
-            claimed.push(FoundShard { identity: Some(identity), ..FoundShard::default() });
+            shards.push(FoundShard { identity: Some(identity), ..FoundShard::default() });
             records.push((shard, record));
         }
-        let system = judge_shards(self.map, &claimed, false)?.ok_or(MisfitError::Nameless(ShardId(1)))?;
-        Ok(Claimed { records, system })
+        let system = judge_shards(self.map, &shards, false)?.ok_or(MisfitError::Nameless(ShardId(1)))?;
+        Ok(ClaimedShards { records, system })
     }
 
     /// Makes event log and PSP those of the system; their files are there by now. For a PSP that is found by its URL there
@@ -173,18 +177,18 @@ impl Belongings<'_> {
     ///
     /// # Errors
     /// [`MisfitError`] also when another process has noted another one in the meantime.
-    pub async fn claim_companions(&self, claimed: Claimed, accept: Accept) -> Result<(), MisfitError> {
+    pub async fn claim_companions(&self, shards: ClaimedShards, accept: Accept) -> Result<(), MisfitError> {
         if let Some(found) = self.look_log().await? {
             let path = event_log_path(self.data_dir);
-            let name = if found.is_file { Some(EmbeddedLog::claim(&path, &claimed.system)?) } else { found.name };
-            claimed.note(Companion::EventLog, name, accept).await?;
+            let name = if found.is_file { Some(EmbeddedLog::claim(&path, &shards.system)?) } else { found.name };
+            shards.note(Companion::EventLog, name, accept).await?;
         }
         if let Some(found) = self.look_psp()? {
             let path = psp_books_path(self.data_dir);
-            let name = if found.is_file { Some(Simulator::claim(&path, &claimed.system)?) } else { found.name };
-            claimed.note(Companion::Psp, name, accept).await?;
+            let name = if found.is_file { Some(Simulator::claim(&path, &shards.system)?) } else { found.name };
+            shards.note(Companion::Psp, name, accept).await?;
         }
-        for (shard, record) in claimed.records {
+        for (shard, record) in shards.records {
             record.close().await.map_err(|error| MisfitError::Database { shard, error })?;
         }
         Ok(())
@@ -192,12 +196,12 @@ impl Belongings<'_> {
 }
 
 /// The shards' databases, which all know the system.
-pub struct Claimed {
+pub struct ClaimedShards {
     records: Vec<(ShardId, ShardRecord)>,
     system: SystemId,
 }
 
-impl Claimed {
+impl ClaimedShards {
     /// Has every shard remember it. The first shard's note decides between processes that start together.
     async fn note(&self, what: Companion, name: Option<String>, accept: Accept) -> Result<(), MisfitError> {
         let Some(name) = name else { return Ok(()) };

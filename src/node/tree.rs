@@ -8,16 +8,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::adapters::{Adapters, is_embedded};
-use super::tenures::Tenures;
+use super::lease_registry::LeaseRegistry;
 use crate::actors::admission::{self, Admission};
 use crate::actors::breaker::{self, Breaker};
+use crate::actors::event_handler::EventHandler;
 use crate::actors::event_worker::EventWorker;
 use crate::actors::guarded_psp::{GuardedPsp, PspBreakers};
 use crate::actors::held_back::Refusals;
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
 use crate::actors::ledger_writer::LedgerWriter;
-use crate::actors::observer::{Observer, Sights};
+use crate::actors::observer::{Observer, ShardObservations};
 use crate::actors::outage::Outages;
 use crate::actors::outbox_publisher::OutboxPublisher;
 use crate::actors::psp_work::{PspWork, RequestMeter};
@@ -30,7 +31,6 @@ use crate::actors::row_reader::{self, RowKey, RowReader};
 use crate::actors::settlement::Settlement;
 use crate::actors::shard_writer::{Pruning, ShardWriter};
 use crate::actors::shards::{Shard, Shards};
-use crate::actors::work::Work;
 use crate::config::{Config, Role, Roles};
 use crate::domain::event::EVENT_PARTITIONS;
 use crate::domain::policy::Policy;
@@ -58,31 +58,31 @@ const FRONT: &str = "front";
 const PIPELINE: &str = "pipeline";
 
 /// Writes down the tree of these roles and starts it.
-pub async fn grow(
+pub async fn build(
     environment: &Environment,
     config: &Config,
     roles: Roles,
     adapters: Adapters,
 ) -> Result<(App, Arc<Running>), Escalation> {
-    let grower = Grower { environment, config };
-    let mut root = grower.supervisor("rialto");
+    let builder = TreeBuilder { environment, config };
+    let mut root = builder.supervisor("rialto");
     let policy = Arc::new(config.policy());
-    let mut tenures = Tenures::new(adapters.leases.is_none(), environment.clock.instant());
+    let mut tenures = LeaseRegistry::new(adapters.leases.is_none(), environment.clock.instant());
 
-    let mut guards = grower.supervisor("guards");
-    let psp_breaker = grower.breaker(&mut guards, "breaker_psp", "psp");
-    let lookup_breaker = grower.breaker(&mut guards, "breaker_psp_lookup", "psp_lookup");
-    let log_breaker = grower.breaker(&mut guards, "breaker_event_log", "event_log");
+    let mut guards = builder.supervisor("guards");
+    let psp_breaker = builder.breaker(&mut guards, "breaker_psp", "psp");
+    let lookup_breaker = builder.breaker(&mut guards, "breaker_psp_lookup", "psp_lookup");
+    let log_breaker = builder.breaker(&mut guards, "breaker_event_log", "event_log");
     let free_min_bytes = if is_embedded(config) { config.storage.free_min_bytes } else { 0 };
     let storage = adapters.storage.map(|storage| (storage, free_min_bytes));
     let mut conditions = Conditions { storage, ..Conditions::default() };
-    let limiter = grower.rate_limiter(&mut guards, adapters.limits, &conditions.outages);
-    let cache = grower.idempotency_cache(&mut guards, adapters.answers, &conditions.outages);
+    let limiter = builder.rate_limiter(&mut guards, adapters.limits, &conditions.outages);
+    let cache = builder.idempotency_cache(&mut guards, adapters.answers, &conditions.outages);
 
-    let (mut writers, nudges) = (grower.supervisor("shards"), Nudges::default());
-    let shards = grower.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
-    let readers = grower.readers(&mut writers, &shards);
-    let claim_readers = grower.readers(&mut writers, &shards);
+    let (mut writers, nudges) = (builder.supervisor("shards"), Nudges::default());
+    let shards = builder.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
+    let readers = builder.readers(&mut writers, &shards);
+    let claim_readers = builder.readers(&mut writers, &shards);
     let mut behind = Vec::new();
 
     let timeout = Duration::from_millis(config.psp.timeout_ms);
@@ -92,46 +92,47 @@ pub async fn grow(
         PspWork { psp: psp.clone(), shards: shards.clone(), policy: policy.clone(), meter: RequestMeter::default() };
     if let Some(log) = &adapters.log {
         if roles.has(Role::Publisher) {
-            let mut publishers = grower.supervisor("publishers");
-            conditions.refusals = grower.publishers(&mut publishers, &shards, log, &log_breaker, &mut tenures, &nudges);
+            let mut publishers = builder.supervisor("publishers");
+            conditions.refusals =
+                builder.publishers(&mut publishers, &shards, log, &log_breaker, &mut tenures, &nudges);
             behind.push(publishers);
         }
         if roles.has(Role::Ledger) {
-            let mut ledger = grower.supervisor("ledger");
+            let mut ledger = builder.supervisor("ledger");
             let booking = LedgerWriter(shards.clone());
-            grower.workers(&mut ledger, "ledger_writer", log, &shards, &booking);
-            grower.redrivers(&mut ledger, "ledger_redriver", &shards, booking, &mut tenures);
+            builder.workers(&mut ledger, "ledger_writer", log, &shards, &booking);
+            builder.redrivers(&mut ledger, "ledger_redriver", &shards, booking, &mut tenures);
             behind.push(ledger);
         }
         if roles.has(Role::Settlement) {
-            let mut settlement = grower.supervisor("settlement");
+            let mut settlement = builder.supervisor("settlement");
             let settling = Settlement(work.clone());
-            grower.workers(&mut settlement, "settlement", log, &shards, &settling);
-            grower.redrivers(&mut settlement, "settlement_redriver", &shards, settling, &mut tenures);
-            grower.retriers(&mut settlement, "settlement_retrier", &work, false, &mut tenures);
+            builder.workers(&mut settlement, "settlement", log, &shards, &settling);
+            builder.redrivers(&mut settlement, "settlement_redriver", &shards, settling, &mut tenures);
+            builder.retriers(&mut settlement, "settlement_retrier", &work, false, &mut tenures);
             behind.push(settlement);
         }
         if roles.has(Role::Refund) {
-            let mut refund = grower.supervisor("refund");
+            let mut refund = builder.supervisor("refund");
             let refunding = Refund(work.clone());
-            grower.workers(&mut refund, "refund", log, &shards, &refunding);
-            grower.redrivers(&mut refund, "refund_redriver", &shards, refunding, &mut tenures);
-            grower.retriers(&mut refund, "refund_retrier", &work, true, &mut tenures);
+            builder.workers(&mut refund, "refund", log, &shards, &refunding);
+            builder.redrivers(&mut refund, "refund_redriver", &shards, refunding, &mut tenures);
+            builder.retriers(&mut refund, "refund_retrier", &work, true, &mut tenures);
             behind.push(refund);
         }
     }
     if roles.has(Role::Resolver) {
-        let mut resolver = grower.supervisor("resolver");
-        grower.resolvers(&mut resolver, &shards, &psp, &mut tenures);
+        let mut resolver = builder.supervisor("resolver");
+        builder.resolvers(&mut resolver, &shards, &psp, &mut tenures);
         behind.push(resolver);
     }
     if config.telemetry.metrics {
-        let mut observers = grower.supervisor("observers");
-        grower.observers(&mut observers, &shards);
+        let mut observers = builder.supervisor("observers");
+        builder.observers(&mut observers, &shards);
         behind.push(observers);
     }
     if let Some(store) = adapters.leases {
-        grower.leases(&mut guards, store, tenures, &conditions.outages);
+        builder.leases(&mut guards, store, tenures, &conditions.outages);
     }
 
     // Who is in front starts first and stops last.
@@ -148,19 +149,19 @@ pub async fn grow(
         clock: environment.clock.clone(),
         chance: environment.chance.clone(),
         executor: Executor::at(FRONT, environment),
-        patience: grower.patience(),
+        patience: builder.patience(),
         policy,
-        ids: Mutex::new(grower.ids()),
+        ids: Mutex::new(builder.ids()),
         shards: shards.clone(),
         readers,
         claim_readers,
-        admission: grower.admission(&shards),
+        admission: builder.admission(&shards),
         limiter,
         cache,
         idempotency: IdempotencyMeter::default(),
         psp,
         conditions,
-        operations: Operations::new(running.clone(), breakers, shards, adapters.link),
+        operations: Operations::new(running.clone(), breakers, shards, adapters.fault_switch),
         files: adapters.files,
     });
     Ok((app, running))
@@ -176,12 +177,12 @@ impl Nudges {
     }
 }
 
-struct Grower<'a> {
+struct TreeBuilder<'a> {
     environment: &'a Environment,
     config: &'a Config,
 }
 
-impl Grower<'_> {
+impl TreeBuilder<'_> {
     fn supervisor(&self, name: &str) -> Supervisor {
         let settings = &self.config.supervision;
         let within = Duration::from_millis(settings.within_ms);
@@ -231,7 +232,7 @@ impl Grower<'_> {
         outages: &Outages,
     ) -> Handle<RateLimiter> {
         let figures = &self.config.limits;
-        let limits = rate_limiter::Limits {
+        let limits = rate_limiter::RateLimits {
             authorize_per_minute: figures.authorize_per_minute,
             capture_per_minute: figures.capture_per_minute,
             refund_per_minute: figures.refund_per_minute,
@@ -256,7 +257,7 @@ impl Grower<'_> {
     }
 
     /// Renews this process's leases.
-    fn leases(&self, guards: &mut Supervisor, store: Arc<dyn LeaseStore>, tenures: Tenures, outages: &Outages) {
+    fn leases(&self, guards: &mut Supervisor, store: Arc<dyn LeaseStore>, tenures: LeaseRegistry, outages: &Outages) {
         let outages = outages.clone();
         // Another one for every process, also for one that starts anew.
         let holder: Arc<str> = format!("node-{}-{:016x}", self.config.node.id, self.environment.chance.u64()).into();
@@ -313,7 +314,7 @@ impl Grower<'_> {
 
     fn admission(&self, shards: &Shards) -> Admission {
         let settings = &self.config.shard;
-        let limits = admission::Limits {
+        let limits = admission::ShedLimits {
             shed_above: settings.shed_above,
             shed_after: Duration::from_millis(settings.shed_after_ms),
             shed_target: Duration::from_millis(settings.shed_target_ms),
@@ -327,7 +328,7 @@ impl Grower<'_> {
         shards: &Shards,
         log: &Arc<dyn EventLog>,
         breaker: &Handle<Breaker>,
-        tenures: &mut Tenures,
+        tenures: &mut LeaseRegistry,
         nudges: &Nudges,
     ) -> Refusals {
         let refusals = Refusals::exported();
@@ -337,11 +338,11 @@ impl Grower<'_> {
             let tick = Duration::from_millis(outbox.poll_ms);
             let options = self.options("outbox_publisher", PIPELINE).shard(id.0).tick(tick);
             let (shard, log, breaker, refusals) = (shard.clone(), log.clone(), breaker.clone(), refusals.clone());
-            let tenure = tenures.of("publisher", id);
+            let lease_guard = tenures.of("publisher", id);
             let (batch_max, linger) = (outbox.batch_max, Duration::from_millis(outbox.linger_ms));
             let publisher = supervisor.actor(options, move || {
-                let (shard, tenure, refusals) = (shard.clone(), tenure.clone(), refusals.clone());
-                OutboxPublisher::new(shard, tenure, log.clone(), breaker.clone(), batch_max, linger, refusals)
+                let (shard, lease_guard, refusals) = (shard.clone(), lease_guard.clone(), refusals.clone());
+                OutboxPublisher::new(shard, lease_guard, log.clone(), breaker.clone(), batch_max, linger, refusals)
             });
             // Set once, here: before the start nobody nudges.
             let _ = nudges.of(id).set(publisher.nudger());
@@ -354,7 +355,7 @@ impl Grower<'_> {
         let settings = &self.config.telemetry;
         let (every, ledger_every) =
             (Duration::from_millis(settings.observe_every_ms), Duration::from_millis(settings.ledger_every_ms));
-        let sights = Sights::exported();
+        let sights = ShardObservations::exported();
         for shard in shards.all() {
             let options = self.options("observer", PIPELINE).shard(shard.database.id.0).tick(every);
             let (database, sights) = (shard.database.clone(), sights.clone());
@@ -363,7 +364,7 @@ impl Grower<'_> {
     }
 
     /// One worker for each partition of the consumer's topics, woken by what is appended there.
-    fn workers<W: Work + Clone + Send>(
+    fn workers<W: EventHandler + Clone + Send>(
         &self,
         supervisor: &mut Supervisor,
         name: &'static str,
@@ -401,50 +402,51 @@ impl Grower<'_> {
         name: &'static str,
         work: &PspWork,
         is_for_refunds: bool,
-        tenures: &mut Tenures,
+        tenures: &mut LeaseRegistry,
     ) {
         let kind = if is_for_refunds { "retrier:refund" } else { "retrier:settlement" };
         let settings = &self.config.requests;
         for shard in work.shards.all() {
             let id = shard.database.id;
             let options = self.options(name, PIPELINE).shard(id.0).tick(Duration::from_millis(settings.poll_ms));
-            let (work, shard, tenure, batch_max) =
+            let (work, shard, lease_guard, batch_max) =
                 (work.clone(), shard.clone(), tenures.of(kind, id), settings.batch_max);
             supervisor.actor(options, move || {
-                Retrier::new(work.clone(), shard.clone(), tenure.clone(), is_for_refunds, batch_max)
+                Retrier::new(work.clone(), shard.clone(), lease_guard.clone(), is_for_refunds, batch_max)
             });
         }
     }
 
-    fn resolvers(&self, supervisor: &mut Supervisor, shards: &Shards, psp: &GuardedPsp, tenures: &mut Tenures) {
+    fn resolvers(&self, supervisor: &mut Supervisor, shards: &Shards, psp: &GuardedPsp, tenures: &mut LeaseRegistry) {
         for shard in shards.all() {
             let id = shard.database.id;
             let tick = Duration::from_millis(self.config.resolver.poll_ms);
             let options = self.options("resolver", PIPELINE).shard(id.0).tick(tick);
-            let (shard, psp, tenure) = (shard.clone(), psp.clone(), tenures.of("resolver", id));
+            let (shard, psp, lease_guard) = (shard.clone(), psp.clone(), tenures.of("resolver", id));
             let batch_max = self.config.requests.batch_max as u64;
-            supervisor.actor(options, move || Resolver::new(shard.clone(), tenure.clone(), psp.clone(), batch_max));
+            supervisor
+                .actor(options, move || Resolver::new(shard.clone(), lease_guard.clone(), psp.clone(), batch_max));
         }
     }
 
     /// One redriver a shard, which delivers to the consumer's work.
-    fn redrivers<W: Work + Clone + Send>(
+    fn redrivers<W: EventHandler + Clone + Send>(
         &self,
         supervisor: &mut Supervisor,
         name: &'static str,
         shards: &Shards,
         work: W,
-        tenures: &mut Tenures,
+        tenures: &mut LeaseRegistry,
     ) {
         let settings = &self.config.dead_letters;
         for shard in shards.all() {
             let id = shard.database.id;
             let options = self.options(name, PIPELINE).shard(id.0).tick(Duration::from_millis(settings.poll_ms));
             let (work, shard, shards, node) = (work.clone(), shard.clone(), shards.clone(), self.config.node.id);
-            let (tenure, batch_max) = (tenures.of(name, id), settings.batch_max);
+            let (lease_guard, batch_max) = (tenures.of(name, id), settings.batch_max);
             supervisor.actor(options, move || {
-                let (shard, shards, tenure) = (shard.clone(), shards.clone(), tenure.clone());
-                Redriver::new(work.clone(), shard, shards, tenure, batch_max, IdGenerator::new(node))
+                let (shard, shards, lease_guard) = (shard.clone(), shards.clone(), lease_guard.clone());
+                Redriver::new(work.clone(), shard, shards, lease_guard, batch_max, IdGenerator::new(node))
             });
         }
     }

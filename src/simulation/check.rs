@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shop::Told;
-use super::world::World;
+use super::client::Acknowledged;
+use super::cluster::Cluster;
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::payment::PaymentStatus;
 use crate::domain::refund::RefundStatus;
@@ -13,7 +13,7 @@ use crate::infra::database::memory::Tables;
 use crate::infra::psp::{Action, PspAnswer};
 
 /// Everything that is wrong.
-pub fn violations(world: &World, told: &[Told]) -> Vec<String> {
+pub fn violations(world: &Cluster, told: &[Acknowledged]) -> Vec<String> {
     let mut wrong = Vec::new();
     let shards: Vec<Tables> = world.shards.iter().map(|shard| shard.lock().clone()).collect();
     for tables in &shards {
@@ -26,7 +26,7 @@ pub fn violations(world: &World, told: &[Told]) -> Vec<String> {
 }
 
 /// Payments agree with the PSP's books, and none is under way.
-fn payments(world: &World, tables: &Tables, wrong: &mut Vec<String>) {
+fn payments(world: &Cluster, tables: &Tables, wrong: &mut Vec<String>) {
     let books = world.books.lock();
     for payment in tables.payments.values() {
         let id = payment.id;
@@ -75,7 +75,7 @@ fn payments(world: &World, tables: &Tables, wrong: &mut Vec<String>) {
 
 /// Every event of the outbox is in the log, those of a payment first arriving in their order, and every group has read
 /// them.
-fn events(world: &World, tables: &Tables, wrong: &mut Vec<String>) {
+fn events(world: &Cluster, tables: &Tables, wrong: &mut Vec<String>) {
     let log = world.log.lock();
     let events: BTreeSet<i64> = tables.outbox.iter().map(|row| row.event_id).collect();
     let (mut arrived, mut last): (BTreeSet<EventId>, BTreeMap<&str, EventId>) = Default::default();
@@ -130,7 +130,7 @@ fn ledger(tables: &Tables, wrong: &mut Vec<String>) {
 }
 
 /// What was said holds.
-fn promises(shards: &[Tables], told: &[Told], wrong: &mut Vec<String>) {
+fn promises(shards: &[Tables], told: &[Acknowledged], wrong: &mut Vec<String>) {
     let find = |id: &PaymentId| shards.iter().find_map(|tables| tables.payments.get(id));
     let mut keys: BTreeMap<&str, BTreeSet<PaymentId>> = BTreeMap::new();
     for tables in shards {
@@ -144,15 +144,15 @@ fn promises(shards: &[Tables], told: &[Told], wrong: &mut Vec<String>) {
     let mut winners: BTreeMap<PaymentId, u32> = BTreeMap::new();
     for told in told {
         match told {
-            Told::Authorized { id } => match find(id) {
+            Acknowledged::Authorized { id } => match find(id) {
                 Some(payment) if payment.authorized > 0 => {}
                 other => wrong.push(format!("{id} was authorized and is {:?}", other.map(|found| found.status))),
             },
-            Told::Declined { id } => match find(id) {
+            Acknowledged::Declined { id } => match find(id) {
                 Some(payment) if payment.status == PaymentStatus::Declined => {}
                 other => wrong.push(format!("{id} was declined and is {:?}", other.map(|found| found.status))),
             },
-            Told::CaptureRequested { id } => {
+            Acknowledged::CaptureRequested { id } => {
                 *winners.entry(*id).or_default() += 1;
                 let is_kept = find(id).is_some_and(|payment| {
                     let has_failed = payment.timeline.as_stored().contains(PaymentStatus::CaptureFailed.name());
@@ -162,18 +162,18 @@ fn promises(shards: &[Tables], told: &[Told], wrong: &mut Vec<String>) {
                     wrong.push(format!("{id} was to be captured, and nobody knows"));
                 }
             }
-            Told::Voided { id } => {
+            Acknowledged::Voided { id } => {
                 *winners.entry(*id).or_default() += 1;
                 if find(id).is_none_or(|payment| payment.status != PaymentStatus::Voided) {
                     wrong.push(format!("{id} was voided and is not"));
                 }
             }
-            Told::RefundRequested { refund_id } => {
+            Acknowledged::RefundRequested { refund_id } => {
                 if !shards.iter().any(|tables| tables.refunds.contains_key(refund_id)) {
                     wrong.push(format!("{refund_id} was promised and is lost"));
                 }
             }
-            Told::Absurd(what) => wrong.push(what.clone()),
+            Acknowledged::Absurd(what) => wrong.push(what.clone()),
         }
     }
     // A capture that failed may be followed by another one, or a void.

@@ -7,20 +7,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use crate::domain::idempotency::Scope;
+use crate::domain::key::KeyHash;
 use crate::domain::psp::PspKey;
 use crate::infra::cache::{AnswerCache, CacheError, LimitStore, Take, Taken};
-use crate::infra::psp::{Operation, Psp, PspAnswer, PspError};
-use crate::infra::testing::{Fate, Fated, dead};
+use crate::infra::psp::{Psp, PspAnswer, PspError, PspOperation};
+use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 use crate::runtime::Chance;
 
 /// What the PSP has done, by key.
-pub type Books = Arc<Mutex<BTreeMap<String, (Operation, PspAnswer)>>>;
+pub type Books = Arc<Mutex<BTreeMap<String, (PspOperation, PspAnswer)>>>;
 
 /// The PSP as one process reaches it. Amounts that end in 7 are declined, first captures of amounts that end in 3 too.
 pub struct MemoryPsp {
     pub books: Books,
-    pub fate: Arc<dyn Fate>,
+    pub fate: Arc<dyn FaultPlan>,
     pub chance: Chance,
 }
 
@@ -28,7 +28,7 @@ pub struct MemoryPsp {
 /// second question, after which a key that the PSP does not know counts as never sent.
 const WAY_MAX: Duration = Duration::from_millis(2_000);
 
-fn decide(books: &Books, operation: Operation) -> PspAnswer {
+fn decide(books: &Books, operation: PspOperation) -> PspAnswer {
     let mut books = books.lock();
     let decided = match operation.money.minor % 10 {
         7 => PspAnswer::Declined { reason: "card_declined".to_owned() },
@@ -42,9 +42,9 @@ fn decide(books: &Books, operation: Operation) -> PspAnswer {
 
 #[async_trait]
 impl Psp for MemoryPsp {
-    async fn perform(&self, operation: &Operation) -> Result<PspAnswer, PspError> {
+    async fn perform(&self, operation: &PspOperation) -> Result<PspAnswer, PspError> {
         let fated = self.fate.of("psp").await;
-        if fated == Fated::FailBefore {
+        if fated == FaultDecision::FailBefore {
             return Err(PspError::NotSent("fate".to_owned()));
         }
         // What is on its way arrives, also when nobody waits for it any more.
@@ -56,16 +56,16 @@ impl Psp for MemoryPsp {
         });
         let answer = arrival.await.map_err(|error| PspError::Unknown(error.to_string()))?;
         match fated {
-            Fated::Well => Ok(answer),
-            Fated::DieAfter => dead().await,
+            FaultDecision::Well => Ok(answer),
+            FaultDecision::DieAfter => dead().await,
             _ => Err(PspError::Unknown("fate".to_owned())),
         }
     }
 
     async fn lookup(&self, key: &PspKey) -> Result<Option<PspAnswer>, PspError> {
         match self.fate.of("lookup").await {
-            Fated::Well => Ok(self.books.lock().get(&key.0).map(|(_, answer)| answer.clone())),
-            Fated::DieAfter => dead().await,
+            FaultDecision::Well => Ok(self.books.lock().get(&key.0).map(|(_, answer)| answer.clone())),
+            FaultDecision::DieAfter => dead().await,
             _ => Err(PspError::Unknown("fate".to_owned())),
         }
     }
@@ -73,28 +73,28 @@ impl Psp for MemoryPsp {
 
 /// A cache that forgets.
 pub struct MemoryCache {
-    pub answers: Arc<Mutex<BTreeMap<Scope, Arc<str>>>>,
-    pub fate: Arc<dyn Fate>,
+    pub answers: Arc<Mutex<BTreeMap<KeyHash, Arc<str>>>>,
+    pub fate: Arc<dyn FaultPlan>,
 }
 
 #[async_trait]
 impl AnswerCache for MemoryCache {
-    async fn get_many(&self, scopes: &[Scope]) -> Result<Vec<Option<Arc<str>>>, CacheError> {
+    async fn get_many(&self, key_hashes: &[KeyHash]) -> Result<Vec<Option<Arc<str>>>, CacheError> {
         match self.fate.of("cache").await {
-            Fated::Well => {
+            FaultDecision::Well => {
                 let answers = self.answers.lock();
-                Ok(scopes.iter().map(|scope| answers.get(scope).cloned()).collect())
+                Ok(key_hashes.iter().map(|key_hash| answers.get(key_hash).cloned()).collect())
             }
-            Fated::FailAfter => {
+            FaultDecision::FailAfter => {
                 self.answers.lock().clear();
-                Ok(vec![None; scopes.len()])
+                Ok(vec![None; key_hashes.len()])
             }
             _ => Err(CacheError("fate".to_owned())),
         }
     }
 
-    async fn put_many(&self, answers: Vec<(Scope, Arc<str>)>) -> Result<(), CacheError> {
-        if self.fate.of("cache").await == Fated::Well {
+    async fn put_many(&self, answers: Vec<(KeyHash, Arc<str>)>) -> Result<(), CacheError> {
+        if self.fate.of("cache").await == FaultDecision::Well {
             self.answers.lock().extend(answers);
         }
         Ok(())

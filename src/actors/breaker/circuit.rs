@@ -85,7 +85,7 @@ pub struct Refused {
 
 /// How a call ended, as far as the dependency's health goes. A decline is a success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum CallOutcome {
     Success,
     Failure,
 }
@@ -153,13 +153,13 @@ impl Circuit {
     }
 
     /// Counts a call that has ended.
-    pub fn report(&mut self, permit: Permit, outcome: Outcome, took: Duration, now_ms: u64) {
+    pub fn report(&mut self, permit: Permit, outcome: CallOutcome, took: Duration, now_ms: u64) {
         self.advance(now_ms);
         if permit.epoch != self.epoch {
             return;
         }
         let is_slow = took > self.settings.slow_call;
-        let call = Tally { calls: 1, failures: (outcome == Outcome::Failure).into(), slow_calls: is_slow.into() };
+        let call = Tally { calls: 1, failures: (outcome == CallOutcome::Failure).into(), slow_calls: is_slow.into() };
         match &mut self.phase {
             Phase::Closed(window) => {
                 let tally = window.count(call, now_ms);
@@ -302,13 +302,13 @@ impl Trials {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Outcome::{Failure, Success};
+    use super::CallOutcome::{Failure, Success};
     use super::*;
 
     const QUICK: Duration = Duration::from_millis(10);
     const SLOW: Duration = Duration::from_millis(2_001);
 
-    fn call(circuit: &mut Circuit, outcome: Outcome, took: Duration, now_ms: u64) {
+    fn call(circuit: &mut Circuit, outcome: CallOutcome, took: Duration, now_ms: u64) {
         let permit = circuit.permit(now_ms).unwrap();
         circuit.report(permit, outcome, took, now_ms);
     }
@@ -433,7 +433,7 @@ mod tests {
         /// Ends one of the calls that are out.
         Report {
             which: usize,
-            outcome: Outcome,
+            outcome: CallOutcome,
             took: Duration,
         },
     }
@@ -476,7 +476,7 @@ mod tests {
             let mut circuit = Circuit::new(settings);
             let (mut now, mut epoch, mut opened_ms) = (0, 0, 0);
             let mut out: Vec<Out> = Vec::new();
-            let mut ended: Vec<(u64, Outcome, bool)> = Vec::new();
+            let mut ended: Vec<(u64, CallOutcome, bool)> = Vec::new();
             for step in steps {
                 let before = circuit.state();
                 let is_waited_for = |call: &Out| call.epoch == epoch && call.given_ms + 30_000 > now;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Breaker, BreakerMessage, Outcome, Permit, Refused};
+use super::{Breaker, BreakerMessage, CallOutcome, Permit, Refused};
 use crate::runtime::{AskError, Clock, Handle};
 
 /// Why a call was not made: nothing has reached the dependency.
@@ -39,10 +39,10 @@ pub async fn guarded<T, E>(
 ) -> Result<Result<T, E>, BreakerError> {
     let permit = breaker.ask(|reply| BreakerMessage::Permit { reply }).await??;
     let mut reporter =
-        Reporter { breaker, clock, begun: clock.instant(), permit: Some(permit), outcome: Outcome::Failure };
+        Reporter { breaker, clock, begun: clock.instant(), permit: Some(permit), outcome: CallOutcome::Failure };
     let result = call.await;
     if !is_failure(&result) {
-        reporter.outcome = Outcome::Success;
+        reporter.outcome = CallOutcome::Success;
     }
     Ok(result)
 }
@@ -59,7 +59,7 @@ struct Reporter<'a> {
     clock: &'a Clock,
     begun: Instant,
     permit: Option<Permit>,
-    outcome: Outcome,
+    outcome: CallOutcome,
 }
 
 impl Drop for Reporter<'_> {

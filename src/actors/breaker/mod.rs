@@ -20,7 +20,7 @@ use crate::domain::Timestamp;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Context, Failure, Message, Options, RatioGauge, Reply, Wake};
 
-pub use circuit::{BreakerState, Forced, Outcome, Permit, Refused, Settings};
+pub use circuit::{BreakerState, CallOutcome, Forced, Permit, Refused, Settings};
 use circuit::{Change, Circuit};
 pub use guard::{BreakerError, guarded, peek};
 use window::{Tally, ms};
@@ -35,7 +35,7 @@ pub enum BreakerMessage {
     /// Asks for one call.
     Permit { reply: Reply<Result<Permit, Refused>> },
     /// A call has ended.
-    Report { permit: Permit, outcome: Outcome, took: Duration },
+    Report { permit: Permit, outcome: CallOutcome, took: Duration },
     /// Asks whether a permit would be given now, without taking it.
     Peek { reply: Reply<Result<(), Refused>> },
     /// Holds the breaker to a state, or (`None`) lets it go its own way again. The answer is the view after it.
@@ -276,10 +276,10 @@ impl BreakerMeter {
         self.slow_ratio.record(tally.slow_calls, tally.calls, &self.labels);
     }
 
-    fn ended(&self, outcome: Outcome) {
+    fn ended(&self, outcome: CallOutcome) {
         let labels = match outcome {
-            Outcome::Success => &self.successes,
-            Outcome::Failure => &self.failures,
+            CallOutcome::Success => &self.successes,
+            CallOutcome::Failure => &self.failures,
         };
         self.calls.add(1, labels);
     }

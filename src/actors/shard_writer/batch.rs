@@ -6,10 +6,10 @@ use std::time::Duration;
 use opentelemetry::trace::SpanKind;
 
 use super::meter::BatchMeter;
-use super::order::{Order, WriteError};
+use super::pending_command::{PendingCommand, WriteError};
 use super::recent::Recent;
-use crate::domain::book::{Book, Needs};
 use crate::domain::policy::Policy;
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::infra::telemetry::logs::of_trace;
@@ -28,7 +28,7 @@ const RETRY_CAP: Duration = Duration::from_millis(64);
 const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Commits batches on one shard.
-pub(super) struct Committer {
+pub(super) struct BatchCommitter {
     database: ShardDatabase,
     policy: Arc<Policy>,
     ids: IdGenerator,
@@ -37,7 +37,7 @@ pub(super) struct Committer {
     meter: BatchMeter,
 }
 
-impl Committer {
+impl BatchCommitter {
     pub(super) fn new(database: ShardDatabase, policy: Arc<Policy>, ids: IdGenerator, publisher: Nudger) -> Self {
         let meter = BatchMeter::new(database.id);
         Self { database, policy, ids, publisher, recent: Recent::default(), meter }
@@ -49,7 +49,7 @@ impl Committer {
 
     /// Commits what it can of a batch and answers every order. A batch that fails whole is cut in halves until the
     /// order that spoils it stands alone, so that it fails nobody else.
-    pub(super) async fn commit(&mut self, batch: Vec<Order>, ctx: &Context) {
+    pub(super) async fn commit(&mut self, batch: Vec<PendingCommand>, ctx: &Context) {
         let mut waiting = vec![batch];
         while let Some(mut orders) = waiting.pop() {
             orders.retain(|order| !order.0.is_abandoned());
@@ -103,7 +103,7 @@ impl Committer {
     }
 
     /// One span for the batch, linked to those that wait for it.
-    fn span(&self, orders: &[Order]) -> Span {
+    fn span(&self, orders: &[PendingCommand]) -> Span {
         let waiting = orders.iter().filter_map(|order| order.0.within());
         let mut span = Span::begin_for(waiting, SpanKind::Client, || format!("COMMIT shard_{}", self.database.id));
         span.set("db.system.name", self.database.system());
@@ -113,17 +113,17 @@ impl Committer {
     }
 
     /// One transaction for all, tried again while somebody else changes the same rows, or its commit is lost.
-    async fn commit_whole(&mut self, orders: &mut [Order], ctx: &Context) -> Result<(), DatabaseError> {
-        let (mut trusting, mut others) = (Needs::default(), Needs::default());
+    async fn commit_whole(&mut self, orders: &mut [PendingCommand], ctx: &Context) -> Result<(), DatabaseError> {
+        let (mut trusting, mut others) = (ReadSet::default(), ReadSet::default());
         for order in orders.iter() {
             order.0.needs(if order.0.trusts_recent() { &mut trusting } else { &mut others });
         }
         let mut retries = 0;
         loop {
             let begun = ctx.clock().instant();
-            let mut book = Book::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
+            let mut book = UnitOfWork::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
             let needs = self.recent.fill(trusting.clone(), &others, &mut book);
-            let decide = |book: &mut Book<'_>| {
+            let decide = |book: &mut UnitOfWork<'_>| {
                 orders.iter_mut().for_each(|order| order.0.decide(book));
                 !book.events.is_empty()
             };

@@ -6,10 +6,10 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
 use crate::domain::ShardId;
-use crate::domain::book::Book;
 use crate::domain::event::{DeadLetterTopic, Topic};
 use crate::domain::ledger::{LedgerEntry, accounts};
 use crate::domain::payment::PaymentStatus;
+use crate::domain::unit_of_work::UnitOfWork;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{DurationHistogram, Metric};
 
@@ -48,7 +48,7 @@ impl BatchMeter {
     }
 
     /// So many commands were committed together after so long, with these changes.
-    pub(super) fn committed(&self, book: &Book<'_>, commands: usize, took: Duration) {
+    pub(super) fn committed(&self, book: &UnitOfWork<'_>, commands: usize, took: Duration) {
         self.size.record(commands as u64, &self.shard);
         self.duration.record(took, &self.shard);
         self.changes.add(|status| book.entered.iter().filter(|entered| *entered == status).count());

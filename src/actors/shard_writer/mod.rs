@@ -1,20 +1,20 @@
 //! Shard writer: the only one in the process that changes a shard's tables.
-//! Receives: [`Order`]s, each a [`Command`] with its reply.   Sends: a nudge to the shard's outbox publisher.
+//! Receives: [`PendingCommand`]s, each a [`Command`] with its reply.   Sends: a nudge to the shard's outbox publisher.
 //! Durable: all of a batch in one transaction (adaptive group commit), before anyone is answered.   In memory: recent rows.
 //! A panic costs the batch in hand (answered `Interrupted`, not committed or committed whole); what waits is kept.
 //! Limits: `shard.mailbox_capacity` commands wait, `shard.max_batch` are committed together, 3 retries, then halves.
 
 mod batch;
 mod meter;
-mod order;
+mod pending_command;
 mod recent;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use batch::Committer;
+use batch::BatchCommitter;
 use opentelemetry::trace::SpanKind;
-pub use order::{Order, WriteError};
+pub use pending_command::{PendingCommand, WriteError};
 use tokio::time::Instant;
 
 use crate::domain::command::Command;
@@ -31,7 +31,7 @@ pub async fn write<C: Command>(writer: &Handle<ShardWriter>, command: C) -> Resu
         None => Span::none(),
     };
     let within = span.context();
-    let asked = writer.ask(|reply| Order::new(command, within, reply)).await;
+    let asked = writer.ask(|reply| PendingCommand::new(command, within, reply)).await;
     let written = asked.unwrap_or_else(|error| Err(error.into()));
     written.inspect_err(|error| span.fail(error.name()))
 }
@@ -46,7 +46,7 @@ pub struct Pruning {
 
 /// See the file's header.
 pub struct ShardWriter {
-    committer: Committer,
+    committer: BatchCommitter,
     pruning: Pruning,
     prune_at: Option<Instant>,
 }
@@ -59,14 +59,14 @@ impl ShardWriter {
         publisher: Nudger,
         pruning: Pruning,
     ) -> Self {
-        Self { committer: Committer::new(database, policy, ids, publisher), pruning, prune_at: None }
+        Self { committer: BatchCommitter::new(database, policy, ids, publisher), pruning, prune_at: None }
     }
 }
 
 impl Actor for ShardWriter {
-    type Message = Order;
+    type Message = PendingCommand;
 
-    async fn handle(&mut self, batch: Vec<Order>, ctx: &Context) -> Result<(), Failure> {
+    async fn handle(&mut self, batch: Vec<PendingCommand>, ctx: &Context) -> Result<(), Failure> {
         self.committer.commit(batch, ctx).await;
         Ok(())
     }
@@ -116,11 +116,11 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::domain::book::{Book, Needs};
-    use crate::domain::command::{Attempt, Attempted, AuthorizeOrder, Change, ChangeOrder, Conclusion};
-    use crate::domain::idempotency::Claimed;
-    use crate::domain::request::Progress;
+    use crate::domain::command::{Attempted, Authorize, Change, ChangePayment, RecordPspAttempt, RecordPspOutcome};
+    use crate::domain::idempotency::KeyOutcome;
+    use crate::domain::request::PspProgress;
     use crate::domain::testing::{approved, order};
+    use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
     use crate::domain::{PaymentId, ShardId, Timestamp, TraceContext};
     use crate::runtime::{Environment, Intensity, Options, Running, Strategy, Supervisor};
 
@@ -169,7 +169,7 @@ mod tests {
 
     /// Takes on a payment and spoils it on the way: in the database, or by a panic.
     struct Poison {
-        order: AuthorizeOrder,
+        order: Authorize,
         panics: bool,
     }
 
@@ -185,11 +185,11 @@ mod tests {
             None
         }
 
-        fn needs(&self, needs: &mut Needs) {
+        fn needs(&self, needs: &mut ReadSet) {
             self.order.needs(needs);
         }
 
-        fn decide(&self, book: &mut Book<'_>) {
+        fn decide(&self, book: &mut UnitOfWork<'_>) {
             assert!(!self.panics, "a poisoned command");
             book.authorize(&self.order);
             let mut payment = book.payments.get(&self.order.payment_id).unwrap().clone();
@@ -202,12 +202,12 @@ mod tests {
     async fn what_waits_is_committed_together_and_answered_after() {
         let bench = Bench::start(400).await;
         let authorized = join_all((1..=200).map(|id| write(&bench.writer, order(id, 100)))).await;
-        assert!(authorized.iter().all(|claimed| *claimed == Ok(Claimed::Fresh(()))));
+        assert!(authorized.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
         for id in 1..=200 {
             assert!(bench.stored(id).await, "{id} is durable when it is answered");
         }
         let again = write(&bench.writer, order(1, 100)).await;
-        assert_eq!(again, Ok(Claimed::InProgress));
+        assert_eq!(again, Ok(KeyOutcome::InProgress));
         bench.running.stop(Duration::from_secs(5)).await;
     }
 
@@ -217,10 +217,11 @@ mod tests {
         let order = order(1, 100);
         write(&bench.writer, order.clone()).await.unwrap();
         assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 0);
-        let conclusion = Conclusion {
+        let conclusion = RecordPspOutcome {
             payment_id: order.payment_id,
-            scope: order.key_use.scope,
+            key_hash: order.keyed_request.key_hash,
             verdict: approved(100),
+            looked_up_at: None,
             took_ms: 1,
             request_id: "r".into(),
             trace: order.trace,
@@ -237,10 +238,11 @@ mod tests {
         let order = order(1, 100);
         let id = order.payment_id;
         write(&ours.writer, order.clone()).await.unwrap();
-        let conclusion = Conclusion {
+        let conclusion = RecordPspOutcome {
             payment_id: id,
-            scope: order.key_use.scope,
+            key_hash: order.keyed_request.key_hash,
             verdict: approved(100),
+            looked_up_at: None,
             took_ms: 1,
             request_id: "r".into(),
             trace: order.trace,
@@ -248,14 +250,20 @@ mod tests {
         write(&ours.writer, conclusion).await.unwrap().unwrap();
         let change = async |writer, change| {
             let (merchant_id, request_id) = (order.merchant_id.clone(), "r".into());
-            let order =
-                ChangeOrder { payment_id: id, merchant_id, change, key_use: None, request_id, trace: order.trace };
+            let order = ChangePayment {
+                payment_id: id,
+                merchant_id,
+                change,
+                keyed_request: None,
+                request_id,
+                trace: order.trace,
+            };
             write(writer, order).await.unwrap()
         };
         let work = async |writer, is_for_refunds| {
             let due = ours.database.requests_due(Timestamp(i64::MAX), is_for_refunds, 10).await.unwrap();
             let request = due.into_iter().next().unwrap();
-            let attempt = Attempt {
+            let attempt = RecordPspAttempt {
                 request_id: request.id,
                 payment_id: id,
                 task: request.task,
@@ -265,7 +273,7 @@ mod tests {
                 event: None,
                 trace: order.trace,
             };
-            assert_eq!(write(writer, attempt).await, Ok(Ok(Attempted::Progressed(Progress::Done))));
+            assert_eq!(write(writer, attempt).await, Ok(Ok(Attempted::Progressed(PspProgress::Done))));
         };
         change(&ours.writer, Change::Capture { amount: None }).await;
         work(&ours.writer, false).await;
@@ -284,7 +292,7 @@ mod tests {
         let more = join_all((21..=40).map(|id| write(&bench.writer, order(id, 100))));
         let (sound, poison, more) = tokio::join!(sound, poison, more);
         assert_eq!(poison, Err(WriteError::Refused));
-        assert!(sound.iter().chain(&more).all(|claimed| *claimed == Ok(Claimed::Fresh(()))));
+        assert!(sound.iter().chain(&more).all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
         assert!(bench.stored(40).await && !bench.stored(99).await);
     }
 
@@ -295,7 +303,7 @@ mod tests {
         let waiting = join_all((1..=5).map(|id| write(&bench.writer, order(id, 100))));
         let (poison, waiting) = tokio::join!(poison, waiting);
         assert_eq!(poison, Err(WriteError::Interrupted));
-        assert!(waiting.iter().all(|claimed| *claimed == Ok(Claimed::Fresh(()))));
+        assert!(waiting.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
         assert!(!bench.stored(99).await);
         let letters = bench.running.dead_letters().recent();
         assert_eq!((letters.len(), letters[0].kind), (1, "poison"));

@@ -5,11 +5,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-use crate::domain::book::{Book, Needs, Shelf};
-use crate::domain::idempotency::{Claim, Scope};
+use crate::domain::idempotency::IdempotencyRecord;
+use crate::domain::key::KeyHash;
 use crate::domain::ledger::{Balance, BalanceKey};
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
+use crate::domain::unit_of_work::{ReadSet, RowSet, UnitOfWork};
 use crate::domain::{PaymentId, RefundId};
 
 /// Rows of one kind that are kept, the oldest going first: some seconds of a shard at full load, a few MiB.
@@ -31,7 +32,7 @@ macro_rules! versioned {
     )*};
 }
 
-versioned!(Payment, Refund, Claim, Balance);
+versioned!(Payment, Refund, IdempotencyRecord, Balance);
 
 /// Rows of one kind.
 struct Rows<K, V> {
@@ -47,7 +48,7 @@ impl<K, V> Default for Rows<K, V> {
 
 impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
     /// Puts what is here of the needed rows into the book, and leaves the others to be read.
-    fn fill(&self, needed: &mut std::collections::BTreeSet<K>, shelf: &mut Shelf<K, V>) {
+    fn fill(&self, needed: &mut std::collections::BTreeSet<K>, shelf: &mut RowSet<K, V>) {
         needed.retain(|key| match self.rows.get(key) {
             Some(row) => {
                 shelf.load(key.clone(), row.clone());
@@ -57,7 +58,7 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
         });
     }
 
-    fn keep(&mut self, shelf: Shelf<K, V>) {
+    fn keep(&mut self, shelf: RowSet<K, V>) {
         for (key, row, is_written) in shelf.into_rows() {
             let row = if is_written { row.written() } else { row };
             if self.rows.insert(key.clone(), row).is_none() {
@@ -77,14 +78,14 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
 pub struct Recent {
     payments: Rows<PaymentId, Payment>,
     refunds: Rows<RefundId, Refund>,
-    claims: Rows<Scope, Claim>,
+    claims: Rows<KeyHash, IdempotencyRecord>,
     balances: Rows<BalanceKey, Balance>,
 }
 
 impl Recent {
     /// Fills the book with what is known of `trusting`, the needs of commands that may rest on it; the rest of them, and
     /// all that others need, is what remains to be read.
-    pub fn fill(&self, mut trusting: Needs, others: &Needs, book: &mut Book<'_>) -> Needs {
+    pub fn fill(&self, mut trusting: ReadSet, others: &ReadSet, book: &mut UnitOfWork<'_>) -> ReadSet {
         self.payments.fill(&mut trusting.payments, &mut book.payments);
         self.refunds.fill(&mut trusting.refunds, &mut book.refunds);
         self.claims.fill(&mut trusting.claims, &mut book.claims);
@@ -94,10 +95,10 @@ impl Recent {
     }
 
     /// Keeps the rows of a book that was just committed.
-    pub fn keep(&mut self, book: Book<'_>) {
+    pub fn keep(&mut self, book: UnitOfWork<'_>) {
         // What was let go is gone from the tables too.
-        for (scope, _) in book.claims.removed_rows() {
-            self.claims.rows.remove(scope);
+        for (key_hash, _) in book.claims.removed_rows() {
+            self.claims.rows.remove(key_hash);
         }
         for (id, _) in book.payments.removed_rows() {
             self.payments.rows.remove(id);
@@ -121,15 +122,15 @@ mod tests {
     fn what_was_written_is_known_with_its_new_version_and_the_rest_is_to_be_read() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
-        let mut book = Book::new(Timestamp(0), &policy, &mut ids);
+        let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
         book.authorize(&order(1, 100));
         recent.keep(book);
 
-        let mut trusting = Needs::default();
+        let mut trusting = ReadSet::default();
         trusting.payments.extend([PaymentId::from_stored(1), PaymentId::from_stored(2)]);
-        let mut others = Needs::default();
+        let mut others = ReadSet::default();
         order(3, 100).needs(&mut others);
-        let mut book = Book::new(Timestamp(0), &policy, &mut ids);
+        let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
         let to_read = recent.fill(trusting, &others, &mut book);
         assert_eq!(book.payments.get(&PaymentId::from_stored(1)).map(|payment| payment.version), Some(1));
         assert_eq!(to_read.payments.into_iter().collect::<Vec<_>>(), [PaymentId::from_stored(2)]);
@@ -141,7 +142,7 @@ mod tests {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
         for id in 0..2 * ROWS_MAX as i64 {
-            let mut book = Book::new(Timestamp(0), &policy, &mut ids);
+            let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
             book.authorize(&order(id + 1, 100));
             recent.keep(book);
         }

@@ -94,7 +94,7 @@ impl Outbox {
 
 /// One record of the log.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+struct ToldEvents {
     payment_id: i64,
     event_id: i64,
     kind: u8,
@@ -131,7 +131,7 @@ impl Events {
             if !log.holds_each_record_once() {
                 // Consumers go by the first arrival, in their order.
                 let mut arrived = HashSet::new();
-                told.retain(|told: &Told| arrived.insert(told.event_id));
+                told.retain(|told: &ToldEvents| arrived.insert(told.event_id));
             }
             events.fold(told);
         }
@@ -145,7 +145,7 @@ impl Events {
         marks: &Marks,
         outbox: &mut Outbox,
         place: (&'static str, u32),
-        told: &mut Vec<Told>,
+        told: &mut Vec<ToldEvents>,
     ) -> Result<(), EventLogError> {
         let kind = Topic::parse(place.0).map(|topic| topic as u8);
         let end = marks.ends.get(&place).copied().unwrap_or_default();
@@ -170,7 +170,7 @@ impl Events {
                 // A dead letter may be about something whose key is no payment's.
                 let Some(kind) = kind else { continue };
                 match record.key.parse::<PaymentId>() {
-                    Ok(payment_id) => told.push(Told {
+                    Ok(payment_id) => told.push(ToldEvents {
                         payment_id: payment_id.get(),
                         event_id: event_id.get(),
                         kind,
@@ -188,7 +188,7 @@ impl Events {
     }
 
     /// Sums up what one partition's topics told. Within a topic, `told` is in the log's order.
-    fn fold(&mut self, mut told: Vec<Told>) {
+    fn fold(&mut self, mut told: Vec<ToldEvents>) {
         told.sort_by_key(|told| (told.payment_id, told.kind));
         for of_payment in told.chunk_by_mut(|a, b| a.payment_id == b.payment_id) {
             let payment_id = PaymentId::from_stored(of_payment[0].payment_id);

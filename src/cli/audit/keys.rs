@@ -2,7 +2,7 @@
 
 use super::report::Finding;
 use super::report::Invariant::{KeysAnswers, KeysPayments};
-use crate::domain::idempotency::Operation;
+use crate::domain::key::PaymentOperation;
 use crate::domain::payment::PaymentStatus;
 use crate::domain::{PaymentId, ShardId};
 use crate::infra::database::audit::{ClaimRow, ClaimedPayment};
@@ -12,7 +12,7 @@ pub fn judge(shard: ShardId, claim: &ClaimRow, payment: Option<&ClaimedPayment>)
     let mut findings = Vec::new();
     let name = hex::encode(&claim.scope);
     let name = format!("shard {shard}: {} key {name} of {}", claim.operation, PaymentId::from_stored(claim.payment_id));
-    let authorizes = claim.operation == Operation::Authorize.name();
+    let authorizes = claim.operation == PaymentOperation::Authorize.name();
     match payment {
         None => findings.push(Finding::broken(KeysPayments, format!("{name}: no such payment"))),
         Some(payment) if authorizes && payment.claim != claim.scope => {

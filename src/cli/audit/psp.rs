@@ -14,7 +14,7 @@ use crate::domain::refund::RefundStatus;
 use crate::domain::request::{PspRequest, RequestStatus, Task};
 use crate::domain::{Money, PaymentId};
 use crate::infra::database::audit::Dossier;
-use crate::infra::psp::simulator::books::{Authorization, OperationEntry, Outcome};
+use crate::infra::psp::simulator::books::{Authorization, BookedOutcome, OperationEntry};
 
 const PAGE: u32 = 1_000;
 /// What the keys of a payment's operations begin with, and the operations' kinds.
@@ -37,7 +37,7 @@ pub struct PspFacts {
 impl PspFacts {
     /// Takes in an operation. Whether it is one too many: only a capture may come again, after the PSP has declined it.
     fn enter(&mut self, place: usize, operation: OperationEntry) -> bool {
-        let has_done = |known: &OperationEntry| matches!(known.outcome, Outcome::Approved(_));
+        let has_done = |known: &OperationEntry| matches!(known.outcome, BookedOutcome::Approved(_));
         match &self.operations[place] {
             Some(known) if place == CAPTURE && has_done(known) && !has_done(&operation) => false,
             Some(known) => {
@@ -203,8 +203,8 @@ async fn refunds(books: &Books, dossier: &Dossier) -> Result<Vec<Option<Operatio
 /// The amount that an operation moved; 0 if it was refused or is not there.
 fn approved(operation: &Option<OperationEntry>) -> i64 {
     match operation.as_ref().map(|operation| &operation.outcome) {
-        Some(Outcome::Approved(minor)) => *minor,
-        Some(Outcome::Declined(_)) | None => 0,
+        Some(BookedOutcome::Approved(minor)) => *minor,
+        Some(BookedOutcome::Declined(_)) | None => 0,
     }
 }
 
@@ -253,7 +253,7 @@ fn declined(dossier: &Dossier, facts: &PspFacts) -> Option<String> {
         return Some(format!("declined, and the psp holds {} {}", authorization.amount, authorization.currency));
     }
     let has_declined =
-        matches!(&facts.operations[0], Some(operation) if matches!(operation.outcome, Outcome::Declined(_)));
+        matches!(&facts.operations[0], Some(operation) if matches!(operation.outcome, BookedOutcome::Declined(_)));
     (!payment.is_not_sent() && !has_declined).then(|| "declined, and the psp never declined it".to_owned())
 }
 
@@ -267,7 +267,7 @@ fn authorized(payment: &Payment, facts: &PspFacts) -> Option<String> {
     let money = payment.money(payment.authorized);
     let is_same = Money::new(authorization.amount, authorization.currency) == money
         && operation.asked == money
-        && operation.outcome == Outcome::Approved(money.minor)
+        && operation.outcome == BookedOutcome::Approved(money.minor)
         && authorization.payment == payment.id.to_string()
         && authorization.merchant == payment.merchant_id
         && Some(&authorization.reference) == payment.psp_reference.as_ref();

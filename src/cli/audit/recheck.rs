@@ -10,7 +10,7 @@ use super::report::Invariant::{EventsKnown, PspKnown, PspMoved, StuckConsumers, 
 use crate::domain::event::Consumer;
 use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::event_log::{EventLogError, EventReader, Progress};
+use crate::infra::event_log::{EventLogError, EventReader, GroupProgress};
 use crate::runtime::Clock;
 
 /// How often a thing is looked at again, and the pause between: work that is due is taken up within a second.
@@ -137,9 +137,9 @@ async fn lag(
     clock: &Clock,
     consumer: Consumer,
     topic: &'static str,
-    first: Progress,
+    first: GroupProgress,
 ) -> Result<Finding, LookError> {
-    let Progress { partition, committed, .. } = first;
+    let GroupProgress { partition, committed, .. } = first;
     let text = format!("{} has {} events of {topic}/{partition} before it", consumer.name(), first.lag());
     for look in 0..LOOKS {
         let next = log.read(topic, partition, committed, 1).await?;

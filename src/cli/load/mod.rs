@@ -28,7 +28,7 @@ use tokio::task::LocalSet;
 
 use client::{Client, Target};
 use pace::{Pace, Share};
-use sender::{GROUP, Plan, Progress, Sender};
+use sender::{GROUP, LoadProgress, Plan, Sender};
 use tally::Tally;
 
 use super::terminal::{complain, say};
@@ -96,7 +96,7 @@ async fn measure(args: &LoadArgs, target: Target) -> Result<Summary, LoadError> 
     let run_id = format!("load-{:016x}", rand::random::<u64>());
     let begins = Instant::now() + HEAD_START;
     let ends = begins + args.duration;
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(LoadProgress::default());
 
     let mut threads = Vec::new();
     for thread in 0..args.threads {
@@ -178,7 +178,7 @@ fn spawn_sending(
 }
 
 /// Draws the progress bar for ever; nothing is drawn when stderr is no terminal.
-async fn show(progress: &Progress, begins: Instant, duration: Duration) -> std::convert::Infallible {
+async fn show(progress: &LoadProgress, begins: Instant, duration: Duration) -> std::convert::Infallible {
     let bar = ProgressBar::with_draw_target(Some(duration.as_millis() as u64), ProgressDrawTarget::stderr())
         .with_finish(ProgressFinish::AndClear);
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} % {msg}");

@@ -31,7 +31,7 @@ const POLL_MAX: Duration = Duration::from_millis(500);
 
 /// Requests finished so far over all threads, for the progress bar.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct LoadProgress {
     /// Answered as hoped.
     pub succeeded: AtomicU64,
     /// Everything else.
@@ -100,7 +100,7 @@ struct Problem<'a> {
 pub struct Sender {
     plan: Plan,
     client: Client,
-    progress: Arc<Progress>,
+    progress: Arc<LoadProgress>,
     chance: RefCell<StdRng>,
     keys_given: Cell<u64>,
     tally: RefCell<Tally>,
@@ -109,7 +109,7 @@ pub struct Sender {
 
 impl Sender {
     /// A sender that has sent nothing yet and counts into `tally`.
-    pub fn new(plan: Plan, client: Client, progress: Arc<Progress>, tally: Tally) -> Self {
+    pub fn new(plan: Plan, client: Client, progress: Arc<LoadProgress>, tally: Tally) -> Self {
         Self {
             chance: RefCell::new(StdRng::seed_from_u64(plan.seed)),
             plan,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::history::{Authorized, Story, Tally};
-use super::model::{Ask, Entry, Told};
+use super::model::{Acknowledged, Ask, Entry};
 
 /// How long one sending waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -22,7 +22,7 @@ const REPEAT_AFTER: Duration = Duration::from_millis(150);
 
 /// What all clients share.
 #[derive(Clone)]
-pub struct Shop {
+pub struct TestClient {
     pub http: reqwest::Client,
     /// Where nodes are to be found.
     pub urls: Arc<Mutex<Vec<String>>>,
@@ -38,7 +38,7 @@ struct Answer {
     body: Value,
 }
 
-impl Shop {
+impl TestClient {
     pub fn http() -> reqwest::Result<reqwest::Client> {
         reqwest::Client::builder().timeout(TIMEOUT).build()
     }
@@ -51,7 +51,7 @@ impl Shop {
 
 /// One client.
 pub struct Client {
-    shop: Shop,
+    shop: TestClient,
     merchant: String,
     plan: StdRng,
     /// For what is not planned: which node, and when again.
@@ -61,7 +61,7 @@ pub struct Client {
 
 impl Client {
     /// Client number `number` of the run `seed`.
-    pub fn new(shop: Shop, seed: u64, number: u64) -> Self {
+    pub fn new(shop: TestClient, seed: u64, number: u64) -> Self {
         let plan = StdRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let chance = Mutex::new(StdRng::seed_from_u64(!seed ^ number));
         Self { shop, merchant: format!("MERCHANT-{}", number + 1), plan, chance, made: 0 }
@@ -124,7 +124,7 @@ impl Client {
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_millis(300)).await;
             let entry = self.call(payment_id, "", &Ask::Read, &mut story.absurd).await;
-            let is_settled = matches!(&entry.told, Told::Seen { status, .. } if status != "CAPTURE_REQUESTED");
+            let is_settled = matches!(&entry.told, Acknowledged::Seen { status, .. } if status != "CAPTURE_REQUESTED");
             story.calls.push(entry);
             if is_settled {
                 return;
@@ -204,7 +204,7 @@ impl Client {
             let Some(Answer { status, body }) = answer else {
                 if is_read {
                     // A read that did not finish says nothing.
-                    return self.counted("read unknown", entry(Told::Unknown, first, u64::MAX));
+                    return self.counted("read unknown", entry(Acknowledged::Unknown, first, u64::MAX));
                 }
                 self.pause().await;
                 continue;
@@ -214,24 +214,25 @@ impl Client {
             match (status, text("code").as_deref()) {
                 (200, _) if is_read => {
                     let (captured, refunded) = (number("captured"), number("refunded"));
-                    let told = Told::Seen { status: text("status").unwrap_or_default(), captured, refunded };
+                    let told = Acknowledged::Seen { status: text("status").unwrap_or_default(), captured, refunded };
                     return self.counted("read", entry(told, begun, ended));
                 }
                 (200, _) => {
-                    return self.counted("done", entry(Told::Done { refund_id: text("refundId") }, begun, ended));
+                    return self
+                        .counted("done", entry(Acknowledged::Done { refund_id: text("refundId") }, begun, ended));
                 }
                 (409, Some("payment_state_conflict"))
                 | (422, Some("capture_exceeds_authorized" | "refund_exceeds_captured")) => {
-                    return self.counted("refused", entry(Told::Refused, begun, ended));
+                    return self.counted("refused", entry(Acknowledged::Refused, begun, ended));
                 }
                 (409, Some("idempotency_in_progress")) | (429 | 500 | 503, _) => self.pause().await,
                 (status, code) => {
                     absurd.push(format!("{path} {key}: {status} {}", code.unwrap_or_default()));
-                    return entry(Told::Unknown, begun, u64::MAX);
+                    return entry(Acknowledged::Unknown, begun, u64::MAX);
                 }
             }
         }
-        self.counted("unknown", entry(Told::Unknown, first, u64::MAX))
+        self.counted("unknown", entry(Acknowledged::Unknown, first, u64::MAX))
     }
 
     fn counted<T>(&self, what: &'static str, told: T) -> T {

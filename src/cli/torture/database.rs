@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::process::WorldError;
+use super::process::ClusterError;
 use super::proxy::Proxy;
 use crate::infra::database::IllTreated;
 
@@ -20,9 +20,9 @@ pub struct Database {
 
 impl Database {
     /// Those that the settings name, with a way to each.
-    pub async fn all(settings: &BTreeMap<String, String>) -> Result<Vec<Self>, WorldError> {
+    pub async fn all(settings: &BTreeMap<String, String>) -> Result<Vec<Self>, ClusterError> {
         let named = settings.get(DATABASES).map_or("[]", String::as_str);
-        let failed = |said: String| WorldError::Failed { what: DATABASES.to_owned(), said };
+        let failed = |said: String| ClusterError::Failed { what: DATABASES.to_owned(), said };
         let named: Vec<String> = serde_json::from_str(named).map_err(|error| failed(error.to_string()))?;
         let mut all = Vec::new();
         for url in named {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::process::WorldError;
+use super::process::ClusterError;
 
 /// Far more than a run writes. Only what is written takes memory.
 const ROOMY_BYTES: u64 = 8 << 30;
@@ -19,8 +19,8 @@ pub struct Disk {
 
 impl Disk {
     /// Mounts one at `path`, a directory that is made here. None where this process may not mount.
-    pub async fn mount(path: &Path) -> Result<Option<Self>, WorldError> {
-        std::fs::create_dir_all(path).map_err(|error| WorldError::Io { what: path.display().to_string(), error })?;
+    pub async fn mount(path: &Path) -> Result<Option<Self>, ClusterError> {
+        std::fs::create_dir_all(path).map_err(|error| ClusterError::Io { what: path.display().to_string(), error })?;
         let options = format!("size={ROOMY_BYTES},mode=0700");
         let mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(path)).await;
         Ok(mounted.then(|| Self { path: path.to_owned(), is_mounted: true }))

@@ -9,9 +9,9 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::cluster::Cluster;
 use super::outside::{Outside, strike};
-use super::process::{SERVERS, WorldError};
-use super::world::World;
+use super::process::{ClusterError, SERVERS};
 use crate::config::Config;
 use crate::domain::event::{Consumer, EVENT_PARTITIONS};
 use crate::node::rewind;
@@ -65,7 +65,7 @@ const EVERYWHERE: [(Kind, u32); 7] = [
 ];
 
 /// Does things to the world until its time is over.
-pub struct Tormentor {
+pub struct FaultInjector {
     chance: StdRng,
     http: reqwest::Client,
     /// The furthest that any clock was ahead.
@@ -75,12 +75,12 @@ pub struct Tormentor {
     pub wrong: Vec<String>,
 }
 
-impl Tormentor {
+impl FaultInjector {
     pub fn new(seed: u64, http: reqwest::Client) -> Self {
         Self { chance: StdRng::seed_from_u64(seed), http, ahead_ms: 0, done: BTreeMap::new(), wrong: Vec::new() }
     }
 
-    pub async fn torment(&mut self, world: &mut World, ends_at: Instant) -> Result<(), WorldError> {
+    pub async fn torment(&mut self, world: &mut Cluster, ends_at: Instant) -> Result<(), ClusterError> {
         let mut kinds = EVERYWHERE.to_vec();
         kinds.extend(Outside::of(world).into_iter().map(|(kind, weight)| (Kind::Outside(kind), weight)));
         if world.servers.is_some() {
@@ -97,7 +97,7 @@ impl Tormentor {
         Ok(())
     }
 
-    async fn strike(&mut self, kind: Kind, world: &mut World) -> Result<(), WorldError> {
+    async fn strike(&mut self, kind: Kind, world: &mut Cluster) -> Result<(), ClusterError> {
         let node = self.chance.random_range(0..world.nodes());
         let while_ = Duration::from_millis(self.chance.random_range(0..4_000));
         let what = match kind {
@@ -146,7 +146,7 @@ impl Tormentor {
         Ok(())
     }
 
-    async fn harm_actor(&mut self, world: &World, node: usize) -> String {
+    async fn harm_actor(&mut self, world: &Cluster, node: usize) -> String {
         let actor = ACTORS.choose(&mut self.chance).copied().unwrap_or(ACTORS[0]);
         let fault = match self.chance.random_range(0..8) {
             0..3 => json!("panic"),
@@ -160,7 +160,7 @@ impl Tormentor {
         format!("actor {}", fault.as_str().unwrap_or("delay"))
     }
 
-    async fn redeliver(&mut self, world: &mut World) -> Result<String, WorldError> {
+    async fn redeliver(&mut self, world: &mut Cluster) -> Result<String, ClusterError> {
         for node in 0..world.nodes() {
             world.kill_node(node).await;
         }
@@ -172,7 +172,7 @@ impl Tormentor {
     }
 
     /// Sets some group back to the beginning of a partition, so that all of it is delivered again.
-    async fn rewind(&mut self, world: &World) -> bool {
+    async fn rewind(&mut self, world: &Cluster) -> bool {
         let consumer = Consumer::ALL[self.chance.random_range(0..Consumer::ALL.len())];
         let topic = consumer.topics()[self.chance.random_range(0..consumer.topics().len())];
         let partition = self.chance.random_range(0..EVENT_PARTITIONS);
@@ -182,7 +182,7 @@ impl Tormentor {
 
     /// Ends all faults: servers, PSP and nodes are up and well. Clocks stay where the furthest one was, or what was put
     /// off by it would wait for its hour.
-    pub async fn heal(&mut self, world: &mut World) -> Result<(), WorldError> {
+    pub async fn heal(&mut self, world: &mut Cluster) -> Result<(), ClusterError> {
         if let Some(servers) = &world.servers {
             servers.run("up", &SERVERS).await?;
         }
@@ -196,7 +196,7 @@ impl Tormentor {
     }
 
     /// Sets a node's clock years ahead for a moment, and right again.
-    async fn step_clock(&mut self, world: &mut World, node: usize) -> Result<(), WorldError> {
+    async fn step_clock(&mut self, world: &mut Cluster, node: usize) -> Result<(), ClusterError> {
         let (ahead_ms, lasts) = (self.chance.random_range(STEP_MS), self.chance.random_range(STEP_LASTS_MS));
         self.set_clock(world, node, ahead_ms).await;
         tokio::time::sleep(Duration::from_millis(lasts)).await;
@@ -209,13 +209,13 @@ impl Tormentor {
         world.start_node(node).await
     }
 
-    async fn set_clock(&self, world: &World, node: usize, ahead_ms: i64) -> bool {
+    async fn set_clock(&self, world: &Cluster, node: usize, ahead_ms: i64) -> bool {
         let body = json!({ "aheadMs": ahead_ms });
         self.tell(world, node, reqwest::Method::PUT, "/admin/faults/clock", &body).await
     }
 
     /// Whether it was heard. A node that is too ill to be told is ill enough.
-    async fn tell(&self, world: &World, node: usize, method: reqwest::Method, path: &str, body: &Value) -> bool {
+    async fn tell(&self, world: &Cluster, node: usize, method: reqwest::Method, path: &str, body: &Value) -> bool {
         let url = world.urls.lock().get(node).cloned().unwrap_or_default();
         let told = self.http.request(method, format!("{url}{path}")).json(body).send().await;
         told.is_ok_and(|answer| answer.status().is_success())

@@ -5,6 +5,7 @@
 //! run again to see more, not to see the same.
 
 mod client;
+mod cluster;
 mod database;
 mod disk;
 mod faults;
@@ -15,7 +16,6 @@ mod probe;
 mod process;
 mod proxy;
 mod verdict;
-mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,11 +26,11 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use client::{Client, Shop};
-use faults::Tormentor;
+use client::{Client, TestClient};
+use cluster::Cluster;
+use faults::FaultInjector;
 use history::Tally;
-use process::{Servers, WorldError};
-use world::World;
+use process::{ClusterError, Servers};
 
 use super::process::refuse;
 use super::terminal::say;
@@ -79,24 +79,24 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 /// Whether nothing was wrong.
-async fn run(args: Args) -> Result<bool, WorldError> {
+async fn run(args: Args) -> Result<bool, ClusterError> {
     let seed = args.seed.unwrap_or_else(rand::random);
     let dir =
         args.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("rialto-torture-{seed}-{}", std::process::id())));
-    std::fs::create_dir_all(&dir).map_err(|error| WorldError::Io { what: dir.display().to_string(), error })?;
+    std::fs::create_dir_all(&dir).map_err(|error| ClusterError::Io { what: dir.display().to_string(), error })?;
     say(format_args!("torture: seed {seed}, {} minutes, {} clients, in {}", args.minutes, args.clients, dir.display()));
     let servers = match &args.servers {
         Some(script) => Some(Servers::up(script, dir.join("servers")).await?),
         None => None,
     };
     let nodes = if servers.is_some() { NODES_ON_SERVERS } else { 1 };
-    let mut world = World::start(&dir, nodes, servers).await?;
+    let mut world = Cluster::start(&dir, nodes, servers).await?;
 
     let origin = Instant::now();
     let ends_at = origin + Duration::from_secs(args.minutes * 60);
-    let http = Shop::http()?;
+    let http = TestClient::http()?;
     let (stories, tally): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Tally>>) = Default::default();
-    let shop = Shop {
+    let shop = TestClient {
         http: http.clone(),
         urls: world.urls.clone(),
         origin,
@@ -104,7 +104,7 @@ async fn run(args: Args) -> Result<bool, WorldError> {
         stories: stories.clone(),
         tally: tally.clone(),
     };
-    let mut tormentor = Tormentor::new(seed, http.clone());
+    let mut tormentor = FaultInjector::new(seed, http.clone());
     let clients = join_all((0..args.clients).map(|number| Client::new(shop.clone(), seed, number).run()));
     let torment = async {
         tormentor.torment(&mut world, ends_at).await?;

@@ -18,7 +18,7 @@ pub enum Ask {
 
 /// What was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum Acknowledged {
     /// It was done; for a refund, the refund's id.
     Done { refund_id: Option<String> },
     /// The rules refused it.
@@ -33,7 +33,7 @@ pub enum Told {
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub ask: Ask,
-    pub told: Told,
+    pub told: Acknowledged,
     pub begun: u64,
     /// Never, if there was no answer.
     pub ended: u64,
@@ -115,7 +115,7 @@ impl Search<'_> {
         }
         self.deepest = self.deepest.max(state.done.count_ones() as usize);
         let open: Vec<usize> = (0..self.history.len()).filter(|call| state.done & 1 << call == 0).collect();
-        if open.iter().all(|call| self.history[*call].told == Told::Unknown) && self.is_end(&state) {
+        if open.iter().all(|call| self.history[*call].told == Acknowledged::Unknown) && self.is_end(&state) {
             return true;
         }
         // What happens by itself.
@@ -187,21 +187,21 @@ impl Search<'_> {
     /// The states in which a call may leave the payment and have been answered as it was.
     fn take(&self, state: &State, call: usize) -> Vec<State> {
         let Entry { ask, told, .. } = &self.history[call];
-        if let Told::Seen { status, captured, refunded } = told {
+        if let Acknowledged::Seen { status, captured, refunded } = told {
             let is_so = (status.as_str(), *captured, *refunded) == self.shown(state);
             return if is_so { vec![state.clone()] } else { Vec::new() };
         }
         let changed = self.changed(state, ask, told);
         match told {
-            Told::Done { .. } => changed,
-            Told::Refused if changed.is_empty() => vec![state.clone()],
-            Told::Refused | Told::Seen { .. } => Vec::new(),
+            Acknowledged::Done { .. } => changed,
+            Acknowledged::Refused if changed.is_empty() => vec![state.clone()],
+            Acknowledged::Refused | Acknowledged::Seen { .. } => Vec::new(),
             // It may have done something, or not (which is the case in which it stays over).
-            Told::Unknown => changed,
+            Acknowledged::Unknown => changed,
         }
     }
 
-    fn changed(&self, state: &State, ask: &Ask, told: &Told) -> Vec<State> {
+    fn changed(&self, state: &State, ask: &Ask, told: &Acknowledged) -> Vec<State> {
         match (ask, &state.stage) {
             (Ask::Capture { amount }, Stage::Authorized | Stage::CaptureFailed) if *amount <= self.end.authorized => {
                 vec![State { stage: Stage::CaptureRequested { amount: *amount }, ..state.clone() }]
@@ -217,7 +217,7 @@ impl Search<'_> {
                     return Vec::new();
                 }
                 let is_it = |refund: &FinalRefund| match told {
-                    Told::Done { refund_id } => refund_id.as_ref() == Some(&refund.id),
+                    Acknowledged::Done { refund_id } => refund_id.as_ref() == Some(&refund.id),
                     _ => true,
                 };
                 let free = |place: &usize| {
@@ -231,7 +231,7 @@ impl Search<'_> {
                 };
                 let mut next: Vec<State> = (0..state.refunds.len()).filter(free).map(begun).collect();
                 // A refusal needs to know that it could have been: also without a refund that was one in the end.
-                if next.is_empty() && *told == Told::Refused {
+                if next.is_empty() && *told == Acknowledged::Refused {
                     next.push(state.clone());
                 }
                 next
@@ -271,20 +271,20 @@ impl Search<'_> {
 mod tests {
     use super::*;
 
-    fn call(ask: Ask, told: Told, begun: u64, ended: u64) -> Entry {
+    fn call(ask: Ask, told: Acknowledged, begun: u64, ended: u64) -> Entry {
         Entry { ask, told, begun, ended }
     }
 
-    fn done() -> Told {
-        Told::Done { refund_id: None }
+    fn done() -> Acknowledged {
+        Acknowledged::Done { refund_id: None }
     }
 
-    fn refunded(id: &str) -> Told {
-        Told::Done { refund_id: Some(id.to_owned()) }
+    fn refunded(id: &str) -> Acknowledged {
+        Acknowledged::Done { refund_id: Some(id.to_owned()) }
     }
 
-    fn seen(status: &str, captured: i64, refunded: i64) -> Told {
-        Told::Seen { status: status.to_owned(), captured, refunded }
+    fn seen(status: &str, captured: i64, refunded: i64) -> Acknowledged {
+        Acknowledged::Seen { status: status.to_owned(), captured, refunded }
     }
 
     fn end(status: &str, captured: i64, refunds: &[(&str, i64, bool)]) -> Final {
@@ -307,11 +307,18 @@ mod tests {
             (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURED", 100, &[])),
             (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURE_FAILED", 0, &[])),
             // A race: one wins.
-            (vec![call(CAPTURE, done(), 1, 5), call(Ask::Void, Told::Refused, 2, 4)], end("CAPTURED", 100, &[])),
-            (vec![call(CAPTURE, Told::Refused, 1, 5), call(Ask::Void, done(), 2, 4)], end("VOIDED", 0, &[])),
+            (
+                vec![call(CAPTURE, done(), 1, 5), call(Ask::Void, Acknowledged::Refused, 2, 4)],
+                end("CAPTURED", 100, &[]),
+            ),
+            (vec![call(CAPTURE, Acknowledged::Refused, 1, 5), call(Ask::Void, done(), 2, 4)], end("VOIDED", 0, &[])),
             // Two refunds of 60 on 100.
             (
-                vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 9), call(REFUND, Told::Refused, 3, 8)],
+                vec![
+                    call(CAPTURE, done(), 1, 2),
+                    call(REFUND, refunded("a"), 3, 9),
+                    call(REFUND, Acknowledged::Refused, 3, 8),
+                ],
                 end("PARTIALLY_REFUNDED", 100, &[("a", 60, true)]),
             ),
             // The first fails, so the second fits.
@@ -321,7 +328,11 @@ mod tests {
             ),
             // A refund that was asked for while the capture is under way waits for it, and fails with it.
             (
-                vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4), call(REFUND, Told::Refused, 5, 6)],
+                vec![
+                    call(CAPTURE, done(), 1, 2),
+                    call(REFUND, refunded("a"), 3, 4),
+                    call(REFUND, Acknowledged::Refused, 5, 6),
+                ],
                 end("CAPTURE_FAILED", 0, &[("a", 60, false)]),
             ),
             // A capture that failed is made again, or given up.
@@ -335,8 +346,8 @@ mod tests {
             ),
             (vec![call(CAPTURE, done(), 1, 2), call(Ask::Void, done(), 3, 4)], end("VOIDED", 0, &[])),
             // Without an answer: it may have been, or not.
-            (vec![call(CAPTURE, Told::Unknown, 1, u64::MAX)], end("CAPTURED", 100, &[])),
-            (vec![call(CAPTURE, Told::Unknown, 1, u64::MAX)], end("AUTHORIZED", 0, &[])),
+            (vec![call(CAPTURE, Acknowledged::Unknown, 1, u64::MAX)], end("CAPTURED", 100, &[])),
+            (vec![call(CAPTURE, Acknowledged::Unknown, 1, u64::MAX)], end("AUTHORIZED", 0, &[])),
             (
                 vec![call(CAPTURE, done(), 1, 2), call(Ask::Read, seen("CAPTURE_REQUESTED", 0, 0), 3, 4)],
                 end("CAPTURED", 100, &[]),
@@ -361,7 +372,7 @@ mod tests {
                 vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4)],
                 end("CAPTURE_FAILED", 0, &[("a", 60, true)]),
             ),
-            ("no winner", vec![call(CAPTURE, Told::Refused, 1, 2)], end("AUTHORIZED", 0, &[])),
+            ("no winner", vec![call(CAPTURE, Acknowledged::Refused, 1, 2)], end("AUTHORIZED", 0, &[])),
             (
                 "too much",
                 vec![call(CAPTURE, done(), 1, 2), call(REFUND, refunded("a"), 3, 4), call(REFUND, refunded("b"), 3, 4)],

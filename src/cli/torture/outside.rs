@@ -7,11 +7,11 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
+use super::cluster::Cluster;
 use super::database::{Database, USER};
 use super::probe::serves_again;
-use super::process::{Begun, WorldError};
+use super::process::{Begun, ClusterError};
 use super::proxy::Way;
-use super::world::World;
 use crate::config::Config;
 use crate::domain::event::Topic;
 use crate::infra::database::Kill;
@@ -31,7 +31,7 @@ pub enum Outside {
 
 impl Outside {
     /// Those that can be made in a world, and how often each is drawn.
-    pub fn of(world: &World) -> Vec<(Self, u32)> {
+    pub fn of(world: &Cluster) -> Vec<(Self, u32)> {
         let mut kinds = vec![(Self::SwappedDatabases, 2)];
         if !world.disks.is_empty() {
             kinds.push((Self::FullDisk, 3));
@@ -66,10 +66,10 @@ const HEAL_TRIES: usize = 20;
 /// Makes one fault, heals it, and sees whether the nodes serve again.
 pub async fn strike(
     kind: Outside,
-    world: &mut World,
+    world: &mut Cluster,
     chance: &mut StdRng,
     http: &reqwest::Client,
-) -> Result<Struck, WorldError> {
+) -> Result<Struck, ClusterError> {
     let lasts = Duration::from_millis(chance.random_range(200..LASTS_MAX_MS));
     let what = match kind {
         Outside::SwappedDatabases => return swapped(world, chance).await,
@@ -84,7 +84,7 @@ pub async fn strike(
     Ok(Struck { wrong: wrong.map(|why| format!("after {what}: {why}")), what })
 }
 
-async fn swapped(world: &mut World, chance: &mut StdRng) -> Result<Struck, WorldError> {
+async fn swapped(world: &mut Cluster, chance: &mut StdRng) -> Result<Struck, ClusterError> {
     let node = chance.random_range(0..world.nodes());
     world.kill_node(node).await;
     let wrong = match world.start_node_swapped(node).await? {
@@ -96,7 +96,7 @@ async fn swapped(world: &mut World, chance: &mut StdRng) -> Result<Struck, World
     Ok(Struck { what: "databases swapped".to_owned(), wrong })
 }
 
-async fn full_disk(world: &World, chance: &mut StdRng, lasts: Duration) -> Result<String, WorldError> {
+async fn full_disk(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
     let Some(disk) = world.disks.choose(chance) else { return Ok("no disk".to_owned()) };
     let is_full = disk.fill(chance.random_range(0..LEFT_BYTES_MAX)).await;
     tokio::time::sleep(lasts).await;
@@ -105,14 +105,14 @@ async fn full_disk(world: &World, chance: &mut StdRng, lasts: Duration) -> Resul
 }
 
 /// Of a database that is drawn, or none of several: then of all.
-fn some<'a>(world: &'a World, chance: &mut StdRng) -> Vec<&'a Database> {
+fn some<'a>(world: &'a Cluster, chance: &mut StdRng) -> Vec<&'a Database> {
     match chance.random_range(0..=world.databases.len()) {
         0 => world.databases.iter().collect(),
         number => world.databases.get(number - 1).into_iter().collect(),
     }
 }
 
-async fn on_the_way(world: &World, chance: &mut StdRng, way: Way, lasts: Duration) -> String {
+async fn on_the_way(world: &Cluster, chance: &mut StdRng, way: Way, lasts: Duration) -> String {
     let databases = some(world, chance);
     databases.iter().for_each(|database| database.proxy.become_way(way));
     tokio::time::sleep(lasts).await;
@@ -120,7 +120,7 @@ async fn on_the_way(world: &World, chance: &mut StdRng, way: Way, lasts: Duratio
     if way == Way::Swallow { "answers swallowed".to_owned() } else { "commits cut".to_owned() }
 }
 
-async fn killed(world: &World, chance: &mut StdRng, lasts: Duration) -> String {
+async fn killed(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> String {
     let (databases, begun) = (some(world, chance), tokio::time::Instant::now());
     let kill = if chance.random_bool(0.6) { Kill::Query } else { Kill::Connection };
     while begun.elapsed() < lasts {
@@ -133,7 +133,7 @@ async fn killed(world: &World, chance: &mut StdRng, lasts: Duration) -> String {
     if kill == Kill::Query { "queries killed".to_owned() } else { "connections killed".to_owned() }
 }
 
-async fn read_only(world: &World, chance: &mut StdRng, lasts: Duration) -> Result<String, WorldError> {
+async fn read_only(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
     let databases = some(world, chance);
     for database in &databases {
         healed("read_only", async || database.server.set_read_only(true).await).await?;
@@ -145,11 +145,11 @@ async fn read_only(world: &World, chance: &mut StdRng, lasts: Duration) -> Resul
     Ok("databases read-only".to_owned())
 }
 
-async fn refused(world: &World, chance: &mut StdRng, lasts: Duration) -> Result<String, WorldError> {
+async fn refused(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
     let topic = Topic::ALL[chance.random_range(0..Topic::ALL.len())];
     let what = "max.message.bytes";
     let config = Config::of(&world.settings)
-        .map_err(|error| WorldError::Failed { what: what.to_owned(), said: error.to_string() })?;
+        .map_err(|error| ClusterError::Failed { what: what.to_owned(), said: error.to_string() })?;
     healed(what, async || refuse_records(&config, topic, true).await).await?;
     tokio::time::sleep(lasts).await;
     healed(what, async || refuse_records(&config, topic, false).await).await?;
@@ -157,7 +157,7 @@ async fn refused(world: &World, chance: &mut StdRng, lasts: Duration) -> Result<
 }
 
 /// Does what has to be done, however often that takes.
-async fn healed<E: std::fmt::Display>(what: &str, heal: impl AsyncFn() -> Result<(), E>) -> Result<(), WorldError> {
+async fn healed<E: std::fmt::Display>(what: &str, heal: impl AsyncFn() -> Result<(), E>) -> Result<(), ClusterError> {
     let mut said = String::new();
     for _ in 0..HEAL_TRIES {
         match heal().await {
@@ -166,5 +166,5 @@ async fn healed<E: std::fmt::Display>(what: &str, heal: impl AsyncFn() -> Result
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    Err(WorldError::Failed { what: what.to_owned(), said })
+    Err(ClusterError::Failed { what: what.to_owned(), said })
 }

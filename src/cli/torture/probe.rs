@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::process::WorldError;
-use super::world::World;
+use super::cluster::Cluster;
+use super::process::ClusterError;
 
 /// Merchants that ask: enough for every shard to have one of them.
 const MERCHANTS: usize = 8;
@@ -22,10 +22,10 @@ const ILL: [&str; 6] =
 /// Has each node authorize for some merchants. What is wrong, if one of them is not served in time. Nodes that end by
 /// themselves are started again.
 pub async fn serves_again(
-    world: &mut World,
+    world: &mut Cluster,
     http: &reqwest::Client,
     chance: &mut StdRng,
-) -> Result<Option<String>, WorldError> {
+) -> Result<Option<String>, ClusterError> {
     let begun = Instant::now();
     world.keep_up().await?;
     for node in 0..world.nodes() {
@@ -45,7 +45,7 @@ pub async fn serves_again(
 }
 
 async fn authorize(
-    world: &World,
+    world: &Cluster,
     http: &reqwest::Client,
     node: usize,
     merchant: &str,

@@ -14,7 +14,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What went wrong with the run itself, not with the house.
 #[derive(Debug, thiserror::Error)]
-pub enum WorldError {
+pub enum ClusterError {
     #[error("{what}: {error}")]
     Io { what: String, error: std::io::Error },
     #[error("{0} does not start; its log is {1}")]
@@ -51,7 +51,7 @@ pub struct Process {
 
 impl Process {
     /// Starts it, again and again: a server that it needs may be on its way up.
-    pub async fn start(&mut self) -> Result<String, WorldError> {
+    pub async fn start(&mut self) -> Result<String, ClusterError> {
         let begun = tokio::time::Instant::now();
         while begun.elapsed() < START_WITHIN {
             if let Begun::Serves(url) = self.try_to_start().await? {
@@ -59,12 +59,12 @@ impl Process {
             }
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
-        Err(WorldError::NoStart(self.name.clone(), self.log.clone()))
+        Err(ClusterError::NoStart(self.name.clone(), self.log.clone()))
     }
 
     /// Starts it once. It runs afterwards only if it serves.
-    pub async fn try_to_start(&mut self) -> Result<Begun, WorldError> {
-        let io = |error| WorldError::Io { what: self.name.clone(), error };
+    pub async fn try_to_start(&mut self) -> Result<Begun, ClusterError> {
+        let io = |error| ClusterError::Io { what: self.name.clone(), error };
         let program = std::env::current_exe().map_err(io)?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).map_err(io)?;
         let mut command = Command::new(program);
@@ -123,15 +123,15 @@ pub const SERVERS: [&str; 4] = ["mariadb-1", "mariadb-2", "redis", "kafka"];
 
 impl Servers {
     /// Starts all of them in a directory of their own.
-    pub async fn up(script: &Path, dir: PathBuf) -> Result<Self, WorldError> {
+    pub async fn up(script: &Path, dir: PathBuf) -> Result<Self, ClusterError> {
         let servers = Self { script: script.to_owned(), dir };
         servers.run("up", &[]).await?;
         Ok(servers)
     }
 
-    pub async fn run(&self, verb: &str, names: &[&str]) -> Result<String, WorldError> {
+    pub async fn run(&self, verb: &str, names: &[&str]) -> Result<String, ClusterError> {
         let what = format!("{} {verb}", self.script.display());
-        let io = |error| WorldError::Io { what: what.clone(), error };
+        let io = |error| ClusterError::Io { what: what.clone(), error };
         let mut command = Command::new(&self.script);
         // Not piped: the servers would hold the pipe open.
         let log = std::fs::File::create(self.dir.with_extension("log")).map_err(io)?;
@@ -140,11 +140,11 @@ impl Servers {
         let child = command.spawn().map_err(io)?;
         let output = child.wait_with_output().await.map_err(io)?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() { Ok(said) } else { Err(WorldError::Failed { what, said }) }
+        if output.status.success() { Ok(said) } else { Err(ClusterError::Failed { what, said }) }
     }
 
     /// The settings by which nodes reach them.
-    pub async fn settings(&self) -> Result<BTreeMap<String, String>, WorldError> {
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>, ClusterError> {
         let said = self.run("env", &[]).await?;
         let pairs = said.lines().filter_map(|line| {
             let (name, value) = line.strip_prefix("export ")?.split_once('=')?;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::process::WorldError;
+use super::process::ClusterError;
 
 /// What becomes of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub struct Proxy {
 
 impl Proxy {
     /// Begins to listen for what is to go to `server`, `HOST:PORT`.
-    pub async fn start(server: String) -> Result<Self, WorldError> {
-        let io = |error| WorldError::Io { what: format!("the way to {server}"), error };
+    pub async fn start(server: String) -> Result<Self, ClusterError> {
+        let io = |error| ClusterError::Io { what: format!("the way to {server}"), error };
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io)?;
         let address = listener.local_addr().map_err(io)?.to_string();
         let way = Arc::new(Mutex::new(Way::Pass));

@@ -6,17 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::cluster::Cluster;
 use super::history::{Authorized, Story};
 use super::model::{Entry, Final, FinalRefund, explain};
-use super::process::WorldError;
-use super::world::World;
+use super::process::ClusterError;
 
 /// How long all may take to come to rest.
 const REST_WITHIN: Duration = Duration::from_secs(240);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits until the audit finds nothing broken and nothing under way. What it says at the end, if that does not come.
-pub async fn rest(world: &World) -> Result<Option<String>, WorldError> {
+pub async fn rest(world: &Cluster) -> Result<Option<String>, ClusterError> {
     let begun = Instant::now();
     loop {
         let (is_clean, said) = world.audit().await?;
@@ -31,7 +31,11 @@ pub async fn rest(world: &World) -> Result<Option<String>, WorldError> {
 }
 
 /// Everything that is wrong, a line each.
-pub async fn violations(stories: &[Story], world: &World, http: &reqwest::Client) -> Result<Vec<String>, WorldError> {
+pub async fn violations(
+    stories: &[Story],
+    world: &Cluster,
+    http: &reqwest::Client,
+) -> Result<Vec<String>, ClusterError> {
     let url = world.urls.lock().first().cloned().unwrap_or_default();
     let mut by_merchant: BTreeMap<&str, Vec<&Story>> = BTreeMap::new();
     for story in stories {
@@ -120,7 +124,7 @@ fn judge(story: &Story, found: &[Value]) -> Result<Option<String>, String> {
     Ok(live)
 }
 
-async fn listed(http: &reqwest::Client, url: &str, merchant: &str) -> Result<Vec<Value>, WorldError> {
+async fn listed(http: &reqwest::Client, url: &str, merchant: &str) -> Result<Vec<Value>, ClusterError> {
     let mut all: Vec<Value> = Vec::new();
     loop {
         let mut query = vec![("merchantId", merchant.to_owned()), ("limit", "100".to_owned())];
@@ -142,7 +146,7 @@ async fn ended(
     url: &str,
     id: &str,
     is_automatic: bool,
-) -> Result<Result<Final, String>, WorldError> {
+) -> Result<Result<Final, String>, ClusterError> {
     let found = http.get(format!("{url}/payments/{id}?expand=refunds")).send().await?;
     if !found.status().is_success() {
         return Ok(Err(format!("its look-up says {}", found.status())));

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::domain::PaymentId;
 use crate::domain::command::Change;
-use crate::domain::idempotency::Fingerprint;
+use crate::domain::key::Fingerprint;
 use crate::domain::payment::{CaptureMode, Metadata};
 use crate::domain::{Currency, Money};
 use crate::flows::{AuthorizeRequest, ChangeRequest};
@@ -25,7 +25,7 @@ const REASON_MAX: usize = 255;
 
 /// What is asked of an existing payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub enum ChangeKind {
     Capture,
     Void,
     Refund,
@@ -54,22 +54,22 @@ pub fn authorize(bytes: &[u8], header_key: Option<&str>, amount_max: i64) -> Res
 
 /// Reads the body of a capture, void or refund of the payment `id`.
 pub fn change(
-    operation: Operation,
+    operation: ChangeKind,
     id: PaymentId,
     bytes: &[u8],
     header_key: Option<&str>,
     amount_max: i64,
 ) -> Result<ChangeRequest, Problem> {
     let known: &[&str] = match operation {
-        Operation::Capture => &["merchantId", "idempotencyKey", "amount"],
-        Operation::Void => &["merchantId", "idempotencyKey"],
-        Operation::Refund => &["merchantId", "idempotencyKey", "amount", "reason"],
+        ChangeKind::Capture => &["merchantId", "idempotencyKey", "amount"],
+        ChangeKind::Void => &["merchantId", "idempotencyKey"],
+        ChangeKind::Refund => &["merchantId", "idempotencyKey", "amount", "reason"],
     };
     let mut fields = Fields::parse(bytes, known)?;
     let merchant_id = fields.merchant_id();
     let amount = fields.amount(amount_max, false);
     // A second refund of an amount would be a second refund; of all that is left, it finds nothing.
-    let needs_key = operation == Operation::Refund && amount.is_some();
+    let needs_key = operation == ChangeKind::Refund && amount.is_some();
     let key = fields.key(header_key, needs_key);
     let reason = fields.text("reason", REASON_MAX);
     let Some(merchant_id) = merchant_id else { return Err(fields.problem()) };
@@ -78,9 +78,9 @@ pub fn change(
     let given = [("amount", amount_text.as_deref()), ("reason", reason.as_deref())];
     let fingerprint = Fingerprint::of(given.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let change = match operation {
-        Operation::Capture => Change::Capture { amount },
-        Operation::Void => Change::Void,
-        Operation::Refund => Change::Refund { amount, reason },
+        ChangeKind::Capture => Change::Capture { amount },
+        ChangeKind::Void => Change::Void,
+        ChangeKind::Refund => Change::Refund { amount, reason },
     };
     Ok(ChangeRequest { payment_id: id, merchant_id, change, key, fingerprint })
 }

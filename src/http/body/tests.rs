@@ -178,12 +178,12 @@ fn the_document_shows_the_same_bodies() {
         assert_eq!(shown::<AuthorizeBody>(&body), read(&body).is_ok(), "{body}");
         let body = format!("{{\"merchantId\":\"M\",\"{member}\":{json}}}");
         let is_read = |operation| change(operation, payment_id(), body.as_bytes(), None, MOST).is_ok();
-        assert_eq!(shown::<CaptureBody>(&body), is_read(Operation::Capture), "{body}");
-        assert_eq!(shown::<VoidBody>(&body), is_read(Operation::Void), "{body}");
+        assert_eq!(shown::<CaptureBody>(&body), is_read(ChangeKind::Capture), "{body}");
+        assert_eq!(shown::<VoidBody>(&body), is_read(ChangeKind::Void), "{body}");
         // An amount needs a key besides, which the document says in words.
         let with_key = format!("{{\"merchantId\":\"M\",\"idempotencyKey\":\"k\",\"{member}\":{json}}}");
         let refund = if member == "amount" { &with_key } else { &body };
-        let is_read = change(Operation::Refund, payment_id(), refund.as_bytes(), None, MOST).is_ok();
+        let is_read = change(ChangeKind::Refund, payment_id(), refund.as_bytes(), None, MOST).is_ok();
         assert_eq!(shown::<RefundBody>(refund), is_read, "{refund}");
     }
 }
@@ -210,23 +210,23 @@ fn changes_know_their_own_fields() {
     let id = payment_id();
     let read = |operation, body: &str| change(operation, id, body.as_bytes(), None, MOST);
     let refund =
-        read(Operation::Refund, r#"{"merchantId":"M","amount":5,"reason":"torn","idempotencyKey":"k"}"#).unwrap();
+        read(ChangeKind::Refund, r#"{"merchantId":"M","amount":5,"reason":"torn","idempotencyKey":"k"}"#).unwrap();
     assert!(matches!(refund.change, Change::Refund { amount: Some(5), reason: Some(_) }));
     assert!(matches!(
-        read(Operation::Capture, r#"{"merchantId":"M"}"#).unwrap().change,
+        read(ChangeKind::Capture, r#"{"merchantId":"M"}"#).unwrap().change,
         Change::Capture { amount: None }
     ));
     // Of all that is left a second refund finds nothing; of an amount it would be a second refund.
     for body in [r#"{"merchantId":"M"}"#, r#"{"merchantId":"M","amount":null}"#, r#"{"merchantId":"M","reason":"r"}"#] {
-        assert_eq!(read(Operation::Refund, body).unwrap().key, None);
+        assert_eq!(read(ChangeKind::Refund, body).unwrap().key, None);
     }
     for (operation, body, code) in [
-        (Operation::Refund, r#"{"merchantId":"M","amount":5}"#, Code::IdempotencyKeyMissing),
-        (Operation::Void, r#"{"merchantId":"M","amount":5}"#, Code::UnknownField),
-        (Operation::Capture, r#"{"merchantId":"M","reason":"x"}"#, Code::UnknownField),
-        (Operation::Capture, r#"{"amount":5}"#, Code::FieldMissing),
-        (Operation::Refund, r#"{"merchantId":"M","amount":0}"#, Code::AmountInvalid),
-        (Operation::Refund, r#"{"merchantId":"M","reason":"4111111111111111"}"#, Code::CardNumberNotAllowed),
+        (ChangeKind::Refund, r#"{"merchantId":"M","amount":5}"#, Code::IdempotencyKeyMissing),
+        (ChangeKind::Void, r#"{"merchantId":"M","amount":5}"#, Code::UnknownField),
+        (ChangeKind::Capture, r#"{"merchantId":"M","reason":"x"}"#, Code::UnknownField),
+        (ChangeKind::Capture, r#"{"amount":5}"#, Code::FieldMissing),
+        (ChangeKind::Refund, r#"{"merchantId":"M","amount":0}"#, Code::AmountInvalid),
+        (ChangeKind::Refund, r#"{"merchantId":"M","reason":"4111111111111111"}"#, Code::CardNumberNotAllowed),
     ] {
         assert_eq!(read(operation, body).unwrap_err().code, code, "{body}");
     }
@@ -268,7 +268,7 @@ fn another_meaning_has_another_fingerprint() {
         assert_eq!(prints.iter().position(|other| other == print), Some(place), "{}", bodies[place]);
     }
     let refund =
-        |body: &str| change(Operation::Refund, payment_id(), body.as_bytes(), Some("k"), MOST).unwrap().fingerprint;
+        |body: &str| change(ChangeKind::Refund, payment_id(), body.as_bytes(), Some("k"), MOST).unwrap().fingerprint;
     let all = refund(r#"{"merchantId":"M"}"#);
     let five = refund(r#"{"merchantId":"M","amount":5}"#);
     assert!(all != five && five != refund(r#"{"merchantId":"M","amount":5,"reason":"5"}"#));
@@ -302,7 +302,7 @@ fn the_key_is_in_the_header_or_the_body_or_the_same_in_both() {
     }
     let long = "k".repeat(256);
     assert_eq!(read(&bare, Some(&long)).unwrap_err().code, Code::IdempotencyKeyInvalid);
-    let change = |header| change(Operation::Void, payment_id(), br#"{"merchantId":"M"}"#, header, MOST).unwrap().key;
+    let change = |header| change(ChangeKind::Void, payment_id(), br#"{"merchantId":"M"}"#, header, MOST).unwrap().key;
     assert_eq!((change(None), change(Some("k"))), (None, Some("k".to_owned())));
 }
 
@@ -310,7 +310,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = authorize(&bytes, None, MOST);
-        let _ = change(Operation::Refund, payment_id(), &bytes, None, MOST);
+        let _ = change(ChangeKind::Refund, payment_id(), &bytes, None, MOST);
         let _ = header_key([bytes.as_slice()].into_iter());
     }
 

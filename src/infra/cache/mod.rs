@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::idempotency::Scope;
+use crate::domain::key::KeyHash;
 
 /// How long a stored answer is kept: the first layer of idempotency; the database, the second, decides.
 pub const ANSWER_TTL: Duration = Duration::from_secs(600);
@@ -28,9 +28,9 @@ pub struct CacheError(pub String);
 #[async_trait]
 pub trait AnswerCache: Send + Sync {
     /// One entry for each scope, in order.
-    async fn get_many(&self, scopes: &[Scope]) -> Result<Vec<Option<Arc<str>>>, CacheError>;
+    async fn get_many(&self, key_hashes: &[KeyHash]) -> Result<Vec<Option<Arc<str>>>, CacheError>;
 
-    async fn put_many(&self, answers: Vec<(Scope, Arc<str>)>) -> Result<(), CacheError>;
+    async fn put_many(&self, answers: Vec<(KeyHash, Arc<str>)>) -> Result<(), CacheError>;
 }
 
 /// What is limited, each by itself.

@@ -15,7 +15,7 @@ use super::unreadable::Unreadable;
 use super::witness::Witness;
 use super::{ShardDatabase, load, write};
 use crate::domain::Timestamp;
-use crate::domain::book::{Book, Needs};
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 
 impl ShardDatabase {
     /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this
@@ -23,10 +23,10 @@ impl ShardDatabase {
     /// is [`DatabaseError::InDoubt`].
     pub async fn batch<'a, T>(
         &self,
-        needs: &Needs,
-        book: Book<'a>,
-        decide: impl FnOnce(&mut Book<'a>) -> T,
-    ) -> Result<(T, Book<'a>), DatabaseError> {
+        needs: &ReadSet,
+        book: UnitOfWork<'a>,
+        decide: impl FnOnce(&mut UnitOfWork<'a>) -> T,
+    ) -> Result<(T, UnitOfWork<'a>), DatabaseError> {
         #[cfg(test)]
         if let Some(memory) = &self.memory {
             let committed = commit::batch(self.id, memory, needs, book, decide).await;
@@ -97,11 +97,11 @@ impl Begins for ShardDatabase {
 }
 
 impl Begun for Writing {
-    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+    async fn load(&mut self, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
         load::load(&self.tx, &self.unreadable, needs, book).await
     }
 
-    async fn write(&mut self, book: &Book<'_>) -> Result<u64, DatabaseError> {
+    async fn write(&mut self, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
         write::write(&self.tx, &self.statements, self.packet_max, book).await
     }
 

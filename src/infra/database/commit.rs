@@ -14,7 +14,7 @@ use super::connection::ANSWER_TIMEOUT;
 use super::error::{DatabaseError, is_undone, may_reappear};
 use super::witness::Witness;
 use crate::domain::ShardId;
-use crate::domain::book::{Book, Needs};
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 
 /// How long a lost COMMIT is asked after.
 const DOUBT_TIMEOUT: Duration = Duration::from_secs(12);
@@ -30,10 +30,10 @@ pub(super) trait Begins {
 
 /// A transaction. Dropped without its end, it is undone, and its connection is never used again.
 pub(super) trait Begun: Sized {
-    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError>;
+    async fn load(&mut self, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError>;
 
     /// Returns how many rows were written.
-    async fn write(&mut self, book: &Book<'_>) -> Result<u64, DatabaseError>;
+    async fn write(&mut self, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError>;
 
     /// Writes one row for nothing but to have written.
     async fn write_probe(&mut self) -> Result<(), DatabaseError>;
@@ -53,10 +53,10 @@ pub(super) trait Begun: Sized {
 pub(super) async fn batch<'a, T>(
     id: ShardId,
     database: &impl Begins,
-    needs: &Needs,
-    mut book: Book<'a>,
-    decide: impl FnOnce(&mut Book<'a>) -> T,
-) -> Result<(T, Book<'a>, u64), DatabaseError> {
+    needs: &ReadSet,
+    mut book: UnitOfWork<'a>,
+    decide: impl FnOnce(&mut UnitOfWork<'a>) -> T,
+) -> Result<(T, UnitOfWork<'a>, u64), DatabaseError> {
     let mut tx = database.begin().await?;
     let written = in_time(async {
         tx.load(needs, &mut book).await?;
@@ -80,7 +80,12 @@ pub(super) async fn batch<'a, T>(
 }
 
 /// Finds out whether a batch is in the tables although its COMMIT failed.
-async fn look_for(id: ShardId, database: &impl Begins, book: &Book<'_>, failure: DbErr) -> Result<(), DatabaseError> {
+async fn look_for(
+    id: ShardId,
+    database: &impl Begins,
+    book: &UnitOfWork<'_>,
+    failure: DbErr,
+) -> Result<(), DatabaseError> {
     if is_undone(&failure) {
         return Err(DatabaseError::Conflict);
     }

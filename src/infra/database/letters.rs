@@ -7,7 +7,7 @@ use super::error::DatabaseError;
 use super::rows::{Damaged, Reading, count, cut};
 use super::unreadable::each;
 use super::{ShardDatabase, or_in_memory};
-use crate::domain::dead_letter::{Action, DeadLetter, KeptLetter, LetterStatus, Matter, Source};
+use crate::domain::dead_letter::{Action, DeadLetter, DeadLetterKind, LetterStatus, Source, StoredDeadLetter};
 use crate::domain::event::DeadLetterTopic;
 use crate::domain::{LetterId, Timestamp};
 
@@ -27,7 +27,11 @@ pub struct LetterFilter {
 
 impl ShardDatabase {
     /// Dead letters, the highest ids first, that can be read.
-    pub async fn dead_letters(&self, filter: &LetterFilter, limit: u64) -> Result<Vec<KeptLetter>, DatabaseError> {
+    pub async fn dead_letters(
+        &self,
+        filter: &LetterFilter,
+        limit: u64,
+    ) -> Result<Vec<StoredDeadLetter>, DatabaseError> {
         use dead_letter::Column::{ErrorType, Id, SourceTopic, Status, Topic};
         let mut query = dead_letter::Entity::find().order_by_desc(Id);
         if let Some(topic) = filter.topic {
@@ -48,7 +52,7 @@ impl ShardDatabase {
         self.first_readable(query, Id, limit, letter).await
     }
 
-    pub async fn dead_letter(&self, id: LetterId) -> Result<Option<KeptLetter>, DatabaseError> {
+    pub async fn dead_letter(&self, id: LetterId) -> Result<Option<StoredDeadLetter>, DatabaseError> {
         let key = dead_letter::Column::Id;
         let found = each(&self.readers, dead_letter::Entity::find_by_id(id.get()), key, letter).await?;
         Ok(self.all_readable(found)?.pop())
@@ -60,7 +64,7 @@ impl ShardDatabase {
         topic: DeadLetterTopic,
         now: Timestamp,
         limit: u64,
-    ) -> Result<Vec<KeptLetter>, DatabaseError> {
+    ) -> Result<Vec<StoredDeadLetter>, DatabaseError> {
         or_in_memory!(self.dead_letters_due(topic, now, limit));
         use dead_letter::Column::{DueAt, Id, Topic};
         let due = dead_letter::Entity::find().filter(DueAt.lte(now.0)).filter(Topic.eq(topic.name()));
@@ -75,19 +79,19 @@ impl ShardDatabase {
 }
 
 /// A dead letter's row, read.
-pub fn letter(row: dead_letter::Model) -> Result<KeptLetter, Damaged> {
+pub fn letter(row: dead_letter::Model) -> Result<StoredDeadLetter, Damaged> {
     let reading = Reading { table: "dead_letter", id: row.id };
     let topic = DeadLetterTopic::ALL.into_iter().find(|topic| topic.name() == row.topic);
     let matter = match row.matter.as_str() {
-        "event" => Matter::Event {
+        "event" => DeadLetterKind::Event {
             occurred_at: Timestamp(reading.column("occurred_at", row.occurred_at)?),
             trace: reading.trace(row.traceparent.as_deref().unwrap_or_default())?,
         },
-        "request" => Matter::Request,
-        "foreign" => Matter::Foreign,
+        "request" => DeadLetterKind::Request,
+        "foreign" => DeadLetterKind::Foreign,
         _ => return reading.column("matter", None),
     };
-    Ok(KeptLetter {
+    Ok(StoredDeadLetter {
         letter: DeadLetter {
             id: LetterId::from_stored(row.id),
             topic: reading.column("topic", topic)?,
@@ -115,11 +119,11 @@ pub fn letter(row: dead_letter::Model) -> Result<KeptLetter, Damaged> {
 }
 
 /// The row that a letter becomes: one version above the one that was read.
-pub fn letter_row(kept: &KeptLetter) -> dead_letter::ActiveModel {
+pub fn letter_row(kept: &StoredDeadLetter) -> dead_letter::ActiveModel {
     let (letter, source) = (&kept.letter, &kept.letter.source);
     let (occurred_at, traceparent) = match kept.matter {
-        Matter::Event { occurred_at, trace } => (Some(occurred_at.0), Some(trace.to_string())),
-        Matter::Request | Matter::Foreign => (None, None),
+        DeadLetterKind::Event { occurred_at, trace } => (Some(occurred_at.0), Some(trace.to_string())),
+        DeadLetterKind::Request | DeadLetterKind::Foreign => (None, None),
     };
     dead_letter::Model {
         id: letter.id.get(),

@@ -12,9 +12,9 @@ use super::error::DatabaseError;
 use super::rows::Damaged;
 use super::unreadable::{Unreadable, each};
 use super::{letters, rows};
-use crate::domain::book::{Book, Needs};
 use crate::domain::event::Consumer;
 use crate::domain::id::Id;
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{EventId, Timestamp};
 use crate::infra::sqlite::even_chunks;
 
@@ -22,8 +22,8 @@ use crate::infra::sqlite::even_chunks;
 pub async fn load(
     db: &impl ConnectionTrait,
     unreadable: &Unreadable,
-    needs: &Needs,
-    book: &mut Book<'_>,
+    needs: &ReadSet,
+    book: &mut UnitOfWork<'_>,
 ) -> Result<(), DatabaseError> {
     load_all(db, needs, book).await.inspect_err(|error| {
         if let DatabaseError::Damaged(damaged) = error {
@@ -32,10 +32,10 @@ pub async fn load(
     })
 }
 
-async fn load_all(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
-    let scopes: Vec<Vec<u8>> = needs.claims.iter().map(|scope| scope.0.to_vec()).collect();
-    for claim in by_key(db, idempotency_key::Column::Scope, &scopes, rows::claim).await? {
-        book.claims.load(claim.scope, claim);
+async fn load_all(db: &impl ConnectionTrait, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
+    let key_hashes: Vec<Vec<u8>> = needs.claims.iter().map(|scope| scope.0.to_vec()).collect();
+    for claim in by_key(db, idempotency_key::Column::Scope, &key_hashes, rows::claim).await? {
+        book.claims.load(claim.key_hash, claim);
     }
     for payment in by_key(db, payment::Column::Id, &ids(&needs.payments), rows::payment).await? {
         book.payments.load(payment.id, payment);
@@ -81,7 +81,11 @@ where
     Ok(found)
 }
 
-async fn load_balances(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+async fn load_balances(
+    db: &impl ConnectionTrait,
+    needs: &ReadSet,
+    book: &mut UnitOfWork<'_>,
+) -> Result<(), DatabaseError> {
     use account_balance::Column::{Account, Currency, MerchantId};
     let keys: Vec<_> = needs.balances.iter().collect();
     for chunk in even_chunks(&keys) {
@@ -101,7 +105,11 @@ async fn load_balances(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book
     Ok(())
 }
 
-async fn load_processed(db: &impl ConnectionTrait, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+async fn load_processed(
+    db: &impl ConnectionTrait,
+    needs: &ReadSet,
+    book: &mut UnitOfWork<'_>,
+) -> Result<(), DatabaseError> {
     use processed_event::Column::{Consumer as Who, EventId as Event};
     for consumer in Consumer::ALL {
         let events: Vec<i64> =

@@ -16,25 +16,26 @@ use tokio::time::Instant;
 use super::commit::{Begins, Begun};
 use super::witness::Witness;
 use super::{DatabaseError, DuePlace, OutboxBacklog, OutboxRow};
-use crate::domain::book::{Book, Needs, Shelf};
-use crate::domain::dead_letter::KeptLetter;
+use crate::domain::dead_letter::StoredDeadLetter;
 use crate::domain::event::{Consumer, DeadLetterTopic};
-use crate::domain::idempotency::{Claim, Scope};
+use crate::domain::idempotency::IdempotencyRecord;
+use crate::domain::key::KeyHash;
 use crate::domain::ledger::{Balance, BalanceKey, LedgerEntry};
 use crate::domain::payment::Payment;
 use crate::domain::planted::{Bug, is_planted};
 use crate::domain::refund::Refund;
 use crate::domain::request::PspRequest;
 use crate::domain::timeline::TimelinePage;
+use crate::domain::unit_of_work::{ReadSet, RowSet, UnitOfWork};
 use crate::domain::{EventId, LetterId, PaymentId, RefundId, Timestamp};
-use crate::infra::testing::{Fate, Fated, dead};
+use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 
 /// The tables.
 #[derive(Debug, Default, Clone)]
 pub struct Tables {
     pub payments: BTreeMap<PaymentId, Payment>,
     pub refunds: BTreeMap<RefundId, Refund>,
-    pub claims: BTreeMap<Scope, Claim>,
+    pub claims: BTreeMap<KeyHash, IdempotencyRecord>,
     pub settlements: BTreeMap<EventId, PspRequest>,
     pub refund_requests: BTreeMap<EventId, PspRequest>,
     pub balances: BTreeMap<BalanceKey, Balance>,
@@ -42,7 +43,7 @@ pub struct Tables {
     pub entries: Vec<LedgerEntry>,
     pub timeline_pages: BTreeMap<(PaymentId, u32), TimelinePage>,
     pub outbox: Vec<OutboxRow>,
-    pub letters: BTreeMap<LetterId, KeptLetter>,
+    pub letters: BTreeMap<LetterId, StoredDeadLetter>,
     /// With answers given before their commit: the tables as they were before each write of late.
     undo: Vec<(Instant, Arc<Tables>)>,
     trouble: Trouble,
@@ -82,7 +83,7 @@ impl Tables {
 #[derive(Debug, Clone)]
 pub struct Memory {
     tables: Arc<Mutex<Tables>>,
-    fate: Arc<dyn Fate>,
+    fate: Arc<dyn FaultPlan>,
     writer: Arc<Writer>,
 }
 
@@ -179,8 +180,8 @@ impl Begins for Memory {
         // invariant: nobody closes the semaphore.
         let place = self.writer.place.clone().acquire_owned().await.unwrap();
         match self.fate.of("begin").await {
-            Fated::Well => {}
-            Fated::DieAfter => return dead().await,
+            FaultDecision::Well => {}
+            FaultDecision::DieAfter => return dead().await,
             _ => return Err(cut_off("begin")),
         }
         let tables = self.tables.lock();
@@ -221,7 +222,7 @@ impl Transaction {
 }
 
 impl Begun for Transaction {
-    async fn load(&mut self, needs: &Needs, book: &mut Book<'_>) -> Result<(), DatabaseError> {
+    async fn load(&mut self, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
         let tables = &self.seen;
         load!(tables, book, needs: payments, refunds, claims, settlements, refund_requests, balances, letters);
         for key in needs.processed.iter().filter(|key| tables.processed.contains(key)) {
@@ -230,7 +231,7 @@ impl Begun for Transaction {
         Ok(())
     }
 
-    async fn write(&mut self, book: &Book<'_>) -> Result<u64, DatabaseError> {
+    async fn write(&mut self, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
         let mut written = self.seen.clone();
         write(&mut written, book)?;
         self.seen = written;
@@ -253,26 +254,26 @@ impl Begun for Transaction {
             return Err(self.fail_full());
         }
         match fated {
-            Fated::Well => {
+            FaultDecision::Well => {
                 self.keep();
                 self.give_back(None);
                 Ok(())
             }
-            Fated::FailBefore => Err(cut_off("commit")),
-            Fated::Full(lasts) => {
+            FaultDecision::FailBefore => Err(cut_off("commit")),
+            FaultDecision::Full(lasts) => {
                 self.memory.tables.lock().trouble.full_until = Some(Instant::now() + lasts);
                 Err(self.fail_full())
             }
-            Fated::FailAfter => {
+            FaultDecision::FailAfter => {
                 self.keep();
                 Err(cut_off("commit"))
             }
-            Fated::CutOff(lasts) => {
+            FaultDecision::CutOff(lasts) => {
                 self.keep();
                 self.memory.tables.lock().trouble.cut_off_until = Some(Instant::now() + lasts);
                 Err(cut_off("commit"))
             }
-            Fated::DieAfter => {
+            FaultDecision::DieAfter => {
                 self.keep();
                 dead().await
             }
@@ -298,7 +299,7 @@ impl Begun for Transaction {
 }
 
 impl Memory {
-    pub fn new(tables: Arc<Mutex<Tables>>, fate: Arc<dyn Fate>) -> Self {
+    pub fn new(tables: Arc<Mutex<Tables>>, fate: Arc<dyn FaultPlan>) -> Self {
         let writer = Writer { place: Arc::new(Semaphore::new(1)), idle: Mutex::default() };
         Self { tables, fate, writer: Arc::new(writer) }
     }
@@ -306,8 +307,8 @@ impl Memory {
     /// What becomes of a read.
     async fn reading(&self) -> Result<Tables, DatabaseError> {
         match self.fate.of("read").await {
-            Fated::DieAfter => dead().await,
-            Fated::Well => {
+            FaultDecision::DieAfter => dead().await,
+            FaultDecision::Well => {
                 let tables = self.tables.lock();
                 if tables.trouble.is_cut_off() { Err(cut_off("read").into()) } else { Ok(tables.clone()) }
             }
@@ -371,9 +372,9 @@ impl Memory {
         Ok(due(payments, |payment| payment.due_at, now, limit))
     }
 
-    pub async fn claims(&self, scopes: &[Scope]) -> Result<Vec<Claim>, DatabaseError> {
+    pub async fn claims(&self, key_hashes: &[KeyHash]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
         let tables = self.reading().await?;
-        Ok(scopes.iter().filter_map(|scope| tables.claims.get(scope).cloned()).collect())
+        Ok(key_hashes.iter().filter_map(|scope| tables.claims.get(scope).cloned()).collect())
     }
 
     pub async fn dead_letters_due(
@@ -381,7 +382,7 @@ impl Memory {
         topic: DeadLetterTopic,
         now: Timestamp,
         limit: u64,
-    ) -> Result<Vec<KeptLetter>, DatabaseError> {
+    ) -> Result<Vec<StoredDeadLetter>, DatabaseError> {
         let letters = self.reading().await?.letters.into_values().filter(|kept| kept.letter.topic == topic);
         Ok(due(letters, |kept| kept.due_at, now, limit))
     }
@@ -400,7 +401,7 @@ fn due<T>(
 }
 
 /// Writes what the book has decided: all of it, or nothing.
-fn write(tables: &mut Tables, book: &Book<'_>) -> Result<(), DatabaseError> {
+fn write(tables: &mut Tables, book: &UnitOfWork<'_>) -> Result<(), DatabaseError> {
     for (scope, claim) in book.claims.removed_rows() {
         if tables.claims.get(scope).is_some_and(|stored| stored.version == claim.version) {
             tables.claims.remove(scope);
@@ -449,7 +450,7 @@ fn write(tables: &mut Tables, book: &Book<'_>) -> Result<(), DatabaseError> {
 
 fn insert_processed(
     tables: &mut Tables,
-    processed: &Shelf<(Consumer, EventId), Timestamp>,
+    processed: &RowSet<(Consumer, EventId), Timestamp>,
 ) -> Result<(), DatabaseError> {
     for (key, _) in processed.written_rows() {
         if !tables.processed.insert(*key) && !is_planted(Bug::MissingDedupe) {

@@ -12,7 +12,8 @@ use super::rows::{Damaged, Reading};
 use super::unreadable::each;
 use super::{ShardDatabase, or_in_memory, rows};
 use crate::domain::event::{Consumer, known_topic};
-use crate::domain::idempotency::{Claim, Scope};
+use crate::domain::idempotency::IdempotencyRecord;
+use crate::domain::key::KeyHash;
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::Refund;
@@ -67,11 +68,11 @@ impl ShardDatabase {
         self.all_readable(found)
     }
 
-    /// The claims among `scopes` that exist and can be read.
-    pub async fn claims(&self, scopes: &[Scope]) -> Result<Vec<Claim>, DatabaseError> {
-        or_in_memory!(self.claims(scopes));
-        let scopes = scopes.iter().map(|scope| scope.0.to_vec());
-        let query = idempotency_key::Entity::find().filter(idempotency_key::Column::Scope.is_in(scopes));
+    /// The claims among `key_hashes` that exist and can be read.
+    pub async fn claims(&self, key_hashes: &[KeyHash]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
+        or_in_memory!(self.claims(key_hashes));
+        let key_hashes = key_hashes.iter().map(|scope| scope.0.to_vec());
+        let query = idempotency_key::Entity::find().filter(idempotency_key::Column::Scope.is_in(key_hashes));
         let found = query.all(&self.readers).await?;
         Ok(found.into_iter().map(rows::claim).collect::<Result<_, _>>()?)
     }

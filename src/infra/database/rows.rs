@@ -6,9 +6,10 @@ use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::IntoActiveModel;
 
 use crate::domain::event::{Consumer, Event};
-use crate::domain::idempotency::{Claim, Fingerprint, Operation, Scope};
+use crate::domain::idempotency::IdempotencyRecord;
+use crate::domain::key::{Fingerprint, KeyHash, PaymentOperation};
 use crate::domain::ledger::{Account, Balance, BalanceKey, LedgerEntry};
-use crate::domain::outcome::Recorded;
+use crate::domain::outcome::StoredResponse;
 use crate::domain::payment::{CaptureMode, Metadata, Payment, PaymentStatus};
 use crate::domain::refund::{Refund, RefundStatus};
 use crate::domain::request::{PspRequest, RequestStatus, Task};
@@ -80,7 +81,7 @@ pub fn payment(row: payment::Model) -> Result<Payment, Damaged> {
         capture_before: row.capture_before.map(Timestamp),
         due_at: row.due_at.map(Timestamp),
         attempts: reading.count("attempts", row.attempts)?,
-        claim: Scope(reading.column("claim", row.claim.try_into().ok())?),
+        claim: KeyHash(reading.column("claim", row.claim.try_into().ok())?),
         timeline: Timeline::from_stored(row.timeline),
         captured_event: row.captured_event.map(EventId::from_stored),
         refunds: reading.count("refunds", row.refunds)?,
@@ -172,15 +173,15 @@ pub fn refund_row(refund: &Refund) -> refund::ActiveModel {
     .into_active_model()
 }
 
-pub fn claim(row: idempotency_key::Model) -> Result<Claim, Damaged> {
+pub fn claim(row: idempotency_key::Model) -> Result<IdempotencyRecord, Damaged> {
     let reading = Reading { table: "idempotency_key", id: row.payment_id };
-    let recorded: Option<Recorded> = match &row.outcome {
+    let recorded: Option<StoredResponse> = match &row.outcome {
         None => None,
         Some(json) => Some(reading.column("outcome", serde_json::from_str(json).ok())?),
     };
-    Ok(Claim {
-        scope: Scope(reading.column("scope", row.scope.try_into().ok())?),
-        operation: reading.column("operation", Operation::parse(&row.operation))?,
+    Ok(IdempotencyRecord {
+        key_hash: KeyHash(reading.column("scope", row.scope.try_into().ok())?),
+        operation: reading.column("operation", PaymentOperation::parse(&row.operation))?,
         payment_id: PaymentId::from_stored(row.payment_id),
         fingerprint: Fingerprint(reading.column("fingerprint", row.fingerprint.try_into().ok())?),
         recorded,
@@ -193,9 +194,9 @@ pub fn claim(row: idempotency_key::Model) -> Result<Claim, Damaged> {
     })
 }
 
-pub fn claim_row(claim: &Claim) -> idempotency_key::ActiveModel {
+pub fn claim_row(claim: &IdempotencyRecord) -> idempotency_key::ActiveModel {
     idempotency_key::Model {
-        scope: claim.scope.0.to_vec(),
+        scope: claim.key_hash.0.to_vec(),
         merchant_id: claim.merchant_id.clone(),
         operation: claim.operation.name().to_owned(),
         idempotency_key: claim.key.clone(),

@@ -12,15 +12,15 @@ use sea_orm::ConnectionTrait;
 use std::hash::{BuildHasher, RandomState};
 
 use super::*;
-use crate::domain::book::{Book, Needs};
-use crate::domain::command::{Attempt, Change, ChangeOrder, Command, Conclusion, Posting};
+use crate::domain::command::{Change, ChangePayment, Command, PostLedgerEntry, RecordPspAttempt, RecordPspOutcome};
 use crate::domain::event::{Consumer, Topic};
-use crate::domain::idempotency::Claimed;
+use crate::domain::idempotency::KeyOutcome;
 use crate::domain::payment::PaymentStatus;
 use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, approved, order};
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{IdGenerator, PaymentId, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -66,45 +66,49 @@ impl Fixture {
         }
     }
 
-    async fn run<T>(&mut self, needs: Needs, decide: impl FnOnce(&mut Book<'_>) -> T) -> Result<T, DatabaseError> {
-        let book = Book::new(NOW, &self.policy, &mut self.ids);
+    async fn run<T>(
+        &mut self,
+        needs: ReadSet,
+        decide: impl FnOnce(&mut UnitOfWork<'_>) -> T,
+    ) -> Result<T, DatabaseError> {
+        let book = UnitOfWork::new(NOW, &self.policy, &mut self.ids);
         Ok(self.db.batch(&needs, book, decide).await?.0)
     }
 
     /// Takes on a payment.
-    async fn try_authorize(&mut self, id: i64) -> Result<Claimed<()>, DatabaseError> {
+    async fn try_authorize(&mut self, id: i64) -> Result<KeyOutcome<()>, DatabaseError> {
         let order = order(id, 100);
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         order.needs(&mut needs);
         self.run(needs, |book| book.authorize(&order)).await
     }
 
     async fn authorize(&mut self, id: i64) -> PaymentId {
-        assert_eq!(self.try_authorize(id).await.unwrap(), Claimed::Fresh(()));
+        assert_eq!(self.try_authorize(id).await.unwrap(), KeyOutcome::Fresh(()));
         let conclusion = conclusion(id, approved(100));
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         conclusion.needs(&mut needs);
         self.run(needs, |book| book.conclude(&conclusion)).await.unwrap().unwrap();
         PaymentId::from_stored(id)
     }
 
     async fn change(&mut self, id: PaymentId, change: Change) {
-        let order = ChangeOrder {
+        let order = ChangePayment {
             payment_id: id,
             merchant_id: "MERCHANT-1".into(),
             change,
-            key_use: None,
+            keyed_request: None,
             request_id: "r".into(),
             trace: TRACE,
         };
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         order.needs(&mut needs);
         self.run(needs, |book| book.change(&order)).await.unwrap();
     }
 
     async fn work(&mut self, request: crate::domain::request::PspRequest) {
         let consumer = if matches!(request.task, Task::Refund(_)) { Consumer::Refund } else { Consumer::Settlement };
-        let attempt = Attempt {
+        let attempt = RecordPspAttempt {
             request_id: request.id,
             payment_id: request.payment_id,
             task: request.task,
@@ -114,7 +118,7 @@ impl Fixture {
             event: Some((consumer, request.id)),
             trace: TRACE,
         };
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         attempt.needs(&mut needs);
         self.run(needs, |book| book.attempt(&attempt)).await.unwrap().unwrap();
     }
@@ -124,13 +128,13 @@ impl Fixture {
             let Some(topic) = Topic::parse(&row.topic).filter(|topic| Consumer::Ledger.topics().contains(topic)) else {
                 continue;
             };
-            let posting = Posting {
+            let posting = PostLedgerEntry {
                 event_id: crate::domain::EventId::from_stored(row.event_id),
                 topic,
                 data: serde_json::from_str(&row.payload).unwrap(),
                 trace: row.traceparent.parse().unwrap(),
             };
-            let mut needs = Needs::default();
+            let mut needs = ReadSet::default();
             posting.needs(&mut needs);
             self.run(needs, |book| book.post(&posting)).await.unwrap().unwrap();
         }
@@ -141,12 +145,13 @@ fn readable<T>(rows: Vec<Result<T, Damaged>>) -> Vec<T> {
     rows.into_iter().map(Result::unwrap).collect()
 }
 
-fn conclusion(id: i64, verdict: Verdict) -> Conclusion {
+fn conclusion(id: i64, verdict: Verdict) -> RecordPspOutcome {
     let order = order(id, 100);
-    Conclusion {
+    RecordPspOutcome {
         payment_id: order.payment_id,
-        scope: order.key_use.scope,
+        key_hash: order.keyed_request.key_hash,
         verdict,
+        looked_up_at: None,
         took_ms: 1,
         request_id: "r".into(),
         trace: TRACE,
@@ -186,7 +191,7 @@ async fn a_row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_writt
     let stale = shop.db.payment(first).await.unwrap().unwrap();
     shop.change(first, Change::Capture { amount: None }).await;
     let result = shop
-        .run(Needs::default(), |book| {
+        .run(ReadSet::default(), |book| {
             book.payments.load(first, stale.clone());
             book.payments.put(first, stale.clone());
             book.authorize(&order(2, 100));
@@ -202,15 +207,15 @@ async fn a_key_taken_by_somebody_else_at_the_same_time_is_a_conflict(mut shop: F
     shop.authorize(1).await;
     // Decided without having read the claim, as a second host would that read before the first one's commit.
     let mut again = order(2, 100);
-    again.key_use = order(1, 100).key_use;
-    let result = shop.run(Needs::default(), |book| book.authorize(&again)).await;
+    again.keyed_request = order(1, 100).keyed_request;
+    let result = shop.run(ReadSet::default(), |book| book.authorize(&again)).await;
     assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
     shop.drop().await;
 }
 
 async fn a_row_that_the_database_refuses_is_said_so(mut shop: Fixture) {
     let result = shop
-        .run(Needs::default(), |book| {
+        .run(ReadSet::default(), |book| {
             let mut payment = order(1, 100).payment(&Policy::default(), NOW);
             payment.captured = 7;
             book.payments.put(payment.id, payment);
@@ -232,8 +237,9 @@ async fn whatever_a_text_holds_is_read_back_as_it_was(mut shop: Fixture) {
             payment
         })
         .collect();
-    let put = |book: &mut Book<'_>| payments.iter().for_each(|payment| book.payments.put(payment.id, payment.clone()));
-    shop.run(Needs::default(), put).await.unwrap();
+    let put =
+        |book: &mut UnitOfWork<'_>| payments.iter().for_each(|payment| book.payments.put(payment.id, payment.clone()));
+    shop.run(ReadSet::default(), put).await.unwrap();
     for payment in &payments {
         let stored = shop.db.payment(payment.id).await.unwrap().unwrap();
         assert_eq!((&stored.description, &stored.metadata), (&payment.description, &payment.metadata));
@@ -247,8 +253,8 @@ async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
         payment.metadata.extend((0..40).map(|key| (format!("key {key}"), "'".repeat(500))));
         payment
     };
-    let put = |book: &mut Book<'_>| (1..=450).map(fat).for_each(|payment| book.payments.put(payment.id, payment));
-    shop.run(Needs::default(), put).await.unwrap();
+    let put = |book: &mut UnitOfWork<'_>| (1..=450).map(fat).for_each(|payment| book.payments.put(payment.id, payment));
+    shop.run(ReadSet::default(), put).await.unwrap();
     let last = PaymentId::from_stored(450);
     assert_eq!(shop.db.payment(last).await.unwrap().unwrap().metadata, fat(450).metadata);
     shop.drop().await;
@@ -257,15 +263,15 @@ async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
 async fn published_events_and_expired_claims_are_pruned(mut shop: Fixture) {
     shop.authorize(1).await;
     let seqs: Vec<i64> = shop.db.unpublished(10).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(Needs::default(), |book| book.published = seqs).await.unwrap();
+    shop.run(ReadSet::default(), |book| book.published = seqs).await.unwrap();
     assert_eq!(shop.db.outbox_backlog().await.unwrap(), OutboxBacklog { pending: 0, oldest: None });
     assert_eq!(shop.db.prune(NOW, NOW, 10).await.unwrap(), 0);
     let end = NOW.after(shop.policy.answers_kept);
     assert_eq!(shop.db.prune(end, end, 10).await.unwrap(), 2);
     let again = order(1, 100);
-    let mut needs = Needs::default();
+    let mut needs = ReadSet::default();
     again.needs(&mut needs);
-    let known = shop.run(needs, |book| book.claims.get(&again.key_use.scope).is_some()).await.unwrap();
+    let known = shop.run(needs, |book| book.claims.get(&again.keyed_request.key_hash).is_some()).await.unwrap();
     assert!(!known);
     shop.drop().await;
 }

@@ -5,8 +5,8 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::connection::Transaction;
 use super::error::DatabaseError;
-use crate::domain::book::Book;
 use crate::domain::event::Consumer;
+use crate::domain::unit_of_work::UnitOfWork;
 use crate::domain::{EventId, PaymentId};
 
 /// See the module.
@@ -19,7 +19,7 @@ pub enum Witness {
 
 impl Witness {
     /// A row that the batch inserts, if it inserts any.
-    pub fn of(book: &Book<'_>) -> Option<Self> {
+    pub fn of(book: &UnitOfWork<'_>) -> Option<Self> {
         let event = book.events.first().map(|event| Self::Event(event.id));
         let payment = || book.payments.new_rows().next().map(|(id, _)| Self::Payment(*id));
         let processed = || book.processed.new_rows().next().map(|((who, event), _)| Self::Processed(*who, *event));

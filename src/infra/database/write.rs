@@ -16,8 +16,8 @@ use super::script::Script;
 use super::statements::{Statements, values};
 use super::{letters, rows};
 use crate::domain::Timestamp;
-use crate::domain::book::Book;
 use crate::domain::request::Task;
+use crate::domain::unit_of_work::UnitOfWork;
 use crate::infra::sqlite::{even_chunks, even_sizes};
 
 /// Writes everything that the book's decisions have changed. A row that somebody else has written since it was read
@@ -27,7 +27,7 @@ pub async fn write(
     tx: &Transaction,
     statements: &Statements,
     packet_max: usize,
-    book: &Book<'_>,
+    book: &UnitOfWork<'_>,
 ) -> Result<u64, DatabaseError> {
     let removed = remove_claims(tx, book).await?.saturating_add(remove_payments(tx, book).await?);
     let mut writing = Writing::begin(tx, statements, packet_max);
@@ -62,13 +62,13 @@ pub async fn write(
 }
 
 /// Frees the keys of what was let go.
-async fn remove_claims(tx: &Transaction, book: &Book<'_>) -> Result<u64, DatabaseError> {
-    let scopes: Vec<Vec<u8>> = book.claims.removed_rows().map(|(scope, _)| scope.0.to_vec()).collect();
-    if scopes.is_empty() {
+async fn remove_claims(tx: &Transaction, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
+    let key_hashes: Vec<Vec<u8>> = book.claims.removed_rows().map(|(scope, _)| scope.0.to_vec()).collect();
+    if key_hashes.is_empty() {
         return Ok(0);
     }
     let removed = idempotency_key::Entity::delete_many()
-        .filter(idempotency_key::Column::Scope.is_in(scopes))
+        .filter(idempotency_key::Column::Scope.is_in(key_hashes))
         .filter(idempotency_key::Column::Outcome.is_null())
         .exec(tx)
         .await?;
@@ -77,7 +77,7 @@ async fn remove_claims(tx: &Transaction, book: &Book<'_>) -> Result<u64, Databas
 
 /// Takes away payments of which nothing was sent, as they were read: one that somebody else has written since stays, and is a
 /// conflict.
-async fn remove_payments(tx: &Transaction, book: &Book<'_>) -> Result<u64, DatabaseError> {
+async fn remove_payments(tx: &Transaction, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
     use payment::Column::{Id, Version};
     let removed: Vec<_> = book.payments.removed_rows().collect();
     for chunk in even_chunks(&removed) {
@@ -324,7 +324,7 @@ pub async fn prune(
         .into_tuple()
         .all(db)
         .await?;
-    let scopes: Vec<Vec<u8>> = idempotency_key::Entity::find()
+    let key_hashes: Vec<Vec<u8>> = idempotency_key::Entity::find()
         .select_only()
         .column(idempotency_key::Column::Scope)
         .filter(idempotency_key::Column::ExpiresAt.lte(now.0))
@@ -339,7 +339,7 @@ pub async fn prune(
         let delete = outbox_event::Entity::delete_many().filter(outbox_event::Column::Seq.is_in(chunk.iter().copied()));
         deleted += delete.exec(db).await?.rows_affected;
     }
-    for chunk in even_chunks(&scopes) {
+    for chunk in even_chunks(&key_hashes) {
         let delete =
             idempotency_key::Entity::delete_many().filter(idempotency_key::Column::Scope.is_in(chunk.to_vec()));
         deleted += delete.exec(db).await?.rows_affected;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::partitioner::partition_of;
 use super::{Appended, Consumer, Delivery, EventLog, EventLogError, Nudge, Record};
 use crate::domain::event::topics;
-use crate::infra::testing::{Fate, Fated, dead};
+use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 
 /// What the log holds.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Held {
 #[derive(Clone)]
 pub struct MemoryLog {
     pub held: Arc<Mutex<Held>>,
-    pub fate: Arc<dyn Fate>,
+    pub fate: Arc<dyn FaultPlan>,
 }
 
 fn unavailable() -> EventLogError {
@@ -38,7 +38,7 @@ fn unavailable() -> EventLogError {
 impl EventLog for MemoryLog {
     async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
         let fated = self.fate.of("append").await;
-        if fated == Fated::FailBefore {
+        if fated == FaultDecision::FailBefore {
             return Err(unavailable());
         }
         let mut appended = Appended::default();
@@ -62,8 +62,8 @@ impl EventLog for MemoryLog {
             }
         }
         match fated {
-            Fated::Well => Ok(appended),
-            Fated::DieAfter => dead().await,
+            FaultDecision::Well => Ok(appended),
+            FaultDecision::DieAfter => dead().await,
             _ => Err(unavailable()),
         }
     }
@@ -90,14 +90,14 @@ struct MemoryConsumer {
 impl Consumer for MemoryConsumer {
     async fn fetch(&mut self, max: usize) -> Result<Vec<Delivery>, EventLogError> {
         match self.log.fate.of("fetch").await {
-            Fated::Well => {}
-            Fated::FailBefore | Fated::Full(_) | Fated::CutOff(_) => return Err(unavailable()),
+            FaultDecision::Well => {}
+            FaultDecision::FailBefore | FaultDecision::Full(_) | FaultDecision::CutOff(_) => return Err(unavailable()),
             // The partition has changed hands and come back.
-            Fated::FailAfter => {
+            FaultDecision::FailAfter => {
                 self.position = self.log.held.lock().committed.get(&self.key).copied().unwrap_or(0);
                 return Err(EventLogError::Reassigned);
             }
-            Fated::DieAfter => return dead().await,
+            FaultDecision::DieAfter => return dead().await,
         }
         let (_, topic, partition) = &self.key;
         let held = self.log.held.lock();
@@ -111,13 +111,13 @@ impl Consumer for MemoryConsumer {
 
     async fn commit(&self, next_offset: i64) -> Result<(), EventLogError> {
         let fated = self.log.fate.of("commit").await;
-        if fated == Fated::FailBefore {
+        if fated == FaultDecision::FailBefore {
             return Err(unavailable());
         }
         self.log.held.lock().committed.insert(self.key.clone(), next_offset);
         match fated {
-            Fated::Well => Ok(()),
-            Fated::DieAfter => dead().await,
+            FaultDecision::Well => Ok(()),
+            FaultDecision::DieAfter => dead().await,
             _ => Err(unavailable()),
         }
     }

@@ -2,9 +2,9 @@
 //! each remember how far they have come. Shaped so that Apache Kafka fits behind it as well as a file.
 
 pub mod embedded;
+pub mod fault_switch;
 pub mod kafka;
 mod lag;
-pub mod link;
 pub mod measured;
 #[cfg(test)]
 pub mod memory;
@@ -52,7 +52,7 @@ pub struct Delivery {
 
 /// How far a group has come in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct GroupProgress {
     pub partition: u32,
     /// The first offset that the group has not committed.
     pub committed: i64,
@@ -60,7 +60,7 @@ pub struct Progress {
     pub end: i64,
 }
 
-impl Progress {
+impl GroupProgress {
     /// Records that wait for the group.
     pub fn lag(&self) -> i64 {
         self.end.saturating_sub(self.committed).max(0)
@@ -145,7 +145,7 @@ pub trait EventReader: Send + Sync {
     fn partitions(&self, topic: &str) -> Result<u32, EventLogError>;
 
     /// How far a group has come in every partition of a topic.
-    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError>;
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<GroupProgress>, EventLogError>;
 
     /// Up to `max` records of a partition from offset `from` on, or from the first that is still kept.
     async fn read(&self, topic: &str, partition: u32, from: i64, max: usize) -> Result<Vec<Delivery>, EventLogError>;

@@ -45,7 +45,7 @@ impl Action {
 
 /// One request to the PSP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct PspOperation {
     pub key: PspKey,
     pub payment_id: PaymentId,
     pub merchant_id: String,
@@ -86,7 +86,7 @@ pub enum PspError {
 pub trait Psp: Send + Sync {
     /// Does the operation once per key, however often it is asked. It has no time limit of its own; a caller that stops
     /// waiting knows as much as after [`PspError::Unknown`].
-    async fn perform(&self, operation: &Operation) -> Result<PspAnswer, PspError>;
+    async fn perform(&self, operation: &PspOperation) -> Result<PspAnswer, PspError>;
 
     /// What was decided under the key; `None` if no such operation reached the PSP.
     async fn lookup(&self, key: &PspKey) -> Result<Option<PspAnswer>, PspError>;

@@ -6,7 +6,7 @@ use crate::cli::audit::house::House;
 use crate::cli::audit::{AuditError, Invariant, audit};
 use crate::config::Config;
 use crate::domain::command::Change;
-use crate::infra::event_log::{Delivery, EventLogError, EventReader, Progress};
+use crate::infra::event_log::{Delivery, EventLogError, EventReader, GroupProgress};
 use crate::runtime::Clock;
 
 #[tokio::test]
@@ -168,7 +168,7 @@ impl EventReader for Repeating {
         self.0.partitions(topic)
     }
 
-    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<GroupProgress>, EventLogError> {
         self.0.progress(group, topic).await
     }
 

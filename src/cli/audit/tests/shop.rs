@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use crate::cli::audit::house::House;
 use crate::cli::audit::{AuditError, Report, audit};
 use crate::config::Config;
-use crate::domain::book::{Book, Needs};
 use crate::domain::command::{
-    Attempt, AuthorizeOrder, Change, ChangeOrder, Command, Conclusion, Posting, Published, Release,
+    AbandonAuthorization, Authorize, Change, ChangePayment, Command, MarkPublished, PostLedgerEntry, RecordPspAttempt,
+    RecordPspOutcome,
 };
 use crate::domain::event::{Consumer, EVENT_PARTITIONS, Topic, known_topic, topics};
-use crate::domain::idempotency::{Fingerprint, KeyUse, Operation as Keyed, Scope};
 use crate::domain::identity::{Companion, ShardIdentity, SystemId};
+use crate::domain::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use crate::domain::payment::CaptureMode;
 use crate::domain::policy::Policy;
 use crate::domain::psp::{PspKey, Verdict};
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, krw};
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{Bucket, EventId, IdGenerator, PaymentId, ShardId, ShardMap, Timestamp};
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::audit::damage;
@@ -25,7 +26,7 @@ use crate::infra::database::identity::{ShardPlace, ShardRecord};
 use crate::infra::event_log::embedded::EmbeddedLog;
 use crate::infra::event_log::{EventLog, Record};
 use crate::infra::psp::simulator::{Simulator, SimulatorConfig};
-use crate::infra::psp::{Action, Operation, Psp};
+use crate::infra::psp::{Action, Psp, PspOperation};
 use crate::runtime::{Chance, Clock};
 
 pub struct Shop {
@@ -108,34 +109,34 @@ impl Shop {
     }
 
     pub async fn write<C: Command>(&mut self, about: PaymentId, command: C) -> C::Answer {
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         command.needs(&mut needs);
         let (database, now) = (self.database(about), self.now());
-        let book = Book::new(now, &self.policy, &mut self.ids);
+        let book = UnitOfWork::new(now, &self.policy, &mut self.ids);
         database.batch(&needs, book, |book| command.decide(book)).await.unwrap().0
     }
 
     /// Takes on a payment that nobody has asked the PSP about yet.
-    pub async fn intend(&mut self, merchant: &str, minor: i64) -> (AuthorizeOrder, Operation) {
+    pub async fn intend(&mut self, merchant: &str, minor: i64) -> (Authorize, PspOperation) {
         let payment_id = self.ids.next(self.now(), Bucket::of_merchant(merchant));
         let key = format!("key-{payment_id}");
-        let order = AuthorizeOrder {
+        let order = Authorize {
             payment_id,
             merchant_id: merchant.into(),
             money: krw(minor),
             capture_mode: CaptureMode::Manual,
             description: None,
             metadata: Default::default(),
-            key_use: KeyUse {
-                scope: Scope::new(merchant, Keyed::Authorize, None, &key),
+            keyed_request: KeyedRequest {
+                key_hash: KeyHash::new(merchant, PaymentOperation::Authorize, None, &key),
                 fingerprint: Fingerprint::of([("amount", "1")]),
                 key,
-                operation: Keyed::Authorize,
+                operation: PaymentOperation::Authorize,
             },
             trace: TRACE,
         };
         self.write(payment_id, order.clone()).await;
-        let operation = Operation {
+        let operation = PspOperation {
             key: PspKey::authorize(payment_id),
             payment_id,
             merchant_id: merchant.into(),
@@ -145,22 +146,31 @@ impl Shop {
         (order, operation)
     }
 
-    pub async fn conclude(&mut self, order: &AuthorizeOrder, operation: &Operation) {
-        let (payment_id, scope) = (order.payment_id, order.key_use.scope);
+    pub async fn conclude(&mut self, order: &Authorize, operation: &PspOperation) {
+        let (payment_id, key_hash) = (order.payment_id, order.keyed_request.key_hash);
         let verdict = self.psp.perform(operation).await.into();
         if matches!(verdict, Verdict::NotSent { .. }) {
-            return self.write(payment_id, Release { payment_id, scope, trace: TRACE }).await.unwrap();
+            return self.write(payment_id, AbandonAuthorization { payment_id, key_hash, trace: TRACE }).await.unwrap();
         }
-        let conclusion = Conclusion { payment_id, scope, verdict, took_ms: 1, request_id: "r".into(), trace: TRACE };
+        let conclusion = RecordPspOutcome {
+            payment_id,
+            key_hash,
+            verdict,
+            looked_up_at: None,
+            took_ms: 1,
+            request_id: "r".into(),
+            trace: TRACE,
+        };
         self.write(order.payment_id, conclusion).await.unwrap();
     }
 
-    pub async fn ask_psp(&self, operation: &Operation) {
+    pub async fn ask_psp(&self, operation: &PspOperation) {
         self.psp.perform(operation).await.unwrap();
     }
 
-    pub async fn release(&mut self, order: &AuthorizeOrder) {
-        let release = Release { payment_id: order.payment_id, scope: order.key_use.scope, trace: TRACE };
+    pub async fn release(&mut self, order: &Authorize) {
+        let release =
+            AbandonAuthorization { payment_id: order.payment_id, key_hash: order.keyed_request.key_hash, trace: TRACE };
         self.write(order.payment_id, release).await.unwrap();
     }
 
@@ -173,12 +183,12 @@ impl Shop {
     pub async fn change(&mut self, merchant: &str, payment_id: PaymentId, change: Change) {
         let key = format!("change-{}", self.ids.next::<crate::domain::id::EventKind>(self.now(), payment_id.bucket()));
         let operation = change.operation();
-        let order = ChangeOrder {
+        let order = ChangePayment {
             payment_id,
             merchant_id: merchant.into(),
             change,
-            key_use: Some(KeyUse {
-                scope: Scope::new(merchant, operation, Some(payment_id), &key),
+            keyed_request: Some(KeyedRequest {
+                key_hash: KeyHash::new(merchant, operation, Some(payment_id), &key),
                 fingerprint: Fingerprint::of([("amount", "1")]),
                 key,
                 operation,
@@ -197,7 +207,7 @@ impl Shop {
                 for request in database.requests_due(later, is_refund, 100).await.unwrap() {
                     let payment = database.payment(request.payment_id).await.unwrap().unwrap();
                     let authorization = payment.psp_reference.unwrap();
-                    let operation = Operation {
+                    let operation = PspOperation {
                         key: request.key(),
                         payment_id: payment.id,
                         merchant_id: payment.merchant_id,
@@ -210,7 +220,7 @@ impl Shop {
                     };
                     let verdict = self.psp.perform(&operation).await.into();
                     if commits {
-                        let attempt = Attempt {
+                        let attempt = RecordPspAttempt {
                             request_id: request.id,
                             payment_id: payment.id,
                             task: request.task,
@@ -251,7 +261,7 @@ impl Shop {
             });
             self.log.append(records.collect()).await.unwrap();
             if marks {
-                self.write(about, Published { seqs }).await;
+                self.write(about, MarkPublished { seqs }).await;
             }
         }
     }
@@ -265,7 +275,7 @@ impl Shop {
                     let deliveries = place.fetch(10_000).await.unwrap();
                     let Some(last) = deliveries.last() else { continue };
                     for delivery in deliveries.iter().filter(|_| consumer == Consumer::Ledger) {
-                        let posting = Posting {
+                        let posting = PostLedgerEntry {
                             event_id: delivery.record.id.parse().unwrap(),
                             topic: Topic::parse(topic).unwrap(),
                             data: serde_json::from_str(&delivery.record.payload).unwrap(),

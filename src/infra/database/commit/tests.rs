@@ -5,37 +5,37 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::domain::book::{Book, Needs};
 use crate::domain::command::Command;
 use crate::domain::planted::{Bug, plant};
 use crate::domain::policy::Policy;
 use crate::domain::testing::order;
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{IdGenerator, PaymentId, ShardId, Timestamp};
 use crate::infra::database::memory::Memory;
 use crate::infra::database::{DatabaseError, ShardDatabase};
-use crate::infra::testing::{Fate, Fated};
+use crate::infra::testing::{FaultDecision, FaultPlan};
 
 /// What becomes of the COMMITs, one after the other; those after them go well.
 #[derive(Debug)]
-struct Told(Mutex<Vec<Fated>>);
+struct Told(Mutex<Vec<FaultDecision>>);
 
 #[async_trait::async_trait]
-impl Fate for Told {
-    async fn of(&self, call: &'static str) -> Fated {
-        if call == "batch" { self.0.lock().pop().unwrap_or(Fated::Well) } else { Fated::Well }
+impl FaultPlan for Told {
+    async fn of(&self, call: &'static str) -> FaultDecision {
+        if call == "batch" { self.0.lock().pop().unwrap_or(FaultDecision::Well) } else { FaultDecision::Well }
     }
 }
 
-fn shard(commits: Vec<Fated>) -> ShardDatabase {
+fn shard(commits: Vec<FaultDecision>) -> ShardDatabase {
     let fate = Told(Mutex::new(commits.into_iter().rev().collect()));
     ShardDatabase::in_memory(ShardId(1), Memory::new(Arc::default(), Arc::new(fate)))
 }
 
 async fn authorize(shard: &ShardDatabase, id: i64) -> Result<(), DatabaseError> {
     let (order, policy, mut ids) = (order(id, 100), Policy::default(), IdGenerator::new(0));
-    let mut needs = Needs::default();
+    let mut needs = ReadSet::default();
     order.needs(&mut needs);
-    let book = Book::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
     shard.batch(&needs, book, |book| drop(book.authorize(&order))).await.map(drop)
 }
 
@@ -47,7 +47,7 @@ const A_WHILE: Duration = Duration::from_secs(60);
 
 #[tokio::test(start_paused = true)]
 async fn on_a_full_disk_nothing_is_acknowledged_and_it_heals() {
-    let shard = shard(vec![Fated::Well, Fated::Full(A_WHILE)]);
+    let shard = shard(vec![FaultDecision::Well, FaultDecision::Full(A_WHILE)]);
     authorize(&shard, 1).await.unwrap();
     for id in 2..5 {
         let refused = authorize(&shard, id).await;
@@ -63,21 +63,21 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_it_heals() {
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_whose_answer_is_lost_is_found() {
-    let shard = shard(vec![Fated::FailAfter]);
+    let shard = shard(vec![FaultDecision::FailAfter]);
     authorize(&shard, 1).await.unwrap();
     assert!(is_stored(&shard, 1).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_did_not_arrive_is_decided_again() {
-    let shard = shard(vec![Fated::FailBefore]);
+    let shard = shard(vec![FaultDecision::FailBefore]);
     assert!(matches!(authorize(&shard, 1).await, Err(DatabaseError::NotCommitted(_))));
     authorize(&shard, 1).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_nobody_can_ask_after_is_in_doubt() {
-    let shard = shard(vec![Fated::CutOff(A_WHILE)]);
+    let shard = shard(vec![FaultDecision::CutOff(A_WHILE)]);
     let doubt = authorize(&shard, 1).await;
     assert!(matches!(doubt, Err(DatabaseError::InDoubt(_))), "{doubt:?}");
     tokio::time::sleep(A_WHILE).await;
@@ -88,7 +88,7 @@ async fn a_commit_that_nobody_can_ask_after_is_in_doubt() {
 #[tokio::test(start_paused = true)]
 async fn the_planted_connection_shows_what_it_never_committed() {
     plant(Some(Bug::LookThroughFailedConnection));
-    let shard = shard(vec![Fated::Full(A_WHILE)]);
+    let shard = shard(vec![FaultDecision::Full(A_WHILE)]);
     for id in 1..3 {
         authorize(&shard, id).await.unwrap();
         assert!(!is_stored(&shard, id).await);

@@ -16,11 +16,11 @@ impl Fixture {
 
     async fn captured(&mut self, minor: i64) -> PaymentId {
         let order = order(1, minor);
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         order.needs(&mut needs);
         self.run(needs, |book| book.authorize(&order)).await.unwrap();
         let conclusion = conclusion(1, approved(minor));
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         conclusion.needs(&mut needs);
         self.run(needs, |book| book.conclude(&conclusion)).await.unwrap().unwrap();
         self.change(order.payment_id, Change::Capture { amount: None }).await;
@@ -79,18 +79,18 @@ async fn a_payment_has_so_many_refunds_and_no_more() {
     shop.policy.refunds_max = 3;
     let id = shop.captured(100).await;
     shop.refund_many(id, 3).await;
-    let order = ChangeOrder {
+    let order = ChangePayment {
         payment_id: id,
         merchant_id: "MERCHANT-1".into(),
         change: Change::Refund { amount: Some(1), reason: None },
-        key_use: None,
+        keyed_request: None,
         request_id: "r".into(),
         trace: TRACE,
     };
-    let mut needs = Needs::default();
+    let mut needs = ReadSet::default();
     order.needs(&mut needs);
-    let Claimed::Fresh(refused) = shop.run(needs, |book| book.change(&order)).await.unwrap() else { panic!() };
-    let limit = crate::domain::outcome::Outcome::Refused { refusal: Refusal::RefundLimitReached { limit: 3 } };
+    let KeyOutcome::Fresh(refused) = shop.run(needs, |book| book.change(&order)).await.unwrap() else { panic!() };
+    let limit = crate::domain::outcome::PaymentOutcome::Refused { refusal: Refusal::RefundLimitReached { limit: 3 } };
     assert_eq!(refused.outcome, limit);
 }
 

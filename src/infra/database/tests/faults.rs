@@ -54,7 +54,7 @@ async fn a_commit_that_failed_is_not_taken_for_one_that_happened() {
             disk.heal();
             assert!(!shop.is_stored(id).await);
             // What is said from here on is true, on the disk too.
-            assert_eq!(shop.try_authorize(100 + id).await.unwrap(), Claimed::Fresh(()));
+            assert_eq!(shop.try_authorize(100 + id).await.unwrap(), KeyOutcome::Fresh(()));
             assert_eq!(shop.db.health.outage(), None);
             assert!(shop.is_stored(100 + id).await);
         }
@@ -73,7 +73,7 @@ async fn a_shard_is_down_until_a_write_has_succeeded() {
     shop.try_authorize(1).await.unwrap_err();
     assert_eq!(shop.db.health.outage(), Some("the disk is full"));
     // What writes nothing succeeds on a full disk, and proves nothing.
-    shop.run(Needs::default(), |_| ()).await.unwrap();
+    shop.run(ReadSet::default(), |_| ()).await.unwrap();
     assert!(shop.db.health.outage().is_some());
     shop.db.probe().await.unwrap_err();
     assert!(shop.db.health.outage().is_some());
@@ -91,7 +91,7 @@ async fn a_batch_that_is_given_up_takes_its_connection_with_it() {
     let spoil = "UPDATE payment SET merchant_id = 'NOBODY'";
     tx.execute_unprepared(spoil).await.unwrap();
     drop(tx);
-    assert_eq!(shop.try_authorize(2).await.unwrap(), Claimed::Fresh(()));
+    assert_eq!(shop.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
     let kept = shop.db.payment(PaymentId::from_stored(1)).await.unwrap().unwrap();
     assert_eq!(kept.merchant_id, "MERCHANT-1");
 }
@@ -107,6 +107,6 @@ async fn a_connection_whose_rollback_failed_is_used_by_nobody() {
     tx.rollback().await;
     disk.heal();
     assert_eq!(shop.db.writer.in_use().idle, 0, "it is closed");
-    assert_eq!(shop.try_authorize(2).await.unwrap(), Claimed::Fresh(()));
+    assert_eq!(shop.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
     assert!(shop.is_stored(2).await);
 }

@@ -135,10 +135,10 @@ async fn a_commit_whose_answer_is_lost_is_read_back() {
         let breaker = commit_breaker(address, is_committed).await;
         let own = shop.db.clone();
         shop.db = shop.opened_at(&format!("mysql://rialto:rialto@{breaker}/{name}")).await;
-        let result = shop.run(Needs::default(), |book| book.authorize(&order(1, 100))).await;
+        let result = shop.run(ReadSet::default(), |book| book.authorize(&order(1, 100))).await;
         let stored = own.payment(order(1, 100).payment_id).await.unwrap();
         if is_committed {
-            assert_eq!(result.unwrap(), Claimed::Fresh(()));
+            assert_eq!(result.unwrap(), KeyOutcome::Fresh(()));
             assert!(stored.is_some());
         } else {
             assert!(matches!(result, Err(DatabaseError::NotCommitted(_))), "{result:?}");
@@ -154,23 +154,23 @@ async fn a_host_that_hangs_in_a_transaction_frees_its_rows_in_time() {
     let Some(mut shop) = Fixture::on_mariadb().await else { return };
     let id = shop.authorize(1).await;
     let hung = shop.db.writer.begin().await.unwrap();
-    let mut needs = Needs::default();
+    let mut needs = ReadSet::default();
     needs.payments.insert(id);
     let mut ids = IdGenerator::new(1);
     let policy = Policy::default();
-    let mut book = Book::new(NOW, &policy, &mut ids);
+    let mut book = UnitOfWork::new(NOW, &policy, &mut ids);
     load::load(&hung, &shop.db.unreadable, &needs, &mut book).await.unwrap();
     let begun = Instant::now();
-    let change = ChangeOrder {
+    let change = ChangePayment {
         payment_id: id,
         merchant_id: "MERCHANT-1".into(),
         change: Change::Capture { amount: None },
-        key_use: None,
+        keyed_request: None,
         request_id: "r".into(),
         trace: TRACE,
     };
     loop {
-        let mut needs = Needs::default();
+        let mut needs = ReadSet::default();
         change.needs(&mut needs);
         match shop.run(needs, |book| drop(book.change(&change))).await {
             Ok(_) => break,
@@ -198,10 +198,10 @@ async fn two_writers_lose_nothing_of_each_others() {
             let mut ids = IdGenerator::new(node);
             let mut done = 0;
             while done < 100 {
-                let mut needs = Needs::default();
+                let mut needs = ReadSet::default();
                 needs.payments.extend(&payments);
-                let book = Book::new(NOW, &policy, &mut ids);
-                let add = |book: &mut Book<'_>| {
+                let book = UnitOfWork::new(NOW, &policy, &mut ids);
+                let add = |book: &mut UnitOfWork<'_>| {
                     for id in &payments {
                         let mut payment = book.payments.get(id).unwrap().clone();
                         payment.attempts += 1;
@@ -234,14 +234,14 @@ async fn no_statement_scans_a_table() {
     // Enough rows of everything that an index is worth its while.
     for first in (1..2_000).step_by(100) {
         let orders: Vec<_> = (first..first + 100).map(|id| order(id, 100)).collect();
-        shop.run(Needs::default(), |book| orders.iter().for_each(|order| drop(book.authorize(order)))).await.unwrap();
-        let mut needs = Needs::default();
+        shop.run(ReadSet::default(), |book| orders.iter().for_each(|order| drop(book.authorize(order)))).await.unwrap();
+        let mut needs = ReadSet::default();
         let conclusions: Vec<_> = (first..first + 100).map(|id| conclusion(id, approved(100))).collect();
         conclusions.iter().for_each(|conclusion| conclusion.needs(&mut needs));
         shop.run(needs, |book| conclusions.iter().for_each(|done| drop(book.conclude(done)))).await.unwrap();
     }
     let seqs: Vec<i64> = shop.db.unpublished(1_900).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(Needs::default(), |book| book.published = seqs).await.unwrap();
+    shop.run(ReadSet::default(), |book| book.published = seqs).await.unwrap();
     for id in 1..=300 {
         shop.change(PaymentId::from_stored(id), Change::Capture { amount: None }).await;
     }
@@ -274,7 +274,7 @@ async fn no_statement_scans_a_table() {
     shop.work(due[0].clone()).await;
     shop.book_events().await;
     let seqs: Vec<i64> = shop.db.unpublished(3).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(Needs::default(), |book| book.published = seqs).await.unwrap();
+    shop.run(ReadSet::default(), |book| book.published = seqs).await.unwrap();
     shop.db.payments(&[id]).await.unwrap();
     shop.db.refunds_of(id, None, 10).await.unwrap();
     shop.db.ledger_of(id, None, 10).await.unwrap();

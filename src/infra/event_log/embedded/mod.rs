@@ -14,7 +14,7 @@ use rusqlite::{Transaction, params};
 
 use self::layout::{FORMAT, IS_USED, Slot, TABLES};
 pub use self::reader::Reader;
-use self::standing::{Shared, Standing};
+use self::standing::{GroupPositions, Shared};
 use self::writer::{Command, Nudges, Writer, ends};
 use super::partitioner::partition_of;
 use super::{Appended, Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
@@ -79,7 +79,7 @@ impl EmbeddedLog {
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();
         let ends = file.transaction(|transaction| ends(transaction)).map_err(sqlite)?;
-        let standing = Standing::exported(reader.topics(), &ends);
+        let standing = GroupPositions::exported(reader.topics(), &ends);
         let writer = Writer::new(file, guard.clone(), nudges.clone(), standing.clone());
         let door = GroupCommit::start("event-log", writer);
         let door = door.map_err(|source| OpenLogError::Thread { path: path.to_owned(), source })?;

@@ -8,7 +8,7 @@ use sea_orm::sqlx::sqlite::{SqlitePool, SqliteRow};
 use sea_orm::sqlx::{self, Row};
 
 use super::layout::{FORMAT, Slot, Topic, Topics, offset_of_position, unavailable};
-use crate::infra::event_log::{Delivery, EventLogError, EventReader, Progress, Record};
+use crate::infra::event_log::{Delivery, EventLogError, EventReader, GroupProgress, Record};
 use crate::infra::sqlite::{self, OpenError};
 
 /// Connections for reading: more would only wait for the processor.
@@ -84,7 +84,7 @@ impl EventReader for Reader {
         rows.iter().map(|row| delivery(topic.name, partition, row)).collect::<Result<_, _>>().map_err(unavailable)
     }
 
-    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<GroupProgress>, EventLogError> {
         let topic = self.topics.find(topic)?;
         let rows: Vec<(u32, i64, i64)> = sqlx::query_as(
             "SELECT slot.number, COALESCE(consumer_offset.next_offset, 0), slot.next_offset FROM slot \
@@ -96,7 +96,7 @@ impl EventReader for Reader {
         .fetch_all(&self.pool)
         .await
         .map_err(unavailable)?;
-        Ok(rows.into_iter().map(|(partition, committed, end)| Progress { partition, committed, end }).collect())
+        Ok(rows.into_iter().map(|(partition, committed, end)| GroupProgress { partition, committed, end }).collect())
     }
 }
 

@@ -9,11 +9,11 @@ use super::layout::{Slot, Topics};
 use crate::infra::event_log::lag::{Waiting, export};
 
 /// Shared by the writer and those who ask.
-pub(super) type Shared = Arc<Mutex<Standing>>;
+pub(super) type Shared = Arc<Mutex<GroupPositions>>;
 
 /// See the file's header.
 #[derive(Default)]
-pub(super) struct Standing {
+pub(super) struct GroupPositions {
     places: HashMap<Slot, Place>,
 }
 
@@ -25,7 +25,7 @@ struct Place {
     committed: BTreeMap<String, i64>,
 }
 
-impl Standing {
+impl GroupPositions {
     /// Told to the metrics, from the slots and their ends.
     pub(super) fn exported(topics: &Topics, ends: &HashMap<i64, i64>) -> Shared {
         let places = topics.0.iter().flat_map(|topic| {
@@ -54,7 +54,7 @@ impl Standing {
     }
 }
 
-impl Waiting for Standing {
+impl Waiting for GroupPositions {
     fn each(&self, tell: &mut dyn FnMut(&str, &'static str, u32, i64)) {
         for place in self.places.values() {
             for (group, committed) in &place.committed {

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::infra::event_log::Progress;
+use crate::infra::event_log::GroupProgress;
 use crate::infra::faulty_disk::{DiskFault, FaultyDisk};
 
 const CAPTURED: &str = "payment.captured";
@@ -116,8 +116,8 @@ async fn a_group_resumes_where_it_committed_even_after_a_kill() {
     assert!(other.fetch(100).await.unwrap().is_empty());
     let progress = again.reader.progress("ledger", CAPTURED).await.unwrap();
     assert_eq!(progress.len(), 6);
-    assert_eq!(progress[partition as usize], Progress { partition, committed: 3, end: 10 });
-    assert_eq!(progress.iter().map(Progress::lag).sum::<i64>(), 7);
+    assert_eq!(progress[partition as usize], GroupProgress { partition, committed: 3, end: 10 });
+    assert_eq!(progress.iter().map(GroupProgress::lag).sum::<i64>(), 7);
 }
 
 #[tokio::test]

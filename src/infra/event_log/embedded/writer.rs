@@ -10,7 +10,7 @@ use super::layout::{Slot, unavailable};
 use super::standing::Shared;
 use crate::infra::data_guard::DataGuard;
 use crate::infra::event_log::{EventLogError, Nudge, Record};
-use crate::infra::group_commit::Committer;
+use crate::infra::group_commit::GroupCommitter;
 use crate::infra::sqlite::PrivateWriter;
 
 /// Records that one prune looks at, so that appends do not wait long behind it.
@@ -43,7 +43,7 @@ pub(super) struct Writer {
     next_offsets: HashMap<i64, i64>,
 }
 
-impl Committer for Writer {
+impl GroupCommitter for Writer {
     type Command = Command;
     /// Rows deleted by a prune.
     type Answer = u64;

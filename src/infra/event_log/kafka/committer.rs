@@ -20,7 +20,7 @@ use crate::infra::event_log::EventLogError;
 /// Whether an offset was committed; `false` if the partition is another's.
 type Answer = Result<bool, EventLogError>;
 
-pub(super) struct Committer {
+pub(super) struct OffsetCommitter {
     door: Sender<Commit>,
     timeout: Duration,
 }
@@ -33,7 +33,7 @@ struct Commit {
     answer: oneshot::Sender<Answer>,
 }
 
-impl Committer {
+impl OffsetCommitter {
     /// Commits wait no longer than `timeout`.
     pub(super) fn start(consumer: &Arc<BaseConsumer<Member>>, timeout: Duration) -> io::Result<Self> {
         let (door, waiting) = channel();

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::committer::Committer;
+use super::committer::OffsetCommitter;
 use super::member::Member;
 use super::place::Epoch;
 use super::settings::Settings;
@@ -30,7 +30,7 @@ pub(super) struct Group {
     member: Arc<Member>,
     /// Owned by the thread and by what is under way.
     consumer: Weak<KafkaConsumer>,
-    committer: Committer,
+    committer: OffsetCommitter,
     is_leaving: Arc<AtomicBool>,
     has_left: parking_lot::Mutex<Receiver<()>>,
 }
@@ -49,7 +49,7 @@ impl Group {
             settings: settings.clone(),
             member,
             consumer: Arc::downgrade(&consumer),
-            committer: Committer::start(&consumer, settings.request_timeout).map_err(no_thread)?,
+            committer: OffsetCommitter::start(&consumer, settings.request_timeout).map_err(no_thread)?,
             is_leaving: is_leaving.clone(),
             has_left: parking_lot::Mutex::new(has_left),
         };

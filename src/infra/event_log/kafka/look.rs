@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::client_log::ClientLog;
 use super::message::delivery;
 use super::settings::Settings;
-use crate::infra::event_log::{Delivery, EventLogError, Progress};
+use crate::infra::event_log::{Delivery, EventLogError, GroupProgress};
 
 /// The group's committed offsets and the ends of a topic's partitions.
 pub(super) fn progress(
@@ -18,7 +18,7 @@ pub(super) fn progress(
     group: &str,
     topic: &str,
     partitions: i32,
-) -> Result<Vec<Progress>, KafkaError> {
+) -> Result<Vec<GroupProgress>, KafkaError> {
     let (wire_topic, timeout) = (settings.wire_name(topic), settings.request_timeout);
     let consumer = client(settings, group)?;
     let mut places = TopicPartitionList::new();
@@ -34,7 +34,7 @@ pub(super) fn progress(
             Offset::Offset(committed) => committed,
             _ => begin,
         };
-        progress.push(Progress { partition: place.partition().unsigned_abs(), committed, end });
+        progress.push(GroupProgress { partition: place.partition().unsigned_abs(), committed, end });
     }
     Ok(progress)
 }

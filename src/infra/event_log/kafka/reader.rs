@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::look;
 use super::settings::Settings;
 use super::topics::Topics;
-use crate::infra::event_log::{Delivery, EventLogError, EventReader, Progress};
+use crate::infra::event_log::{Delivery, EventLogError, EventReader, GroupProgress};
 
 /// Looks at the log and creates nothing: it may not be there at all.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl EventReader for Reader {
         self.topics.find(topic).map(|(_, partitions)| partitions)
     }
 
-    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<Progress>, EventLogError> {
+    async fn progress(&self, group: &str, topic: &str) -> Result<Vec<GroupProgress>, EventLogError> {
         let (topic, partitions) = self.topics.find(topic)?;
         let (settings, group) = (self.settings.clone(), group.to_owned());
         blocking(move || {

@@ -73,7 +73,7 @@ impl HttpBooks {
         let asked = async {
             match self.connection.exchange(Method::GET, url.clone(), None::<&()>, PAGE_BYTES_MAX).await {
                 // A connection that was idle may have been closed meanwhile; reading twice does no harm.
-                Err(ExchangeError::Cut(_)) => {
+                Err(ExchangeError::Outage(_)) => {
                     self.connection.exchange(Method::GET, url, None::<&()>, PAGE_BYTES_MAX).await
                 }
                 exchanged => exchanged,

@@ -38,7 +38,7 @@ pub enum ExchangeError {
     Timeout,
     /// The connection ended before the answer began.
     #[error("the connection ended before the answer: {0}")]
-    Cut(String),
+    Outage(String),
     /// An answer began but did not come whole.
     #[error("the answer broke off: {0}")]
     Broken(String),
@@ -113,7 +113,7 @@ impl Connection {
             if error.is_connect() {
                 ExchangeError::Connect(root_cause(&error))
             } else {
-                ExchangeError::Cut(root_cause(&error))
+                ExchangeError::Outage(root_cause(&error))
             }
         })?;
         let mut body = Vec::new();

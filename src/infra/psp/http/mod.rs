@@ -31,7 +31,7 @@ pub use self::books::{BooksError, HttpBooks};
 use self::connection::{Connection, Exchanged};
 pub use self::connection::{ExchangeError, OpenError, Settings};
 use self::wire::{Asked, Decision, NotDone, NotFound};
-use super::{Operation, Psp, PspAnswer, PspError};
+use super::{Psp, PspAnswer, PspError, PspOperation};
 use crate::domain::psp::PspKey;
 
 /// Longer answers make no sense, and are not read.
@@ -61,7 +61,7 @@ impl HttpPsp {
     ) -> Result<Option<PspAnswer>, PspError> {
         let twice = async {
             match self.once(method.clone(), key, body).await {
-                Err(ExchangeError::Cut(_)) => understood(self.once(method, key, body).await).map_err(|error| {
+                Err(ExchangeError::Outage(_)) => understood(self.once(method, key, body).await).map_err(|error| {
                     let (PspError::NotSent(why) | PspError::Unknown(why)) = error;
                     PspError::Unknown(format!("{why} (asked twice)"))
                 }),
@@ -104,7 +104,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 
 #[async_trait]
 impl Psp for HttpPsp {
-    async fn perform(&self, operation: &Operation) -> Result<PspAnswer, PspError> {
+    async fn perform(&self, operation: &PspOperation) -> Result<PspAnswer, PspError> {
         let answer = self.call(Method::PUT, &operation.key, Some(&Asked::from(operation))).await?;
         answer.ok_or_else(|| PspError::Unknown("the PSP answered that it found nothing".to_owned()))
     }

@@ -87,8 +87,8 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<()> {
     stream.read_exact(&mut vec![0; length]).await.ok().map(drop)
 }
 
-fn operation() -> Operation {
-    Operation {
+fn operation() -> PspOperation {
+    PspOperation {
         key: PspKey("auth_1".into()),
         payment_id: PaymentId::from_stored(1),
         merchant_id: "MERCHANT-1".into(),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::psp::PspKey;
 use crate::domain::{Currency, Money, PaymentId};
-use crate::infra::psp::{Action, Operation, PspAnswer};
+use crate::infra::psp::{Action, PspAnswer, PspOperation};
 
 /// The most rows of the books that one answer holds; a request for more is refused, so that a page that is not full is
 /// always the last one.
@@ -64,7 +64,7 @@ pub enum Decision {
 
 impl Asked<String> {
     /// The operation under this key; none if the action and what it is about do not fit.
-    pub fn under(self, key: PspKey) -> Option<Operation> {
+    pub fn under(self, key: PspKey) -> Option<PspOperation> {
         let action = match (self.action, self.authorization) {
             (ActionName::Authorize, None) => Action::Authorize,
             (ActionName::Capture, Some(authorization)) => Action::Capture { authorization },
@@ -73,12 +73,12 @@ impl Asked<String> {
             _ => return None,
         };
         let money = Money::new(self.amount, self.currency);
-        Some(Operation { key, payment_id: self.payment_id, merchant_id: self.merchant_id, money, action })
+        Some(PspOperation { key, payment_id: self.payment_id, merchant_id: self.merchant_id, money, action })
     }
 }
 
-impl<'a> From<&'a Operation> for Asked<&'a str> {
-    fn from(operation: &'a Operation) -> Self {
+impl<'a> From<&'a PspOperation> for Asked<&'a str> {
+    fn from(operation: &'a PspOperation) -> Self {
         Self {
             action: match operation.action {
                 Action::Authorize => ActionName::Authorize,
@@ -151,7 +151,7 @@ mod tests {
             Action::Void { authorization: authorization.clone() },
             Action::Refund { authorization },
         ] {
-            let operation = Operation {
+            let operation = PspOperation {
                 key: PspKey("k".into()),
                 payment_id: PaymentId::from_stored(1),
                 merchant_id: "MERCHANT-1".into(),

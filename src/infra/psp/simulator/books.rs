@@ -81,7 +81,7 @@ pub struct OperationEntry {
     pub reference: String,
     /// What it asked for.
     pub asked: Money,
-    pub outcome: Outcome,
+    pub outcome: BookedOutcome,
     /// How often it arrived: 1, and one more for each repetition that was answered from the books.
     pub times_asked: i64,
     /// When it first arrived, in milliseconds since 1970 UTC.
@@ -90,7 +90,7 @@ pub struct OperationEntry {
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum BookedOutcome {
     /// Done, for so many minor units.
     Approved(i64),
     /// Refused, for this reason.
@@ -100,11 +100,11 @@ pub enum Outcome {
 impl OperationEntry {
     pub(super) fn answer(&self) -> PspAnswer {
         match &self.outcome {
-            Outcome::Approved(minor) => PspAnswer::Approved {
+            BookedOutcome::Approved(minor) => PspAnswer::Approved {
                 reference: self.reference.clone(),
                 money: Money::new(*minor, self.asked.currency),
             },
-            Outcome::Declined(reason) => PspAnswer::Declined { reason: reason.clone() },
+            BookedOutcome::Declined(reason) => PspAnswer::Declined { reason: reason.clone() },
         }
     }
 }
@@ -167,7 +167,8 @@ impl TryFrom<OperationRow> for OperationEntry {
         let (key, kind, authorization, reference, currency, asked, approved, reason, times_asked, at_ms) = row;
         let asked = Money::new(asked, Currency::stored(&currency)?);
         // The table has one of the two.
-        let outcome = approved.map_or_else(|| Outcome::Declined(reason.unwrap_or_default()), Outcome::Approved);
+        let outcome =
+            approved.map_or_else(|| BookedOutcome::Declined(reason.unwrap_or_default()), BookedOutcome::Approved);
         Ok(Self { key, kind, authorization, reference, asked, outcome, times_asked, at_ms })
     }
 }

@@ -3,13 +3,14 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::books::{
-    AUTHORIZATION_COLUMNS, Authorization, AuthorizationRow, OPERATION_COLUMNS, OperationEntry, OperationRow, Outcome,
+    AUTHORIZATION_COLUMNS, Authorization, AuthorizationRow, BookedOutcome, OPERATION_COLUMNS, OperationEntry,
+    OperationRow,
 };
 use crate::domain::money::{self, UnsupportedCurrency};
 use crate::domain::psp::PspKey;
 use crate::infra::data_guard::{DataGuard, Lost};
-use crate::infra::group_commit::Committer;
-use crate::infra::psp::{Action, Operation, PspAnswer};
+use crate::infra::group_commit::GroupCommitter;
+use crate::infra::psp::{Action, PspAnswer, PspOperation};
 use crate::infra::sqlite::PrivateWriter;
 
 pub(super) enum Command {
@@ -20,7 +21,7 @@ pub(super) enum Command {
 
 /// An operation that has reached the PSP.
 pub(super) struct Instruction {
-    pub(super) operation: Operation,
+    pub(super) operation: PspOperation,
     /// Decline it for this reason, whatever the books say.
     pub(super) decline: Option<&'static str>,
     /// Approve one minor unit less than asked.
@@ -42,7 +43,7 @@ enum Fault {
     Lost(#[from] Lost),
 }
 
-impl Committer for Clerk {
+impl GroupCommitter for Clerk {
     type Command = Command;
     /// None if nothing is known under the key of a lookup.
     type Answer = Option<PspAnswer>;
@@ -57,10 +58,10 @@ impl Clerk {
     fn write(&mut self, batch: Vec<Command>) -> Result<Vec<Option<PspAnswer>>, Fault> {
         self.1.check()?;
         let answers = self.0.transaction(|transaction| {
-            let desk = Desk(transaction);
+            let keeper = BookKeeper(transaction);
             let answers = batch.into_iter().map(|command| match command {
-                Command::Perform(instruction) => desk.perform(instruction).map(Some),
-                Command::Lookup(key) => Ok(desk.operation(&key.0)?.as_ref().map(OperationEntry::answer)),
+                Command::Perform(instruction) => keeper.perform(instruction).map(Some),
+                Command::Lookup(key) => Ok(keeper.operation(&key.0)?.as_ref().map(OperationEntry::answer)),
             });
             answers.collect::<Result<_, Fault>>()
         })?;
@@ -70,11 +71,11 @@ impl Clerk {
 }
 
 /// The books, open for one batch.
-struct Desk<'a>(&'a Transaction<'a>);
+struct BookKeeper<'a>(&'a Transaction<'a>);
 
-impl Desk<'_> {
+impl BookKeeper<'_> {
     fn perform(&self, instruction: Instruction) -> Result<PspAnswer, Fault> {
-        let Operation { key, money, action, .. } = &instruction.operation;
+        let PspOperation { key, money, action, .. } = &instruction.operation;
         let key = key.0.as_str();
         if let Some(known) = self.operation(key)? {
             let same = known.kind == action.name()
@@ -93,9 +94,9 @@ impl Desk<'_> {
         let outcome = match decide(&instruction, &reference, named) {
             Ok((authorization, approved)) => {
                 self.keep(&authorization)?;
-                Outcome::Approved(approved)
+                BookedOutcome::Approved(approved)
             }
-            Err(reason) => Outcome::Declined(reason.to_owned()),
+            Err(reason) => BookedOutcome::Declined(reason.to_owned()),
         };
         let entry = OperationEntry {
             key: key.to_owned(),
@@ -139,8 +140,8 @@ impl Desk<'_> {
     fn enter(&self, entry: &OperationEntry) -> Result<(), Fault> {
         let OperationEntry { key, kind, authorization, reference, asked, outcome, times_asked, at_ms } = entry;
         let (approved, reason) = match outcome {
-            Outcome::Approved(minor) => (Some(minor), None),
-            Outcome::Declined(reason) => (None, Some(reason)),
+            BookedOutcome::Approved(minor) => (Some(minor), None),
+            BookedOutcome::Declined(reason) => (None, Some(reason)),
         };
         let (currency, asked) = (asked.currency.code(), asked.minor);
         let mut insert = self.0.prepare_cached(&format!(
@@ -168,7 +169,7 @@ fn decide(
     reference: &str,
     named: Option<Authorization>,
 ) -> Result<(Authorization, i64), &'static str> {
-    let Operation { payment_id, merchant_id, money, action, .. } = &instruction.operation;
+    let PspOperation { payment_id, merchant_id, money, action, .. } = &instruction.operation;
     if let Some(reason) = instruction.decline {
         return Err(reason);
     }

@@ -22,7 +22,7 @@
 
 pub mod books;
 mod clerk;
-mod fate;
+mod faults;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -34,8 +34,8 @@ use tokio::time::sleep;
 
 use self::books::{FORMAT, IS_USED, TABLES};
 use self::clerk::{Clerk, Command, Instruction};
-use self::fate::{Fate, REFUSALS, SLOW_MS};
-use super::{Operation, Psp, PspAnswer, PspError};
+use self::faults::{FaultDecision, REFUSALS, SLOW_MS};
+use super::{Psp, PspAnswer, PspError, PspOperation};
 pub use crate::config::{RatesExceedWhole, SimulatorConfig};
 use crate::domain::identity::{FoundCompanion, SystemId};
 use crate::domain::psp::PspKey;
@@ -65,7 +65,7 @@ pub struct Simulator {
     clock: Clock,
     door: GroupCommit<Clerk>,
     guard: DataGuard,
-    /// How often each key met [`Fate::RefusedAtFirst`]; only tests send such amounts.
+    /// How often each key met [`FaultDecision::RefusedAtFirst`]; only tests send such amounts.
     refusals: Mutex<HashMap<PspKey, u32>>,
 }
 
@@ -95,36 +95,37 @@ impl Simulator {
     }
 
     /// What [`Psp::perform`] does, for a server that has to let its caller see what happens.
-    pub async fn reply(&self, operation: &Operation) -> Result<Reply, PspError> {
-        let fate = self.config.fate(operation, self.chance.below(1_000));
-        let refuses = fate == Fate::Refused || fate == Fate::RefusedAtFirst && self.still_refuses(&operation.key);
+    pub async fn reply(&self, operation: &PspOperation) -> Result<Reply, PspError> {
+        let faults = self.config.faults(operation, self.chance.below(1_000));
+        let refuses = faults == FaultDecision::Refused
+            || faults == FaultDecision::RefusedAtFirst && self.still_refuses(&operation.key);
         // Without its books it does nothing, and can say so.
         if refuses || self.guard.is_lost() {
             return Ok(Reply::Refused);
         }
-        if fate == Fate::LostBefore {
+        if faults == FaultDecision::LostBefore {
             wait_ms(self.config.timeout_ms).await;
             return Ok(Reply::Lost);
         }
-        let answer = self.effect(operation, fate).await?;
+        let answer = self.effect(operation, faults).await?;
         self.latency().await;
-        match fate {
-            Fate::LostAfter => {
+        match faults {
+            FaultDecision::LostAfter => {
                 wait_ms(self.config.timeout_ms).await;
                 return Ok(Reply::Lost);
             }
-            Fate::Garbage => return Ok(Reply::Garbage),
-            Fate::Slow => wait_ms(SLOW_MS).await,
+            FaultDecision::Garbage => return Ok(Reply::Garbage),
+            FaultDecision::Slow => wait_ms(SLOW_MS).await,
             _ => {}
         }
         Ok(Reply::Answer(answer))
     }
 
-    async fn effect(&self, operation: &Operation, fate: Fate) -> Result<PspAnswer, PspError> {
+    async fn effect(&self, operation: &PspOperation, faults: FaultDecision) -> Result<PspAnswer, PspError> {
         let instruction = Instruction {
             operation: operation.clone(),
-            decline: if let Fate::Declined(reason) = fate { Some(reason) } else { None },
-            short: fate == Fate::OtherAmount,
+            decline: if let FaultDecision::Declined(reason) = faults { Some(reason) } else { None },
+            short: faults == FaultDecision::OtherAmount,
             at_ms: self.clock.now_ms(),
         };
         let answer = self.submit(Command::Perform(instruction)).await?;
@@ -177,7 +178,7 @@ pub enum Reply {
 
 #[async_trait]
 impl Psp for Simulator {
-    async fn perform(&self, operation: &Operation) -> Result<PspAnswer, PspError> {
+    async fn perform(&self, operation: &PspOperation) -> Result<PspAnswer, PspError> {
         match self.reply(operation).await? {
             Reply::Answer(answer) => Ok(answer),
             Reply::Refused => Err(refused()),

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::books::{Books, Outcome};
+use super::books::{BookedOutcome, Books};
 use super::*;
 use crate::domain::{Currency, Money, PaymentId, RefundId};
 use crate::infra::faulty_disk::{DiskFault, FaultyDisk};
@@ -35,7 +35,7 @@ impl Bank {
         Books::open_read_only(&self.file()).await.unwrap()
     }
 
-    async fn perform(&self, operation: Operation) -> Result<PspAnswer, PspError> {
+    async fn perform(&self, operation: PspOperation) -> Result<PspAnswer, PspError> {
         self.psp.perform(&operation).await
     }
 
@@ -57,8 +57,8 @@ fn krw(minor: i64) -> Money {
     Money::new(minor, Currency::parse("KRW").unwrap())
 }
 
-fn operation(key: PspKey, payment: i64, minor: i64, action: Action) -> Operation {
-    Operation {
+fn operation(key: PspKey, payment: i64, minor: i64, action: Action) -> PspOperation {
+    PspOperation {
         key,
         payment_id: PaymentId::from_stored(payment),
         merchant_id: "MERCHANT-1".into(),
@@ -71,26 +71,26 @@ fn reference(payment: i64) -> String {
     format!("psp_{}", PspKey::authorize(PaymentId::from_stored(payment)))
 }
 
-fn authorize(payment: i64, minor: i64) -> Operation {
+fn authorize(payment: i64, minor: i64) -> PspOperation {
     operation(PspKey::authorize(PaymentId::from_stored(payment)), payment, minor, Action::Authorize)
 }
 
-fn capture(payment: i64, minor: i64) -> Operation {
+fn capture(payment: i64, minor: i64) -> PspOperation {
     let action = Action::Capture { authorization: reference(payment) };
     operation(PspKey::capture(PaymentId::from_stored(payment), 1), payment, minor, action)
 }
 
-fn void(payment: i64, minor: i64) -> Operation {
+fn void(payment: i64, minor: i64) -> PspOperation {
     let action = Action::Void { authorization: reference(payment) };
     operation(PspKey::void(PaymentId::from_stored(payment)), payment, minor, action)
 }
 
-fn refund(payment: i64, refund: i64, minor: i64) -> Operation {
+fn refund(payment: i64, refund: i64, minor: i64) -> PspOperation {
     let action = Action::Refund { authorization: reference(payment) };
     operation(PspKey::refund(RefundId::from_stored(refund)), payment, minor, action)
 }
 
-fn approved(operation: &Operation) -> Result<PspAnswer, PspError> {
+fn approved(operation: &PspOperation) -> Result<PspAnswer, PspError> {
     Ok(PspAnswer::Approved { reference: format!("psp_{}", operation.key), money: operation.money })
 }
 
@@ -117,13 +117,13 @@ async fn money_is_reserved_taken_and_given_back_within_the_rules() {
         (capture(3, 101), Some("amount_exceeds_authorized")),
         (refund(3, 15, i64::MAX), Some("amount_exceeds_captured")),
         (capture(4, 100), Some("authorization_not_found")),
-        (Operation { merchant_id: "MERCHANT-2".into(), ..void(3, 100) }, Some("authorization_not_found")),
+        (PspOperation { merchant_id: "MERCHANT-2".into(), ..void(3, 100) }, Some("authorization_not_found")),
         (authorize(5, 0), Some("amount_invalid")),
     ] {
         let expected = reason.map_or_else(|| approved(&operation), declined);
         assert_eq!(bank.perform(operation.clone()).await, expected, "{operation:?}");
     }
-    let second = Operation { key: PspKey::capture(PaymentId::from_stored(9), 1), ..capture(1, 40) };
+    let second = PspOperation { key: PspKey::capture(PaymentId::from_stored(9), 1), ..capture(1, 40) };
     assert_eq!(bank.perform(second).await, declined("already_captured"), "a partial capture releases the rest");
     assert_eq!(bank.position(1).await, (60, 60, false));
     assert_eq!(bank.position(2).await, (0, 0, true));
@@ -144,13 +144,13 @@ async fn a_key_has_one_effect_even_when_all_ask_at_once_and_after_a_restart() {
     }
     let again = start(&bank.file(), SimulatorConfig::default()).await;
     assert_eq!(again.perform(&refund(1, 1, 30)).await, approved(&refund(1, 1, 30)));
-    for other in [refund(1, 1, 31), Operation { action: Action::Authorize, ..refund(1, 1, 30) }] {
+    for other in [refund(1, 1, 31), PspOperation { action: Action::Authorize, ..refund(1, 1, 30) }] {
         assert_eq!(again.perform(&other).await, declined("idempotency_key_reused"));
     }
     assert_eq!(bank.position(1).await, (100, 30, false));
     let books = bank.books().await;
     let entry = books.operation(refund(1, 1, 30).key.0.as_str()).await.unwrap().unwrap();
-    assert_eq!((entry.times_asked, entry.outcome, entry.asked), (65, Outcome::Approved(30), krw(30)));
+    assert_eq!((entry.times_asked, entry.outcome, entry.asked), (65, BookedOutcome::Approved(30), krw(30)));
     assert_eq!(books.count("refund").await.unwrap(), (1, 65));
     assert_eq!(books.count("authorize").await.unwrap(), (1, 1));
 }

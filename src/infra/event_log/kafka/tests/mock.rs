@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::*;
-use crate::infra::event_log::Progress;
+use crate::infra::event_log::GroupProgress;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -72,8 +72,8 @@ async fn a_reader_that_follows_another_starts_from_what_was_committed() {
     assert_eq!(next(&mut third, 1).await[0].offset, 6, "in the next process");
     let progress = again.reader.progress(SETTLEMENT, REQUESTED).await.unwrap();
     assert_eq!(progress.len(), 6);
-    assert_eq!(progress[partition as usize], Progress { partition, committed: 6, end: 10 });
-    assert_eq!(progress.iter().map(Progress::lag).sum::<i64>(), 4);
+    assert_eq!(progress[partition as usize], GroupProgress { partition, committed: 6, end: 10 });
+    assert_eq!(progress.iter().map(GroupProgress::lag).sum::<i64>(), 4);
     eventually("the lag", async || {
         (again.lags.of_group(SETTLEMENT).get(&(REQUESTED, partition)) == Some(&4)).then_some(())
     })

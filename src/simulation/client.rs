@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::world::World;
+use super::cluster::Cluster;
 use crate::domain::command::Change;
-use crate::domain::idempotency::Fingerprint;
-use crate::domain::outcome::{Outcome, Recorded};
+use crate::domain::key::Fingerprint;
+use crate::domain::outcome::{PaymentOutcome, StoredResponse};
 use crate::domain::payment::{CaptureMode, Metadata};
 use crate::domain::{Currency, Money, PaymentId, RefundId};
-use crate::flows::{Answer, App, AuthorizeRequest, Call, ChangeRequest, FlowError, Work};
+use crate::flows::{App, AuthorizeRequest, Call, ChangeRequest, FlowError, Priority, Response};
 use crate::runtime::Chance;
 
 /// What a client was told for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum Acknowledged {
     Authorized {
         id: PaymentId,
     },
@@ -38,7 +38,7 @@ const REPEATS: usize = 12;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One client of merchant number `number` with some payments to make.
-pub async fn client(world: World, chance: Chance, number: u64) {
+pub async fn run(world: Cluster, chance: Chance, number: u64) {
     for payment in 0..1 + chance.below(3) {
         tokio::time::sleep(chance.jitter(Duration::from_millis(300))).await;
         let key = format!("{number}-{payment}");
@@ -97,7 +97,7 @@ struct Purchase {
 }
 
 impl Purchase {
-    async fn send(&self, app: App, call: Call) -> Result<Answer, FlowError> {
+    async fn send(&self, app: App, call: Call) -> Result<Response, FlowError> {
         let request = AuthorizeRequest {
             merchant_id: format!("MERCHANT-{}", self.number),
             money: Money::new(self.amount, Currency::parse("KRW").unwrap()),
@@ -107,23 +107,23 @@ impl Purchase {
             key: self.key.clone(),
             fingerprint: Fingerprint::of([("key", self.key.as_str())]),
         };
-        app.authorize(app.admit(request.bucket(), Work::Begins)?, request, &call).await.result
+        app.authorize(app.admit(request.bucket(), Priority::New)?, request, &call).await.result
     }
 }
 
-async fn authorize(world: &World, chance: Chance, purchase: &Purchase) -> Option<PaymentId> {
+async fn authorize(world: &Cluster, chance: Chance, purchase: &Purchase) -> Option<PaymentId> {
     let answer = repeat(world, &chance, async |app: App, call: Call| purchase.send(app, call).await).await?;
-    if matches!(answer.recorded.outcome, Outcome::Done { .. } | Outcome::Declined { .. }) {
+    if matches!(answer.recorded.outcome, PaymentOutcome::Done { .. } | PaymentOutcome::Declined { .. }) {
         let (world, purchase, known) = (world.clone(), purchase.clone(), answer.recorded.clone());
         tokio::task::spawn_local(async move { ask_again(&world, &chance, &purchase, &known).await });
     }
     match answer.recorded.outcome {
-        Outcome::Done { payment, .. } => {
-            world.tell(Told::Authorized { id: payment.payment_id });
+        PaymentOutcome::Done { payment, .. } => {
+            world.tell(Acknowledged::Authorized { id: payment.payment_id });
             Some(payment.payment_id)
         }
-        Outcome::Declined { payment, .. } | Outcome::NotSent { payment } => {
-            world.tell(Told::Declined { id: payment.payment_id });
+        PaymentOutcome::Declined { payment, .. } | PaymentOutcome::NotSent { payment } => {
+            world.tell(Acknowledged::Declined { id: payment.payment_id });
             None
         }
         _ => None,
@@ -132,22 +132,22 @@ async fn authorize(world: &World, chance: Chance, purchase: &Purchase) -> Option
 
 /// Repeats a key whose answer is known: the same answer is given, or none while the shard has its troubles. That the PSP is
 /// left alone is no reason.
-async fn ask_again(world: &World, chance: &Chance, purchase: &Purchase, known: &Recorded) {
+async fn ask_again(world: &Cluster, chance: &Chance, purchase: &Purchase, known: &StoredResponse) {
     for _ in 0..chance.below(4) {
         tokio::time::sleep(chance.jitter(Duration::from_secs(3))).await;
         match once(world, &async |app: App, call: Call| purchase.send(app, call).await).await {
             Some(Ok(again)) if again.recorded != *known => {
-                world.tell(Told::Absurd(format!("{} is answered anew: {again:?}", purchase.key)));
+                world.tell(Acknowledged::Absurd(format!("{} is answered anew: {again:?}", purchase.key)));
             }
             Some(Err(FlowError::PspUnavailable { .. })) => {
-                world.tell(Told::Absurd(format!("{} has an answer, and a breaker hides it", purchase.key)));
+                world.tell(Acknowledged::Absurd(format!("{} has an answer, and a breaker hides it", purchase.key)));
             }
             _ => {}
         }
     }
 }
 
-async fn change_payment(world: &World, chance: Chance, number: u64, id: PaymentId, key: &str, change: Change) {
+async fn change_payment(world: &Cluster, chance: Chance, number: u64, id: PaymentId, key: &str, change: Change) {
     let answer = repeat(world, &chance, async |app: App, call: Call| {
         let request = ChangeRequest {
             payment_id: id,
@@ -156,24 +156,24 @@ async fn change_payment(world: &World, chance: Chance, number: u64, id: PaymentI
             key: Some(key.to_owned()),
             fingerprint: Fingerprint::of([("key", key)]),
         };
-        app.change(app.admit(request.bucket(), Work::GoesOn)?, request, &call).await.result
+        app.change(app.admit(request.bucket(), Priority::Ongoing)?, request, &call).await.result
     });
-    let Some(Answer { recorded, .. }) = answer.await else { return };
-    let Outcome::Done { refund_id, .. } = recorded.outcome else { return };
+    let Some(Response { recorded, .. }) = answer.await else { return };
+    let PaymentOutcome::Done { refund_id, .. } = recorded.outcome else { return };
     match (change, refund_id) {
-        (Change::Capture { .. }, _) => world.tell(Told::CaptureRequested { id }),
-        (Change::Void, _) => world.tell(Told::Voided { id }),
-        (Change::Refund { .. }, Some(refund_id)) => world.tell(Told::RefundRequested { refund_id }),
+        (Change::Capture { .. }, _) => world.tell(Acknowledged::CaptureRequested { id }),
+        (Change::Void, _) => world.tell(Acknowledged::Voided { id }),
+        (Change::Refund { .. }, Some(refund_id)) => world.tell(Acknowledged::RefundRequested { refund_id }),
         (Change::Refund { .. }, None) => {}
     }
 }
 
 /// Makes a call until it is answered, over the deaths of the process that it is made to.
 async fn repeat(
-    world: &World,
+    world: &Cluster,
     chance: &Chance,
-    make: impl AsyncFn(App, Call) -> Result<Answer, FlowError>,
-) -> Option<Answer> {
+    make: impl AsyncFn(App, Call) -> Result<Response, FlowError>,
+) -> Option<Response> {
     for _ in 0..REPEATS {
         if let Some(Ok(answer)) = once(world, &make).await {
             return Some(answer);
@@ -185,9 +185,9 @@ async fn repeat(
 
 /// Makes a call once. None if the process dies, or takes too long.
 async fn once(
-    world: &World,
-    make: &impl AsyncFn(App, Call) -> Result<Answer, FlowError>,
-) -> Option<Result<Answer, FlowError>> {
+    world: &Cluster,
+    make: &impl AsyncFn(App, Call) -> Result<Response, FlowError>,
+) -> Option<Result<Response, FlowError>> {
     let (app, mut dies) = world.process().await;
     let call = Call { request_id: app.new_request_id(), trace: app.open_trace(None) };
     let answer = tokio::select! {

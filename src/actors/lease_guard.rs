@@ -16,7 +16,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// Where a process stands with a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum LeaseState {
     /// It is the one, with this fencing token.
     Held(i64),
     /// The store has not answered for so long that nobody holds the lease for sure: everyone works. It costs double work
@@ -40,12 +40,12 @@ struct View {
 }
 
 impl View {
-    fn standing(&self, now: Instant) -> Standing {
+    fn standing(&self, now: Instant) -> LeaseState {
         let age = now.saturating_duration_since(self.answered);
         match self.grant {
-            Some(grant) if age < LEASE_TTL - MARGIN => Standing::Held(grant.token),
-            _ if age > LEASE_TTL => Standing::Degraded,
-            _ => Standing::NotMine,
+            Some(grant) if age < LEASE_TTL - MARGIN => LeaseState::Held(grant.token),
+            _ if age > LEASE_TTL => LeaseState::Degraded,
+            _ => LeaseState::NotMine,
         }
     }
 }
@@ -61,11 +61,11 @@ impl Lease {
     }
 
     /// For a holder. It follows the lease.
-    pub fn tenure(&self) -> Tenure {
-        Tenure(Some(self.view.clone()))
+    pub fn lease_guard(&self) -> LeaseGuard {
+        LeaseGuard(Some(self.view.clone()))
     }
 
-    pub fn standing(&self, now: Instant) -> Standing {
+    pub fn standing(&self, now: Instant) -> LeaseState {
         self.view.lock().standing(now)
     }
 
@@ -77,17 +77,17 @@ impl Lease {
 
 /// A holder's view of its lease. Cheap to clone and to ask.
 #[derive(Clone)]
-pub struct Tenure(Option<Arc<Mutex<View>>>);
+pub struct LeaseGuard(Option<Arc<Mutex<View>>>);
 
-impl Tenure {
+impl LeaseGuard {
     /// For a process that is the only one.
     pub fn always() -> Self {
         Self(None)
     }
 
-    /// Whether to work at this moment: see [`Standing`].
+    /// Whether to work at this moment: see [`LeaseState`].
     pub fn is_to_work(&self, now: Instant) -> bool {
-        self.0.as_ref().is_none_or(|view| view.lock().standing(now) != Standing::NotMine)
+        self.0.as_ref().is_none_or(|view| view.lock().standing(now) != LeaseState::NotMine)
     }
 }
 
@@ -99,28 +99,28 @@ mod tests {
     fn a_view_ends_before_the_lease_and_without_a_store_everyone_works() {
         let start = Instant::now();
         let lease = Lease::new("publisher:shard-1", start);
-        let tenure = lease.tenure();
+        let lease_guard = lease.lease_guard();
         let at = |ms| start + Duration::from_millis(ms);
         let expect = |ms, standing| {
             assert_eq!(lease.standing(at(ms)), standing, "at {ms}");
-            assert_eq!(tenure.is_to_work(at(ms)), standing != Standing::NotMine, "at {ms}");
+            assert_eq!(lease_guard.is_to_work(at(ms)), standing != LeaseState::NotMine, "at {ms}");
         };
-        expect(0, Standing::NotMine);
-        expect(3_500, Standing::NotMine);
-        expect(3_501, Standing::Degraded);
+        expect(0, LeaseState::NotMine);
+        expect(3_500, LeaseState::NotMine);
+        expect(3_501, LeaseState::Degraded);
         lease.settle(Some(Grant { token: 7 }), at(4_000));
-        expect(4_000, Standing::Held(7));
-        expect(6_999, Standing::Held(7));
-        expect(7_000, Standing::NotMine);
-        expect(7_500, Standing::NotMine);
-        expect(7_501, Standing::Degraded);
+        expect(4_000, LeaseState::Held(7));
+        expect(6_999, LeaseState::Held(7));
+        expect(7_000, LeaseState::NotMine);
+        expect(7_500, LeaseState::NotMine);
+        expect(7_501, LeaseState::Degraded);
         lease.settle(None, at(8_000));
-        expect(8_000, Standing::NotMine);
-        expect(11_501, Standing::Degraded);
+        expect(8_000, LeaseState::NotMine);
+        expect(11_501, LeaseState::Degraded);
     }
 
     #[test]
     fn the_only_process_always_works() {
-        assert!(Tenure::always().is_to_work(Instant::now()));
+        assert!(LeaseGuard::always().is_to_work(Instant::now()));
     }
 }

@@ -11,13 +11,13 @@ use tokio::process::Command;
 
 use super::database::{DATABASES, Database, urls};
 use super::disk::Disk;
-use super::process::{Begun, Process, SERVERS, Servers, WorldError};
+use super::process::{Begun, ClusterError, Process, SERVERS, Servers};
 use crate::cli::terminal::say;
 use crate::domain::ShardId;
 use crate::node::shard_path;
 
 /// Everything that runs.
-pub struct World {
+pub struct Cluster {
     nodes: Vec<Process>,
     psp: Process,
     pub servers: Option<Servers>,
@@ -57,9 +57,9 @@ const ILL: [(&str, &str); 6] = [
     ("LATENCY_JITTER_MS", "20"),
 ];
 
-impl World {
+impl Cluster {
     /// Starts `nodes` nodes and the PSP in `dir`, on the servers if there are any.
-    pub async fn start(dir: &Path, nodes: usize, servers: Option<Servers>) -> Result<Self, WorldError> {
+    pub async fn start(dir: &Path, nodes: usize, servers: Option<Servers>) -> Result<Self, ClusterError> {
         let mut settings = match &servers {
             Some(servers) => servers.settings().await?,
             None => BTreeMap::new(),
@@ -111,14 +111,14 @@ impl World {
         self.nodes[number].kill().await;
     }
 
-    pub async fn start_node(&mut self, number: usize) -> Result<(), WorldError> {
+    pub async fn start_node(&mut self, number: usize) -> Result<(), ClusterError> {
         self.nodes[number].start().await?;
         self.publish();
         Ok(())
     }
 
     /// Starts a node, which is down, on the shards' databases in the wrong order, and kills it if it serves. What it did.
-    pub async fn start_node_swapped(&mut self, number: usize) -> Result<Begun, WorldError> {
+    pub async fn start_node_swapped(&mut self, number: usize) -> Result<Begun, ClusterError> {
         let right = self.nodes[number].settings.clone();
         if self.databases.is_empty() {
             self.swap_files()?;
@@ -136,14 +136,14 @@ impl World {
     }
 
     /// Exchanges the files of the first two shards, whichever of each there are.
-    fn swap_files(&self) -> Result<(), WorldError> {
+    fn swap_files(&self) -> Result<(), ClusterError> {
         for end in ["", "-wal", "-shm"] {
             let path = |shard| PathBuf::from(format!("{}{end}", shard_path(&self.data_dir, ShardId(shard)).display()));
             let (one, two, aside) = (path(1), path(2), self.data_dir.join("aside"));
             for (from, to) in [(&one, &aside), (&two, &one), (&aside, &two)] {
                 if from.exists() {
                     std::fs::rename(from, to)
-                        .map_err(|error| WorldError::Io { what: from.display().to_string(), error })?;
+                        .map_err(|error| ClusterError::Io { what: from.display().to_string(), error })?;
                 }
             }
         }
@@ -157,20 +157,20 @@ impl World {
         self.nodes[number].signal("-CONT").await;
     }
 
-    pub async fn restart_psp(&mut self, down: Duration) -> Result<(), WorldError> {
+    pub async fn restart_psp(&mut self, down: Duration) -> Result<(), ClusterError> {
         self.psp.kill().await;
         tokio::time::sleep(down).await;
         self.psp.start().await.map(drop)
     }
 
     /// The PSP comes back well.
-    pub async fn heal_psp(&mut self) -> Result<(), WorldError> {
+    pub async fn heal_psp(&mut self) -> Result<(), ClusterError> {
         self.psp.settings.retain(|name, _| !name.starts_with("RIALTO__PSP__SIMULATOR"));
         self.restart_psp(Duration::ZERO).await
     }
 
     /// Brings back nodes and a PSP that have given up, as an orchestrator does. Returns how many those were.
-    pub async fn keep_up(&mut self) -> Result<usize, WorldError> {
+    pub async fn keep_up(&mut self) -> Result<usize, ClusterError> {
         let mut revived = 0;
         if !self.psp.is_up() {
             self.psp.start().await?;
@@ -186,8 +186,8 @@ impl World {
     }
 
     /// `rialto audit --settled`: whether it is clean, and what it says.
-    pub async fn audit(&self) -> Result<(bool, String), WorldError> {
-        let io = |error| WorldError::Io { what: "audit".to_owned(), error };
+    pub async fn audit(&self) -> Result<(bool, String), ClusterError> {
+        let io = |error| ClusterError::Io { what: "audit".to_owned(), error };
         let program = std::env::current_exe().map_err(io)?;
         let mut command = Command::new(program);
         command.args(["audit", "--settled", "--data-dir"]).arg(&self.data_dir).envs(&self.settings);
@@ -197,7 +197,7 @@ impl World {
     }
 
     /// Ends everything. What is on small disks is kept if it `is_wanted`.
-    pub async fn stop(mut self, is_wanted: bool) -> Result<(), WorldError> {
+    pub async fn stop(mut self, is_wanted: bool) -> Result<(), ClusterError> {
         for node in &mut self.nodes {
             node.kill().await;
         }
@@ -215,7 +215,7 @@ impl World {
 }
 
 /// Small disks for directories, where this process may mount them.
-async fn mount(paths: &[&Path]) -> Result<Vec<Disk>, WorldError> {
+async fn mount(paths: &[&Path]) -> Result<Vec<Disk>, ClusterError> {
     let mut disks = Vec::new();
     for path in paths {
         match Disk::mount(path).await? {

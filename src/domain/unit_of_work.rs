@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dead_letter::{Action, KeptLetter};
+use super::dead_letter::{Action, StoredDeadLetter};
 use super::event::{Consumer, Event};
 use super::id::{EventId, IdGenerator, LetterId, PaymentId, RefundId};
-use super::idempotency::{Claim, Scope};
+use super::idempotency::IdempotencyRecord;
+use super::key::KeyHash;
 use super::ledger::{Balance, BalanceKey, LedgerEntry};
 use super::payment::{Payment, PaymentStatus};
 use super::policy::Policy;
@@ -27,15 +28,15 @@ enum State {
 
 /// Rows of one kind by key. Ordered, so that every batch touches rows in the same order and none waits in a circle.
 #[derive(Debug)]
-pub struct Shelf<K, V>(BTreeMap<K, (State, V)>);
+pub struct RowSet<K, V>(BTreeMap<K, (State, V)>);
 
-impl<K, V> Default for Shelf<K, V> {
+impl<K, V> Default for RowSet<K, V> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<K: Ord, V> Shelf<K, V> {
+impl<K: Ord, V> RowSet<K, V> {
     /// Puts in a row as it was read.
     pub fn load(&mut self, key: K, value: V) {
         self.0.insert(key, (State::Stored, value));
@@ -105,10 +106,10 @@ impl<K: Ord, V> Shelf<K, V> {
 
 /// Which rows a batch must read before it can decide.
 #[derive(Debug, Default, Clone)]
-pub struct Needs {
+pub struct ReadSet {
     pub payments: BTreeSet<PaymentId>,
     pub refunds: BTreeSet<RefundId>,
-    pub claims: BTreeSet<Scope>,
+    pub claims: BTreeSet<KeyHash>,
     /// Captures and voids.
     pub settlements: BTreeSet<EventId>,
     pub refund_requests: BTreeSet<EventId>,
@@ -117,7 +118,7 @@ pub struct Needs {
     pub letters: BTreeSet<LetterId>,
 }
 
-impl Needs {
+impl ReadSet {
     /// Needs what `other` needs too.
     pub fn join(&mut self, other: &Self) {
         self.payments.extend(&other.payments);
@@ -133,22 +134,22 @@ impl Needs {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Book<'a> {
+pub struct UnitOfWork<'a> {
     pub now: Timestamp,
     pub policy: &'a Policy,
     pub ids: &'a mut IdGenerator,
-    pub payments: Shelf<PaymentId, Payment>,
-    pub refunds: Shelf<RefundId, Refund>,
-    pub claims: Shelf<Scope, Claim>,
-    pub settlements: Shelf<EventId, PspRequest>,
-    pub refund_requests: Shelf<EventId, PspRequest>,
-    pub balances: Shelf<BalanceKey, Balance>,
+    pub payments: RowSet<PaymentId, Payment>,
+    pub refunds: RowSet<RefundId, Refund>,
+    pub claims: RowSet<KeyHash, IdempotencyRecord>,
+    pub settlements: RowSet<EventId, PspRequest>,
+    pub refund_requests: RowSet<EventId, PspRequest>,
+    pub balances: RowSet<BalanceKey, Balance>,
     /// When each event was applied.
-    pub processed: Shelf<(Consumer, EventId), Timestamp>,
+    pub processed: RowSet<(Consumer, EventId), Timestamp>,
     pub entries: Vec<LedgerEntry>,
     /// In the order in which they happened.
     pub events: Vec<Event>,
-    pub letters: Shelf<LetterId, KeptLetter>,
+    pub letters: RowSet<LetterId, StoredDeadLetter>,
     /// Entries that have moved out of payments' rows.
     pub timeline_pages: Vec<(PaymentId, TimelinePage)>,
     /// What operators did.
@@ -159,22 +160,22 @@ pub struct Book<'a> {
     pub published: Vec<i64>,
 }
 
-impl<'a> Book<'a> {
+impl<'a> UnitOfWork<'a> {
     pub fn new(now: Timestamp, policy: &'a Policy, ids: &'a mut IdGenerator) -> Self {
         Self {
             now,
             policy,
             ids,
-            payments: Shelf::default(),
-            refunds: Shelf::default(),
-            claims: Shelf::default(),
-            settlements: Shelf::default(),
-            refund_requests: Shelf::default(),
-            balances: Shelf::default(),
-            processed: Shelf::default(),
+            payments: RowSet::default(),
+            refunds: RowSet::default(),
+            claims: RowSet::default(),
+            settlements: RowSet::default(),
+            refund_requests: RowSet::default(),
+            balances: RowSet::default(),
+            processed: RowSet::default(),
             entries: Vec::new(),
             events: Vec::new(),
-            letters: Shelf::default(),
+            letters: RowSet::default(),
             timeline_pages: Vec::new(),
             actions: Vec::new(),
             entered: Vec::new(),
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_shelf_tells_what_to_write() {
-        let mut shelf = Shelf::default();
+        let mut shelf = RowSet::default();
         shelf.load(1, "stored");
         shelf.load(2, "stored");
         shelf.load(3, "stored");

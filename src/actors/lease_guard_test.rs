@@ -8,15 +8,15 @@ use tokio::task::LocalSet;
 use super::breaker::{self, Breaker};
 use super::guarded_psp::{GuardedPsp, PspBreakers};
 use super::held_back::Refusals;
+use super::lease_guard::{Lease, LeaseGuard};
 use super::outbox_publisher::OutboxPublisher;
 use super::psp_work::{PspWork, RequestMeter};
 use super::resolver::Resolver;
 use super::retrier::Retrier;
 use super::shards::{Shard, Shards};
-use super::tenure::{Lease, Tenure};
 use super::testing::{self, START_MS};
 use crate::config::SimulatorConfig;
-use crate::domain::command::{Change, ChangeOrder, Conclusion};
+use crate::domain::command::{Change, ChangePayment, RecordPspOutcome};
 use crate::domain::event::topics;
 use crate::domain::policy::Policy;
 use crate::domain::testing::{TRACE, approved, order};
@@ -49,20 +49,21 @@ async fn fill(shard: &Shard) {
     };
     let first = authorize(1).await;
     authorize(2).await;
-    let conclusion = Conclusion {
+    let conclusion = RecordPspOutcome {
         payment_id: first.payment_id,
-        scope: first.key_use.scope,
+        key_hash: first.keyed_request.key_hash,
         verdict: approved(100),
+        looked_up_at: None,
         took_ms: 1,
         request_id: "r".into(),
         trace: TRACE,
     };
     shard.write(conclusion).await.unwrap().unwrap();
-    let capture = ChangeOrder {
+    let capture = ChangePayment {
         payment_id: first.payment_id,
         merchant_id: first.merchant_id,
         change: Change::Capture { amount: None },
-        key_use: None,
+        keyed_request: None,
         request_id: "r".into(),
         trace: TRACE,
     };
@@ -99,19 +100,19 @@ async fn story() {
         Duration::from_secs(5),
     );
     let work = PspWork { psp: psp.clone(), shards, policy, meter: RequestMeter::default() };
-    let given = || (shard.clone(), lease.tenure());
-    let (own, tenure): (Shard, Tenure) = given();
+    let given = || (shard.clone(), lease.lease_guard());
+    let (own, lease_guard): (Shard, LeaseGuard) = given();
     root.actor(Options::new("outbox_publisher").tick(TICK), move || {
         let (log, refusals) = (log.clone(), Refusals::default());
-        OutboxPublisher::new(own.clone(), tenure.clone(), log, breaker.clone(), 10, Duration::ZERO, refusals)
+        OutboxPublisher::new(own.clone(), lease_guard.clone(), log, breaker.clone(), 10, Duration::ZERO, refusals)
     });
-    let (own, tenure) = given();
+    let (own, lease_guard) = given();
     root.actor(Options::new("retrier").tick(TICK), move || {
-        Retrier::new(work.clone(), own.clone(), tenure.clone(), false, 10)
+        Retrier::new(work.clone(), own.clone(), lease_guard.clone(), false, 10)
     });
-    let (own, tenure) = given();
+    let (own, lease_guard) = given();
     root.actor(Options::new("resolver").tick(TICK), move || {
-        Resolver::new(own.clone(), tenure.clone(), psp.clone(), 10)
+        Resolver::new(own.clone(), lease_guard.clone(), psp.clone(), 10)
     });
     let running = root.start().await;
 

@@ -11,7 +11,7 @@ use super::{Appended, Consumer, EventLog, EventLogError, Nudge, Record};
 
 /// See the module. Whole until it is cut.
 #[derive(Debug, Clone, Default)]
-pub struct Link {
+pub struct FaultSwitch {
     is_cut: Arc<AtomicBool>,
     /// Shell commands that stop and start the server.
     commands: Option<(String, String)>,
@@ -19,7 +19,7 @@ pub struct Link {
 
 /// How the log was made unreachable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
+pub enum Outage {
     /// By a command that stops the real server or the way to it.
     Real { command: String },
     /// By failing appends in this process.
@@ -35,7 +35,7 @@ pub enum LinkError {
     Failed { command: String, status: std::process::ExitStatus, said: String },
 }
 
-impl Link {
+impl FaultSwitch {
     /// With shell commands that stop and start the server; both empty for none.
     pub fn new(stop: &str, start: &str) -> Self {
         let commands = (!stop.is_empty()).then(|| (stop.to_owned(), start.to_owned()));
@@ -44,12 +44,12 @@ impl Link {
 
     /// # Errors
     /// [`LinkError`] when the server could not be stopped.
-    pub async fn cut(&self) -> Result<Cut, LinkError> {
+    pub async fn cut(&self) -> Result<Outage, LinkError> {
         match &self.commands {
-            Some((stop, _)) => shell(stop).await.map(|()| Cut::Real { command: stop.clone() }),
+            Some((stop, _)) => shell(stop).await.map(|()| Outage::Real { command: stop.clone() }),
             None => {
                 self.is_cut.store(true, Ordering::Relaxed);
-                Ok(Cut::Injected)
+                Ok(Outage::Injected)
             }
         }
     }
@@ -79,7 +79,7 @@ async fn shell(command: &str) -> Result<(), LinkError> {
 /// A log behind a link.
 pub struct Linked {
     pub log: Arc<dyn EventLog>,
-    pub link: Link,
+    pub fault_switch: FaultSwitch,
 }
 
 #[async_trait]
@@ -89,7 +89,7 @@ impl EventLog for Linked {
     }
 
     async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
-        if self.link.is_cut.load(Ordering::Relaxed) {
+        if self.fault_switch.is_cut.load(Ordering::Relaxed) {
             return Err(EventLogError::Unavailable("the link is cut on purpose".to_owned()));
         }
         self.log.append(records).await

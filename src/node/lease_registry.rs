@@ -4,31 +4,31 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::actors::tenure::{Lease, Tenure};
+use crate::actors::lease_guard::{Lease, LeaseGuard};
 use crate::domain::ShardId;
 
 /// The tenures of one process, given out one by one while its tree is written down.
-pub struct Tenures {
+pub struct LeaseRegistry {
     is_alone: bool,
     now: Instant,
     leases: Vec<Lease>,
 }
 
-impl Tenures {
+impl LeaseRegistry {
     /// With `is_alone` every tenure is for ever; else each stands for a lease that must be renewed.
     pub fn new(is_alone: bool, now: Instant) -> Self {
         Self { is_alone, now, leases: Vec::new() }
     }
 
     /// The tenure of one kind of work on one shard.
-    pub fn of(&mut self, work: &str, shard: ShardId) -> Tenure {
+    pub fn of(&mut self, work: &str, shard: ShardId) -> LeaseGuard {
         if self.is_alone {
-            return Tenure::always();
+            return LeaseGuard::always();
         }
         let lease = Lease::new(format!("{work}:shard-{shard}"), self.now);
-        let tenure = lease.tenure();
+        let lease_guard = lease.lease_guard();
         self.leases.push(lease);
-        tenure
+        lease_guard
     }
 
     /// What has to be renewed.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::fate::{Fates, Weather};
+use super::client::Acknowledged;
+use super::faults::{FaultRates, SeededFaults};
 use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
-use super::shop::Told;
 use crate::actors::breaker::Forced;
 use crate::config::{Config, Roles};
 use crate::domain::{ShardId, ShardMap};
@@ -17,27 +17,27 @@ use crate::flows::App;
 use crate::infra::data_guard::DataFiles;
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::memory::{Memory, Tables};
-use crate::infra::event_log::link::Link;
+use crate::infra::event_log::fault_switch::FaultSwitch;
 use crate::infra::event_log::memory::{Held, MemoryLog};
 use crate::infra::telemetry::pools::Pools;
-use crate::node::simulated::{Adapters, grow};
+use crate::node::simulated::{Adapters, build};
 use crate::runtime::{Chance, Environment, Fault, Running};
 
 /// See the module. Clones share everything.
 #[derive(Clone)]
-pub struct World {
+pub struct Cluster {
     pub shards: Vec<Arc<Mutex<Tables>>>,
     pub log: Arc<Mutex<Held>>,
     pub books: Books,
-    pub weather: Weather,
+    pub weather: FaultRates,
     environment: Environment,
     config: Arc<Config>,
     process: watch::Sender<Option<App>>,
-    told: Arc<Mutex<Vec<Told>>>,
+    told: Arc<Mutex<Vec<Acknowledged>>>,
     history: Arc<Mutex<Vec<String>>>,
 }
 
-impl World {
+impl Cluster {
     pub fn new(environment: Environment) -> Self {
         let mut config = Config::default();
         // Whoever measures would read the tables in between.
@@ -57,7 +57,7 @@ impl World {
             shards: vec![Arc::default(), Arc::default()],
             log: Arc::default(),
             books: Arc::default(),
-            weather: Weather::default(),
+            weather: FaultRates::default(),
             environment,
             config: Arc::new(config),
             process: watch::Sender::new(None),
@@ -75,7 +75,7 @@ impl World {
         (app, there)
     }
 
-    pub fn tell(&self, told: Told) {
+    pub fn tell(&self, told: Acknowledged) {
         self.note(format!("{told:?}"));
         self.told.lock().push(told);
     }
@@ -84,7 +84,7 @@ impl World {
         self.history.lock().push(format!("{} {what}", self.environment.clock.now_ms()));
     }
 
-    pub fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> Vec<Acknowledged> {
         self.told.lock().clone()
     }
 
@@ -95,7 +95,7 @@ impl World {
     /// Runs one process after the other, each until it dies.
     pub async fn keep_running(self) {
         loop {
-            let fates = Fates::new(self.environment.chance.clone(), self.weather.clone());
+            let fates = SeededFaults::new(self.environment.chance.clone(), self.weather.clone());
             let running = self.start(&fates).await;
             tokio::select! {
                 biased;
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    async fn start(&self, fates: &Arc<Fates>) -> Arc<Running> {
+    async fn start(&self, fates: &Arc<SeededFaults>) -> Arc<Running> {
         let databases = self.shards.iter().zip(1..).map(|(tables, number)| {
             let memory = Memory::new(tables.clone(), fates.clone());
             ShardDatabase::in_memory(ShardId(number), memory)
@@ -121,7 +121,7 @@ impl World {
             map: ShardMap::dealt(self.config.shard.count),
             databases: databases.collect(),
             log: Some(Arc::new(MemoryLog { held: self.log.clone(), fate: fates.clone() })),
-            link: Link::default(),
+            fault_switch: FaultSwitch::default(),
             psp: Arc::new(MemoryPsp {
                 books: self.books.clone(),
                 fate: fates.clone(),
@@ -139,7 +139,7 @@ impl World {
         let environment = Environment::new(clock, chance, placement);
         environment.faults.enable();
         tokio::task::spawn_local(mischief(environment.clone(), fates.clone()));
-        let (app, running) = grow(&environment, &self.config, Roles::all(), adapters).await.expect("the tree starts");
+        let (app, running) = build(&environment, &self.config, Roles::all(), adapters).await.expect("the tree starts");
         tokio::task::spawn_local(leave_psp_alone(app.clone(), environment.chance.clone(), fates.clone()));
         self.process.send_replace(Some(app));
         running
@@ -152,7 +152,7 @@ impl World {
 }
 
 /// Has actors of a process panic, lose what they hold, or be slow, as long as it lives and the weather is bad.
-async fn mischief(environment: Environment, fates: Arc<Fates>) {
+async fn mischief(environment: Environment, fates: Arc<SeededFaults>) {
     let Environment { chance, faults, .. } = environment;
     while fates.may_strike() {
         tokio::time::sleep(chance.jitter(Duration::from_secs(2))).await;
@@ -168,7 +168,7 @@ async fn mischief(environment: Environment, fates: Arc<Fates>) {
 }
 
 /// Forces the PSP's breaker open now and then, most of all when the process has just begun, and gives it back to itself.
-async fn leave_psp_alone(app: App, chance: Chance, fates: Arc<Fates>) {
+async fn leave_psp_alone(app: App, chance: Chance, fates: Arc<SeededFaults>) {
     let force = async |state| drop(app.operations().force_breaker("psp", state).await);
     while fates.may_strike() {
         if chance.permille(300) {

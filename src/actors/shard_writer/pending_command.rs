@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::TraceContext;
-use crate::domain::book::{Book, Needs};
 use crate::domain::command::Command;
+use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::runtime::{AskError, Message, Reply};
 
 /// Why a command was not committed.
@@ -53,9 +53,9 @@ impl From<AskError> for WriteError {
 }
 
 /// One command on its way to be committed and answered, whatever its kind.
-pub struct Order(pub(super) Box<dyn Pending>);
+pub struct PendingCommand(pub(super) Box<dyn Pending>);
 
-impl Order {
+impl PendingCommand {
     /// `within` is the span that waits for it, if one is recorded.
     pub fn new<C: Command>(
         command: C,
@@ -74,8 +74,8 @@ pub(super) trait Pending: Send {
     fn within(&self) -> Option<TraceContext>;
     fn is_abandoned(&self) -> bool;
     fn trusts_recent(&self) -> bool;
-    fn needs(&self, needs: &mut Needs);
-    fn decide(&mut self, book: &mut Book<'_>);
+    fn needs(&self, needs: &mut ReadSet);
+    fn decide(&mut self, book: &mut UnitOfWork<'_>);
     fn answer(self: Box<Self>, committed: Result<(), WriteError>);
 }
 
@@ -111,11 +111,11 @@ impl<C: Command> Pending for Waiting<C> {
         C::TRUSTS_RECENT
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut ReadSet) {
         self.command.needs(needs);
     }
 
-    fn decide(&mut self, book: &mut Book<'_>) {
+    fn decide(&mut self, book: &mut UnitOfWork<'_>) {
         self.answer = Some(self.command.decide(book));
     }
 
@@ -126,7 +126,7 @@ impl<C: Command> Pending for Waiting<C> {
     }
 }
 
-impl Message for Order {
+impl Message for PendingCommand {
     fn kind(&self) -> &'static str {
         self.0.kind()
     }

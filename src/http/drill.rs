@@ -8,7 +8,7 @@ use super::body::is_merchant_id;
 use super::payments::{read_body, shown};
 use super::problem::{Code, Problem};
 use super::request::{call, operator, refuse};
-use crate::flows::{App, ExerciseError, ExerciseView};
+use crate::flows::{App, DrillError, DrillView};
 
 /// Whose payments the exercise makes: of one minor unit each, voided at the end.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -18,7 +18,7 @@ pub struct ExerciseOrder {
     merchant_id: String,
 }
 
-#[utoipa::path(post, path = "/admin/breakers/event_log/exercise", tag = "operations", operation_id = "exerciseBreaker", description = "Begins the nine steps of the breaker's exercise: the event log is made unreachable, by the configured command or by fault injection, while payments go on.", request_body = ExerciseOrder, responses((status = 202, description = "It has begun; GET shows its steps", body = ExerciseView)))]
+#[utoipa::path(post, path = "/admin/breakers/event_log/exercise", tag = "operations", operation_id = "exerciseBreaker", description = "Begins the nine steps of the breaker's exercise: the event log is made unreachable, by the configured command or by fault injection, while payments go on.", request_body = ExerciseOrder, responses((status = 202, description = "It has begun; GET shows its steps", body = DrillView)))]
 pub async fn begin(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let begun = async {
         let bytes = read_body(&request, payload).await?;
@@ -28,8 +28,8 @@ pub async fn begin(request: HttpRequest, payload: Payload, app: Data<App>) -> Ht
         }
         let merchant = order.merchant_id.clone();
         let view = app.begin_exercise(order.merchant_id).map_err(|error| match error {
-            ExerciseError::FaultsDisabled => Code::FaultsDisabled,
-            ExerciseError::UnderWay => Code::ExerciseUnderWay,
+            DrillError::FaultsDisabled => Code::FaultsDisabled,
+            DrillError::UnderWay => Code::ExerciseUnderWay,
         })?;
         let detail = format!("with payments of {merchant}");
         app.operations().note("breaker.exercise", "event_log", detail, &operator(&request), &call(&request)).await;
@@ -41,7 +41,7 @@ pub async fn begin(request: HttpRequest, payload: Payload, app: Data<App>) -> Ht
     }
 }
 
-#[utoipa::path(get, path = "/admin/breakers/event_log/exercise", tag = "operations", operation_id = "breakerExercise", description = "The exercise under way, or the last one of this process.", responses((status = 200, description = "Its steps", body = ExerciseView)))]
+#[utoipa::path(get, path = "/admin/breakers/event_log/exercise", tag = "operations", operation_id = "breakerExercise", description = "The exercise under way, or the last one of this process.", responses((status = 200, description = "Its steps", body = DrillView)))]
 pub async fn last(request: HttpRequest, app: Data<App>) -> HttpResponse {
     shown(&request, app.operations().last_exercise().ok_or_else(|| Problem::from(Code::NotFound)))
 }

@@ -1,22 +1,19 @@
 //! The breaker's exercise: the event log is made unreachable while payments go on, and each of nine steps is checked.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::time::Instant;
-use utoipa::ToSchema;
 
+use super::drill_record::{DrillError, DrillView, Drills, STEPS, StepStatus};
 use super::{App, AuthorizeRequest, Call, ChangeRequest};
-use crate::actors::admission::Work;
+use crate::actors::admission::Priority;
 use crate::actors::breaker::{BreakerState, BreakerView};
 use crate::domain::command::Change;
-use crate::domain::idempotency::Fingerprint;
-use crate::domain::outcome::Outcome;
+use crate::domain::key::Fingerprint;
+use crate::domain::outcome::PaymentOutcome;
 use crate::domain::payment::{CaptureMode, Metadata};
-use crate::domain::{Bucket, Currency, Money, PaymentId, Timestamp};
-use crate::infra::event_log::link::Cut;
+use crate::domain::{Bucket, Currency, Money, PaymentId};
+use crate::infra::event_log::fault_switch::Outage;
 
 /// Payments that a step makes.
 const PAYMENTS: usize = 5;
@@ -29,129 +26,41 @@ const PAYMENT_EVERY: Duration = Duration::from_millis(500);
 const AT_ONCE: Duration = Duration::from_millis(100);
 const EVENT_LOG: &str = "event_log";
 
-/// The steps, in order.
-const STEPS: [&str; 9] = [
-    "closed",
-    "baseline",
-    "event log unreachable",
-    "failures",
-    "open",
-    "refused at once",
-    "wait",
-    "half-open",
-    "closed again",
-];
-
-/// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StepStatus {
-    Waiting,
-    Running,
-    Passed,
-    Failed,
-}
-
-/// One step and what was seen.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Step {
-    /// From 1.
-    pub number: usize,
-    pub name: &'static str,
-    pub status: StepStatus,
-    /// What was done and seen, or why it failed.
-    pub detail: String,
-    pub took_ms: u64,
-}
-
-/// An exercise, under way or ended.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExerciseView {
-    #[schema(value_type = String, format = DateTime)]
-    pub started_at: Timestamp,
-    /// `running`, `passed` or `failed`.
-    pub status: StepStatus,
-    /// `real`: the server was stopped by the configured command; `injected`: appends failed in this process.
-    pub outage: Option<&'static str>,
-    pub steps: Vec<Step>,
-}
-
-/// The last exercise of this process.
-#[derive(Debug, Clone, Default)]
-pub struct Exercises(Arc<Mutex<Option<ExerciseView>>>);
-
-/// Why no exercise was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ExerciseError {
-    #[error("faults are disabled")]
-    FaultsDisabled,
-    #[error("an exercise is under way")]
-    UnderWay,
-}
-
-impl Exercises {
-    pub fn last(&self) -> Option<ExerciseView> {
-        self.0.lock().clone()
-    }
-
-    fn begin(&self, now: Timestamp) -> Result<(), ExerciseError> {
-        let mut last = self.0.lock();
-        if last.as_ref().is_some_and(|view| view.status == StepStatus::Running) {
-            return Err(ExerciseError::UnderWay);
-        }
-        let waiting = |(place, name): (usize, &&'static str)| {
-            let (status, detail) = (StepStatus::Waiting, String::new());
-            Step { number: place + 1, name, status, detail, took_ms: 0 }
-        };
-        let steps = STEPS.iter().enumerate().map(waiting).collect();
-        *last = Some(ExerciseView { started_at: now, status: StepStatus::Running, outage: None, steps });
-        Ok(())
-    }
-
-    fn change(&self, change: impl FnOnce(&mut ExerciseView)) {
-        if let Some(view) = self.0.lock().as_mut() {
-            change(view);
-        }
-    }
-}
-
 impl App {
     /// Begins an exercise with payments of `merchant_id`, of one minor unit each, which are voided at the end. Its steps
-    /// are [`Exercises::last`]; it takes as long as the breaker stays open, and some seconds.
-    pub fn begin_exercise(&self, merchant_id: String) -> Result<ExerciseView, ExerciseError> {
+    /// are [`Drills::last`]; it takes as long as the breaker stays open, and some seconds.
+    pub fn begin_exercise(&self, merchant_id: String) -> Result<DrillView, DrillError> {
         if !self.operations.faults().is_enabled() {
-            return Err(ExerciseError::FaultsDisabled);
+            return Err(DrillError::FaultsDisabled);
         }
-        let exercises = self.operations.exercises.clone();
-        exercises.begin(self.now())?;
-        let begun = exercises.last().ok_or(ExerciseError::UnderWay)?;
-        let exercise = Exercise { app: self.clone(), merchant_id, made: Vec::new() };
-        tokio::task::spawn_local(exercise.run(exercises));
+        let drills = self.operations.drills.clone();
+        drills.begin(self.now())?;
+        let begun = drills.last().ok_or(DrillError::UnderWay)?;
+        let exercise = Drill { app: self.clone(), merchant_id, made: Vec::new() };
+        tokio::task::spawn_local(exercise.run(drills));
         Ok(begun)
     }
 }
 
-struct Exercise {
+struct Drill {
     app: App,
     merchant_id: String,
     made: Vec<PaymentId>,
 }
 
-impl Exercise {
-    async fn run(mut self, exercises: Exercises) {
+impl Drill {
+    async fn run(mut self, drills: Drills) {
         let mut status = StepStatus::Passed;
         for (place, name) in STEPS.into_iter().enumerate() {
-            exercises.change(|view| view.steps[place].status = StepStatus::Running);
+            drills.change(|view| view.steps[place].status = StepStatus::Running);
             let begun = Instant::now();
-            let ended = self.step(place, &exercises).await;
+            let ended = self.step(place, &drills).await;
             let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             let is_failed = ended.is_err();
             status = if is_failed { StepStatus::Failed } else { StepStatus::Passed };
             let detail = ended.unwrap_or_else(|why| why);
             tracing::info!(exercise.step = name, exercise.passed = !is_failed, detail, "breaker exercise");
-            exercises.change(|view| {
+            drills.change(|view| {
                 let step = &mut view.steps[place];
                 (step.status, step.detail, step.took_ms) = (status, detail, took_ms);
             });
@@ -160,29 +69,29 @@ impl Exercise {
             }
         }
         if status == StepStatus::Failed
-            && let Err(error) = self.app.operations.link.mend().await
+            && let Err(error) = self.app.operations.fault_switch.mend().await
         {
             tracing::error!(%error, "the link to the event log is not mended");
         }
         self.tidy_up().await;
-        exercises.change(|view| view.status = status);
+        drills.change(|view| view.status = status);
     }
 
     /// What a step did and saw, or why it failed.
-    async fn step(&mut self, place: usize, exercises: &Exercises) -> Result<String, String> {
+    async fn step(&mut self, place: usize, drills: &Drills) -> Result<String, String> {
         match place {
             0 => match self.breaker().await?.state {
                 BreakerState::Closed => Ok("the breaker of the event log is closed".to_owned()),
                 other => Err(format!("the breaker is {other:?} to begin with")),
             },
             1 => self.baseline().await,
-            2 => match self.app.operations.link.cut().await.map_err(|error| error.to_string())? {
-                Cut::Real { command } => {
-                    exercises.change(|view| view.outage = Some("real"));
+            2 => match self.app.operations.fault_switch.cut().await.map_err(|error| error.to_string())? {
+                Outage::Real { command } => {
+                    drills.change(|view| view.outage = Some("real"));
                     Ok(format!("the server was really stopped, by: {command}"))
                 }
-                Cut::Injected => {
-                    exercises.change(|view| view.outage = Some("injected"));
+                Outage::Injected => {
+                    drills.change(|view| view.outage = Some("injected"));
                     Ok("fault injection: every append fails in this process; no command is configured that would \
                         stop the server"
                         .to_owned())
@@ -244,7 +153,7 @@ impl Exercise {
     }
 
     async fn wait(&mut self) -> Result<String, String> {
-        self.app.operations.link.mend().await.map_err(|error| error.to_string())?;
+        self.app.operations.fault_switch.mend().await.map_err(|error| error.to_string())?;
         let rest = Duration::from_millis(self.breaker().await?.retry_after_ms.unwrap_or_default());
         self.until(rest + PATIENCE, |view| view.state != BreakerState::Open).await?;
         Ok(format!("the event log is reachable again; the breaker waited {} ms of its open time", rest.as_millis()))
@@ -300,11 +209,11 @@ impl Exercise {
                 key: call.request_id.clone(),
                 fingerprint: Fingerprint::of([("exercise", call.request_id.as_str())]),
             };
-            let admitted = self.app.admit(request.bucket(), Work::Begins).map_err(|error| error.to_string())?;
-            let performed = self.app.authorize(admitted, request, &call).await;
+            let permit = self.app.admit(request.bucket(), Priority::New).map_err(|error| error.to_string())?;
+            let performed = self.app.authorize(permit, request, &call).await;
             let answer = performed.result.map_err(|error| error.to_string())?;
             match answer.recorded.outcome {
-                Outcome::Done { payment, .. } => self.made.push(payment.payment_id),
+                PaymentOutcome::Done { payment, .. } => self.made.push(payment.payment_id),
                 other => return Err(format!("a payment was not authorized: {other:?}")),
             }
         }
@@ -336,8 +245,8 @@ impl Exercise {
                 key: None,
                 fingerprint: Fingerprint::of([]),
             };
-            let voided = match self.app.admit(request.bucket(), Work::GoesOn) {
-                Ok(admitted) => self.app.change(admitted, request, &self.call()).await.result,
+            let voided = match self.app.admit(request.bucket(), Priority::Ongoing) {
+                Ok(permit) => self.app.change(permit, request, &self.call()).await.result,
                 Err(overloaded) => Err(overloaded),
             };
             if let Err(error) = voided {

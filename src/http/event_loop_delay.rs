@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_millis(3);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// The lag of one of the server's threads, in microseconds.
-pub struct Lag(Arc<Looks>);
+pub struct EventLoopDelay(Arc<Looks>);
 
 #[derive(Default)]
 struct Looks {
@@ -31,7 +31,7 @@ impl Looks {
     }
 }
 
-impl Lag {
+impl EventLoopDelay {
     /// Watches the thread that calls it, which runs an actix system, for as long as the value is there.
     pub fn of_this_thread() -> Self {
         let looks = Arc::new(Looks::default());
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn late_is_who_was_late_twice_in_a_row() {
-        let lag = Lag(Arc::default());
+        let lag = EventLoopDelay(Arc::default());
         assert!(lag.is_in_time() && !lag.is_late());
         lag.0.note(Duration::from_millis(500));
         assert!(!lag.is_in_time() && !lag.is_late(), "once is a moment");

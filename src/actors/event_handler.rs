@@ -7,7 +7,7 @@ use crate::runtime::Context;
 
 /// What became of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
+pub enum EventOutcome {
     /// Its effect is durable, now or from before.
     Done,
     /// It cannot be applied now, because something else is down.
@@ -24,25 +24,25 @@ pub struct Why {
     pub error_message: String,
 }
 
-impl Applied {
+impl EventOutcome {
     pub fn never(error_type: &'static str, error_message: impl Into<String>) -> Self {
         Self::Never(Why { error_type, error_message: error_message.into() })
     }
 }
 
 /// What a consumer group does with events.
-pub trait Work: 'static {
+pub trait EventHandler: 'static {
     const CONSUMER: Consumer;
 
     /// Applies events, beside each other; one answer for each, in order.
-    fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> impl Future<Output = Vec<Applied>>;
+    fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> impl Future<Output = Vec<EventOutcome>>;
 }
 
 /// Reads a record's event.
-pub fn read(delivery: &Delivery) -> Result<(EventId, EventData), Applied> {
-    let invalid = |_| Applied::never("event_id_invalid", "the record's id is not an event's");
+pub fn read(delivery: &Delivery) -> Result<(EventId, EventData), EventOutcome> {
+    let invalid = |_| EventOutcome::never("event_id_invalid", "the record's id is not an event's");
     let id = delivery.record.id.parse().map_err(invalid)?;
-    let unreadable = |error: serde_json::Error| Applied::never("payload_unreadable", error.to_string());
+    let unreadable = |error: serde_json::Error| EventOutcome::never("payload_unreadable", error.to_string());
     let data = serde_json::from_str(&delivery.record.payload).map_err(unreadable)?;
     Ok((id, data))
 }

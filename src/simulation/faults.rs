@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::infra::testing::{Fate, Fated, dead};
+use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 use crate::runtime::Chance;
 
 /// Whether the world is still unkind, and who is to be told when a process dies.
 #[derive(Debug, Clone, Default)]
-pub struct Weather {
+pub struct FaultRates {
     pub is_fair: Arc<AtomicBool>,
     pub death: Arc<Notify>,
 }
@@ -22,14 +22,14 @@ const TROUBLE_MAX: Duration = Duration::from_secs(15);
 
 /// One process's.
 #[derive(Debug)]
-pub struct Fates {
+pub struct SeededFaults {
     chance: Chance,
-    weather: Weather,
+    weather: FaultRates,
     is_dead: AtomicBool,
 }
 
-impl Fates {
-    pub fn new(chance: Chance, weather: Weather) -> Arc<Self> {
+impl SeededFaults {
+    pub fn new(chance: Chance, weather: FaultRates) -> Arc<Self> {
         Arc::new(Self { chance, weather, is_dead: AtomicBool::new(false) })
     }
 
@@ -46,13 +46,13 @@ impl Fates {
 }
 
 #[async_trait::async_trait]
-impl Fate for Fates {
-    async fn of(&self, call: &'static str) -> Fated {
+impl FaultPlan for SeededFaults {
+    async fn of(&self, call: &'static str) -> FaultDecision {
         if self.is_dead.load(Ordering::Relaxed) {
             return dead().await;
         }
         if self.weather.is_fair.load(Ordering::Relaxed) {
-            return Fated::Well;
+            return FaultDecision::Well;
         }
         let (slow, luck) = (self.chance.below(100), self.chance.below(10_000));
         match slow {
@@ -72,14 +72,14 @@ impl Fate for Fates {
             }
             60..120 => {
                 self.die();
-                Fated::DieAfter
+                FaultDecision::DieAfter
             }
-            120..300 => Fated::FailBefore,
-            300..320 if call == "batch" => Fated::Full(self.chance.jitter(TROUBLE_MAX)),
-            320..340 if call == "batch" => Fated::CutOff(self.chance.jitter(TROUBLE_MAX)),
-            300..400 => Fated::FailBefore,
-            400..700 => Fated::FailAfter,
-            _ => Fated::Well,
+            120..300 => FaultDecision::FailBefore,
+            300..320 if call == "batch" => FaultDecision::Full(self.chance.jitter(TROUBLE_MAX)),
+            320..340 if call == "batch" => FaultDecision::CutOff(self.chance.jitter(TROUBLE_MAX)),
+            300..400 => FaultDecision::FailBefore,
+            400..700 => FaultDecision::FailAfter,
+            _ => FaultDecision::Well,
         }
     }
 }

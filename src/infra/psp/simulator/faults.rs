@@ -1,0 +1,134 @@
+//! What becomes of an operation, by the amount or by chance.
+
+use crate::config::SimulatorConfig;
+use crate::infra::psp::{Action, PspOperation};
+
+/// What becomes of one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FaultDecision {
+    Honest,
+    Declined(&'static str),
+    /// The connection is refused.
+    Refused,
+    /// As `Refused` the first [`REFUSALS`] times, then `Honest`.
+    RefusedAtFirst,
+    /// The request is lost on its way.
+    LostBefore,
+    /// The answer is lost.
+    LostAfter,
+    /// The answer makes no sense.
+    Garbage,
+    /// Approved for one minor unit less than asked.
+    OtherAmount,
+    /// Answered after [`SLOW_MS`].
+    Slow,
+}
+
+/// How often [`FaultDecision::RefusedAtFirst`] refuses.
+pub(super) const REFUSALS: u32 = 3;
+/// How long [`FaultDecision::Slow`] takes, in milliseconds.
+pub(super) const SLOW_MS: u64 = 3_000;
+
+impl SimulatorConfig {
+    /// The operation's faults, where `drawn` is a number below 1000.
+    pub(super) fn faults(&self, operation: &PspOperation, drawn: u64) -> FaultDecision {
+        if let Some(faults) = self.magic_amounts.then(|| magic(operation)).flatten() {
+            return faults;
+        }
+        let authorizes = operation.action == Action::Authorize;
+        let mut above = drawn;
+        for (permille, faults) in [
+            (self.failure_permille, FaultDecision::Refused),
+            (self.timeout_permille, FaultDecision::LostAfter),
+            (self.garbage_permille, FaultDecision::Garbage),
+            (if authorizes { self.decline_permille } else { 0 }, FaultDecision::Declined("card_declined")),
+        ] {
+            match above.checked_sub(u64::from(permille)) {
+                Some(rest) => above = rest,
+                None => return faults,
+            }
+        }
+        FaultDecision::Honest
+    }
+}
+
+fn magic(operation: &PspOperation) -> Option<FaultDecision> {
+    match (&operation.action, operation.money.minor) {
+        (Action::Authorize, 4002) => Some(FaultDecision::Declined("insufficient_funds")),
+        (Action::Authorize, 4003) => Some(FaultDecision::LostAfter),
+        (Action::Authorize, 4004) => Some(FaultDecision::LostBefore),
+        (Action::Authorize, 4005) => Some(FaultDecision::Refused),
+        (Action::Authorize, 4006) => Some(FaultDecision::OtherAmount),
+        (Action::Authorize, 4007) => Some(FaultDecision::Garbage),
+        (Action::Authorize, 4008) => Some(FaultDecision::Slow),
+        (Action::Capture { .. } | Action::Refund { .. }, 5001) => Some(FaultDecision::RefusedAtFirst),
+        (Action::Capture { .. } | Action::Refund { .. }, 5002) => Some(FaultDecision::Refused),
+        (Action::Capture { .. } | Action::Refund { .. }, 5003) => Some(FaultDecision::Declined("refused_by_issuer")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RatesExceedWhole;
+    use crate::domain::psp::PspKey;
+    use crate::domain::{Currency, Money, PaymentId};
+
+    fn operation(action: Action, minor: i64) -> PspOperation {
+        let payment_id = PaymentId::from_stored(1);
+        PspOperation {
+            key: PspKey::authorize(payment_id),
+            payment_id,
+            merchant_id: "MERCHANT-1".into(),
+            money: Money::new(minor, Currency::parse("KRW").unwrap()),
+            action,
+        }
+    }
+
+    #[test]
+    fn rates_are_bands_of_a_thousand() {
+        let config = SimulatorConfig {
+            failure_permille: 10,
+            timeout_permille: 20,
+            garbage_permille: 30,
+            decline_permille: 40,
+            ..Default::default()
+        };
+        let count = |action: Action, faults| {
+            let operation = operation(action, 4003);
+            (0..1_000).filter(|drawn| config.faults(&operation, *drawn) == faults).count()
+        };
+        let capture = Action::Capture { authorization: "a".into() };
+        for (faults, authorizing, capturing) in [
+            (FaultDecision::Refused, 10, 10),
+            (FaultDecision::LostAfter, 20, 20),
+            (FaultDecision::Garbage, 30, 30),
+            (FaultDecision::Declined("card_declined"), 40, 0),
+            (FaultDecision::Honest, 900, 940),
+        ] {
+            assert_eq!(count(Action::Authorize, faults), authorizing, "{faults:?}");
+            assert_eq!(count(capture.clone(), faults), capturing, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn magic_amounts_count_only_for_their_action_and_when_on() {
+        let on = SimulatorConfig { magic_amounts: true, failure_permille: 1_000, ..Default::default() };
+        assert_eq!(on.faults(&operation(Action::Authorize, 4004), 0), FaultDecision::LostBefore);
+        assert_eq!(on.faults(&operation(Action::Authorize, 5001), 0), FaultDecision::Refused);
+        let refund = Action::Refund { authorization: "a".into() };
+        assert_eq!(on.faults(&operation(refund.clone(), 5001), 0), FaultDecision::RefusedAtFirst);
+        assert_eq!(SimulatorConfig::default().faults(&operation(refund, 5001), 0), FaultDecision::Honest);
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        assert_eq!(serde_json::from_str::<SimulatorConfig>("{}").unwrap(), SimulatorConfig::default());
+        assert!(serde_json::from_str::<SimulatorConfig>(r#"{"latency": 3}"#).is_err());
+        let config: SimulatorConfig =
+            serde_json::from_str(r#"{"decline_permille": 600, "timeout_permille": 500}"#).unwrap();
+        assert_eq!(config.check(), Err(RatesExceedWhole { sum: 1_100 }));
+        assert_eq!(SimulatorConfig::default().check(), Ok(()));
+    }
+}
