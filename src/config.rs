@@ -1,6 +1,6 @@
 //! One typed configuration: defaults (the embedded ones), then a TOML file, then the environment
-//! (`RIALTO__SHARD__MAX_BATCH` is `shard.max_batch`). Rialto refuses to start with one that is wrong, and names the key,
-//! the value and what is allowed.
+//! (`RIALTO__SHARD__MAX_BATCH` is `shard.max_batch`). Rialto refuses to start with one that is wrong, and names the
+//! key, the value and what is allowed.
 
 mod check;
 mod roles;

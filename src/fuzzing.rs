@@ -13,7 +13,8 @@ use crate::http::fuzzing::authorized;
 
 const AMOUNT_MAX: i64 = 999_999_999_999;
 
-/// An amount and a currency as they stand in a body, parted by a space: exactly the integers from 1 to the most are taken.
+/// An amount and a currency as they stand in a body, parted by a space: exactly the integers from 1 to the most are
+/// taken.
 pub fn money(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Some((amount, currency)) = text.split_once(' ') else { return };
@@ -75,8 +76,8 @@ pub fn event(data: &[u8]) {
     }
 }
 
-/// A merchant and a number of shards: the bucket is the trailing number modulo 1024 as one counts it digit by digit, and
-/// every bucket has a shard.
+/// A merchant and a number of shards: the bucket is the trailing number modulo 1024 as one counts it digit by digit,
+/// and every bucket has a shard.
 pub fn shard_map(data: &[u8]) {
     let Some((count, merchant)) = data.split_first_chunk::<2>() else { return };
     let Ok(merchant) = std::str::from_utf8(merchant) else { return };

@@ -46,7 +46,8 @@ pub enum StartError {
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: std::io::Error },
     #[error(
-        "{0} is not a loopback address and there are no keys yet: listen on 127.0.0.1, or give --insecure to run open to everybody who can reach it"
+        "{0} is not a loopback address and there are no keys yet: listen on 127.0.0.1, or give --insecure to run open \
+         to everybody who can reach it"
     )]
     NoKeys(SocketAddr),
     #[error(transparent)]
@@ -175,8 +176,8 @@ fn serve(
     Ok(handle)
 }
 
-/// Half of the cores are left to requests and to databases. A thread more costs each message between two of them a wake-up,
-/// which is a good part of what the message costs.
+/// Half of the cores are left to requests and to databases. A thread more costs each message between two of them a
+/// wake-up, which is a good part of what the message costs.
 fn actor_threads(configured: usize) -> NonZeroUsize {
     let half = || std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
     NonZeroUsize::new(configured).or_else(|| NonZeroUsize::new(half())).unwrap_or(NonZeroUsize::MIN)

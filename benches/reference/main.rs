@@ -1,10 +1,11 @@
 //! What Rialto is measured against, on the same tables of the same MariaDB servers:
 //!
-//! - `reference ceiling DATABASES SECONDS` writes a payment, an event and a stored answer for each authorization, 400 in one
-//!   transaction of three multi-row statements, on each database at once, with no HTTP: what the databases can take.
+//! - `reference ceiling DATABASES SECONDS` writes a payment, an event and a stored answer for each authorization, 400
+//!   in one transaction of three multi-row statements, on each database at once, with no HTTP: what the databases can
+//!   take.
 //! - `reference fill DATABASES ROWS` writes the same until each database has so many more payments.
-//! - `reference plain DATABASES ADDRESS` serves `POST /payments/authorize` the plain way: a handler that writes the same three
-//!   rows in one transaction a request, with no actors, no PSP, and no batching.
+//! - `reference plain DATABASES ADDRESS` serves `POST /payments/authorize` the plain way: a handler that writes the
+//!   same three rows in one transaction a request, with no actors, no PSP, and no batching.
 //!
 //! DATABASES is what `shard.databases` is: a JSON list of URLs. The schema is Rialto's, and is made if it is missing.
 
@@ -35,7 +36,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ["ceiling", databases, seconds] => ceiling(open(databases, 1).await?, seconds.parse()?).await,
         ["fill", databases, rows] => fill(open(databases, 1).await?, rows.parse()?).await,
         ["plain", databases, address] => plain(open(databases, CONNECTIONS).await?, address).await,
-        _ => Err("usage: reference ceiling DATABASES SECONDS | reference fill DATABASES ROWS | reference plain DATABASES ADDRESS".into()),
+        _ => Err("usage: reference ceiling DATABASES SECONDS | reference fill DATABASES ROWS | reference plain \
+            DATABASES ADDRESS"
+            .into()),
     }
 }
 

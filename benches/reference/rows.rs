@@ -26,6 +26,55 @@ pub fn new_key() -> String {
     format!("ceiling-{}", new_number())
 }
 
+/// The four lines that an authorization's timeline has.
+fn timeline(id: i64, at: &str, trace: &str, money: &str) -> String {
+    [
+        format!(r#"{{"at":"{at}","what":"requested","detail":"authorize {money}","traceId":"{trace}"}}"#),
+        format!(r#"{{"at":"{at}","what":"psp_call","detail":"authorize approved in 1 ms","traceId":"{trace}"}}"#),
+        format!(r#"{{"at":"{at}","what":"decision","detail":"AUTHORIZED","traceId":"{trace}"}}"#),
+        format!(
+            concat!(
+                r#"{{"at":"{at}","what":"event","detail":"payment.authorized","#,
+                r#""eventId":"evt_{id:013}","traceId":"{trace}"}}"#,
+            ),
+            at = at,
+            id = id,
+            trace = trace,
+        ),
+    ]
+    .join("\n")
+}
+
+/// The event that tells of the authorization, as if it had been published.
+fn event(
+    id: i64,
+    now: i64,
+    trace: &str,
+    (merchant, amount, currency): (&str, i64, &str),
+    psp_reference: &str,
+) -> outbox_event::ActiveModel {
+    outbox_event::ActiveModel {
+        seq: NotSet,
+        event_id: Set(id),
+        payment_id: Set(id),
+        topic: Set("payment.authorized".to_owned()),
+        payload: Set(format!(
+            concat!(
+                r#"{{"paymentId":"pay_{id:013}","merchantId":"{merchant}","status":"AUTHORIZED","#,
+                r#""amount":{amount},"currency":"{currency}","pspReference":"{psp_reference}"}}"#,
+            ),
+            id = id,
+            merchant = merchant,
+            amount = amount,
+            currency = currency,
+            psp_reference = psp_reference,
+        )),
+        traceparent: Set(format!("00-{trace}-{id:016x}-01")),
+        occurred_at: Set(now),
+        published_at: Set(Some(now)),
+    }
+}
+
 impl Rows {
     pub fn of(merchant: &str, amount: i64, currency: &str, key: &str) -> Self {
         let (id, now) = (new_number(), 1_800_000_000_000);
@@ -34,18 +83,20 @@ impl Rows {
         let fingerprint = Sha256::digest(format!("{merchant}/{amount}/{currency}")).to_vec();
         let psp_reference = format!("psp_auth_pay_{id:013}");
         let answer_body = format!(
-            r#"{{"paymentId":"pay_{id:013}","merchantId":"{merchant}","status":"AUTHORIZED","currency":"{currency}","amounts":{{"authorized":{amount},"captured":0,"capturable":{amount},"refunded":0,"refundable":0}},"amount":{amount},"requestedAt":"{at}","updatedAt":"{at}","captureBefore":"{at}","pspReference":"{psp_reference}","message":"The payment is authorized."}}"#
+            concat!(
+                r#"{{"paymentId":"pay_{id:013}","merchantId":"{merchant}","status":"AUTHORIZED","#,
+                r#""currency":"{currency}","amounts":{{"authorized":{amount},"captured":0,"#,
+                r#""capturable":{amount},"refunded":0,"refundable":0}},"amount":{amount},"#,
+                r#""requestedAt":"{at}","updatedAt":"{at}","captureBefore":"{at}","#,
+                r#""pspReference":"{psp_reference}","message":"The payment is authorized."}}"#,
+            ),
+            id = id,
+            merchant = merchant,
+            currency = currency,
+            amount = amount,
+            at = at,
+            psp_reference = psp_reference,
         );
-        let timeline = [
-            format!(
-                r#"{{"at":"{at}","what":"requested","detail":"authorize {amount} {currency}","traceId":"{trace}"}}"#
-            ),
-            format!(r#"{{"at":"{at}","what":"psp_call","detail":"authorize approved in 1 ms","traceId":"{trace}"}}"#),
-            format!(r#"{{"at":"{at}","what":"decision","detail":"AUTHORIZED","traceId":"{trace}"}}"#),
-            format!(
-                r#"{{"at":"{at}","what":"event","detail":"payment.authorized","eventId":"evt_{id:013}","traceId":"{trace}"}}"#
-            ),
-        ];
         let payment = payment::Model {
             refunds_waiting: None,
             captured_event: None,
@@ -71,21 +122,10 @@ impl Rows {
             due_at: Some(now + 604_800_000),
             attempts: 0,
             claim: scope.clone(),
-            timeline: timeline.join("\n"),
+            timeline: timeline(id, at, &trace, &format!("{amount} {currency}")),
             version: 2,
         };
-        let event = outbox_event::ActiveModel {
-            seq: NotSet,
-            event_id: Set(id),
-            payment_id: Set(id),
-            topic: Set("payment.authorized".to_owned()),
-            payload: Set(format!(
-                r#"{{"paymentId":"pay_{id:013}","merchantId":"{merchant}","status":"AUTHORIZED","amount":{amount},"currency":"{currency}","pspReference":"{psp_reference}"}}"#
-            )),
-            traceparent: Set(format!("00-{trace}-{id:016x}-01")),
-            occurred_at: Set(now),
-            published_at: Set(Some(now)),
-        };
+        let event = event(id, now, &trace, (merchant, amount, currency), &psp_reference);
         let answer = idempotency_key::Model {
             scope,
             merchant_id: merchant.to_owned(),

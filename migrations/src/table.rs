@@ -37,7 +37,8 @@ pub(crate) fn id(manager: &SchemaManager<'_>, column: impl IntoIden) -> ColumnDe
     id.primary_key().take()
 }
 
-/// Text without a limit of its own. MariaDB's `text` ends at 64 KiB, its `mediumtext` at 16 MiB; to SQLite both are text.
+/// Text without a limit of its own. MariaDB's `text` ends at 64 KiB, its `mediumtext` at 16 MiB; to SQLite both are
+/// text.
 pub(crate) fn long_text(column: impl IntoIden) -> ColumnDef {
     custom(column, Alias::new("mediumtext"))
 }

@@ -1,10 +1,10 @@
 //! Admission: new work is refused at once while the node cannot keep up, so that what is taken on is answered soon.
 //!
-//! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So the house may fill
-//! until what is in it takes longer than [`ShedLimits::shed_after`]; from then on, as long as there is more to refuse, only as much is let
-//! in as is done within [`ShedLimits::shed_target`] (the idea is that of adaptive CoDel: Maurer, "Fail at Scale", ACM Queue
-//! 13(8), 2015; how long the house takes is Little's law). What is under way, above all what the PSP has said, is never
-//! refused here.
+//! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So the house may
+//! fill until what is in it takes longer than [`ShedLimits::shed_after`]; from then on, as long as there is more to
+//! refuse, only as much is let in as is done within [`ShedLimits::shed_target`] (the idea is that of adaptive CoDel:
+//! Maurer, "Fail at Scale", ACM Queue 13(8), 2015; how long the house takes is Little's law). What is under way, above
+//! all what the PSP has said, is never refused here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -25,14 +25,14 @@ use crate::runtime::{Backlog, Clock};
 pub enum Priority {
     /// A payment that there is not yet. It is refused first.
     New,
-    /// A change of a payment that there is: what was spent on it so far would be spent in vain (the idea is criticality: Beyer
-    /// et al., "Site Reliability Engineering", 2016, chapter 21).
+    /// A change of a payment that there is: what was spent on it so far would be spent in vain (the idea is
+    /// criticality: Beyer et al., "Site Reliability Engineering", 2016, chapter 21).
     Ongoing,
 }
 
 impl Priority {
-    /// How many times [`ShedLimits::shed_target`] may be in an overloaded house for such work to be let in. More than this, and what
-    /// settles and books falls behind.
+    /// How many times [`ShedLimits::shed_target`] may be in an overloaded house for such work to be let in. More than
+    /// this, and what settles and books falls behind.
     fn share(self) -> u32 {
         match self {
             Self::New => 1,
@@ -54,8 +54,8 @@ pub struct ShedLimits {
 
 /// Overload is over when nothing had to be refused for so long.
 const CALM_AFTER: Duration = Duration::from_millis(250);
-/// Up to so many times [`Priority::share`] (or [`ShedLimits::shed_above`], if that is fewer) are let in whatever they take: of what is not worked on nobody
-/// knows how long it takes, and batches of fewer are dear.
+/// Up to so many times [`Priority::share`] (or [`ShedLimits::shed_above`], if that is fewer) are let in whatever they
+/// take: of what is not worked on nobody knows how long it takes, and batches of fewer are dear.
 const LET_IN_MIN: u64 = 16;
 
 /// The doors for new work of a whole node.
@@ -110,8 +110,8 @@ impl Admission {
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
-    /// Whether a thread that reads requests lets work in, by whether it is late (which makes it overloaded), and whether
-    /// it is in time (which an overloaded one has to be for what begins).
+    /// Whether a thread that reads requests lets work in, by whether it is late (which makes it overloaded), and
+    /// whether it is in time (which an overloaded one has to be for what begins).
     pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool, work: Priority) -> bool {
         let is_short = if work == Priority::Ongoing { !is_late } else { is_in_time };
         self.threads.lets_in(is_late, is_short, false, self.now())

@@ -1,5 +1,5 @@
-//! A recorded answer as the cache keeps it: the facts alone, in a JSON array without names, from which the same answer is
-//! made again to the letter. Ten minutes of answers at full load are in memory at a time, so that each byte counts.
+//! A recorded answer as the cache keeps it: the facts alone, in a JSON array without names, from which the same answer
+//! is made again to the letter. Ten minutes of answers at full load are in memory at a time, so that each byte counts.
 
 use std::borrow::Cow;
 

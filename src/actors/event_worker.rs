@@ -18,8 +18,8 @@ use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
-/// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up the
-/// others, and must not fill the memory either.
+/// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up
+/// the others, and must not fill the memory either.
 const PUT_OFF_MAX: usize = 4_096;
 /// How long a record that was put off waits.
 const PUT_OFF_FOR: Duration = Duration::from_millis(500);

@@ -1,9 +1,10 @@
-//! Events that the event log refuses for a reason of their own or their topic's, so that others need not wait behind them.
+//! Events that the event log refuses for a reason of their own or their topic's, so that others need not wait behind
+//! them.
 //!
 //! A refused event holds back the later ones of its payment, which would arrive out of order, and nobody else's. It is
-//! tried again after a pause, with a few others of its topic, that grows as long as all of them are refused; when one is
-//! taken, the topic is mended, and all that was held back for it comes again. Nothing of this is durable: whoever knows
-//! nothing of it tries all, and learns it anew.
+//! tried again after a pause, with a few others of its topic, that grows as long as all of them are refused; when one
+//! is taken, the topic is mended, and all that was held back for it comes again. Nothing of this is durable: whoever
+//! knows nothing of it tries all, and learns it anew.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,8 +25,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const TRIED_MAX: usize = 32;
 /// So many refused events are remembered; then the outbox is read no further.
 const HELD_MAX: usize = 200_000;
-/// How often the outbox is read from its start while events are held back: a transaction that took long may have left some
-/// there.
+/// How often the outbox is read from its start while events are held back: a transaction that took long may have left
+/// some there.
 const READ_ALL_EVERY: Duration = Duration::from_secs(30);
 
 /// What one publisher holds back.

@@ -34,8 +34,8 @@ pub fn keep(cache: &Handle<IdempotencyCache>, key_hash: KeyHash, answer: &Cached
     }
 }
 
-/// What the cache can be sent, by [`find`] and [`keep`]. Answers travel as text: the many threads of the callers read and
-/// write JSON, the one thread of the actor does not.
+/// What the cache can be sent, by [`find`] and [`keep`]. Answers travel as text: the many threads of the callers read
+/// and write JSON, the one thread of the actor does not.
 pub enum CacheMessage {
     Get { key_hash: KeyHash, reply: Reply<Option<Arc<str>>> },
     Put { key_hash: KeyHash, text: Arc<str> },

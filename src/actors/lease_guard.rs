@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::infra::lease::Grant;
 
-/// How long a lease outlives its holder. With [`super::leases::RENEW_EVERY`] and a poll of the worker's, another host is
-/// at work within 5 s of the holder's death.
+/// How long a lease outlives its holder. With [`super::leases::RENEW_EVERY`] and a poll of the worker's, another host
+/// is at work within 5 s of the holder's death.
 pub const LEASE_TTL: Duration = Duration::from_millis(3_500);
 /// By how much the holder's own view ends before the store's: clocks that run unevenly, and work that is begun late.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -19,8 +19,8 @@ const MARGIN: Duration = Duration::from_millis(500);
 pub enum LeaseState {
     /// It is the one, with this fencing token.
     Held(i64),
-    /// The store has not answered for so long that nobody holds the lease for sure: everyone works. It costs double work
-    /// and no money, for which unique keys, versions and idempotency keys answer.
+    /// The store has not answered for so long that nobody holds the lease for sure: everyone works. It costs double
+    /// work and no money, for which unique keys, versions and idempotency keys answer.
     Degraded,
     /// Another is the one, or nobody knows yet.
     NotMine,
@@ -34,7 +34,8 @@ pub struct Lease {
 
 #[derive(Clone, Copy)]
 struct View {
-    /// When the question was asked that the store answered last; at first, when the process began to wait for an answer.
+    /// When the question was asked that the store answered last; at first, when the process began to wait for an
+    /// answer.
     answered: Instant,
     grant: Option<Grant>,
 }

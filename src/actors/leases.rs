@@ -1,8 +1,9 @@
 //! Leases: holds this process's leases, by which one host works on a shard's outbox, retries and unknown outcomes.
-//! Receives: a tick.   Sends: nothing; holders read their `LeaseGuard` at each wake. All leases are renewed in one call.
-//! Durable: nothing.   In memory: which leases were held at the last look; what the store said is in the `Lease`s.
-//! A panic costs one renewal, which a lease survives. A clean stop gives the leases back, so others take over at once.
-//! Limits: one call each [`RENEW_EVERY`]; a store that is out for longer than [`LEASE_TTL`] has every process work.
+//! Receives: a tick.   Sends: nothing; holders read their `LeaseGuard` at each wake. All leases are renewed in one
+//! call. Durable: nothing.   In memory: which leases were held at the last look; what the store said is in the
+//! `Lease`s. A panic costs one renewal, which a lease survives. A clean stop gives the leases back, so others take over
+//! at once. Limits: one call each [`RENEW_EVERY`]; a store that is out for longer than [`LEASE_TTL`] has every process
+//! work.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Ledger writer: books what was captured and refunded, as far as the shard's own rows bear it out.
 //! Receives: `payment.captured` and `payment.refunded`.   Sends: postings to the shard writer.
-//! Durable: entry, balances and the event's id in one transaction, so that an event is booked once.   In memory: nothing.
-//! Stops with its event worker; a panic has the events delivered again and booked once.
-//! Limit: `requests.batch_max` events of a partition at once.
+//! Durable: entry, balances and the event's id in one transaction, so that an event is booked once.   In memory:
+//! nothing. Stops with its event worker; a panic has the events delivered again and booked once. Limit:
+//! `requests.batch_max` events of a partition at once.
 
 use futures_util::future::join_all;
 

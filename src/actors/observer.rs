@@ -1,8 +1,8 @@
 //! Observer: has the metrics show what only a shard's database knows.
 //! Receives: nothing but a tick.   Sends: nothing.
-//! Durable: nothing.   In memory: when it last looked at the ledger; what it has seen is in [`ShardObservations`], which outlive it.
-//! A panic costs one look.   A database that does not answer is shown as down, and its figures are shown no more.
-//! Limit: one look at a time, each question bounded by the database's deadline.
+//! Durable: nothing.   In memory: when it last looked at the ledger; what it has seen is in [`ShardObservations`],
+//! which outlive it. A panic costs one look.   A database that does not answer is shown as down, and its figures are
+//! shown no more. Limit: one look at a time, each question bounded by the database's deadline.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -41,8 +41,8 @@ impl Outages {
 
 /// Whether a store is out. The change is logged once and shown by a gauge.
 ///
-/// One of its calls alone may fail: a Redis that is full answers what it has and takes nothing. Each has an outage of its
-/// own, or the one that works would say all the time that the store is back.
+/// One of its calls alone may fail: a Redis that is full answers what it has and takes nothing. Each has an outage of
+/// its own, or the one that works would say all the time that the store is back.
 pub(super) struct Outage {
     store: &'static str,
     call: &'static str,

@@ -1,9 +1,9 @@
 //! Outbox publisher: tells the event log what a shard has committed.
-//! Receives: nudges after commits, and a tick; both do the same scan, where it has the tenure.   Sends: marks to the shard writer.
-//! Durable: nothing of its own; an event is marked only after the log has it.   In memory: what the log refuses.
-//! A panic between append and mark has the events appended again; consumers apply one of each id.
-//! What the log refuses waits with the rest of its payment, and nobody else: see [`HeldBack`].
-//! Limits: `outbox.batch_max` events at a time, in the order of their commits; they gather for `outbox.linger_ms`.
+//! Receives: nudges after commits, and a tick; both do the same scan, where it has the tenure.   Sends: marks to the
+//! shard writer. Durable: nothing of its own; an event is marked only after the log has it.   In memory: what the log
+//! refuses. A panic between append and mark has the events appended again; consumers apply one of each id. What the log
+//! refuses waits with the rest of its payment, and nobody else: see [`HeldBack`]. Limits: `outbox.batch_max` events at
+//! a time, in the order of their commits; they gather for `outbox.linger_ms`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -248,8 +248,8 @@ impl Actor for OutboxPublisher {
             }
             return Ok(Wake::Idle);
         }
-        // Commits come in quick succession: one append for several of them spares the log a sync each. The first one after a
-        // while does not wait.
+        // Commits come in quick succession: one append for several of them spares the log a sync each. The first one
+        // after a while does not wait.
         if let Some(last_end) = self.last_end {
             tokio::time::sleep_until(last_end + self.linger).await;
         }

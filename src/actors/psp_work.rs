@@ -38,8 +38,8 @@ pub struct Subject {
 }
 
 impl PspWork {
-    /// Asks the PSP for one request and commits what it said. `None` if the PSP was not asked because its breaker is open:
-    /// the request stays as it is, and the retrier will come to it.
+    /// Asks the PSP for one request and commits what it said. `None` if the PSP was not asked because its breaker is
+    /// open: the request stays as it is, and the retrier will come to it.
     pub async fn attempt(
         &self,
         shard: &Shard,
@@ -74,8 +74,8 @@ impl PspWork {
         Some(attempted)
     }
 
-    /// Applies events that ask for work at the PSP, all beside each other. Those whose request has ended, or is with the
-    /// retrier already, are done.
+    /// Applies events that ask for work at the PSP, all beside each other. Those whose request has ended, or is with
+    /// the retrier already, are done.
     pub async fn apply(&self, consumer: Consumer, deliveries: &[Delivery], ctx: &Context) -> Vec<EventOutcome> {
         let events: Vec<Result<(EventId, EventData), EventOutcome>> = deliveries.iter().map(read).collect();
         let requests = self.requests(consumer, &events).await;

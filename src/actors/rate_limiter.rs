@@ -1,9 +1,9 @@
 //! Rate limiter: holds each merchant to its rate of authorizations, captures and refunds.
-//! Receives: wishes to do one more, and those that were not needed.   Sends: nothing; all wishes that wait go to the limit
-//! store in one call, all that come back in another.
-//! Durable: nothing.   In memory: while the store is out, the buckets of this host alone, in `local`, of its share.
-//! A panic costs the batch in hand (answered `Interrupted`); the buckets live in the stores and are kept.
-//! Limit: mailbox and batch as in [`options`]; a store that fails or takes over 250 ms is left alone for 1 s.
+//! Receives: wishes to do one more, and those that were not needed.   Sends: nothing; all wishes that wait go to the
+//! limit store in one call, all that come back in another. Durable: nothing.   In memory: while the store is out, the
+//! buckets of this host alone, in `local`, of its share. A panic costs the batch in hand (answered `Interrupted`); the
+//! buckets live in the stores and are kept. Limit: mailbox and batch as in [`options`]; a store that fails or takes
+//! over 250 ms is left alone for 1 s.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ impl Message for LimiterMessage {
     }
 }
 
-/// Which limit an operation counts against. A void has none of its own: like a capture it ends an authorization, at most
-/// once, and shares its limit.
+/// Which limit an operation counts against. A void has none of its own: like a capture it ends an authorization, at
+/// most once, and shares its limit.
 pub fn limited(operation: PaymentOperation) -> LimitedAction {
     match operation {
         PaymentOperation::Authorize => LimitedAction::Authorize,
@@ -89,8 +89,8 @@ pub fn options() -> Options {
 }
 
 impl RateLimiter {
-    /// Takes from `store`, and from `local` while the store is out. Both outlive the actor. `hosts` is how many hosts take
-    /// requests: without the store, each allows its share of a limit, and at least 1 a minute.
+    /// Takes from `store`, and from `local` while the store is out. Both outlive the actor. `hosts` is how many hosts
+    /// take requests: without the store, each allows its share of a limit, and at least 1 a minute.
     pub fn new(
         store: Arc<dyn LimitStore>,
         local: Arc<MemoryLimits>,

@@ -1,9 +1,9 @@
 //! Resolver: settles authorizations whose outcome is unknown, and ends those whose time to capture has passed.
 //! Receives: a tick, heeded where it has the tenure.   Sends: conclusions and expiries to the shard writer.
 //! Durable: the payment holds when it is due and how often it was asked about (5 s, 30 s, 5 min, 1 h, 1 day).
-//! In memory: how far it has come in what is due, so that payments which cannot be settled now hold up none behind them.
-//! A panic costs nothing: what is due stays due. It only asks the PSP by key, it never authorizes.
-//! Limit: `batch_max` payments at once.
+//! In memory: how far it has come in what is due, so that payments which cannot be settled now hold up none behind
+//! them. A panic costs nothing: what is due stays due. It only asks the PSP by key, it never authorizes. Limit:
+//! `batch_max` payments at once.
 
 use futures_util::future::join_all;
 
@@ -49,7 +49,8 @@ impl Resolver {
     /// Settles one payment as far as it can be; returns whether something was written.
     async fn resolve(&self, payment: &Payment, is_in_doubt: bool, ctx: &Context) -> bool {
         if is_in_doubt && matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::CaptureFailed) {
-            // What expires cannot be taken back: it waits for a clock that is believed, and takes no one's place meanwhile.
+            // What expires cannot be taken back: it waits for a clock that is believed, and takes no one's place
+            // meanwhile.
             self.shard.database.set_aside("payment", payment.id.get());
             return false;
         }

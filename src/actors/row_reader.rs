@@ -2,8 +2,8 @@
 //! Receives: look-ups, by [`find`].   Sends: nothing.
 //! Durable: nothing.   In memory: nothing.
 //! A panic costs the look-ups in hand a second turn; a database that is away fails them.
-//! Limit: mailbox and batch as in [`options`]. There is one for payments, and one for the claims of idempotency keys, which is
-//! asked only where a call would be refused before its key is claimed.
+//! Limit: mailbox and batch as in [`options`]. There is one for payments, and one for the claims of idempotency keys,
+//! which is asked only where a call would be refused before its key is claimed.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

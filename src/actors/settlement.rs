@@ -1,8 +1,8 @@
 //! Settlement: has the PSP capture what merchants asked to capture, and release what they voided or let expire.
 //! Receives: `payment.capture-requested` and `payment.voided`.   Sends: attempts to the shard writer.
 //! Durable: the request, the payment and `payment.captured` move in one transaction.   In memory: nothing.
-//! Stops with its event worker; a panic has the events delivered again, and the PSP's key makes the capture one capture.
-//! Limit: `requests.batch_max` events of a partition at once.
+//! Stops with its event worker; a panic has the events delivered again, and the PSP's key makes the capture one
+//! capture. Limit: `requests.batch_max` events of a partition at once.
 
 use super::event_handler::{EventHandler, EventOutcome};
 use super::psp_work::PspWork;

@@ -166,8 +166,8 @@ async fn plan(args: &Args, log: &dyn EventReader, consumer: Consumer, topic: Top
     Ok(ranges)
 }
 
-/// The first offset below `end` whose event happened at `time` or later, or `end`. Events lie nearly in the order of their
-/// times.
+/// The first offset below `end` whose event happened at `time` or later, or `end`. Events lie nearly in the order of
+/// their times.
 async fn first_since(
     log: &dyn EventReader,
     topic: Topic,

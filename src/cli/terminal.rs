@@ -1,5 +1,5 @@
-//! What commands write to standard output and error. Nothing here panics: an output that is full, closed or read by nobody
-//! any more is told by the exit code where the output is what the command is for, and costs a line elsewhere.
+//! What commands write to standard output and error. Nothing here panics: an output that is full, closed or read by
+//! nobody any more is told by the exit code where the output is what the command is for, and costs a line elsewhere.
 //!
 //! SIGPIPE stays ignored, as Rust's runtime leaves it: a node must not die of a log that nobody reads.
 

@@ -52,8 +52,8 @@ pub struct Node {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Clock {
-    /// By how much it may be set at once. Beyond it time goes on as before, and no authorization expires, until the clock is back
-    /// or has stayed where it was set for `settle_ms`.
+    /// By how much it may be set at once. Beyond it time goes on as before, and no authorization expires, until the
+    /// clock is back or has stayed where it was set for `settle_ms`.
     pub step_max_ms: u64,
     /// How long a clock that was set must stay there before it is believed; 0 believes it at once.
     pub settle_ms: u64,
@@ -63,8 +63,8 @@ pub struct Clock {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
-    /// With less than this to write to, readiness says so, where something of this process is in the data directory; 0 says
-    /// nothing.
+    /// With less than this to write to, readiness says so, where something of this process is in the data directory; 0
+    /// says nothing.
     pub free_min_bytes: u64,
 }
 
@@ -89,8 +89,8 @@ pub struct Http {
 pub struct Shard {
     /// How many shards there are. Fixed once there are data.
     pub count: NonZeroU32,
-    /// MariaDB databases, `mysql://user:password@host:port/database`: one for each shard, in the order of the shards, which
-    /// must never change and is the same in every process. Empty: a SQLite file for each in the data directory.
+    /// MariaDB databases, `mysql://user:password@host:port/database`: one for each shard, in the order of the shards,
+    /// which must never change and is the same in every process. Empty: a SQLite file for each in the data directory.
     pub databases: Vec<String>,
     /// Commands that one transaction commits together at most; 1 is one transaction a command.
     pub max_batch: usize,
@@ -98,8 +98,8 @@ pub struct Shard {
     pub mailbox_capacity: usize,
     /// Calls that may be under way for a shard, not counting those at the PSP, however long they take.
     pub shed_above: u64,
-    /// How long more than those may take. Beyond it the shard is overloaded: until that is over, calls for it get 503 at
-    /// once unless what is under way takes less than `shed_target_ms`, or twice that for changes of payments.
+    /// How long more than those may take. Beyond it the shard is overloaded: until that is over, calls for it get 503
+    /// at once unless what is under way takes less than `shed_target_ms`, or twice that for changes of payments.
     pub shed_after_ms: u64,
     /// How long what is under way for an overloaded shard may take, or for any while the threads that read requests are
     /// late.
@@ -159,7 +159,8 @@ pub struct Breaker {
 pub struct Psp {
     /// The PSP's base URL, `http://` or `https://`. Empty: the simulator, in this process.
     pub url: String,
-    /// A file of certificates (PEM): the authority that signs the PSP's, beside those that everyone trusts. Empty: none.
+    /// A file of certificates (PEM): the authority that signs the PSP's, beside those that everyone trusts. Empty:
+    /// none.
     pub ca_file: PathBuf,
     /// How long Rialto waits for an answer.
     pub timeout_ms: u64,
@@ -201,7 +202,8 @@ pub struct Outbox {
     /// How often the outbox is looked at even if nobody said that something is there.
     pub poll_ms: u64,
     pub batch_max: u64,
-    /// How long after one publishing the next may begin: events gather meanwhile. The first one after a while does not wait.
+    /// How long after one publishing the next may begin: events gather meanwhile. The first one after a while does not
+    /// wait.
     pub linger_ms: u64,
     /// How long published events stay.
     pub kept_ms: u64,
@@ -227,11 +229,12 @@ pub struct Requests {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resolver {
-    /// How long an authorization may be under way before the resolver looks at it; above `psp.timeout_ms`. It is sent in the first
-    /// half of this time, or not at all, and so early that the PSP's time is over before the resolver asks twice.
+    /// How long an authorization may be under way before the resolver looks at it; above `psp.timeout_ms`. It is sent
+    /// in the first half of this time, or not at all, and so early that the PSP's time is over before the resolver asks
+    /// twice.
     pub after_ms: u64,
-    /// Its waits between questions to the PSP; the last one goes on. What the PSP does not know at the second question was
-    /// never sent.
+    /// Its waits between questions to the PSP; the last one goes on. What the PSP does not know at the second question
+    /// was never sent.
     pub ladder_ms: [u64; 5],
     pub poll_ms: u64,
 }
@@ -267,8 +270,8 @@ pub struct Supervision {
 pub struct Faults {
     /// Opens `/admin/faults` and the breaker's exercise. For tests and game days.
     pub enabled: bool,
-    /// A shell command by which the exercise really stops the event log's server, or the way to it. Empty: appends fail in
-    /// the process instead.
+    /// A shell command by which the exercise really stops the event log's server, or the way to it. Empty: appends fail
+    /// in the process instead.
     pub event_log_stop: String,
     /// The shell command that starts it again.
     pub event_log_start: String,

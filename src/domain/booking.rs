@@ -34,8 +34,8 @@ impl UnitOfWork<'_> {
         Ok(true)
     }
 
-    /// Whether the shard's own rows say that it told this event, of this amount of this merchant's payment or refund. What is in
-    /// a topic anybody may have put there.
+    /// Whether the shard's own rows say that it told this event, of this amount of this merchant's payment or refund.
+    /// What is in a topic anybody may have put there.
     fn bears_out(&self, posting: &PostLedgerEntry) -> bool {
         let PostLedgerEntry { event_id, topic, data, .. } = posting;
         let Some(payment) = self.payments.get(&data.payment_id) else { return false };

@@ -30,8 +30,9 @@ pub trait Command: Send + 'static {
     fn trace(&self) -> Option<TraceContext>;
 
     /// Whether the decision may rest on rows as this process has written them last, instead of reading them. Only for
-    /// commands that either write all that they rest on, so that versions guard it, or find it ended for good. Rows that
-    /// must fit each other are read: of two, another process may have changed one that is known and one that is not.
+    /// commands that either write all that they rest on, so that versions guard it, or find it ended for good. Rows
+    /// that must fit each other are read: of two, another process may have changed one that is known and one that is
+    /// not.
     const TRUSTS_RECENT: bool = false;
 
     fn needs(&self, needs: &mut ReadSet);
@@ -59,7 +60,8 @@ pub struct RecordPspOutcome {
     /// The claim that the authorization answers.
     pub key_hash: KeyHash,
     pub verdict: Verdict,
-    /// Who only looked it up: the payment's `attempts` at that time. Two questions that were asked at once count as one.
+    /// Who only looked it up: the payment's `attempts` at that time. Two questions that were asked at once count as
+    /// one.
     pub looked_up_at: Option<u32>,
     /// How long the PSP took, in milliseconds.
     pub took_ms: u64,
@@ -154,8 +156,8 @@ pub struct PostLedgerEntry {
     pub trace: TraceContext,
 }
 
-/// Book an event, going by rows that are read and not by those that this process has written last: of a capture or refund
-/// that another process was told of, it may know only what was before.
+/// Book an event, going by rows that are read and not by those that this process has written last: of a capture or
+/// refund that another process was told of, it may know only what was before.
 #[derive(Debug, Clone)]
 pub struct PostingAnew(pub PostLedgerEntry);
 

@@ -1,9 +1,9 @@
 //! What could not be applied is kept with its cause, so that people can see it, mend the cause and try again.
 //!
-//! A letter has the id of the event that it is about, so that the same failure met twice is one letter, and a letter that
-//! was redriven in vain is open again. What a redrive does: an event is delivered once more, to the consumer that could
-//! not apply it and under its own id, so that it is applied once; work owed to the PSP is made due, and the PSP's key
-//! makes it one effect. What a merchant was told has failed stays failed: the merchant may have acted on it.
+//! A letter has the id of the event that it is about, so that the same failure met twice is one letter, and a letter
+//! that was redriven in vain is open again. What a redrive does: an event is delivered once more, to the consumer that
+//! could not apply it and under its own id, so that it is applied once; work owed to the PSP is made due, and the PSP's
+//! key makes it one effect. What a merchant was told has failed stays failed: the merchant may have acted on it.
 
 use serde::Serialize;
 

@@ -51,8 +51,8 @@ impl Authorize {
     /// The payment that the order takes on.
     pub fn payment(&self, policy: &Policy, now: Timestamp) -> Payment {
         let mut timeline = Timeline::default();
-        // The id's own time, so that a list by time and a list by id are one; but ids never go back, and stay ahead of a clock
-        // that does: then it is the clock's.
+        // The id's own time, so that a list by time and a list by id are one; but ids never go back, and stay ahead of
+        // a clock that does: then it is the clock's.
         let requested_at = self.payment_id.time().min(now);
         timeline.note(requested_at, TimelineKind::Requested, format!("authorize {}", self.money), &self.trace);
         Payment {
@@ -104,8 +104,8 @@ impl UnitOfWork<'_> {
         KeyOutcome::Fresh(())
     }
 
-    /// Writes what the PSP said, the answer and the events. The first conclusion wins: one that comes later is told how the
-    /// payment stands.
+    /// Writes what the PSP said, the answer and the events. The first conclusion wins: one that comes later is told how
+    /// the payment stands.
     pub fn conclude(&mut self, conclusion: &RecordPspOutcome) -> Result<StoredResponse, Refusal> {
         let RecordPspOutcome { payment_id, verdict, trace, .. } = conclusion;
         let mut payment = self.payments.get(payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
@@ -117,7 +117,8 @@ impl UnitOfWork<'_> {
                 && payment.psp_reference.is_none()
                 && let Verdict::Approved { reference, .. } = verdict
             {
-                // It reached the PSP after it had been given up, and its key may have been used again: the hold is released.
+                // It reached the PSP after it had been given up, and its key may have been used again: the hold is
+                // released.
                 payment.psp_reference = Some(reference.clone());
                 payment.updated_at = now;
                 payment.timeline.note(now, TimelineKind::PspCall, call, trace);
@@ -127,8 +128,8 @@ impl UnitOfWork<'_> {
             }
             return Ok(self.finish(conclusion, PaymentOutcome::of_authorization(&payment)));
         }
-        // The resolver died or gave up waiting, and has asked again before this answer was written: only time makes "the PSP does
-        // not know it" mean "it was never sent".
+        // The resolver died or gave up waiting, and has asked again before this answer was written: only time makes
+        // "the PSP does not know it" mean "it was never sent".
         let is_stale = conclusion.looked_up_at.is_some_and(|attempts| attempts != payment.attempts);
         if is_stale && matches!(verdict, Verdict::Absent | Verdict::Unknown { .. }) {
             return Ok(self.finish(conclusion, PaymentOutcome::of_authorization(&payment)));
@@ -157,7 +158,8 @@ impl UnitOfWork<'_> {
         Ok(self.finish(conclusion, outcome))
     }
 
-    /// Takes back an authorization of which nothing was sent and nobody was told: as if it had not been, with its key free.
+    /// Takes back an authorization of which nothing was sent and nobody was told: as if it had not been, with its key
+    /// free.
     pub fn release(&mut self, release: &AbandonAuthorization) -> Result<(), Refusal> {
         let payment = self.payments.get(&release.payment_id).ok_or(Refusal::PaymentNotFound)?;
         if payment.status != PaymentStatus::Authorizing {
@@ -170,8 +172,8 @@ impl UnitOfWork<'_> {
         Ok(())
     }
 
-    /// Captures, voids or refunds for the merchant. What the rules refuse for good is an outcome too: it is recorded under the
-    /// key. A refusal that may pass by itself is not, so that the same call may succeed later.
+    /// Captures, voids or refunds for the merchant. What the rules refuse for good is an outcome too: it is recorded
+    /// under the key. A refusal that may pass by itself is not, so that the same call may succeed later.
     pub fn change(&mut self, order: &ChangePayment) -> KeyOutcome<StoredResponse> {
         if let Some(claimed) = order.keyed_request.as_ref().and_then(|keyed_request| self.claimed(keyed_request)) {
             return claimed;
@@ -489,8 +491,9 @@ impl UnitOfWork<'_> {
         self.claims.put(keyed_request.key_hash, claim);
     }
 
-    /// Records the answer under the authorization's key, unless it has one. Returns the answer that counts. Where nothing
-    /// was sent the key is free again: recorded, that answer would stay true of this payment and be wrong of the next try.
+    /// Records the answer under the authorization's key, unless it has one. Returns the answer that counts. Where
+    /// nothing was sent the key is free again: recorded, that answer would stay true of this payment and be wrong of
+    /// the next try.
     fn finish(&mut self, conclusion: &RecordPspOutcome, outcome: PaymentOutcome) -> StoredResponse {
         let mut recorded = StoredResponse { outcome, request_id: conclusion.request_id.clone(), kept_until: None };
         let Some(claim) = self.claim_of(conclusion.key_hash, conclusion.payment_id) else { return recorded };

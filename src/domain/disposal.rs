@@ -15,7 +15,8 @@ fn disposal_of(request: &PspRequest) -> Disposal {
     match (request.status, request.task) {
         (RequestStatus::Pending, _) => Disposal::Due,
         (RequestStatus::Done, _) => Disposal::DoneMeanwhile,
-        // The payment is voided or expired already; what failed is the release at the PSP, which no merchant was told of.
+        // The payment is voided or expired already; what failed is the release at the PSP, which no merchant was told
+        // of.
         (RequestStatus::Failed, Task::Void) => Disposal::Due,
         (RequestStatus::Failed, Task::Capture(_) | Task::Refund(_)) => Disposal::ToldAsFailed,
     }
@@ -52,8 +53,8 @@ impl UnitOfWork<'_> {
         self.letters.put(kept.letter.id, kept);
     }
 
-    /// When an open letter is redriven by itself: events, up to so many times. Requests are tried on by the retrier as long
-    /// as there is hope.
+    /// When an open letter is redriven by itself: events, up to so many times. Requests are tried on by the retrier as
+    /// long as there is hope.
     fn due_again(&self, kept: &StoredDeadLetter) -> Option<Timestamp> {
         let Policy { redrive_every, redrives_max, .. } = *self.policy;
         let is_event = matches!(kept.matter, DeadLetterKind::Event { .. });

@@ -1,8 +1,8 @@
 //! Ids: 63 bits, ordered by time, unique across hosts without coordination, and each carries its bucket, so that any id
 //! finds its shard without a lookup.
 //!
-//! From the top: 41 bits of milliseconds since 2025 (until 2094), 10 bits of bucket, 6 bits of node, 6 bits of sequence.
-//! They are stored as BIGINT and written outside as text, a prefix and 13 Crockford base32 characters
+//! From the top: 41 bits of milliseconds since 2025 (until 2094), 10 bits of bucket, 6 bits of node, 6 bits of
+//! sequence. They are stored as BIGINT and written outside as text, a prefix and 13 Crockford base32 characters
 //! (<https://www.crockford.com/base32.html>), because JSON numbers lose 63-bit integers in JavaScript.
 
 use std::fmt;
@@ -48,7 +48,8 @@ macro_rules! ids {
 ids! {
     PaymentId, PaymentKind, "pay_", "Names one payment.";
     RefundId, RefundKind, "ref_", "Names one refund of a payment.";
-    EventId, EventKind, "evt_", "Names one event; consumers keep it under a unique key, so that an effect happens once.";
+    EventId, EventKind, "evt_", "Names one event; consumers keep it under a unique key, so that an effect happens \
+        once.";
     EntryId, EntryKind, "ent_", "Names one ledger entry.";
     LetterId, LetterKind, "dlq_", "Names one dead letter: by the event that it is about.";
     ActionId, ActionKind, "act_", "Names one action of an operator.";
@@ -184,7 +185,8 @@ pub struct IdGenerator {
     ahead: (i64, i64),
 }
 
-/// How far ids may be ahead of the clock, an hour: beyond it they go back to the clock, if they can without meeting others.
+/// How far ids may be ahead of the clock, an hour: beyond it they go back to the clock, if they can without meeting
+/// others.
 const LEAD_MAX: i64 = (60 * 60 * 1_000) << SEQUENCE_BITS;
 
 /// How many nodes can make ids without meeting each other.
@@ -196,9 +198,9 @@ impl IdGenerator {
         Self { node: i64::from(node % NODES), last: 0, leap: (0, 0), ahead: (0, 0) }
     }
 
-    /// A new id in `bucket`, above all that this generator made before. When a millisecond's 64 are used up, or the clock
-    /// steps back, it goes on with the milliseconds ahead; a clock that had leapt ahead and is back is followed back, to where
-    /// no id was made.
+    /// A new id in `bucket`, above all that this generator made before. When a millisecond's 64 are used up, or the
+    /// clock steps back, it goes on with the milliseconds ahead; a clock that had leapt ahead and is back is followed
+    /// back, to where no id was made.
     pub fn next<K>(&mut self, now: Timestamp, bucket: Bucket) -> Id<K> {
         let clock = place(now);
         if clock - self.last > LEAD_MAX {

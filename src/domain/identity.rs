@@ -68,7 +68,8 @@ pub struct FoundShard {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShardMisfit {
     #[error(
-        "the database given for shard {place} is that of {found}, and shard.count is {wanted}; payments stay on the shard that they were made on"
+        "the database given for shard {place} is that of {found}, and shard.count is {wanted}; payments stay on the \
+         shard that they were made on"
     )]
     Count { place: ShardId, found: ShardIdentity, wanted: u32 },
     #[error(
@@ -78,16 +79,19 @@ pub enum ShardMisfit {
     #[error("the database given for shard {place} is that of {found}, and shard {other} is of system {system}")]
     System { place: ShardId, found: ShardIdentity, other: ShardId, system: SystemId },
     #[error(
-        "the database given for shard {place} is that of {found}, with version {} of the shard map; this program knows version {wanted}",
+        "the database given for shard {place} is that of {found}, with version {} of the shard map; this program \
+         knows version {wanted}",
         found.map_version
     )]
     MapVersion { place: ShardId, found: ShardIdentity, wanted: u32 },
     #[error(
-        "the database given for shard {place} is empty, and shard {other} holds data: this is another database than before, or its data are lost. If it shall begin empty, start once with --new-shard"
+        "the database given for shard {place} is empty, and shard {other} holds data: this is another database than \
+         before, or its data are lost. If it shall begin empty, start once with --new-shard"
     )]
     Empty { place: ShardId, other: ShardId },
     #[error(
-        "the database given for shard {place} holds {payment}, which belongs to shard {belongs}: shards and databases are in another order than before, or shard.count is another"
+        "the database given for shard {place} holds {payment}, which belongs to shard {belongs}: shards and databases \
+         are in another order than before, or shard.count is another"
     )]
     Stray { place: ShardId, payment: PaymentId, belongs: ShardId },
 }
@@ -208,26 +212,30 @@ pub fn is_same(one: &str, other: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompanionMisfit {
     #[error(
-        "the {what} is {found}, and the shards' is {recorded}: {}. If it shall be another one from now on, start once with {}",
+        "the {what} is {found}, and the shards' is {recorded}: {}. If it shall be another one from now on, start once \
+         with {}",
         what.advice(),
         what.option()
     )]
     Other { what: Companion, found: String, recorded: String },
     #[error(
-        "the {what} ({found}) is empty, and the shards hold data: it is another one than before, or its data are lost; {}. If it shall begin empty, start once with {}",
+        "the {what} ({found}) is empty, and the shards hold data: it is another one than before, or its data are \
+         lost; {}. If it shall begin empty, start once with {}",
         what.advice(),
         what.option()
     )]
     Empty { what: Companion, found: String },
     #[error(
-        "the {what} ({found}) is that of system {system}, and the shards are {}: {}. If it shall be theirs from now on, start once with {}",
+        "the {what} ({found}) is that of system {system}, and the shards are {}: {}. If it shall be theirs from now \
+         on, start once with {}",
         shards.as_ref().map_or_else(|| "empty".to_owned(), |shards| format!("of system {shards}")),
         what.advice(),
         what.option()
     )]
     System { what: Companion, found: String, system: SystemId, shards: Option<SystemId> },
     #[error(
-        "the {what} ({found}) holds data, and the shards are empty: they are other databases than before, or their data are lost. If they shall begin empty, start once with {}",
+        "the {what} ({found}) holds data, and the shards are empty: they are other databases than before, or their \
+         data are lost. If they shall begin empty, start once with {}",
         what.option()
     )]
     Shards { what: Companion, found: String },
@@ -268,8 +276,8 @@ pub fn judge_companion(
         Some(of) if Some(of) != system => {
             Err(CompanionMisfit::System { what, found: shown, system: of.clone(), shards: system.cloned() })
         }
-        // Where the shards know themselves and note nothing, no process with the role has been there yet. A version before
-        // noted nothing.
+        // Where the shards know themselves and note nothing, no process with the role has been there yet. A version
+        // before noted nothing.
         _ if is_nameless && !found.is_used || is_missed => Err(CompanionMisfit::Empty { what, found: shown }),
         _ if !holds_data && found.is_used && found.is_file => Err(CompanionMisfit::Shards { what, found: shown }),
         _ => Ok(()),

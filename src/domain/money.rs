@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// Reads the code of a new request: of a currency that merchants can charge in today, with a minor unit, neither a fund
-    /// nor a test code.
+    /// Reads the code of a new request: of a currency that merchants can charge in today, with a minor unit, neither a
+    /// fund nor a test code.
     pub fn parse(code: &str) -> Result<Self, UnsupportedCurrency> {
         let currency = iso_currency::Currency::from_code(code).ok_or(UnsupportedCurrency)?;
         if currency.exponent().is_none()
@@ -23,8 +23,8 @@ impl Currency {
         Self::stored(code)
     }
 
-    /// Reads the code of what was taken on before. A payment outlives its currency: any code of the right form is read, for
-    /// ever, whatever has become of it since.
+    /// Reads the code of what was taken on before. A payment outlives its currency: any code of the right form is read,
+    /// for ever, whatever has become of it since.
     pub fn stored(code: &str) -> Result<Self, UnsupportedCurrency> {
         let letters: [u8; 3] = code.as_bytes().try_into().map_err(|_| UnsupportedCurrency)?;
         if letters.iter().all(u8::is_ascii_uppercase) { Ok(Self(letters)) } else { Err(UnsupportedCurrency) }
@@ -36,8 +36,8 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// How many decimal digits the minor unit stands behind the point: KRW 0, USD 2, KWD 3. None where that is not known any
-    /// more.
+    /// How many decimal digits the minor unit stands behind the point: KRW 0, USD 2, KWD 3. None where that is not
+    /// known any more.
     pub fn exponent(self) -> Option<u16> {
         iso_currency::Currency::from_code(self.code())?.exponent()
     }

@@ -110,8 +110,8 @@ pub struct Payment {
     /// The idempotency claim that its authorization answers.
     pub claim: KeyHash,
     pub timeline: Timeline,
-    /// The event that told of the capture: the ledger books no other. None before it, and where it was told before that was
-    /// kept.
+    /// The event that told of the capture: the ledger books no other. None before it, and where it was told before that
+    /// was kept.
     pub captured_event: Option<EventId>,
     /// How many refunds were asked for.
     pub refunds: u32,
@@ -235,9 +235,9 @@ impl Payment {
         Ok(())
     }
 
-    /// Asks for the capture of `amount`, or of all that was authorized; what is not asked for is released. After its time
-    /// it is refused as what the payment is about to be, because the hold may be gone already.
-    /// Returns what will be captured.
+    /// Asks for the capture of `amount`, or of all that was authorized; what is not asked for is released. After its
+    /// time it is refused as what the payment is about to be, because the hold may be gone already. Returns what will
+    /// be captured.
     pub fn request_capture(&mut self, amount: Option<i64>, now: Timestamp) -> Result<i64, Refusal> {
         let ends_as = match self.status {
             PaymentStatus::Authorized => PaymentStatus::Expired,
@@ -276,8 +276,8 @@ impl Payment {
         Ok(())
     }
 
-    /// The capture has failed for good. The authorization still stands: it can be captured again or voided, and is released
-    /// when its time to capture has passed.
+    /// The capture has failed for good. The authorization still stands: it can be captured again or voided, and is
+    /// released when its time to capture has passed.
     pub fn capture_failed(&mut self, reason: &str, now: Timestamp) -> Result<(), Refusal> {
         self.become_status(PaymentStatus::CaptureFailed, now)?;
         self.capture_pending = 0;
@@ -293,8 +293,8 @@ impl Payment {
         Ok(())
     }
 
-    /// Gives up an authorization whose time to capture has passed: it has expired, or is voided where a capture had been
-    /// tried in vain.
+    /// Gives up an authorization whose time to capture has passed: it has expired, or is voided where a capture had
+    /// been tried in vain.
     pub fn expire(&mut self, now: Timestamp) -> Result<(), Refusal> {
         if self.capture_before.is_none_or(|end| now < end) {
             return Err(self.conflict());
@@ -308,8 +308,8 @@ impl Payment {
         Ok(())
     }
 
-    /// Asks for a refund of `amount`, or of all that is left. Refunds may run beside each other as long as their sum fits.
-    /// Returns what will be refunded.
+    /// Asks for a refund of `amount`, or of all that is left. Refunds may run beside each other as long as their sum
+    /// fits. Returns what will be refunded.
     pub fn request_refund(&mut self, amount: Option<i64>, now: Timestamp) -> Result<i64, Refusal> {
         if !self.status.may_be_refunded() || self.status == PaymentStatus::CaptureRequested {
             return Err(self.conflict());

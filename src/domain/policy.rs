@@ -15,8 +15,8 @@ pub struct Policy {
     pub capture_window: Duration,
     /// How long an authorization may be under way before the resolver looks at it: more than any PSP call takes.
     pub resolve_after: Duration,
-    /// How long after it was taken on an authorization may be sent to the PSP. One that is sent later could arrive when the
-    /// resolver has asked twice and found that the PSP does not know it.
+    /// How long after it was taken on an authorization may be sent to the PSP. One that is sent later could arrive when
+    /// the resolver has asked twice and found that the PSP does not know it.
     pub send_within: Duration,
     /// The resolver's waits between its questions to the PSP; the last one goes on for ever.
     pub resolver_ladder: [Duration; 5],

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::id::{PaymentId, RefundId};
 use super::money::Money;
 
-/// The idempotency key of one operation at the PSP. It is derived from what the operation is for, so that asking again, by
-/// whomever and whenever, is the same operation to the PSP.
+/// The idempotency key of one operation at the PSP. It is derived from what the operation is for, so that asking again,
+/// by whomever and whenever, is the same operation to the PSP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PspKey(pub String);
 
@@ -110,7 +110,8 @@ mod tests {
         #[test]
         fn delays_are_spread_between_half_the_ceiling_and_the_whole(tries in 1u32..80, chance: u64) {
             let policy = RetryPolicy { tries_max: 10, base: Duration::from_millis(200), cap: Duration::from_secs(60) };
-            let ceiling = Duration::from_millis(200).saturating_mul(1u32.checked_shl(tries - 1).unwrap_or(u32::MAX)).min(policy.cap);
+            let doubled = 1u32.checked_shl(tries - 1).unwrap_or(u32::MAX);
+            let ceiling = Duration::from_millis(200).saturating_mul(doubled).min(policy.cap);
             let delay = policy.delay(tries, chance);
             prop_assert!(delay >= ceiling / 2 && delay <= ceiling, "{delay:?} of {ceiling:?}");
         }

@@ -50,8 +50,8 @@ pub struct Refund {
     pub psp_reference: Option<String>,
     /// Why it failed.
     pub failure: Option<String>,
-    /// The event that told that it is done: the ledger books no other. None before that, and where it was told before that was
-    /// kept.
+    /// The event that told that it is done: the ledger books no other. None before that, and where it was told before
+    /// that was kept.
     pub refunded_event: Option<EventId>,
     pub requested_at: Timestamp,
     pub updated_at: Timestamp,

@@ -113,8 +113,8 @@ impl PspRequest {
         }
     }
 
-    /// Takes in an attempt's verdict. A request fails only when it is certain that nothing was done: refused by the PSP,
-    /// or out of tries with no try in doubt. Out of tries with one in doubt, it goes on at the longest interval.
+    /// Takes in an attempt's verdict. A request fails only when it is certain that nothing was done: refused by the
+    /// PSP, or out of tries with no try in doubt. Out of tries with one in doubt, it goes on at the longest interval.
     pub fn take(&mut self, verdict: &Verdict, policy: &Policy, chance: u64, now: Timestamp) -> PspProgress {
         self.updated_at = now;
         match verdict {

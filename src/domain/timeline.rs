@@ -1,6 +1,6 @@
-//! What happened to a payment, told in the order of writing. It is a column of the payment's row, so that it commits with the
-//! change that it tells of and outlives the pruned outbox. A row holds so much of it and no more: what is older moves to pages
-//! of its own, in the same transaction.
+//! What happened to a payment, told in the order of writing. It is a column of the payment's row, so that it commits
+//! with the change that it tells of and outlives the pruned outbox. A row holds so much of it and no more: what is
+//! older moves to pages of its own, in the same transaction.
 
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,8 @@ pub struct TimelinePage {
 pub struct Timeline(String);
 
 impl Timeline {
-    /// Beyond this many bytes only decisions and events are noted, so that endless retries cannot grow a row without end.
+    /// Beyond this many bytes only decisions and events are noted, so that endless retries cannot grow a row without
+    /// end.
     pub const RETRIES_BYTES_MAX: usize = 16 * 1024;
     /// What a row may hold; beyond it the older entries move.
     pub const ROW_BYTES_MAX: usize = 16 * 1024;

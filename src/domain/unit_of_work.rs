@@ -1,6 +1,6 @@
-//! The working set of one batch: the rows that its commands name, the decisions made on them, and what has to be written.
-//! It is filled by a store, changed by the rules of `decide`, and written by the store in one transaction. A decision
-//! either applies whole or leaves no trace.
+//! The working set of one batch: the rows that its commands name, the decisions made on them, and what has to be
+//! written. It is filled by a store, changed by the rules of `decide`, and written by the store in one transaction. A
+//! decision either applies whole or leaves no trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 

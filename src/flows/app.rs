@@ -82,8 +82,9 @@ impl App {
         self.policy.amount_max
     }
 
-    /// Lets a call about this bucket in, or refuses it because of what there is to do already, or because the shard's data
-    /// are lost: nothing remembered of them is said any more. Asks nobody, so that a refusal costs next to nothing.
+    /// Lets a call about this bucket in, or refuses it because of what there is to do already, or because the shard's
+    /// data are lost: nothing remembered of them is said any more. Asks nobody, so that a refusal costs next to
+    /// nothing.
     pub fn admit(&self, bucket: Bucket, work: Priority) -> Result<AdmissionPermit, FlowError> {
         if self.shards.of(bucket).database.is_lost() {
             return Err(WriteError::Unavailable.into());
@@ -91,8 +92,8 @@ impl App {
         Ok(self.admission.admit(bucket, work)?)
     }
 
-    /// Works on a call among the actors that it asks, to its end even if the caller leaves. None when that failed, or takes too
-    /// long: repeating the call under its key finds out.
+    /// Works on a call among the actors that it asks, to its end even if the caller leaves. None when that failed, or
+    /// takes too long: repeating the call under its key finds out.
     pub async fn perform<W>(
         &self,
         local_executor: &LocalExecutor,

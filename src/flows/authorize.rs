@@ -38,8 +38,8 @@ const CONCLUDE_RETRIES: u32 = 3;
 /// When to try again after the PSP could not be reached: connections are refused for moments, or the breaker opens.
 const PSP_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Whether a payment's texts take at most so many bytes as JSON. They are written to find out only where they could be too
-/// long: in JSON a byte becomes six at most, and a text has less than eight bytes around it.
+/// Whether a payment's texts take at most so many bytes as JSON. They are written to find out only where they could be
+/// too long: in JSON a byte becomes six at most, and a text has less than eight bytes around it.
 fn texts_fit(description: &Option<String>, metadata: &Metadata, bytes_max: usize) -> bool {
     let texts = metadata.iter().flat_map(|(key, value)| [key, value]).chain(description);
     let at_most = texts.fold(8, |sum: usize, text| sum.saturating_add(text.len().saturating_mul(6)).saturating_add(8));
@@ -128,7 +128,8 @@ impl App {
             return answer;
         }
         let paused = permit.leave();
-        // A writer that was slow, or a process that stood still: the resolver may be about to find that nothing was sent.
+        // A writer that was slow, or a process that stood still: the resolver may be about to find that nothing was
+        // sent.
         let is_late = self.clock.instant() > latest;
         let asked = if is_late { None } else { Some(self.psp.perform(&operation, call.trace).await) };
         let back = paused.come_back();

@@ -42,7 +42,8 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Whether nothing can be expected of the node: it cannot authorize, or if that is not its role, do any of its work.
+    /// Whether nothing can be expected of the node: it cannot authorize, or if that is not its role, do any of its
+    /// work.
     pub fn is_down(&self) -> bool {
         let Capabilities { authorize, settle, refund, publish } = &self.capabilities;
         match authorize {

@@ -137,8 +137,8 @@ impl Operations {
         self.dispose(selection, dry_run, discard).await
     }
 
-    /// Has the letters' shards decide on each of them; a letter that is not there has nothing left that it is about. What one
-    /// letter fails on hides nothing of the others: it is an error only if all of them failed.
+    /// Has the letters' shards decide on each of them; a letter that is not there has nothing left that it is about.
+    /// What one letter fails on hides nothing of the others: it is an error only if all of them failed.
     async fn dispose<C: Command<Answer = Option<Disposal>>>(
         &self,
         selection: Selection,

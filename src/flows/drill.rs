@@ -27,8 +27,8 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 const EVENT_LOG: &str = "event_log";
 
 impl App {
-    /// Begins an exercise with payments of `merchant_id`, of one minor unit each, which are voided at the end. Its steps
-    /// are [`Drills::last`]; it takes as long as the breaker stays open, and some seconds.
+    /// Begins an exercise with payments of `merchant_id`, of one minor unit each, which are voided at the end. Its
+    /// steps are [`Drills::last`]; it takes as long as the breaker stays open, and some seconds.
     pub fn begin_exercise(&self, merchant_id: String) -> Result<DrillView, DrillError> {
         if !self.operations.faults().is_enabled() {
             return Err(DrillError::FaultsDisabled);
@@ -145,7 +145,8 @@ impl Drill {
         let paid = begun.elapsed();
         let after = self.until(PATIENCE, |view| view.refused_total > before).await?;
         Ok(format!(
-            "a call was refused in {} us, {} in all; {PAYMENTS} payments were authorized in {} ms and wait in the outbox",
+            "a call was refused in {} us, {} in all; {PAYMENTS} payments were authorized in {} ms and wait in the \
+             outbox",
             took.as_micros(),
             after.refused_total,
             paid.as_millis()

@@ -34,16 +34,17 @@ impl App {
         })
     }
 
-    /// Remembers an answer that is durable under its key, as long as it is. A cache that cannot take it costs the next call
-    /// a look into the database.
+    /// Remembers an answer that is durable under its key, as long as it is. A cache that cannot take it costs the next
+    /// call a look into the database.
     pub(super) fn remember(&self, key_hash: KeyHash, fingerprint: Fingerprint, recorded: &StoredResponse) {
         if recorded.kept_until.is_some() {
             keep(&self.cache, key_hash, &CachedAnswer { fingerprint, recorded: recorded.clone() });
         }
     }
 
-    /// What a call that is about to be refused for another reason gets: what its key's first call got, or else `refused`.
-    /// The database is asked, because only it knows; while it does not answer nobody may say that nothing was done.
+    /// What a call that is about to be refused for another reason gets: what its key's first call got, or else
+    /// `refused`. The database is asked, because only it knows; while it does not answer nobody may say that nothing
+    /// was done.
     pub(super) async fn recorded_or(
         &self,
         keyed_request: Option<&KeyedRequest>,

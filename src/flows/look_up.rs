@@ -51,7 +51,8 @@ pub struct PaymentDetails {
     pub ledger: Option<Vec<LedgerEntryView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<EventView>>,
-    /// True if one of the lists has more than is shown: ask for that list alone, with `startingAfter`. Left out when not.
+    /// True if one of the lists has more than is shown: ask for that list alone, with `startingAfter`. Left out when
+    /// not.
     #[serde(rename = "hasMore", skip_serializing_if = "std::ops::Not::not")]
     pub has_more: bool,
     /// Refunds and ledger entries that belong here and cannot be read. Left out when there are none.
@@ -210,8 +211,9 @@ impl App {
         Ok(shown)
     }
 
-    /// Decisions, PSP calls, retries, events and ledger entries of a payment, in the order in which they were written: up to
-    /// `limit` of them from behind the place `after`. A ledger entry stands behind the event that it books, and does not count.
+    /// Decisions, PSP calls, retries, events and ledger entries of a payment, in the order in which they were written:
+    /// up to `limit` of them from behind the place `after`. A ledger entry stands behind the event that it books, and
+    /// does not count.
     pub async fn timeline(&self, id: PaymentId, after: Option<u32>, limit: u32) -> Result<TimelinePart, FlowError> {
         let payment = self.payment(id).await?;
         let database = &self.shards.of(id.bucket()).database;
@@ -280,8 +282,8 @@ impl App {
     }
 }
 
-/// Refunds that wait for their capture: above all that have begun. One that the capture has let begin since the payment was
-/// read is among the others.
+/// Refunds that wait for their capture: above all that have begun. One that the capture has let begin since the payment
+/// was read is among the others.
 fn waiting_refunds(payment: &Payment, after: Option<RefundId>, begun: &[Result<Refund, Damaged>]) -> Vec<Refund> {
     let has_begun = |asked: &WaitingRefund| begun.iter().flatten().any(|refund| refund.id == asked.id);
     let waiting = payment.refunds_waiting.iter().filter(|asked| after.is_none_or(|after| asked.id > after));

@@ -1,5 +1,5 @@
-//! What a caller can ask, one operation a file, as the steps of a payment's way through the house. Called by HTTP and by
-//! tests alike.
+//! What a caller can ask, one operation a file, as the steps of a payment's way through the house. Called by HTTP and
+//! by tests alike.
 
 mod app;
 mod authorize;

@@ -19,13 +19,58 @@ const SILENT_MAX: Duration = Duration::from_secs(3);
 /// Events that wait longer than this make publishing degraded.
 const OUTBOX_AGE_MAX: Duration = Duration::from_secs(10);
 
-impl App {
-    pub async fn readiness(&self) -> Readiness {
-        let mut publish = Capability::up();
-        let mut authorize = Capability::up();
-        let mut settle = Capability::up();
-        let mut refund = Capability::up();
+/// What is found out for each thing that the node is for.
+struct Findings {
+    authorize: Capability,
+    settle: Capability,
+    refund: Capability,
+    publish: Capability,
+}
 
+impl Findings {
+    fn all(&mut self) -> [&mut Capability; 4] {
+        [&mut self.authorize, &mut self.settle, &mut self.refund, &mut self.publish]
+    }
+
+    fn work(&mut self) -> [&mut Capability; 2] {
+        [&mut self.settle, &mut self.refund]
+    }
+}
+
+impl App {
+    /// What the node can do now, of what belongs to its roles.
+    pub async fn readiness(&self) -> Readiness {
+        let [authorize, settle, refund, publish] = std::array::from_fn(|_| Capability::up());
+        let mut findings = Findings { authorize, settle, refund, publish };
+        self.find_shards(&mut findings).await;
+        self.find_files(&mut findings);
+        self.find_breakers(&mut findings).await;
+        self.find_actors(&mut findings);
+        if let Some(doubt) = self.clock.doubt() {
+            let (ahead, since) = (doubt.ahead_ms, doubt.since_ms / 1_000);
+            let reason = format!("the clock was set by {ahead} ms {since} s ago: expiry waits");
+            findings.settle.worsen(Level::Degraded, reason);
+        }
+        if let Some(reason) = self.conditions.of_storage() {
+            findings.all().into_iter().for_each(|capability| capability.worsen(Level::Degraded, reason.clone()));
+        }
+        self.conditions.of_events(&mut findings.publish);
+        self.conditions.of_stores(&mut findings.authorize, &mut findings.publish);
+
+        let of = |role, capability| self.roles.has(role).then_some(capability);
+        let capabilities = Capabilities {
+            authorize: of(Role::Ingest, findings.authorize),
+            settle: of(Role::Settlement, findings.settle),
+            refund: of(Role::Refund, findings.refund),
+            publish: of(Role::Publisher, findings.publish),
+        };
+        let Capabilities { authorize, settle, refund, publish } = &capabilities;
+        let known = [authorize, settle, refund, publish].into_iter().flatten();
+        let status = known.map(|capability| capability.status).max().unwrap_or(Level::Up);
+        Readiness { status, capabilities }
+    }
+
+    async fn find_shards(&self, findings: &mut Findings) {
         let shards = self.shards.all();
         let pings = shards.iter().map(async |shard| {
             let answer = tokio::time::timeout(PING_DEADLINE, shard.database.outbox_backlog()).await;
@@ -45,77 +90,61 @@ impl App {
                     Ok(()) => format!("the database of shard {id} {trouble}"),
                     Err(lost) => format!("the data of shard {id} are lost: {lost}"),
                 };
-                for capability in [&mut authorize, &mut settle, &mut refund, &mut publish] {
-                    capability.worsen(level, reason.clone());
-                }
+                findings.all().into_iter().for_each(|capability| capability.worsen(level, reason.clone()));
             }
             let Some(backlog) = backlog else { continue };
             if backlog.oldest.is_some_and(|oldest| oldest < self.now().before(OUTBOX_AGE_MAX)) {
-                let events = backlog.pending;
-                for capability in [&mut settle, &mut refund, &mut publish] {
-                    capability.worsen(Level::Degraded, format!("{events} events of shard {id} wait to be published"));
-                }
+                let reason = format!("{} events of shard {id} wait to be published", backlog.pending);
+                findings.work().into_iter().for_each(|capability| capability.worsen(Level::Degraded, reason.clone()));
+                findings.publish.worsen(Level::Degraded, reason);
             }
         }
+    }
+
+    fn find_files(&self, findings: &mut Findings) {
         if let Err(lost) = self.files.event_log.check_written() {
             let reason = format!("the event log is lost: {lost}");
-            publish.worsen(Level::Down, reason.clone());
-            settle.worsen(Level::Degraded, reason.clone());
-            refund.worsen(Level::Degraded, reason);
+            findings.publish.worsen(Level::Down, reason.clone());
+            findings.work().into_iter().for_each(|capability| capability.worsen(Level::Degraded, reason.clone()));
         }
         if let Err(lost) = self.files.psp.check_written() {
             let reason = format!("the books of the PSP simulator are lost: {lost}");
-            for capability in [&mut authorize, &mut settle, &mut refund] {
-                capability.worsen(Level::Down, reason.clone());
-            }
+            findings.authorize.worsen(Level::Down, reason.clone());
+            findings.work().into_iter().for_each(|capability| capability.worsen(Level::Down, reason.clone()));
         }
+    }
+
+    async fn find_breakers(&self, findings: &mut Findings) {
         for breaker in self.operations.breakers().await.unwrap_or_default() {
-            if matches!(breaker.state, BreakerState::Open | BreakerState::ForcedOpen) {
-                let reason = format!("the breaker of {} is open", breaker.name);
-                if breaker.name == "psp" {
-                    authorize.worsen(Level::Down, reason.clone());
-                    settle.worsen(Level::Degraded, reason.clone());
-                    refund.worsen(Level::Degraded, reason);
-                } else {
-                    publish.worsen(Level::Down, reason.clone());
-                    settle.worsen(Level::Degraded, reason.clone());
-                    refund.worsen(Level::Degraded, reason);
-                }
+            if !matches!(breaker.state, BreakerState::Open | BreakerState::ForcedOpen) {
+                continue;
             }
+            let reason = format!("the breaker of {} is open", breaker.name);
+            match breaker.name {
+                "psp" => findings.authorize.worsen(Level::Down, reason.clone()),
+                // Outcomes that are unknown stay so; nothing else waits for them.
+                "psp_lookup" => {
+                    findings.authorize.worsen(Level::Degraded, reason);
+                    continue;
+                }
+                _ => findings.publish.worsen(Level::Down, reason.clone()),
+            }
+            findings.work().into_iter().for_each(|capability| capability.worsen(Level::Degraded, reason.clone()));
         }
-        if let Some(doubt) = self.clock.doubt() {
-            let (ahead, since) = (doubt.ahead_ms, doubt.since_ms / 1_000);
-            settle.worsen(Level::Degraded, format!("the clock was set by {ahead} ms {since} s ago: expiry waits"));
-        }
+    }
+
+    fn find_actors(&self, findings: &mut Findings) {
         let tree = self.operations.tree();
         for actor in tree.actors().into_iter().filter(|actor| actor.state != State::Running) {
             let reason = not_running(actor);
             match actor.actor {
-                "shard_writer" => authorize.worsen(Level::Degraded, reason),
-                "outbox_publisher" => publish.worsen(Level::Degraded, reason),
-                "settlement" | "settlement_retrier" => settle.worsen(Level::Degraded, reason),
-                "refund" | "refund_retrier" => refund.worsen(Level::Degraded, reason),
+                "shard_writer" => findings.authorize.worsen(Level::Degraded, reason),
+                "outbox_publisher" => findings.publish.worsen(Level::Degraded, reason),
+                "settlement" | "settlement_retrier" => findings.settle.worsen(Level::Degraded, reason),
+                "refund" | "refund_retrier" => findings.refund.worsen(Level::Degraded, reason),
                 _ => {}
             }
         }
-        if let Some(reason) = self.conditions.of_storage() {
-            for capability in [&mut authorize, &mut settle, &mut refund, &mut publish] {
-                capability.worsen(Level::Degraded, reason.clone());
-            }
-        }
-        self.conditions.of_events(&mut publish);
-        self.conditions.of_stores(&mut authorize, &mut publish);
-        let of = |role, capability| self.roles.has(role).then_some(capability);
-        let capabilities = Capabilities {
-            authorize: of(Role::Ingest, authorize),
-            settle: of(Role::Settlement, settle),
-            refund: of(Role::Refund, refund),
-            publish: of(Role::Publisher, publish),
-        };
-        let Capabilities { authorize, settle, refund, publish } = &capabilities;
-        let known = [authorize, settle, refund, publish].into_iter().flatten();
-        let status = known.map(|capability| capability.status).max().unwrap_or(Level::Up);
-        Readiness { status, capabilities }
     }
 }
 

@@ -12,17 +12,38 @@ use crate::actors::breaker::{BreakerView, Forced};
 use crate::flows::App;
 use crate::runtime::{Fault, FaultError};
 
-#[utoipa::path(get, path = "/admin/actors", tag = "operations", operation_id = "actors", description = "The supervision tree as it is now.", responses((status = 200, description = "The tree", body = serde_json::Value)))]
+#[utoipa::path(
+    get,
+    path = "/admin/actors",
+    tag = "operations",
+    operation_id = "actors",
+    description = "The supervision tree as it is now.",
+    responses((status = 200, description = "The tree", body = serde_json::Value)),
+)]
 pub async fn actors(app: Data<App>) -> HttpResponse {
     HttpResponse::Ok().json(app.operations().tree())
 }
 
-#[utoipa::path(get, path = "/admin/actors/dead-letters", tag = "operations", operation_id = "actorDeadLetters", description = "What killed actors lately.", responses((status = 200, description = "Dead letters, newest last", body = serde_json::Value)))]
+#[utoipa::path(
+    get,
+    path = "/admin/actors/dead-letters",
+    tag = "operations",
+    operation_id = "actorDeadLetters",
+    description = "What killed actors lately.",
+    responses((status = 200, description = "Dead letters, newest last", body = serde_json::Value)),
+)]
 pub async fn actor_dead_letters(app: Data<App>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "data": app.operations().actor_dead_letters() }))
 }
 
-#[utoipa::path(get, path = "/admin/breakers", tag = "operations", operation_id = "breakers", description = "The breakers and their figures.", responses((status = 200, description = "Breakers", body = Listed<BreakerView>)))]
+#[utoipa::path(
+    get,
+    path = "/admin/breakers",
+    tag = "operations",
+    operation_id = "breakers",
+    description = "The breakers and their figures.",
+    responses((status = 200, description = "Breakers", body = Listed<BreakerView>)),
+)]
 pub async fn breakers(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let found = app.operations().breakers().await.map_err(|error| Problem::from(&error));
     shown(&request, found.map(|data| Listed { data }))
@@ -41,7 +62,16 @@ pub struct BreakerOrder {
     state: Option<Forced>,
 }
 
-#[utoipa::path(put, path = "/admin/breakers/{name}", tag = "operations", operation_id = "forceBreaker", description = "Forces a breaker open or closed, or gives it back to itself.", params(("name" = String, Path, description = "psp or event_log", pattern = "^(psp|event_log)$")), request_body = BreakerOrder, responses((status = 200, description = "The breaker", body = BreakerView)))]
+#[utoipa::path(
+    put,
+    path = "/admin/breakers/{name}",
+    tag = "operations",
+    operation_id = "forceBreaker",
+    description = "Forces a breaker open or closed, or gives it back to itself.",
+    params(("name" = String, Path, description = "psp or event_log", pattern = "^(psp|event_log)$")),
+    request_body = BreakerOrder,
+    responses((status = 200, description = "The breaker", body = BreakerView)),
+)]
 pub async fn force_breaker(request: HttpRequest, payload: Payload, app: Data<App>, name: Path<String>) -> HttpResponse {
     let forced = async {
         let bytes = read_body(&request, payload).await?;
@@ -73,7 +103,15 @@ fn once() -> u32 {
     1
 }
 
-#[utoipa::path(post, path = "/admin/faults", tag = "operations", operation_id = "injectFault", description = "Injects a fault into actors.", request_body = FaultOrder, responses((status = 200, description = "How many actors", body = serde_json::Value)))]
+#[utoipa::path(
+    post,
+    path = "/admin/faults",
+    tag = "operations",
+    operation_id = "injectFault",
+    description = "Injects a fault into actors.",
+    request_body = FaultOrder,
+    responses((status = 200, description = "How many actors", body = serde_json::Value)),
+)]
 pub async fn inject_fault(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let injected = async {
         let faults = app.operations().faults();
@@ -97,7 +135,14 @@ pub async fn inject_fault(request: HttpRequest, payload: Payload, app: Data<App>
     shown(&request, injected.await)
 }
 
-#[utoipa::path(delete, path = "/admin/faults", tag = "operations", operation_id = "clearFaults", description = "Disarms all faults.", responses((status = 204, description = "Done")))]
+#[utoipa::path(
+    delete,
+    path = "/admin/faults",
+    tag = "operations",
+    operation_id = "clearFaults",
+    description = "Disarms all faults.",
+    responses((status = 204, description = "Done")),
+)]
 pub async fn clear_faults(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let faults = app.operations().faults();
     if !faults.is_enabled() {
@@ -118,7 +163,15 @@ pub struct ClockOrder {
 
 const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;
 
-#[utoipa::path(put, path = "/admin/faults/clock", tag = "operations", operation_id = "jumpClock", description = "Sets this process's clock.", request_body = ClockOrder, responses((status = 204, description = "Done")))]
+#[utoipa::path(
+    put,
+    path = "/admin/faults/clock",
+    tag = "operations",
+    operation_id = "jumpClock",
+    description = "Sets this process's clock.",
+    request_body = ClockOrder,
+    responses((status = 204, description = "Done")),
+)]
 pub async fn jump_clock(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let jumped = async {
         if !app.operations().faults().is_enabled() {

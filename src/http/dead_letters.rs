@@ -23,7 +23,25 @@ pub struct DeadLetters {
     has_more: bool,
 }
 
-#[utoipa::path(get, path = "/admin/dead-letters", tag = "operations", operation_id = "deadLetters", description = "What could not be applied, newest events first.", params(("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100), ("topic" = Option<String>, Query, description = "Of this dead-letter topic", pattern = "^(payment|settlement|refund)[.]dlq$"), ("status" = Option<String>, Query, description = "open, redriven or discarded", pattern = "^(open|redriven|discarded)$"), ("errorType" = Option<String>, Query, description = "With this cause"), ("sourceTopic" = Option<String>, Query, description = "From this topic"), ("startingAfter" = Option<String>, Query, description = "Below this id", pattern = "^dlq_[0-7][0-9A-HJKMNP-TV-Z]{12}$")), responses((status = 200, description = "Dead letters", body = DeadLetters)))]
+#[utoipa::path(
+    get,
+    path = "/admin/dead-letters",
+    tag = "operations",
+    operation_id = "deadLetters",
+    description = "What could not be applied, newest events first.",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100),
+        ("topic" = Option<String>, Query, description = "Of this dead-letter topic",
+            pattern = "^(payment|settlement|refund)[.]dlq$"),
+        ("status" = Option<String>, Query, description = "open, redriven or discarded",
+            pattern = "^(open|redriven|discarded)$"),
+        ("errorType" = Option<String>, Query, description = "With this cause"),
+        ("sourceTopic" = Option<String>, Query, description = "From this topic"),
+        ("startingAfter" = Option<String>, Query, description = "Below this id",
+            pattern = "^dlq_[0-7][0-9A-HJKMNP-TV-Z]{12}$"),
+    ),
+    responses((status = 200, description = "Dead letters", body = DeadLetters)),
+)]
 pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let found = async {
         let (filter, limit) = query::dead_letters(request.query_string())?;
@@ -32,7 +50,15 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     shown(&request, found.await.map(|page| DeadLetters { data: page.letters, has_more: page.has_more }))
 }
 
-#[utoipa::path(get, path = "/admin/dead-letters/{letterId}", tag = "operations", operation_id = "deadLetter", description = "One dead letter.", params(("letterId" = String, Path, description = "Its id")), responses((status = 200, description = "The dead letter", body = DeadLetterView)))]
+#[utoipa::path(
+    get,
+    path = "/admin/dead-letters/{letterId}",
+    tag = "operations",
+    operation_id = "deadLetter",
+    description = "One dead letter.",
+    params(("letterId" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The dead letter", body = DeadLetterView)),
+)]
 pub async fn show(request: HttpRequest, app: Data<App>, id: Path<String>) -> HttpResponse {
     let found = async {
         let id: LetterId = id.parse().map_err(|_| Code::NotFound)?;
@@ -101,7 +127,16 @@ fn selection(ids: Option<Vec<LetterId>>, filter: Option<FilterOrder>, all: bool)
     }
 }
 
-#[utoipa::path(post, path = "/admin/dead-letters/redrive", tag = "operations", operation_id = "redriveDeadLetters", description = "Tries again what dead letters are about; unless `dryRun` is false, only says what that would be. Redriving twice has one effect.", request_body = RedriveRequest, responses((status = 200, description = "What became of each", body = Disposals)))]
+#[utoipa::path(
+    post,
+    path = "/admin/dead-letters/redrive",
+    tag = "operations",
+    operation_id = "redriveDeadLetters",
+    description = "Tries again what dead letters are about; unless `dryRun` is false, only says what that would be. \
+        Redriving twice has one effect.",
+    request_body = RedriveRequest,
+    responses((status = 200, description = "What became of each", body = Disposals)),
+)]
 pub async fn redrive(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let redriven = async {
         let bytes = read_body(&request, payload).await?;
@@ -113,7 +148,15 @@ pub async fn redrive(request: HttpRequest, payload: Payload, app: Data<App>) -> 
     shown(&request, redriven.await)
 }
 
-#[utoipa::path(post, path = "/admin/dead-letters/discard", tag = "operations", operation_id = "discardDeadLetters", description = "Puts dead letters away, with a reason; unless `dryRun` is false, only says which.", request_body = DiscardRequest, responses((status = 200, description = "What became of each", body = Disposals)))]
+#[utoipa::path(
+    post,
+    path = "/admin/dead-letters/discard",
+    tag = "operations",
+    operation_id = "discardDeadLetters",
+    description = "Puts dead letters away, with a reason; unless `dryRun` is false, only says which.",
+    request_body = DiscardRequest,
+    responses((status = 200, description = "What became of each", body = Disposals)),
+)]
 pub async fn discard(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let discarded = async {
         let bytes = read_body(&request, payload).await?;
@@ -130,7 +173,15 @@ pub async fn discard(request: HttpRequest, payload: Payload, app: Data<App>) -> 
     shown(&request, discarded.await)
 }
 
-#[utoipa::path(get, path = "/admin/actions", tag = "operations", operation_id = "operatorActions", description = "What operators did, newest first.", params(("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100)), responses((status = 200, description = "Actions", body = Listed<ActionView>)))]
+#[utoipa::path(
+    get,
+    path = "/admin/actions",
+    tag = "operations",
+    operation_id = "operatorActions",
+    description = "What operators did, newest first.",
+    params(("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100)),
+    responses((status = 200, description = "Actions", body = Listed<ActionView>)),
+)]
 pub async fn actions(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let found = async {
         let limit = query::limit(request.query_string())?;

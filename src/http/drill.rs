@@ -18,7 +18,16 @@ pub struct ExerciseOrder {
     merchant_id: String,
 }
 
-#[utoipa::path(post, path = "/admin/breakers/event_log/exercise", tag = "operations", operation_id = "exerciseBreaker", description = "Begins the nine steps of the breaker's exercise: the event log is made unreachable, by the configured command or by fault injection, while payments go on.", request_body = ExerciseOrder, responses((status = 202, description = "It has begun; GET shows its steps", body = DrillView)))]
+#[utoipa::path(
+    post,
+    path = "/admin/breakers/event_log/exercise",
+    tag = "operations",
+    operation_id = "exerciseBreaker",
+    description = "Begins the nine steps of the breaker's exercise: the event log is made unreachable, by the \
+        configured command or by fault injection, while payments go on.",
+    request_body = ExerciseOrder,
+    responses((status = 202, description = "It has begun; GET shows its steps", body = DrillView)),
+)]
 pub async fn begin(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let begun = async {
         let bytes = read_body(&request, payload).await?;
@@ -41,7 +50,14 @@ pub async fn begin(request: HttpRequest, payload: Payload, app: Data<App>) -> Ht
     }
 }
 
-#[utoipa::path(get, path = "/admin/breakers/event_log/exercise", tag = "operations", operation_id = "breakerExercise", description = "The exercise under way, or the last one of this process.", responses((status = 200, description = "Its steps", body = DrillView)))]
+#[utoipa::path(
+    get,
+    path = "/admin/breakers/event_log/exercise",
+    tag = "operations",
+    operation_id = "breakerExercise",
+    description = "The exercise under way, or the last one of this process.",
+    responses((status = 200, description = "Its steps", body = DrillView)),
+)]
 pub async fn last(request: HttpRequest, app: Data<App>) -> HttpResponse {
     shown(&request, app.operations().last_exercise().ok_or_else(|| Problem::from(Code::NotFound)))
 }

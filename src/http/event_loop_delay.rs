@@ -1,5 +1,5 @@
-//! How late a thread of the server is: how long requests wait for it to read them. One that is refused as soon as it is read
-//! is cheap, so that those that are let in and those that come next wait for little.
+//! How late a thread of the server is: how long requests wait for it to read them. One that is refused as soon as it is
+//! read is cheap, so that those that are let in and those that come next wait for little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -40,7 +40,8 @@ impl EventLoopDelay {
             while let Some(looks) = watched.upgrade() {
                 let due = Instant::now() + LOOK_EVERY;
                 tokio::time::sleep_until(due).await;
-                // A timer wakes in the queue of whatever else is ready: it waits as long as a request that has just come.
+                // A timer wakes in the queue of whatever else is ready: it waits as long as a request that has just
+                // come.
                 looks.note(due.elapsed());
             }
         });

@@ -49,7 +49,9 @@ pub struct PaymentAnswer<'a> {
     request_body = AuthorizeBody,
     responses(
         (status = 200, description = "The payment is authorized", body = PaymentAnswer),
-        (status = 202, description = "The provider's answer is not known; the payment is UNKNOWN and will be resolved", body = PaymentAnswer),
+        (status = 202,
+            description = "The provider's answer is not known; the payment is UNKNOWN and will be resolved",
+            body = PaymentAnswer),
     )
 )]
 pub async fn authorize(
@@ -83,10 +85,14 @@ pub async fn authorize(
     path = "/payments/capture/{paymentId}",
     tag = "payments",
     operation_id = "capture",
-    description = "Asks for the capture of an authorized payment, or of a part; the rest is released. One that failed can be asked for again.",
+    description = "Asks for the capture of an authorized payment, or of a part; the rest is released. One that failed \
+        can be asked for again.",
     params(("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$")),
     request_body = CaptureBody,
-    responses((status = 200, description = "The capture is requested; the payment becomes CAPTURED", body = PaymentAnswer))
+    responses(
+        (status = 200,
+            description = "The capture is requested; the payment becomes CAPTURED", body = PaymentAnswer)
+    )
 )]
 pub async fn capture(
     request: HttpRequest,
@@ -123,10 +129,12 @@ pub async fn void(
     path = "/payments/refund/{paymentId}",
     tag = "payments",
     operation_id = "refund",
-    description = "Asks for a refund of what was captured, or of a part, which needs an idempotency key. While the capture is under way the refund waits for it, and fails with it.",
+    description = "Asks for a refund of what was captured, or of a part, which needs an idempotency key. While the \
+        capture is under way the refund waits for it, and fails with it.",
     params(("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$")),
     request_body = RefundBody,
-    responses((status = 200, description = "The refund is requested; the payment becomes REFUNDED or PARTIALLY_REFUNDED", body = PaymentAnswer))
+    responses((status = 200, description = "The refund is requested; the payment becomes REFUNDED or \
+        PARTIALLY_REFUNDED", body = PaymentAnswer))
 )]
 pub async fn refund(
     request: HttpRequest,
@@ -178,9 +186,13 @@ async fn change(
     description = "Shows a payment.",
     params(
         ("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
-        ("expand" = Option<String>, Query, description = "Any of refunds, ledger and events, with commas between them", pattern = "^(refunds|ledger|events)(,(refunds|ledger|events))*$"),
-        ("limit" = Option<u32>, Query, description = "How much of each list is shown: 1 to 100; 100 if not given", minimum = 1, maximum = 100),
-        ("startingAfter" = Option<String>, Query, description = "The last one of the list's page before: the page behind it. With one list only", pattern = "^(ref|ent|evt)_[0-9A-HJKMNP-TV-Z]{13}$"),
+        ("expand" = Option<String>, Query,
+            description = "Any of refunds, ledger and events, with commas between them",
+            pattern = "^(refunds|ledger|events)(,(refunds|ledger|events))*$"),
+        ("limit" = Option<u32>, Query,
+            description = "How much of each list is shown: 1 to 100; 100 if not given", minimum = 1, maximum = 100),
+        ("startingAfter" = Option<String>, Query, description = "The last one of the list's page before: the page \
+            behind it. With one list only", pattern = "^(ref|ent|evt)_[0-9A-HJKMNP-TV-Z]{13}$"),
     ),
     responses((status = 200, description = "The payment", body = PaymentDetails))
 )]
@@ -197,11 +209,14 @@ pub async fn look_up(request: HttpRequest, app: Data<App>, id: Path<String>) -> 
     path = "/payments/{paymentId}/timeline",
     tag = "payments",
     operation_id = "timeline",
-    description = "Tells every decision, call to the provider, retry and event in the order of writing, and each ledger entry behind its event.",
+    description = "Tells every decision, call to the provider, retry and event in the order of writing, and each \
+        ledger entry behind its event.",
     params(
         ("paymentId" = String, Path, description = "The payment", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
-        ("limit" = Option<u32>, Query, description = "1 to 100; 100 if not given. Ledger entries do not count", minimum = 1, maximum = 100),
-        ("startingAfter" = Option<String>, Query, description = "What the page before gave as next", pattern = "^[0-9]{1,9}$"),
+        ("limit" = Option<u32>, Query,
+            description = "1 to 100; 100 if not given. Ledger entries do not count", minimum = 1, maximum = 100),
+        ("startingAfter" = Option<String>, Query,
+            description = "What the page before gave as next", pattern = "^[0-9]{1,9}$"),
     ),
     responses((status = 200, description = "What happened", body = TimelinePart))
 )]
@@ -225,8 +240,10 @@ pub async fn timeline(request: HttpRequest, app: Data<App>, id: Path<String>) ->
         ("createdAfter" = Option<String>, Query, description = "RFC 3339, exclusive", format = DateTime),
         ("createdBefore" = Option<String>, Query, description = "RFC 3339, exclusive", format = DateTime),
         ("limit" = Option<u32>, Query, description = "1 to 100; 20 if not given", minimum = 1, maximum = 100),
-        ("startingAfter" = Option<String>, Query, description = "The last payment of the page before: the page of older ones. Not with endingBefore", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
-        ("endingBefore" = Option<String>, Query, description = "The first payment of the page before: the page of newer ones. Not with startingAfter", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
+        ("startingAfter" = Option<String>, Query, description = "The last payment of the page before: the page of \
+            older ones. Not with endingBefore", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
+        ("endingBefore" = Option<String>, Query, description = "The first payment of the page before: the page of \
+            newer ones. Not with startingAfter", pattern = "^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
     ),
     responses((status = 200, description = "One page", body = Page))
 )]

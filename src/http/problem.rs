@@ -59,7 +59,8 @@ codes! {
     FieldMissing "field_missing" 400 false "A required field is missing"
         "`errors` points at the member that has to be there.";
     FieldTypeInvalid "field_type_invalid" 400 false "A field has the wrong type"
-        "`errors` points at the member; texts are JSON strings without control characters, metadata is an object of texts.";
+        "`errors` points at the member; texts are JSON strings without control characters, metadata is an object of \
+         texts.";
     AmountNotInteger "amount_not_integer" 400 false "The amount is not an integer"
         "Amounts are JSON integers in the currency's minor unit: no fraction, no exponent, no quotes.";
     MerchantIdInvalid "merchant_id_invalid" 400 false "The merchant id is invalid"
@@ -119,15 +120,18 @@ codes! {
     Internal "internal" 500 false "Something went wrong here"
         "The fault is not the call's, and repeating it does not help; `requestId` tells the operator where to look.";
     PspUnavailable "psp_unavailable" 503 true "The payment provider is unavailable"
-        "It is being left alone for a while; nothing was sent. Come back after `Retry-After`, with the same key if you like.";
+        "It is being left alone for a while; nothing was sent. Come back after `Retry-After`, with the same key if \
+         you like.";
     PspNotReached "psp_not_reached" 503 true "The payment provider cannot be reached"
         "It refused the connection; nothing was sent, and nothing is recorded under the key. Make the same call again.";
     Overloaded "overloaded" 503 true "Too much is waiting" "Come back after `Retry-After`.";
-    ShardUnavailable "shard_unavailable" 503 true "The merchant's data are unavailable" "Come back after `Retry-After`.";
+    ShardUnavailable "shard_unavailable" 503 true "The merchant's data are unavailable" "Come back after \
+        `Retry-After`.";
     StorageUnavailable "storage_unavailable" 503 true "The merchant's data cannot be written"
         "The disk is full or read-only, or a commit failed; nothing was done. Come back after `Retry-After`.";
     OutcomeUnknown "outcome_unknown" 503 true "The outcome is not known"
-        "It was interrupted, and may or may not be done: repeat the call with the same key, it is executed once at most.";
+        "It was interrupted, and may or may not be done: repeat the call with the same key, it is executed once at \
+         most.";
 }
 
 /// One field that is wrong.
@@ -210,8 +214,8 @@ impl Problem {
         self
     }
 
-    /// The answer to the request `request_id`. Without an `instance` it depends on nothing else, so that a stored answer
-    /// is the same each time.
+    /// The answer to the request `request_id`. Without an `instance` it depends on nothing else, so that a stored
+    /// answer is the same each time.
     pub fn respond(&self, request_id: &str, instance: Option<&str>) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.code.status());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));

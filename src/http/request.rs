@@ -82,7 +82,8 @@ pub async fn around(
     Ok(response)
 }
 
-/// Says of a span what its request was. Neither path nor request id: whatever a client writes there would leave the house.
+/// Says of a span what its request was. Neither path nor request id: whatever a client writes there would leave the
+/// house.
 fn describe(span: &mut Span, method: &'static str, route: &str, status: StatusCode) {
     if !span.is_recording() {
         return;

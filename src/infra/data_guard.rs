@@ -1,10 +1,11 @@
 //! Guards the files that hold money: each has one process that writes it, and what is written is still under its path.
 //!
-//! The lock is the kernel's (`flock`) on the database file itself: a lock file beside it can be deleted while the process
-//! runs, and a second process then makes itself a new one. SQLite locks with `fcntl`, which `flock` does not meet, so
-//! that `rialto audit` reads beside a running node. One thing must never happen: closing a handle of a file drops all
-//! `fcntl` locks that the process has on it, SQLite's included (<https://www.sqlite.org/howtocorrupt.html>, 2.2). So
-//! no handle that was opened here is ever closed before the process ends; a file that is opened again is found among them.
+//! The lock is the kernel's (`flock`) on the database file itself: a lock file beside it can be deleted while the
+//! process runs, and a second process then makes itself a new one. SQLite locks with `fcntl`, which `flock` does not
+//! meet, so that `rialto audit` reads beside a running node. One thing must never happen: closing a handle of a file
+//! drops all `fcntl` locks that the process has on it, SQLite's included (<https://www.sqlite.org/howtocorrupt.html>,
+//! 2.2). So no handle that was opened here is ever closed before the process ends; a file that is opened again is found
+//! among them.
 //!
 //! A process whose files were deleted goes on writing to files that nobody can open any more. So the path is compared
 //! with the handle, by device and inode, before a commit and again before anybody hears of it.
@@ -77,8 +78,8 @@ struct Guarded {
 }
 
 impl DataGuard {
-    /// Makes the file this process's own for as long as a guard of it lives, creating it if it is missing. To be called before
-    /// SQLite opens the file.
+    /// Makes the file this process's own for as long as a guard of it lives, creating it if it is missing. To be called
+    /// before SQLite opens the file.
     ///
     /// # Errors
     /// [`GuardError::InUse`] if another process has it.

@@ -1,6 +1,6 @@
-//! A disk that fails when a test says so: a VFS of SQLite (<https://www.sqlite.org/vfs.html>) over the usual one, through
-//! which every file goes that this process opens after [`FaultyDisk::new`]. Real result codes from the real library, also
-//! at COMMIT.
+//! A disk that fails when a test says so: a VFS of SQLite (<https://www.sqlite.org/vfs.html>) over the usual one,
+//! through which every file goes that this process opens after [`FaultyDisk::new`]. Real result codes from the real
+//! library, also at COMMIT.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int, c_void};

@@ -1,5 +1,5 @@
-//! What a private SQLite file is: it has a name of its own, and knows the system that works with it. Kept in a table that
-//! versions before do not look at.
+//! What a private SQLite file is: it has a name of its own, and knows the system that works with it. Kept in a table
+//! that versions before do not look at.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

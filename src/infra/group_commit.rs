@@ -24,8 +24,8 @@ pub(super) trait GroupCommitter: Send + 'static {
 
 type Reply<C> = oneshot::Sender<Result<<C as GroupCommitter>::Answer, <C as GroupCommitter>::Error>>;
 
-/// The door to one [`GroupCommitter`], which has a thread of its own until the door is dropped. A caller that gives up does
-/// not undo its command: what was taken in is written.
+/// The door to one [`GroupCommitter`], which has a thread of its own until the door is dropped. A caller that gives up
+/// does not undo its command: what was taken in is written.
 pub(super) struct GroupCommit<C: GroupCommitter>(mpsc::Sender<(C::Command, Reply<C>)>);
 
 /// The committer's thread has ended, which a panic does.

@@ -105,8 +105,9 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// The one connection that writes a private file. After an error it is closed and another one is opened, so that nothing
-/// stands on what a COMMIT or ROLLBACK that failed has left behind. Whoever has it blocks: give it a thread of its own.
+/// The one connection that writes a private file. After an error it is closed and another one is opened, so that
+/// nothing stands on what a COMMIT or ROLLBACK that failed has left behind. Whoever has it blocks: give it a thread of
+/// its own.
 #[derive(Debug)]
 pub(super) struct PrivateWriter {
     path: PathBuf,

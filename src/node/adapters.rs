@@ -1,4 +1,5 @@
-//! Opens what is outside: real servers where the configuration names them, else the embedded ones in the data directory.
+//! Opens what is outside: real servers where the configuration names them, else the embedded ones in the data
+//! directory.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -31,8 +31,8 @@ pub fn psp_books_path(data_dir: &Path) -> PathBuf {
     data_dir.join("psp.db")
 }
 
-/// Makes the data directory this process's own, as long as the file is held. The file keeps two processes apart that both
-/// find it; each database is locked besides, since a file can be deleted.
+/// Makes the data directory this process's own, as long as the file is held. The file keeps two processes apart that
+/// both find it; each database is locked besides, since a file can be deleted.
 pub fn lock_data_dir(path: &Path) -> Result<File, DataDirError> {
     let io = |error| DataDirError::Io { path: path.to_owned(), error };
     data_guard::create_directory(path).map_err(io)?;

@@ -50,7 +50,8 @@ pub enum MisfitError {
     #[error("the database of shard {0} does not say what it is: no node has started on it yet")]
     Nameless(ShardId),
     #[error(
-        "data directory {path} has a database of shard {found}, shard.count is {wanted}; payments stay on the shard that they were made on"
+        "data directory {path} has a database of shard {found}, shard.count is {wanted}; payments stay on the shard \
+         that they were made on"
     )]
     ShardCount { path: PathBuf, found: u32, wanted: u32 },
     #[error("data directory {path}: {error}")]
@@ -140,8 +141,8 @@ impl Belongings<'_> {
         Ok(Some(FoundCompanion::at_url(&origin.unwrap_or_default())))
     }
 
-    /// Tells the shards' databases, whose schemas are current by now, what they are. Of processes that start together on
-    /// fresh databases, the one that comes first to the first shard makes the system.
+    /// Tells the shards' databases, whose schemas are current by now, what they are. Of processes that start together
+    /// on fresh databases, the one that comes first to the first shard makes the system.
     ///
     /// # Errors
     /// [`MisfitError`] also when somebody else was there in the meantime.
@@ -172,8 +173,8 @@ impl Belongings<'_> {
         Ok(ClaimedShards { records, system })
     }
 
-    /// Makes event log and PSP those of the system; their files are there by now. For a PSP that is found by its URL there
-    /// is nothing to write but the note.
+    /// Makes event log and PSP those of the system; their files are there by now. For a PSP that is found by its URL
+    /// there is nothing to write but the note.
     ///
     /// # Errors
     /// [`MisfitError`] also when another process has noted another one in the meantime.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::actors::lease_guard::{Lease, LeaseGuard};
 use crate::domain::ShardId;
 
-/// The tenures of one process, given out one by one while its tree is written down.
+/// The leases of one process, given out one by one while its tree is written down.
 pub struct LeaseRegistry {
     is_alone: bool,
     now: Instant,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::client::Acknowledged;
+use super::acknowledged::Acknowledged;
 use super::cluster::Cluster;
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::payment::PaymentStatus;

@@ -2,36 +2,15 @@
 
 use std::time::Duration;
 
+use super::acknowledged::Acknowledged;
 use super::cluster::Cluster;
 use crate::domain::command::Change;
 use crate::domain::key::Fingerprint;
 use crate::domain::outcome::{PaymentOutcome, StoredResponse};
 use crate::domain::payment::{CaptureMode, Metadata};
-use crate::domain::{Currency, Money, PaymentId, RefundId};
+use crate::domain::{Currency, Money, PaymentId};
 use crate::flows::{App, AuthorizeRequest, Call, ChangeRequest, FlowError, Priority, Response};
 use crate::runtime::Chance;
-
-/// What a client was told for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Acknowledged {
-    Authorized {
-        id: PaymentId,
-    },
-    Declined {
-        id: PaymentId,
-    },
-    CaptureRequested {
-        id: PaymentId,
-    },
-    Voided {
-        id: PaymentId,
-    },
-    RefundRequested {
-        refund_id: RefundId,
-    },
-    /// What no state of the house explains.
-    Absurd(String),
-}
 
 /// Times that a call is repeated before it is given up.
 const REPEATS: usize = 12;
@@ -130,8 +109,8 @@ async fn authorize(world: &Cluster, chance: Chance, purchase: &Purchase) -> Opti
     }
 }
 
-/// Repeats a key whose answer is known: the same answer is given, or none while the shard has its troubles. That the PSP is
-/// left alone is no reason.
+/// Repeats a key whose answer is known: the same answer is given, or none while the shard has its troubles. That the
+/// PSP is left alone is no reason.
 async fn ask_again(world: &Cluster, chance: &Chance, purchase: &Purchase, known: &StoredResponse) {
     for _ in 0..chance.below(4) {
         tokio::time::sleep(chance.jitter(Duration::from_secs(3))).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::client::Acknowledged;
+use super::acknowledged::Acknowledged;
 use super::faults::{FaultRates, SeededFaults};
 use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
 use crate::actors::breaker::Forced;
@@ -167,7 +167,8 @@ async fn mischief(environment: Environment, fates: Arc<SeededFaults>) {
     }
 }
 
-/// Forces the PSP's breaker open now and then, most of all when the process has just begun, and gives it back to itself.
+/// Forces the PSP's breaker open now and then, most of all when the process has just begun, and gives it back to
+/// itself.
 async fn leave_psp_alone(app: App, chance: Chance, fates: Arc<SeededFaults>) {
     let force = async |state| drop(app.operations().force_breaker("psp", state).await);
     while fates.may_strike() {

@@ -4,6 +4,7 @@
 //!
 //! `scripts/simulate` runs many seeds with the release profile.
 
+mod acknowledged;
 mod check;
 mod client;
 mod cluster;

@@ -1,5 +1,6 @@
-//! Prometheus and Alertmanager, with what is shipped, watch two processes on real servers while each alert's fault is made: the
-//! alert fires, whoever it is for is told, and told again when it is over; and no panel of any dashboard stays empty.
+//! Prometheus and Alertmanager, with what is shipped, watch two processes on real servers while each alert's fault is
+//! made: the alert fires, whoever it is for is told, and told again when it is over; and no panel of any dashboard
+//! stays empty.
 
 use std::time::Duration;
 

@@ -115,7 +115,8 @@ async fn a_letter_that_cannot_be_redriven_hides_nothing_of_the_others() {
     let bad = letters(&shop, "status=open").await[0]["id"].as_str().unwrap().to_owned();
     let source = letters(&shop, "status=open").await[0]["eventKey"].as_str().unwrap().to_owned();
     let refuse = format!(
-        "CREATE TRIGGER bad BEFORE UPDATE ON dead_letter WHEN OLD.event_key = '{source}' BEGIN SELECT RAISE(ABORT, 'bad'); END"
+        "CREATE TRIGGER bad BEFORE UPDATE ON dead_letter WHEN OLD.event_key = '{source}' BEGIN SELECT RAISE(ABORT, \
+         'bad'); END"
     );
     by_hand(&shop, &refuse).await;
     let all = json!({"all": true, "dryRun": false});

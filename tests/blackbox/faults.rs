@@ -151,7 +151,8 @@ async fn a_payment_reader_panics_and_the_look_up_is_answered() {
     assert_eq!(restarts(&shop, "payment_reader").await, 1);
 }
 
-/// Six of a kind share one supervisor: one panic each is more than its intensity, so the supervisor itself is restarted.
+/// Six of a kind share one supervisor: one panic each is more than its intensity, so the supervisor itself is
+/// restarted.
 #[tokio::test]
 async fn workers_of_all_partitions_panic_under_load() {
     let shop = TestNode::start_with(&[FAULTS]).await;

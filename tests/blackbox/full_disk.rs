@@ -96,7 +96,8 @@ async fn holds(shop: &TestNode, told: &[(Value, Payment)]) {
     }
 }
 
-/// Payments are taken and booked again, and everything that was said outlives the process. The node ends before its disk.
+/// Payments are taken and booked again, and everything that was said outlives the process. The node ends before its
+/// disk.
 async fn goes_on(mut shop: TestNode, told: &[(Value, Payment)]) {
     let taken = shop.captured(1_000).await;
     shop.ledger(&taken, 1).await;

@@ -177,7 +177,8 @@ async fn answered(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::E
     Ok(Answer { status, headers, text: response.text().await? })
 }
 
-/// Sends it again as long as too much is waiting, which on a machine that runs other tests besides is nobody's fault: nothing was done.
+/// Sends it again as long as too much is waiting, which on a machine that runs other tests besides is nobody's fault:
+/// nothing was done.
 pub async fn once_taken_on(request: reqwest::RequestBuilder) -> Answer {
     let begun = Instant::now();
     loop {
@@ -332,8 +333,8 @@ impl TestNode {
         (self.process, self.url) = greeted(command, SERVE.1).await;
     }
 
-    /// Starts another process on the same data, with arguments and settings over the node's own, which must refuse. What it
-    /// said.
+    /// Starts another process on the same data, with arguments and settings over the node's own, which must refuse.
+    /// What it said.
     pub async fn refused(&self, args: &[&str], settings: &[(&str, &str)]) -> String {
         self.refused_in(self.data_dir.path(), args, settings).await
     }
@@ -517,8 +518,8 @@ pub async fn greeted(mut command: Command, greeting: &str) -> (Child, String) {
     (process, url)
 }
 
-/// Prints what a process complains of, and gives it all once the process has ended. By a thread, so that the process never waits for
-/// a test that is busy.
+/// Prints what a process complains of, and gives it all once the process has ended. By a thread, so that the process
+/// never waits for a test that is busy.
 fn pass_on(complaints: ChildStderr) -> JoinHandle<Vec<String>> {
     let pipe = File::from(complaints.into_owned_fd().unwrap());
     let lines = std::io::BufReader::new(pipe).lines().map_while(Result::ok);

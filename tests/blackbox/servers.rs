@@ -75,8 +75,8 @@ impl Places {
         let (admin, options) = (admin(&self.brokers), options());
         let groups: Vec<_> = Consumer::ALL.iter().map(|group| format!("{}.{}", self.name, group.name())).collect();
         let groups: Vec<_> = groups.iter().map(String::as_str).collect();
-        // A group whose members were killed a moment ago cannot be deleted, nor one of a broker that had no group yet and has no
-        // coordinator; it ends by itself.
+        // A group whose members were killed a moment ago cannot be deleted, nor one of a broker that had no group yet
+        // and has no coordinator; it ends by itself.
         let _ = admin.delete_groups(&groups, &options.request_timeout(Some(Duration::from_secs(5)))).await;
     }
 }

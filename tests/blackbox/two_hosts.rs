@@ -1,6 +1,6 @@
-//! Two hosts, each a network namespace with its own servers and processes, as `deploy/two-hosts` splits them: host 1 has
-//! shard 1, Redis, Kafka and an ingest node, host 2 has shard 2, an ingest node, the workers and the balancer. The PSP is outside, as PSPs
-//! are, and so are those who pay and those who look: they reach each host by a way of its own.
+//! Two hosts, each a network namespace with its own servers and processes, as `deploy/two-hosts` splits them: host 1
+//! has shard 1, Redis, Kafka and an ingest node, host 2 has shard 2, an ingest node, the workers and the balancer. The
+//! PSP is outside, as PSPs are, and so are those who pay and those who look: they reach each host by a way of its own.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -28,8 +28,8 @@ async fn ip(arguments: &str) {
     run("ip", &arguments.split(' ').collect::<Vec<_>>()).await;
 }
 
-/// The first of three networks of this test's own, as the third part of their addresses: between the hosts, and from the
-/// world to each.
+/// The first of three networks of this test's own, as the third part of their addresses: between the hosts, and from
+/// the world to each.
 fn network() -> u32 {
     std::process::id() % 84 * 3
 }
@@ -322,8 +322,8 @@ impl Hosts {
         }
     }
 
-    /// Trades by these ways for a while, with merchants of both shards at once. What was authorized, and who was served: by
-    /// way, of which shard.
+    /// Trades by these ways for a while, with merchants of both shards at once. What was authorized, and who was
+    /// served: by way, of which shard.
     async fn trade_for(&self, ways: &[Way], lasting: Duration) -> (Vec<(String, String)>, Vec<(&'static str, usize)>) {
         let begun = Instant::now();
         let each = ways.iter().flat_map(|way| [0, 1].map(|shard| (way, shard))).map(async |(way, shard)| {

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
-/// Every duration of the shipped configuration and rules (intervals, windows, `for`) is so many times shorter here: a day
-/// takes four minutes.
+/// Every duration of the shipped configuration and rules (intervals, windows, `for`) is so many times shorter here: a
+/// day takes four minutes.
 const FASTER: u64 = 360;
 /// But none is shorter than this: how often Prometheus asks here.
 const SHORTEST_MS: u64 = 1_000;

@@ -126,7 +126,7 @@ fn made_in<'a>(project: &'a Project, path: &[String], hops: usize) -> Option<&'a
 fn needs(project: &Project) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for source in &project.sources {
-        for named in named(&source.tokens).iter().filter(|named| !named.passed_on) {
+        for named in named(&source.needs).iter().filter(|named| !named.passed_on) {
             let target = resolve(project, source, &named.path).and_then(|path| made_in(project, &path, 8));
             if let Some(target) = target.filter(|target| target.path != source.path) {
                 needs.entry(&source.path).or_default().insert(&target.path);

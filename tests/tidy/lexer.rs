@@ -69,6 +69,32 @@ pub fn lex(text: &str) -> Vec<Token> {
     tokens
 }
 
+/// The functions that have a body: name, first and last line.
+pub fn functions(text: &str) -> Vec<(String, usize, usize)> {
+    let tokens = lex(text);
+    let mut found = Vec::new();
+    for (at, pair) in tokens.windows(2).enumerate() {
+        let Some(name) = pair[1].word().filter(|_| pair[0].is_word("fn")) else { continue };
+        let (mut depth, mut is_body) = (0_i32, false);
+        for token in &tokens[at + 2..] {
+            match token.kind {
+                Kind::Mark('(' | '[' | '{') => {
+                    is_body |= token.is_mark('{') && depth == 0;
+                    depth += 1;
+                }
+                Kind::Mark(')' | ']' | '}') => depth -= 1,
+                Kind::Mark(';') if depth == 0 => break,
+                _ => {}
+            }
+            if is_body && depth == 0 {
+                found.push((name.to_owned(), pair[0].line, token.line));
+                break;
+            }
+        }
+    }
+    found
+}
+
 fn is_word_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
@@ -208,7 +234,8 @@ mod tests {
     #[test]
     fn comments_and_literals_fall_away() {
         let text = r####"a // b
-            /* c /* d */ e */ f "g \" h" r#"i " j"# 'k' '\'' b'l' b"m" br##"n"# o"## '\u{1F600}' p<'q> r#type 0xff_u8 s"####;
+            /* c /* d */ e */ f
+            "g \" h" r#"i " j"# 'k' '\'' b'l' b"m" br##"n"# o"## '\u{1F600}' p<'q> r#type 0xff_u8 s"####;
         assert_eq!(words(text), ["a", "f", "p", "type", "s"]);
     }
 

@@ -13,6 +13,8 @@ pub struct Source {
     pub text: String,
     /// Its code without comments, literals and what only tests see; nothing for a file that only tests see.
     pub tokens: Vec<Token>,
+    /// The same, of files that only tests see too: what a file needs is what it needs.
+    pub needs: Vec<Token>,
     /// Where the package's module tree has it; `src/lib.rs` and `src/main.rs` are the root, and the runtime's crate is
     /// `runtime`, as which the package passes it on. `None` elsewhere.
     pub module: Option<Vec<String>>,
@@ -57,7 +59,8 @@ impl Project {
             let (tokens, test_modules) = without_tests(lex(text));
             let folder = children_folder(path);
             test_only.extend(test_modules.into_iter().map(|module| format!("{folder}/{module}")));
-            sources.push(Source { path: (*path).to_owned(), text: (*text).to_owned(), tokens, module: module(path) });
+            let (needs, module) = (tokens.clone(), module(path));
+            sources.push(Source { path: (*path).to_owned(), text: (*text).to_owned(), tokens, needs, module });
         }
         for source in &mut sources {
             let without_suffix = source.path.trim_end_matches(".rs");

@@ -1,10 +1,12 @@
 //! The house rules. Each takes the project and gives a line for everything that breaks it.
 
 use crate::imports::{self, named, resolve};
-use crate::lexer::{Kind, Token};
+use crate::lexer::{self, Kind, Token};
 use crate::project::{Project, Source};
 
 const FILE_LINES_MAX: usize = 600;
+const FUNCTION_LINES_MAX: usize = 80;
+const COLUMNS_MAX: usize = 120;
 
 /// The floors, top to bottom: a room may import from those below it, and from itself. `config` stands beside `infra`
 /// and may be read by it, because an adapter is built from its settings; nothing goes the other way.
@@ -40,7 +42,7 @@ const MONEY: [&str; 5] = ["domain", "flows", "actors", "entities", "migrations"]
 
 /// All rules over the whole project.
 pub fn broken(project: &Project) -> Vec<String> {
-    let rules = [floors, cycles, walls, lengths, floats, panics, leftovers, headers];
+    let rules = [floors, cycles, walls, lengths, columns, functions, floats, panics, leftovers, headers];
     rules.iter().flat_map(|rule| rule(project)).collect()
 }
 
@@ -103,6 +105,30 @@ fn lengths(project: &Project) -> Vec<String> {
         format!("{}: {} lines, more than {FILE_LINES_MAX}: is it one concept?", source.path, lines(source))
     })
     .collect()
+}
+
+/// Lines that do not fit a window, comments and literals included.
+fn columns(project: &Project) -> Vec<String> {
+    let mut broken = Vec::new();
+    for source in &project.sources {
+        let long = source.text.lines().enumerate().filter(|(_, line)| line.chars().count() > COLUMNS_MAX);
+        broken.extend(long.map(|(at, _)| format!("{}:{}: over {COLUMNS_MAX} columns", source.path, at + 1)));
+    }
+    broken
+}
+
+/// Functions that do not fit a screen, of tests too.
+fn functions(project: &Project) -> Vec<String> {
+    let mut broken = Vec::new();
+    for source in &project.sources {
+        for (name, begins, ends) in lexer::functions(&source.text) {
+            let lines = ends - begins + 1;
+            if lines > FUNCTION_LINES_MAX {
+                broken.push(format!("{}:{begins}: {name} has {lines} lines, over {FUNCTION_LINES_MAX}", source.path));
+            }
+        }
+    }
+    broken
 }
 
 fn floats(project: &Project) -> Vec<String> {
@@ -241,6 +267,18 @@ mod tests {
     fn files_stay_readable() {
         breaks(lengths, "tests/a.rs", &"\n".repeat(FILE_LINES_MAX + 1));
         keeps(lengths, "tests/a.rs", &"\n".repeat(FILE_LINES_MAX));
+    }
+
+    #[test]
+    fn lines_and_functions_fit_a_screen() {
+        breaks(columns, "src/a.rs", &format!("// {}", "x".repeat(COLUMNS_MAX)));
+        keeps(columns, "src/a.rs", &format!("// {}", "ü".repeat(COLUMNS_MAX - 3)));
+        let function =
+            |lines: usize| format!("impl A {{\nfn f<const N: usize>() -> [u8; N] {{\n{}}}\n}}", "x;\n".repeat(lines));
+        breaks(functions, "src/a.rs", &function(FUNCTION_LINES_MAX - 1));
+        keeps(functions, "src/a.rs", &function(FUNCTION_LINES_MAX - 2));
+        breaks(functions, "tests/a.rs", &function(FUNCTION_LINES_MAX));
+        keeps(functions, "src/a.rs", "trait A { fn f(); }");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! Receives: a permit asked for before each call, a report after it, operators' orders.   Sends: nothing.
 //! Durable: nothing.   In memory: a count of the calls of the last seconds, the last changes of state.
 //! A panic costs the count: a fresh breaker starts closed, empty and unforced; further failures open it again.
-//! Limit: `TRANSITIONS_MAX` changes are kept, one bucket for each second of the window; mailbox and batch as in [`options`].
+//! Limit: `TRANSITIONS_MAX` changes are kept, one bucket for each second of the window; mailbox and batch as in
+//! [`options`].
 
 mod circuit;
 mod guard;

@@ -85,7 +85,9 @@ impl BatchCommitter {
                 Err(error) if orders.len() == 1 => {
                     let shard = self.database.id.0;
                     for order in orders {
-                        let refuse = || tracing::error!(shard.id = shard, command.kind = order.0.kind(), %error, "command refused");
+                        let kind = order.0.kind();
+                        let refuse =
+                            || tracing::error!(shard.id = shard, command.kind = kind, %error, "command refused");
                         order.0.trace().map_or_else(refuse, |trace| of_trace(trace, refuse));
                         order.0.answer(Err(WriteError::Refused));
                     }

@@ -1,8 +1,9 @@
 //! Shard writer: the only one in the process that changes a shard's tables.
 //! Receives: [`PendingCommand`]s, each a [`Command`] with its reply.   Sends: a nudge to the shard's outbox publisher.
-//! Durable: all of a batch in one transaction (adaptive group commit), before anyone is answered.   In memory: recent rows.
-//! A panic costs the batch in hand (answered `Interrupted`, not committed or committed whole); what waits is kept.
-//! Limits: `shard.mailbox_capacity` commands wait, `shard.max_batch` are committed together, 3 retries, then halves.
+//! Durable: all of a batch in one transaction (adaptive group commit), before anyone is answered.   In memory: recent
+//! rows. A panic costs the batch in hand (answered `Interrupted`, not committed or committed whole); what waits is
+//! kept. Limits: `shard.mailbox_capacity` commands wait, `shard.max_batch` are committed together, 3 retries, then
+//! halves.
 
 mod batch;
 mod meter;
@@ -96,7 +97,8 @@ impl Actor for ShardWriter {
 }
 
 impl ShardWriter {
-    /// Prunes, a little at a time, so that commands never wait for it long. Returns whether nothing more is to be done now.
+    /// Prunes, a little at a time, so that commands never wait for it long. Returns whether nothing more is to be done
+    /// now.
     async fn prune(&self, ctx: &Context) -> bool {
         let now = Timestamp(ctx.clock().now_ms());
         let Pruning { events_kept, rows_max, .. } = self.pruning;

@@ -1,6 +1,6 @@
-//! Rows as this writer has written them last. A payment is written by its intent and read by its conclusion a moment later,
-//! balances by one booking after the other: that reading can be spared. What another host has changed meanwhile is noticed when the
-//! row's version does not fit; then everything here is forgotten and read.
+//! Rows as this writer has written them last. A payment is written by its intent and read by its conclusion a moment
+//! later, balances by one booking after the other: that reading can be spared. What another host has changed meanwhile
+//! is noticed when the row's version does not fit; then everything here is forgotten and read.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -83,8 +83,8 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Fills the book with what is known of `trusting`, the needs of commands that may rest on it; the rest of them, and
-    /// all that others need, is what remains to be read.
+    /// Fills the book with what is known of `trusting`, the needs of commands that may rest on it; the rest of them,
+    /// and all that others need, is what remains to be read.
     pub fn fill(&self, mut trusting: ReadSet, others: &ReadSet, book: &mut UnitOfWork<'_>) -> ReadSet {
         self.payments.fill(&mut trusting.payments, &mut book.payments);
         self.refunds.fill(&mut trusting.refunds, &mut book.refunds);

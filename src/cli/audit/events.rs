@@ -1,9 +1,9 @@
 //! What must hold of events: every change told once, in order, or waiting in the outbox.
 //!
-//! The log is read after the shards, so it may hold more than they knew: records behind the end that was noted before the
-//! shards were read are of changes that the shards must know; records after it are counted apart unless the outbox has them.
-//! Nothing prunes the log, so every event that ever was must be in it: once in a log that sees to that itself, else once or
-//! more often, in the order of first arrivals.
+//! The log is read after the shards, so it may hold more than they knew: records behind the end that was noted before
+//! the shards were read are of changes that the shards must know; records after it are counted apart unless the outbox
+//! has them. Nothing prunes the log, so every event that ever was must be in it: once in a log that sees to that
+//! itself, else once or more often, in the order of first arrivals.
 //!
 //! Memory: 48 bytes for each payment, 32 for each event in the outbox (kept for `outbox.kept_ms`), and 24 for each
 //! event of one partition number while it is sorted: about 0.6 GB for 5 million payments of five events each.
@@ -255,8 +255,8 @@ impl Events {
         self.facts.shrink_to_fit();
     }
 
-    /// What is told of the payment. Payments must be asked for in the order of their ids; those that are skipped are noted
-    /// as unknown.
+    /// What is told of the payment. Payments must be asked for in the order of their ids; those that are skipped are
+    /// noted as unknown.
     pub fn of(&mut self, id: PaymentId) -> EventFacts {
         while let Some((found, facts)) = self.facts.get(self.next).filter(|(found, _)| *found <= id.get()) {
             self.next += 1;

@@ -1,10 +1,10 @@
 //! `rialto audit`: reads shards, event log and the PSP simulator's books, and names every broken invariant. It may run
 //! beside a node, and changes nothing.
 //!
-//! How a system in motion can be judged: each shard is read as it stood at one instant. What the shards must know by then
-//! (ends of the log, what the ledger group has behind it) is noted before that instant; what they say is done is looked
-//! for after it. Between the PSP's books and a payment, and with everything that depends on the time, what looks wrong
-//! is looked at again until it is right or stays as it is. What work under way explains is in flight, not broken.
+//! How a system in motion can be judged: each shard is read as it stood at one instant. What the shards must know by
+//! then (ends of the log, what the ledger group has behind it) is noted before that instant; what they say is done is
+//! looked for after it. Between the PSP's books and a payment, and with everything that depends on the time, what looks
+//! wrong is looked at again until it is right or stays as it is. What work under way explains is in flight, not broken.
 //!
 //! Shards and books are read in pages, side by side in the order of payment ids; see `events` for what stays in memory.
 

@@ -71,7 +71,8 @@ pub fn in_flight(dossier: &Dossier) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether the status says the same as the amounts, and the payment is looked at again exactly while it waits for something.
+/// Whether the status says the same as the amounts, and the payment is looked at again exactly while it waits for
+/// something.
 fn status_fits(payment: &Payment) -> bool {
     use PaymentStatus::*;
     let Payment { authorized, capture_pending, captured, refund_pending, refunded, .. } = *payment;
@@ -150,7 +151,8 @@ fn requests(dossier: &Dossier) -> Vec<String> {
     wrong
 }
 
-/// Captures are asked for one after the other, each after the one before has failed; the last one is as the payment says.
+/// Captures are asked for one after the other, each after the one before has failed; the last one is as the payment
+/// says.
 fn captures_fit(payment: &Payment, captures: &[&PspRequest]) -> bool {
     use PaymentStatus::*;
     let is_numbered = |(place, request): (usize, &&PspRequest)| {

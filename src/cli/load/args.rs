@@ -67,7 +67,8 @@ pub struct LoadArgs {
 pub enum Scenario {
     /// Authorizations spread over MERCHANT-1 to MERCHANT-1000.
     Authorize,
-    /// Authorize, capture, think, refund; one flow in eight polls for CAPTURED before it thinks, to see how long it takes.
+    /// Authorize, capture, think, refund; one flow in eight polls for CAPTURED before it thinks, to see how long it
+    /// takes.
     FullFlow,
     /// Authorizations for MERCHANT-1 alone.
     HotMerchant,

@@ -21,11 +21,11 @@ use super::tally::{Step, Tally};
 pub const GROUP: usize = 8;
 const MERCHANTS: u32 = 1000;
 const AMOUNTS_KRW: std::ops::RangeInclusive<i64> = 1_000..=1_000_000;
-/// One flow in so many polls for CAPTURED from the start, to see how long it takes; the others look once they want to refund.
-/// All of them polling would be most of the load.
+/// One flow in so many polls for CAPTURED from the start, to see how long it takes; the others look once they want to
+/// refund. All of them polling would be most of the load.
 const MEASURED_FLOWS: u64 = 8;
-/// A poll waits a quarter of what the wait has taken so far, within these bounds: what is measured is at most a quarter too
-/// long, and a node that falls behind is not asked the more often for it.
+/// A poll waits a quarter of what the wait has taken so far, within these bounds: what is measured is at most a quarter
+/// too long, and a node that falls behind is not asked the more often for it.
 const POLL_MIN: Duration = Duration::from_millis(5);
 const POLL_MAX: Duration = Duration::from_millis(500);
 
@@ -136,7 +136,8 @@ impl Sender {
         }
     }
 
-    /// After the last flow: waits until its refund is REFUNDED and booked, which says how far the workers and the ledger lag behind.
+    /// After the last flow: waits until its refund is REFUNDED and booked, which says how far the workers and the
+    /// ledger lag behind.
     pub async fn drain(&self) {
         let Some((payment_id, accepted)) = self.last_refund.take() else { return };
         let refunded = self.reach(&payment_id, accepted, Wanted::Refunded).await;
@@ -161,7 +162,14 @@ impl Sender {
         let key = self.keys_given.replace(self.keys_given.get() + 1);
         let prefix = &self.plan.key_prefix;
         Bytes::from(format!(
-            r#"{{"merchantId":"MERCHANT-{merchant}","amount":{amount},"currency":"KRW","idempotencyKey":"{prefix}-{key}"}}"#
+            concat!(
+                r#"{{"merchantId":"MERCHANT-{merchant}","amount":{amount},"currency":"KRW","#,
+                r#""idempotencyKey":"{prefix}-{key}"}}"#,
+            ),
+            merchant = merchant,
+            amount = amount,
+            prefix = prefix,
+            key = key,
         ))
     }
 

@@ -50,7 +50,8 @@ impl Latencies {
     }
 
     fn with_digits(digits: u8) -> Self {
-        // invariant: 1 <= low, 2 * low <= high and 2 or 3 digits are within what the crate allows, whatever is measured.
+        // invariant: 1 <= low, 2 * low <= high and 2 or 3 digits are within what the crate allows, whatever is
+        // measured.
         Self(Histogram::new_with_bounds(1, LATENCY_US_MAX, digits).expect("constant bounds are valid"))
     }
 

@@ -1,5 +1,5 @@
-//! Everything that runs: nodes, the PSP, and where asked for the real servers, with the ways and disks that faults are made
-//! of. Processes are started, killed, stopped for a while and brought back.
+//! Everything that runs: nodes, the PSP, and where asked for the real servers, with the ways and disks that faults are
+//! made of. Processes are started, killed, stopped for a while and brought back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts a node, which is down, on the shards' databases in the wrong order, and kills it if it serves. What it did.
+    /// Starts a node, which is down, on the shards' databases in the wrong order, and kills it if it serves. What it
+    /// did.
     pub async fn start_node_swapped(&mut self, number: usize) -> Result<Begun, ClusterError> {
         let right = self.nodes[number].settings.clone();
         if self.databases.is_empty() {

@@ -31,8 +31,8 @@ impl Disk {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Leaves no more room than `left_bytes`. Whether that could be done: a disk that is written to meanwhile may hold more
-    /// than it was asked to.
+    /// Leaves no more room than `left_bytes`. Whether that could be done: a disk that is written to meanwhile may hold
+    /// more than it was asked to.
     pub async fn fill(&self, left_bytes: u64) -> bool {
         for more in 0..5_u64 {
             let Some(used) = self.used_bytes().await else { return false };

@@ -1,6 +1,6 @@
-//! What one payment may do, as a single thread would do it: a search for an order of a payment's calls, within the times
-//! at which they were under way, that explains every answer and the end. Written apart from the rules of the house, so
-//! that a mistake there is not repeated here.
+//! What one payment may do, as a single thread would do it: a search for an order of a payment's calls, within the
+//! times at which they were under way, that explains every answer and the end. Written apart from the rules of the
+//! house, so that a mistake there is not repeated here.
 //!
 //! The search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993): a call may come next if no
 //! other call had ended before it began. A call without an answer may have happened at any later time, or never.
@@ -158,8 +158,8 @@ impl Search<'_> {
         (status, captured) == (end.status.as_str(), end.captured)
     }
 
-    /// What the workers may do now: a capture that succeeds or fails, with which all refunds fail that waited for it; refunds
-    /// that end as they did.
+    /// What the workers may do now: a capture that succeeds or fails, with which all refunds fail that waited for it;
+    /// refunds that end as they did.
     fn alone(&self, state: &State) -> Vec<State> {
         let mut next = Vec::new();
         if let Stage::CaptureRequested { amount } = state.stage {

@@ -1,5 +1,5 @@
-//! Faults of what the nodes stand on: disks, databases, the ways to them, the event log. Each is healed before it returns,
-//! and the nodes must then serve again as they are.
+//! Faults of what the nodes stand on: disks, databases, the ways to them, the event log. Each is healed before it
+//! returns, and the nodes must then serve again as they are.
 
 use std::time::Duration;
 

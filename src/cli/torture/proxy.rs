@@ -15,8 +15,8 @@ use super::process::ClusterError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Pass,
-    /// Requests arrive, no answer does, and TCP stays up. A connection that has lost one stays silent for good: what comes
-    /// after a gap is never shown to anybody.
+    /// Requests arrive, no answer does, and TCP stays up. A connection that has lost one stays silent for good: what
+    /// comes after a gap is never shown to anybody.
     Swallow,
     /// A COMMIT arrives, and its connection breaks before the answer.
     CutAtCommit,

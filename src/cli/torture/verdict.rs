@@ -83,8 +83,8 @@ fn stands(calls: &[Entry], end: &Final) -> Result<(), String> {
     explain(calls, end)
 }
 
-/// Holds the payments made under one key against what the caller of the authorization knows. The one that was authorized,
-/// if one was.
+/// Holds the payments made under one key against what the caller of the authorization knows. The one that was
+/// authorized, if one was.
 fn judge(story: &Story, found: &[Value]) -> Result<Option<String>, String> {
     let text = |payment: &Value, member: &str| payment[member].as_str().unwrap_or_default().to_owned();
     for payment in found {

@@ -237,8 +237,14 @@ fn one_meaning_has_one_fingerprint() {
     let base = read(ORDER).unwrap().fingerprint;
     for same in [
         r#"{"currency":"KRW","amount":100,"merchantId":"MERCHANT-1","idempotencyKey":"k"}"#,
-        r#" { "merchantId" : "MERCHANT-\u0031", "amount":100,"currency":"KRW","idempotencyKey":"k","captureMode":"manual" } "#,
-        r#"{"merchantId":"MERCHANT-1","amount":100,"currency":"KRW","idempotencyKey":"other","metadata":{},"description":null}"#,
+        concat!(
+            r#" { "merchantId" : "MERCHANT-\u0031", "amount":100,"currency":"KRW","#,
+            r#""idempotencyKey":"k","captureMode":"manual" } "#,
+        ),
+        concat!(
+            r#"{"merchantId":"MERCHANT-1","amount":100,"currency":"KRW","#,
+            r#""idempotencyKey":"other","metadata":{},"description":null}"#,
+        ),
         r#"{"merch\u0061ntId":"MERCHANT-1","amount":100,"currency":"KRW","idempotencyKey":"k","metadata":null}"#,
     ] {
         assert_eq!(read(same).unwrap().fingerprint, base, "{same}");

@@ -148,7 +148,8 @@ fn add_request_headers(operation: &mut Operation, changes_payments: bool, is_ope
         parameters.push(header_parameter("Idempotency-Key", about, key).into());
     }
     // Without patterns: what does not fit them is taken, and left aside.
-    let about = "The trace to join (W3C Trace Context), `00-{32 hexadecimal digits}-{16}-{2}`; one that is not valid is \
+    let about = "The trace to join (W3C Trace Context), `00-{32 hexadecimal digits}-{16}-{2}`; \
+                 one that is not valid is \
                  left aside.";
     parameters.push(header_parameter("traceparent", about, text()).into());
     let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid is replaced.";

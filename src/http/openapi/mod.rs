@@ -77,12 +77,26 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     Contract::openapi().to_json().unwrap_or_default()
 });
 
-#[utoipa::path(get, path = "/openapi.json", tag = "operations", operation_id = "document", description = "This document.", responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "operations",
+    operation_id = "document",
+    description = "This document.",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
+)]
 pub async fn document() -> HttpResponse {
     HttpResponse::Ok().content_type(header::ContentType::json()).body(DOCUMENT.as_str())
 }
 
-#[utoipa::path(get, path = "/docs", tag = "operations", operation_id = "docs", description = "A page to browse this document; it needs no network but the program's own.", responses((status = 308, description = "It is at /docs/", headers(("Location" = String, description = "/docs/")))))]
+#[utoipa::path(
+    get,
+    path = "/docs",
+    tag = "operations",
+    operation_id = "docs",
+    description = "A page to browse this document; it needs no network but the program's own.",
+    responses((status = 308, description = "It is at /docs/", headers(("Location" = String, description = "/docs/")))),
+)]
 pub async fn docs() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
 }

@@ -21,8 +21,8 @@ use crate::domain::refund::Refund;
 use crate::domain::request::PspRequest;
 use crate::domain::{PaymentId, Timestamp};
 
-/// One instant of a shard. As long as it lives, the database keeps what that instant needs: SQLite's write-ahead log grows
-/// by what is written meanwhile.
+/// One instant of a shard. As long as it lives, the database keeps what that instant needs: SQLite's write-ahead log
+/// grows by what is written meanwhile.
 pub struct Snapshot(Transaction);
 
 /// How long one statement of a snapshot may take: it reads pages of large tables, and nobody waits behind it.

@@ -1,8 +1,8 @@
-//! One batch in one transaction, and what is done when the database says no or says nothing: the same for every database,
-//! the simulation's store in memory included.
+//! One batch in one transaction, and what is done when the database says no or says nothing: the same for every
+//! database, the simulation's store in memory included.
 //!
-//! After an error the connection is used again only if the error was about the rows and a ROLLBACK succeeded. What became
-//! of a COMMIT that failed is asked in another transaction, which sees only what is committed.
+//! After an error the connection is used again only if the error was about the rows and a ROLLBACK succeeded. What
+//! became of a COMMIT that failed is asked in another transaction, which sees only what is committed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -47,8 +47,8 @@ pub(super) trait Begun: Sized {
     async fn is_there(&mut self, witness: Witness) -> Result<bool, DatabaseError>;
 }
 
-/// Reads what the batch needs, lets `decide` change the book, writes and commits. When this returns, with the book as it
-/// is written and how many rows that were, all of it is durable; when it fails, none of it happened, except if it is
+/// Reads what the batch needs, lets `decide` change the book, writes and commits. When this returns, with the book as
+/// it is written and how many rows that were, all of it is durable; when it fails, none of it happened, except if it is
 /// [`DatabaseError::InDoubt`].
 pub(super) async fn batch<'a, T>(
     id: ShardId,

@@ -1,10 +1,10 @@
-//! Connections to a shard's database. One on which something went wrong is closed and never used again, so that no later
-//! batch stands on what an earlier one has left behind.
+//! Connections to a shard's database. One on which something went wrong is closed and never used again, so that no
+//! later batch stands on what an earlier one has left behind.
 //!
 //! The pool is our own because the state after an error is what matters here: sqlx's pool keeps a count of open
 //! transactions that a ROLLBACK which fails leaves wrong, and it pings a connection that is returned for as long as the
-//! network hopes, which keeps the connection's place. Here nothing is counted and nothing is pinged. A transaction that is
-//! dropped without its end takes the connection with it.
+//! network hopes, which keeps the connection's place. Here nothing is counted and nothing is pinged. A transaction that
+//! is dropped without its end takes the connection with it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// is given up after this, and another connection is made.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a statement may be long (`max_allowed_packet`), as the server said to the connection that was made last. Clones share it.
+/// What a statement may be long (`max_allowed_packet`), as the server said to the connection that was made last. Clones
+/// share it.
 #[derive(Debug, Clone)]
 pub struct PacketMax(Arc<AtomicUsize>);
 
@@ -151,8 +152,8 @@ impl Pool {
         PoolUse { idle, used: self.0.max.saturating_sub(free), max: self.0.max }
     }
 
-    /// Begins a transaction that writes. On SQLite it has the file's write lock from here on; a connection on which one is
-    /// still open would refuse this, so that none is used twice.
+    /// Begins a transaction that writes. On SQLite it has the file's write lock from here on; a connection on which one
+    /// is still open would refuse this, so that none is used twice.
     ///
     /// # Errors
     /// When no connection can be had or none answers in time.
@@ -378,12 +379,12 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Commits. What is sent is a COMMIT and never the RELEASE of a savepoint, so a database that says yes has nothing open
-    /// any more.
+    /// Commits. What is sent is a COMMIT and never the RELEASE of a savepoint, so a database that says yes has nothing
+    /// open any more.
     ///
     /// # Errors
-    /// Whatever the error, the connection is closed before this returns; whether the transaction is in the tables is not
-    /// known.
+    /// Whatever the error, the connection is closed before this returns; whether the transaction is in the tables is
+    /// not known.
     pub async fn commit(self) -> Result<(), DbErr> {
         let mut lease = self.lease.into_inner();
         let connection = lease.connection()?;

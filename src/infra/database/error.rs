@@ -72,7 +72,8 @@ impl DatabaseError {
         }
     }
 
-    /// Whether it is about rows alone, so that the connection which told it is as good as before once it is rolled back.
+    /// Whether it is about rows alone, so that the connection which told it is as good as before once it is rolled
+    /// back.
     pub(super) fn is_about_rows(&self) -> bool {
         matches!(self, Self::Conflict | Self::Refused(_) | Self::Damaged(_))
     }
@@ -90,8 +91,8 @@ impl From<DbErr> for DatabaseError {
     }
 }
 
-/// Whether MariaDB says with this that it has undone the transaction, so that its COMMIT need not be looked for: deadlock
-/// (which Galera also answers to a COMMIT that lost against another node's), lock wait, changed record.
+/// Whether MariaDB says with this that it has undone the transaction, so that its COMMIT need not be looked for:
+/// deadlock (which Galera also answers to a COMMIT that lost against another node's), lock wait, changed record.
 pub(super) fn is_undone(error: &DbErr) -> bool {
     matches!(code(error), Some(Code::MariaDb(1213 | 1205 | 1020)))
 }
@@ -129,15 +130,15 @@ fn of_sqlite(primary: u32, extended: u32, error: DbErr) -> DatabaseError {
     }
 }
 
-/// Numbers of MariaDB, <https://mariadb.com/kb/en/mariadb-error-code-reference/>. What is not known to be about the rows is
-/// the server's: a row that is wrongly taken for an outage is tried again, an outage that is wrongly taken for a row's ends
-/// in the dead letters.
+/// Numbers of MariaDB, <https://mariadb.com/kb/en/mariadb-error-code-reference/>. What is not known to be about the
+/// rows is the server's: a row that is wrongly taken for an outage is tried again, an outage that is wrongly taken for
+/// a row's ends in the dead letters.
 fn of_mariadb(number: u16, error: DbErr) -> DatabaseError {
     match number {
         // A key that is there, deadlock, lock wait, changed record.
         1062 | 1213 | 1205 | 1020 => DatabaseError::Conflict,
-        // No such column, syntax, count of columns, row too large, packet too large, NULL, no default, foreign keys, out of
-        // range, cut, wrong value, too long, overflow, CHECK.
+        // No such column, syntax, count of columns, row too large, packet too large, NULL, no default, foreign keys,
+        // out of range, cut, wrong value, too long, overflow, CHECK.
         1048 | 1054 | 1064 | 1118 | 1136 | 1153 | 1216 | 1217 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1451
         | 1452 | 1690 | 4025 => DatabaseError::Refused(error),
         // Disk full, error of the storage engine, table full, error during COMMIT, read-only (two ways), and of files.

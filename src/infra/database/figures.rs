@@ -1,5 +1,5 @@
-//! What a shard's database alone knows of how the shard stands, and how many connections there are to it. Asked every few
-//! seconds, so each question is one of an index or of a small table.
+//! What a shard's database alone knows of how the shard stands, and how many connections there are to it. Asked every
+//! few seconds, so each question is one of an index or of a small table.
 
 use entities::{account_balance, dead_letter};
 use sea_orm::sea_query::{Expr, Func, SimpleExpr};
@@ -25,7 +25,8 @@ impl ShardDatabase {
         Ok(found.into_iter().map(|(topic, count)| (topic, count.unsigned_abs())).collect())
     }
 
-    /// By how much debits and credits differ, in minor units, summed over the currencies. In one statement, so at one instant.
+    /// By how much debits and credits differ, in minor units, summed over the currencies. In one statement, so at one
+    /// instant.
     pub async fn imbalance(&self) -> Result<u64, DatabaseError> {
         use account_balance::Column::{Credits, Currency, Debits};
         // MariaDB sums up integers to a decimal.

@@ -49,7 +49,8 @@ const PUBLISHED: [(&str, &str); 2] = [
 ];
 
 impl ShardRecord {
-    /// Opens what is there, and sees whether there are data in it. Creates nothing. Waits for a server that is not up yet.
+    /// Opens what is there, and sees whether there are data in it. Creates nothing. Waits for a server that is not up
+    /// yet.
     ///
     /// # Errors
     /// [`DatabaseError`] also for a schema that is newer than this program.
@@ -65,8 +66,8 @@ impl ShardRecord {
         Ok(Self { db: Some(db), holds_data, has_published })
     }
 
-    /// What it says that it is. Asked after [`look`](Self::look) at all shards: whoever has written data into one of them by
-    /// then had told all of them what they are.
+    /// What it says that it is. Asked after [`look`](Self::look) at all shards: whoever has written data into one of
+    /// them by then had told all of them what they are.
     pub async fn found(&self) -> Result<FoundShard, DatabaseError> {
         let Some(db) = &self.db else { return Ok(FoundShard::default()) };
         mariadb::patiently(async || self.found_in(db).await).await
@@ -93,8 +94,8 @@ impl ShardRecord {
         Ok(Self { db: Some(db), holds_data: false, has_published: false })
     }
 
-    /// Writes what it is unless it knows already, and returns what it then says: of processes that start together the first
-    /// one decides.
+    /// Writes what it is unless it knows already, and returns what it then says: of processes that start together the
+    /// first one decides.
     pub async fn claim(&self, wanted: &ShardIdentity, now: Timestamp) -> Result<Option<ShardIdentity>, DatabaseError> {
         let Some(db) = &self.db else { return Ok(None) };
         let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);

@@ -1,6 +1,6 @@
-//! Reads what a batch's commands name: one `IN (...)` query a table, in key order. On MariaDB that locks the rows, so that
-//! batches of several hosts that touch the same ones wait for each other, in one order, and do not write past each other;
-//! SQLite has one writer.
+//! Reads what a batch's commands name: one `IN (...)` query a table, in key order. On MariaDB that locks the rows, so
+//! that batches of several hosts that touch the same ones wait for each other, in one order, and do not write past each
+//! other; SQLite has one writer.
 
 use entities::{
     account_balance, dead_letter, idempotency_key, payment, processed_event, refund, refund_request, settlement_request,

@@ -92,8 +92,8 @@ async fn reach(pool: &MySqlPool) -> Result<MySqlRow, sqlx::Error> {
     until_it_passes(async || ask().await, |error| error.as_database_error().is_none()).await
 }
 
-/// Brings up the schema by `prepare`, again and again while a busy server refuses what it may do in a moment: another database's
-/// DDL can hold the locks that ours waits for.
+/// Brings up the schema by `prepare`, again and again while a busy server refuses what it may do in a moment: another
+/// database's DDL can hold the locks that ours waits for.
 pub async fn patiently<T>(prepare: impl AsyncFn() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
     until_it_passes(prepare, |error| matches!(error, DatabaseError::Conflict | DatabaseError::Unavailable(_))).await
 }

@@ -113,7 +113,8 @@ impl ShardDatabase {
         let opening = mariadb::open(url).await?;
         mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
         packet_max.set(mariadb::max_allowed_packet(&opening).await?);
-        // A connection is woken on the thread that made it. Those that are used from now on are made where they are used.
+        // A connection is woken on the thread that made it. Those that are used from now on are made where they are
+        // used.
         opening.close().await?;
         let writers = mariadb::writers(url, &packet_max)?;
         Ok(Self { packet_max, ..Self::new(id, writers, mariadb::readers(url, READERS)?) })
@@ -154,8 +155,8 @@ impl ShardDatabase {
         self.guard.is_lost()
     }
 
-    /// How many bytes a payment's own texts may have in all, as JSON: with them and all that is added later, its row and its
-    /// answer fit into what the server takes.
+    /// How many bytes a payment's own texts may have in all, as JSON: with them and all that is added later, its row
+    /// and its answer fit into what the server takes.
     pub fn texts_max(&self) -> usize {
         // Written in hexadecimal, as what has a backslash is, everything is twice as long.
         (self.packet_max.get() / 2).saturating_sub(Timeline::ROW_BYTES_MAX + REST_OF_ROW)

@@ -160,8 +160,8 @@ impl ShardDatabase {
         Ok(entries)
     }
 
-    /// Events that nobody has been told yet, in the order in which they happened. One of a topic that there is not holds up no
-    /// other.
+    /// Events that nobody has been told yet, in the order in which they happened. One of a topic that there is not
+    /// holds up no other.
     pub async fn unpublished(&self, limit: u64) -> Result<Vec<OutboxRow>, DatabaseError> {
         self.unpublished_after(0, limit).await
     }
@@ -238,8 +238,8 @@ impl ShardDatabase {
         self.set_aside(table, request.id.get());
     }
 
-    /// Payments that the resolver must look at, behind the place `after`: unknown outcomes, authorizations left under way,
-    /// and those whose time to capture has passed.
+    /// Payments that the resolver must look at, behind the place `after`: unknown outcomes, authorizations left under
+    /// way, and those whose time to capture has passed.
     pub async fn payments_due(
         &self,
         now: Timestamp,

@@ -1,4 +1,5 @@
-//! Rows to domain values and back. What a row holds was written by us; a row that cannot be read is damage, and is said so.
+//! Rows to domain values and back. What a row holds was written by us; a row that cannot be read is damage, and is said
+//! so.
 
 use entities::{account_balance, idempotency_key, ledger_entry, outbox_event, payment, processed_event};
 use entities::{refund, refund_request, settlement_request, timeline_page};

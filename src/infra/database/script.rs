@@ -1,9 +1,9 @@
-//! What a batch writes to MariaDB, as one text: all of its statements go in one round trip, where bound values would take one
-//! for each table.
+//! What a batch writes to MariaDB, as one text: all of its statements go in one round trip, where bound values would
+//! take one for each table.
 //!
-//! Values stand in the text, so how they are written here is what keeps them values: numbers in digits, bytes in hexadecimal, text
-//! between quotes with its own quotes doubled. A text with a backslash is written in hexadecimal: whether one escapes is for
-//! the server's `sql_mode` to say.
+//! Values stand in the text, so how they are written here is what keeps them values: numbers in digits, bytes in
+//! hexadecimal, text between quotes with its own quotes doubled. A text with a backslash is written in hexadecimal:
+//! whether one escapes is for the server's `sql_mode` to say.
 
 use std::iter::Peekable;
 
@@ -11,8 +11,8 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::connection::Transaction;
 
-/// A script longer than this is sent before it grows further, or than half of what the server takes (`max_allowed_packet`, 16 MiB
-/// unless somebody has set it lower).
+/// A script longer than this is sent before it grows further, or than half of what the server takes
+/// (`max_allowed_packet`, 16 MiB unless somebody has set it lower).
 const SEND_ABOVE_BYTES: usize = 1 << 20;
 /// What the protocol adds to a statement, with room to spare.
 const OF_PROTOCOL: usize = 64;
@@ -30,8 +30,8 @@ impl Script {
         Self { text: String::new(), packet_max }
     }
 
-    /// One more statement: `text`, which has one row of placeholders, with these rows in its place, as many of them as fit with
-    /// what waits already; the others are left.
+    /// One more statement: `text`, which has one row of placeholders, with these rows in its place, as many of them as
+    /// fit with what waits already; the others are left.
     ///
     /// # Errors
     /// A row that does not fit alone.
@@ -80,8 +80,8 @@ impl Script {
         self.text.len() > SEND_ABOVE_BYTES.min(self.packet_max / 2)
     }
 
-    /// Sends what there is, and returns how many rows the server says it wrote. What follows the first statement that fails
-    /// is not done.
+    /// Sends what there is, and returns how many rows the server says it wrote. What follows the first statement that
+    /// fails is not done.
     pub async fn send(&mut self, tx: &Transaction) -> Result<u64, DbErr> {
         if self.text.is_empty() {
             return Ok(0);
@@ -169,7 +169,8 @@ mod tests {
         ] {
             let row = || vec![value.clone(), value.clone()];
             let expected = format!(
-                "INSERT INTO t (a, b) VALUES ({literal},{literal}),({literal},{literal}) ON DUPLICATE KEY UPDATE b = VALUES(b);"
+                "INSERT INTO t (a, b) VALUES ({literal},{literal}),({literal},{literal}) ON DUPLICATE KEY UPDATE b = \
+                 VALUES(b);"
             );
             assert_eq!(written(vec![row(), row()]).unwrap(), expected);
         }

@@ -1,5 +1,5 @@
-//! The texts of multi-row statements. They depend on the table, on what is done with a row that is there, and on the number of
-//! rows: each is built once and kept, and a batch only fills in its values.
+//! The texts of multi-row statements. They depend on the table, on what is done with a row that is there, and on the
+//! number of rows: each is built once and kept, and a batch only fills in its values.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,8 @@ struct Shape {
 }
 
 impl Statements {
-    /// The text that inserts so many rows with the columns of this one, with placeholders for their values. `purpose` names
-    /// `conflict` among those that are used with the table.
+    /// The text that inserts so many rows with the columns of this one, with placeholders for their values. `purpose`
+    /// names `conflict` among those that are used with the table.
     pub fn text<A: ActiveModelTrait>(
         &self,
         backend: DbBackend,

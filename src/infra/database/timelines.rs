@@ -11,8 +11,8 @@ use crate::domain::PaymentId;
 use crate::domain::timeline::{Timeline, TimelinePage};
 
 impl ShardDatabase {
-    /// Pages of a payment's timeline, in their order, up to `limit`: from the one that holds the place `from` on, and only such
-    /// as begin before the place `before`.
+    /// Pages of a payment's timeline, in their order, up to `limit`: from the one that holds the place `from` on, and
+    /// only such as begin before the place `before`.
     pub async fn timeline_pages(
         &self,
         id: PaymentId,

@@ -1,5 +1,5 @@
-//! Rows that cannot be read. Each is passed over, counted, told of and left alone for a while, so that it costs nobody else
-//! anything: whoever mends it finds that it is read again within that while.
+//! Rows that cannot be read. Each is passed over, counted, told of and left alone for a while, so that it costs nobody
+//! else anything: whoever mends it finds that it is read again within that while.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

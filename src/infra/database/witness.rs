@@ -26,8 +26,8 @@ impl Witness {
         event.or_else(payment).or_else(processed)
     }
 
-    /// Whether the row is there. Asks for its lock: a transaction that has written it and is still open, on a connection
-    /// that nobody holds any more, is waited for.
+    /// Whether the row is there. Asks for its lock: a transaction that has written it and is still open, on a
+    /// connection that nobody holds any more, is waited for.
     pub async fn is_there(self, tx: &Transaction) -> Result<bool, DatabaseError> {
         let found: Result<Option<i64>, DbErr> = match self {
             Self::Event(id) => {

@@ -21,8 +21,8 @@ use crate::domain::unit_of_work::UnitOfWork;
 use crate::infra::sqlite::{even_chunks, even_sizes};
 
 /// Writes everything that the book's decisions have changed. A row that somebody else has written since it was read
-/// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again. No statement is longer than
-/// `packet_max`. Returns how many rows were written.
+/// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again. No statement is longer
+/// than `packet_max`. Returns how many rows were written.
 pub async fn write(
     tx: &Transaction,
     statements: &Statements,
@@ -75,8 +75,8 @@ async fn remove_claims(tx: &Transaction, book: &UnitOfWork<'_>) -> Result<u64, D
     Ok(removed.rows_affected)
 }
 
-/// Takes away payments of which nothing was sent, as they were read: one that somebody else has written since stays, and is a
-/// conflict.
+/// Takes away payments of which nothing was sent, as they were read: one that somebody else has written since stays,
+/// and is a conflict.
 async fn remove_payments(tx: &Transaction, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
     use payment::Column::{Id, Version};
     let removed: Vec<_> = book.payments.removed_rows().collect();
@@ -175,8 +175,8 @@ const CLAIM_ANEW: Mutable<idempotency_key::Column> = ("claim anew", {
     &[PaymentId, Fingerprint, Outcome, CreatedAt, FinishedAt, ExpiresAt, Version]
 });
 
-/// What a batch writes with: statements that run one by one on SQLite, and all together on MariaDB, where a round trip costs
-/// more than a statement.
+/// What a batch writes with: statements that run one by one on SQLite, and all together on MariaDB, where a round trip
+/// costs more than a statement.
 struct Writing<'a> {
     tx: &'a Transaction,
     statements: &'a Statements,
@@ -271,7 +271,8 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Sends what waits, and finds out whether all of it was written. A row that was not makes for fewer, never for more.
+    /// Sends what waits, and finds out whether all of it was written. A row that was not makes for fewer, never for
+    /// more.
     async fn end(mut self) -> Result<u64, DatabaseError> {
         if let Some(script) = &mut self.script {
             self.written += script.send(self.tx).await?;

@@ -1,5 +1,5 @@
-//! The link to the event log, which an exercise cuts and mends: by stopping the real server, where the configuration says
-//! how, else by failing every append here.
+//! The link to the event log, which an exercise cuts and mends: by stopping the real server, where the configuration
+//! says how, else by failing every append here.
 
 use std::process::Stdio;
 use std::sync::Arc;

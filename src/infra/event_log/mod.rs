@@ -82,8 +82,8 @@ pub enum EventLogError {
     /// is safe.
     #[error("event log unavailable: {0}")]
     Unavailable(String),
-    /// The partition has changed hands since the reader last looked: it was taken from this process or given to it. Said
-    /// once; what the reader knew of it is void, and its place is at the committed offset again.
+    /// The partition has changed hands since the reader last looked: it was taken from this process or given to it.
+    /// Said once; what the reader knew of it is void, and its place is at the committed offset again.
     #[error("the partition was assigned anew")]
     Reassigned,
 }

@@ -1,5 +1,5 @@
-//! What a Redis does when its memory is full. One that evicts nothing takes nothing: answers are then not cached and limits
-//! are each host's own, as if it were down.
+//! What a Redis does when its memory is full. One that evicts nothing takes nothing: answers are then not cached and
+//! limits are each host's own, as if it were down.
 
 use std::time::Duration;
 
@@ -49,7 +49,8 @@ pub async fn warn_of_noeviction(pool: RedisPool) {
                 let max_bytes = memory.max_bytes;
                 tracing::warn!(
                     redis.maxmemory = max_bytes,
-                    "Redis has maxmemory-policy noeviction: once it is full, answers are not cached and limits are local; set allkeys-lru"
+                    "Redis has maxmemory-policy noeviction: once it is full, answers are not cached and limits are \
+                     local; set allkeys-lru"
                 );
                 return;
             }

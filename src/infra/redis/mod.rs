@@ -33,8 +33,8 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// `url` with a prefix, a timeout (25 ms: many times a healthy answer over a local network, too short for a payer to
-    /// notice) and connections (8) that suit most.
+    /// `url` with a prefix, a timeout (25 ms: many times a healthy answer over a local network, too short for a payer
+    /// to notice) and connections (8) that suit most.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), key_prefix: "rialto:".into(), timeout: Duration::from_millis(25), connections: 8 }
     }

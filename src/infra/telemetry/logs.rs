@@ -32,8 +32,8 @@ impl Drop for Logging {
     }
 }
 
-/// Logs to standard error, which costs lines where that is full, closed or blocked, and nothing else. `RUST_LOG` filters; the
-/// default is `info`. A process that logs already keeps its ways.
+/// Logs to standard error, which costs lines where that is full, closed or blocked, and nothing else. `RUST_LOG`
+/// filters; the default is `info`. A process that logs already keeps its ways.
 pub fn log() -> Logging {
     let Ok(output) = Lossy::to(std::io::stderr()) else { return Logging(None) };
     let (logged, writer) = (output.clone(), move || output.clone());

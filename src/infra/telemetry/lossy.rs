@@ -1,5 +1,5 @@
-//! Lines that may be lost, but neither fail nor delay whoever writes them: a thread of its own writes them, a full queue or
-//! an output that takes nothing costs the line and a count.
+//! Lines that may be lost, but neither fail nor delay whoever writes them: a thread of its own writes them, a full
+//! queue or an output that takes nothing costs the line and a count.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};

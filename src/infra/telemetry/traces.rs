@@ -1,6 +1,7 @@
-//! Spans of distributed traces, exported by OTLP. Where a piece of work stands in its trace is a value ([`TraceContext`])
-//! that goes along with it, through mailboxes, tables and the event log alike; a span is begun from that value and gives the
-//! one to hand on. Without an exporter, and in traces that are not sampled, beginning one costs a comparison.
+//! Spans of distributed traces, exported by OTLP. Where a piece of work stands in its trace is a value
+//! ([`TraceContext`]) that goes along with it, through mailboxes, tables and the event log alike; a span is begun from
+//! that value and gives the one to hand on. Without an exporter, and in traces that are not sampled, beginning one
+//! costs a comparison.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -188,8 +189,8 @@ impl Span {
         self.0.as_ref().is_some_and(|span| span.is_recording())
     }
 
-    /// Says something of the work, by a name of OpenTelemetry's semantic conventions, or one that begins with `rialto.`.
-    /// Nothing secret: a span leaves the house.
+    /// Says something of the work, by a name of OpenTelemetry's semantic conventions, or one that begins with
+    /// `rialto.`. Nothing secret: a span leaves the house.
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(key, value));

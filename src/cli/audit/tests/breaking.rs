@@ -42,7 +42,8 @@ breaks! {
         ("MERCHANT-4", "UPDATE account_balance SET debits = debits + 1 WHERE merchant_id = 'MERCHANT-4' AND debits > 0")
     ] => ["ledger.balanced", "ledger.balances"];
     balances_that_are_balanced_and_wrong: [
-        ("MERCHANT-4", "UPDATE account_balance SET debits = debits + 1, credits = credits + 1 WHERE merchant_id = 'MERCHANT-4'")
+        ("MERCHANT-4", "UPDATE account_balance SET debits = debits + 1, credits = credits + 1 WHERE merchant_id = \
+            'MERCHANT-4'")
     ] => ["ledger.balances"];
     balances_that_are_gone: [
         ("MERCHANT-4", "DELETE FROM account_balance WHERE merchant_id = 'MERCHANT-4'")
@@ -55,21 +56,29 @@ breaks! {
     entry_of_another_amount: [
         ("MERCHANT-4", UNLOCK),
         ("MERCHANT-4", "UPDATE ledger_entry SET amount = 99 WHERE merchant_id = 'MERCHANT-4'"),
-        ("MERCHANT-4", "UPDATE account_balance SET debits = min(debits, 99), credits = min(credits, 99) WHERE merchant_id = 'MERCHANT-4'")
+        ("MERCHANT-4", "UPDATE account_balance SET debits = min(debits, 99), credits = min(credits, 99) WHERE \
+            merchant_id = 'MERCHANT-4'")
     ] => ["ledger.payments"];
     entry_the_wrong_way_round: [
         ("MERCHANT-4", UNLOCK),
-        ("MERCHANT-4", "UPDATE ledger_entry SET debit_account = credit_account, credit_account = debit_account WHERE merchant_id = 'MERCHANT-4'"),
+        ("MERCHANT-4", "UPDATE ledger_entry SET debit_account = credit_account, credit_account = debit_account WHERE \
+            merchant_id = 'MERCHANT-4'"),
         ("MERCHANT-4", "UPDATE account_balance SET debits = credits, credits = debits WHERE merchant_id = 'MERCHANT-4'")
     ] => ["ledger.payments"];
     entry_that_is_there_twice: [
-        ("MERCHANT-4", "INSERT INTO ledger_entry SELECT id + 1, event_id + 1, payment_id, refund_id, merchant_id, debit_account, credit_account, amount, currency, created_at FROM ledger_entry WHERE merchant_id = 'MERCHANT-4'"),
-        ("MERCHANT-4", "UPDATE account_balance SET debits = debits * 2, credits = credits * 2 WHERE merchant_id = 'MERCHANT-4'")
+        ("MERCHANT-4", "INSERT INTO ledger_entry SELECT id + 1, event_id + 1, payment_id, refund_id, merchant_id, \
+            debit_account, credit_account, amount, currency, created_at FROM ledger_entry WHERE merchant_id = \
+            'MERCHANT-4'"),
+        ("MERCHANT-4", "UPDATE account_balance SET debits = debits * 2, credits = credits * 2 WHERE merchant_id = \
+            'MERCHANT-4'")
     ] => ["ledger.payments"];
     entry_of_no_payment: [
-        ("MERCHANT-4", "INSERT INTO ledger_entry VALUES (1, 1, 1, NULL, 'MERCHANT-4', 'merchant_receivable', 'customer_funds', 5, 'KRW', 1)"),
-        ("MERCHANT-4", "UPDATE account_balance SET debits = debits + 5 WHERE merchant_id = 'MERCHANT-4' AND debits > 0"),
-        ("MERCHANT-4", "UPDATE account_balance SET credits = credits + 5 WHERE merchant_id = 'MERCHANT-4' AND credits > 0")
+        ("MERCHANT-4", "INSERT INTO ledger_entry VALUES (1, 1, 1, NULL, 'MERCHANT-4', 'merchant_receivable', \
+            'customer_funds', 5, 'KRW', 1)"),
+        ("MERCHANT-4", "UPDATE account_balance SET debits = debits + 5 WHERE merchant_id = 'MERCHANT-4' AND debits > \
+            0"),
+        ("MERCHANT-4", "UPDATE account_balance SET credits = credits + 5 WHERE merchant_id = 'MERCHANT-4' AND credits \
+            > 0")
     ] => ["ledger.payments"];
 
     payment_that_cannot_be_read: [
@@ -90,11 +99,14 @@ breaks! {
         ("psp", "UPDATE authorization SET amount = 101 WHERE merchant = 'MERCHANT-3'")
     ] => ["psp.authorized"];
     authorization_that_was_never_asked_for: [
-        ("psp", "DELETE FROM operation WHERE key IN (SELECT 'auth_' || payment FROM authorization WHERE merchant = 'MERCHANT-3')")
+        ("psp", "DELETE FROM operation WHERE key IN (SELECT 'auth_' || payment FROM authorization WHERE merchant = \
+            'MERCHANT-3')")
     ] => ["psp.authorized"];
     authorization_of_a_declined_payment: [
-        ("MERCHANT-3", "UPDATE payment SET status = 'DECLINED', reason = 'not_sent', authorized = 0, due_at = NULL WHERE merchant_id = 'MERCHANT-3'"),
-        ("MERCHANT-3", "DELETE FROM outbox_event WHERE payment_id = (SELECT id FROM payment WHERE merchant_id = 'MERCHANT-3')"),
+        ("MERCHANT-3", "UPDATE payment SET status = 'DECLINED', reason = 'not_sent', authorized = 0, due_at = NULL \
+            WHERE merchant_id = 'MERCHANT-3'"),
+        ("MERCHANT-3", "DELETE FROM outbox_event WHERE payment_id = (SELECT id FROM payment WHERE merchant_id = \
+            'MERCHANT-3')"),
         ("events", "DELETE FROM record WHERE payload LIKE '%MERCHANT-3\"%'")
     ] => ["psp.authorized"];
     decline_that_nobody_declined: [
@@ -117,10 +129,12 @@ breaks! {
         ("psp", "UPDATE authorization SET captured = 5002 WHERE merchant = 'MERCHANT-7'")
     ] => ["psp.moved"];
     authorization_of_no_payment: [
-        ("psp", "INSERT INTO authorization VALUES ('psp_auth_pay_0000000000001', 'pay_0000000000001', 'MERCHANT-1', 'KRW', 1, 0, 0, 0)")
+        ("psp", "INSERT INTO authorization VALUES ('psp_auth_pay_0000000000001', 'pay_0000000000001', 'MERCHANT-1', \
+            'KRW', 1, 0, 0, 0)")
     ] => ["psp.known"];
     operation_of_no_payment: [
-        ("psp", "INSERT INTO operation VALUES ('cap_pay_7000000000001', 'capture', NULL, 'x', 'KRW', 1, NULL, 'no', 1, 1)")
+        ("psp", "INSERT INTO operation VALUES ('cap_pay_7000000000001', 'capture', NULL, 'x', 'KRW', 1, NULL, 'no', \
+            1, 1)")
     ] => ["psp.known"];
     authorization_of_no_name: [
         ("psp", "INSERT INTO authorization VALUES ('other', 'pay_0000000000001', 'MERCHANT-1', 'KRW', 1, 0, 0, 0)")
@@ -135,32 +149,41 @@ breaks! {
         ("events", "DELETE FROM record WHERE kind = 'payment.authorized' AND payload LIKE '%MERCHANT-4\"%'")
     ] => ["events.complete"];
     event_that_is_told_again_under_another_id: [
-        ("events", "INSERT INTO record SELECT position + 1000, 'evt_7000000000001', key, kind, source, time_ms, subject, traceparent, payload FROM record WHERE kind = 'payment.voided'"),
+        ("events", "INSERT INTO record SELECT position + 1000, 'evt_7000000000001', key, kind, source, time_ms, \
+            subject, traceparent, payload FROM record WHERE kind = 'payment.voided'"),
         ("events", "UPDATE slot SET next_offset = next_offset + 2000 WHERE topic = 'payment.voided'"),
-        ("events", "UPDATE consumer_offset SET next_offset = next_offset + 2000 WHERE slot IN (SELECT id FROM slot WHERE topic = 'payment.voided')")
+        ("events", "UPDATE consumer_offset SET next_offset = next_offset + 2000 WHERE slot IN (SELECT id FROM slot \
+            WHERE topic = 'payment.voided')")
     ] => ["events.complete"];
     event_that_waits_and_should_not_be: [
-        ("MERCHANT-4", "INSERT INTO outbox_event SELECT seq + 1000, event_id + 1, payment_id, topic, payload, traceparent, occurred_at, NULL FROM outbox_event WHERE topic = 'payment.captured' AND payload LIKE '%MERCHANT-4\"%'")
+        ("MERCHANT-4", "INSERT INTO outbox_event SELECT seq + 1000, event_id + 1, payment_id, topic, payload, \
+            traceparent, occurred_at, NULL FROM outbox_event WHERE topic = 'payment.captured' AND payload LIKE \
+            '%MERCHANT-4\"%'")
     ] => ["events.complete"];
     event_that_was_not_published: [
         ("events", "DELETE FROM record WHERE kind = 'payment.authorized' AND payload LIKE '%MERCHANT-4\"%'")
     ] => ["events.published"];
     event_of_no_payment: [
-        ("events", "INSERT INTO record SELECT position + 1000, 'evt_7000000000001', 'pay_0000000000001', kind, source, time_ms, subject, traceparent, payload FROM record WHERE kind = 'payment.voided'")
+        ("events", "INSERT INTO record SELECT position + 1000, 'evt_7000000000001', 'pay_0000000000001', kind, \
+            source, time_ms, subject, traceparent, payload FROM record WHERE kind = 'payment.voided'")
     ] => ["events.known"];
     event_of_nothing: [
-        ("events", "INSERT INTO record SELECT position + 1000, 'evt_7000000000001', 'nobody', kind, source, time_ms, subject, traceparent, payload FROM record WHERE kind = 'payment.voided'")
+        ("events", "INSERT INTO record SELECT position + 1000, 'evt_7000000000001', 'nobody', kind, source, time_ms, \
+            subject, traceparent, payload FROM record WHERE kind = 'payment.voided'")
     ] => ["events.known"];
     event_that_is_there_twice: [
         ("events", UNLOCK_LOG),
-        ("events", "INSERT INTO record SELECT position + 1000, id, key, kind, source, time_ms, subject, traceparent, payload FROM record WHERE kind = 'payment.voided'")
+        ("events", "INSERT INTO record SELECT position + 1000, id, key, kind, source, time_ms, subject, traceparent, \
+            payload FROM record WHERE kind = 'payment.voided'")
     ] => ["events.unique"];
     events_in_the_wrong_order: [
         ("events", UNLOCK_LOG),
-        ("events", "UPDATE record SET position = position + 1000 WHERE position = (SELECT min(position) FROM record WHERE kind = 'payment.refunded' AND payload LIKE '%MERCHANT-6\"%')")
+        ("events", "UPDATE record SET position = position + 1000 WHERE position = (SELECT min(position) FROM record \
+            WHERE kind = 'payment.refunded' AND payload LIKE '%MERCHANT-6\"%')")
     ] => ["events.ordered"];
     outbox_in_the_wrong_order: [
-        ("MERCHANT-4", "UPDATE outbox_event SET seq = seq + 1000 WHERE topic = 'payment.authorized' AND payload LIKE '%MERCHANT-4\"%'")
+        ("MERCHANT-4", "UPDATE outbox_event SET seq = seq + 1000 WHERE topic = 'payment.authorized' AND payload LIKE \
+            '%MERCHANT-4\"%'")
     ] => ["events.ordered"];
 
     status_that_does_not_fit: [
@@ -173,16 +196,19 @@ breaks! {
         ("MERCHANT-1", "UPDATE refund SET merchant_id = 'MERCHANT-9' WHERE merchant_id = 'MERCHANT-1'")
     ] => ["payment.refunds"];
     refunds_that_do_not_add_up: [
-        ("MERCHANT-1", "PRAGMA ignore_check_constraints = ON; UPDATE payment SET refunded = 31 WHERE merchant_id = 'MERCHANT-1'")
+        ("MERCHANT-1", "PRAGMA ignore_check_constraints = ON; UPDATE payment SET refunded = 31 WHERE merchant_id = \
+            'MERCHANT-1'")
     ] => ["payment.refunds"];
     refund_of_no_payment: [
-        ("MERCHANT-1", "INSERT INTO refund VALUES (1, 1, 'MERCHANT-1', 'KRW', 1, 'REFUNDED', NULL, NULL, NULL, 1, 1, 1, NULL)")
+        ("MERCHANT-1", "INSERT INTO refund VALUES (1, 1, 'MERCHANT-1', 'KRW', 1, 'REFUNDED', NULL, NULL, NULL, 1, 1, \
+            1, NULL)")
     ] => ["payment.refunds"];
     void_without_a_request: [
         ("MERCHANT-2", "DELETE FROM settlement_request WHERE kind = 'void'")
     ] => ["payment.requests"];
     capture_with_an_open_request: [
-        ("MERCHANT-4", "UPDATE settlement_request SET status = 'failed' WHERE payment_id = (SELECT id FROM payment WHERE merchant_id = 'MERCHANT-4')")
+        ("MERCHANT-4", "UPDATE settlement_request SET status = 'failed' WHERE payment_id = (SELECT id FROM payment \
+            WHERE merchant_id = 'MERCHANT-4')")
     ] => ["payment.requests"];
     refund_without_a_request: [
         ("MERCHANT-1", "DELETE FROM refund_request WHERE amount = 30")
@@ -192,23 +218,28 @@ breaks! {
         ("psp", "UPDATE authorization SET merchant = 'MERCHANT-9' WHERE merchant = 'MERCHANT-3'")
     ] => ["payment.shard"];
     two_payments_under_one_key: [
-        ("MERCHANT-1", "UPDATE payment SET claim = (SELECT claim FROM payment WHERE merchant_id = 'MERCHANT-1') WHERE merchant_id = 'MERCHANT-3'")
+        ("MERCHANT-1", "UPDATE payment SET claim = (SELECT claim FROM payment WHERE merchant_id = 'MERCHANT-1') WHERE \
+            merchant_id = 'MERCHANT-3'")
     ] => ["keys.payments"];
     key_of_no_payment: [
-        ("MERCHANT-1", "UPDATE idempotency_key SET payment_id = 1 WHERE operation = 'refund' AND merchant_id = 'MERCHANT-1'")
+        ("MERCHANT-1", "UPDATE idempotency_key SET payment_id = 1 WHERE operation = 'refund' AND merchant_id = \
+            'MERCHANT-1'")
     ] => ["keys.payments"];
     answer_that_is_gone: [
-        ("MERCHANT-1", "UPDATE idempotency_key SET outcome = NULL WHERE operation = 'authorize' AND merchant_id = 'MERCHANT-1'")
+        ("MERCHANT-1", "UPDATE idempotency_key SET outcome = NULL WHERE operation = 'authorize' AND merchant_id = \
+            'MERCHANT-1'")
     ] => ["keys.answers"];
     key_that_never_ended: [
-        ("MERCHANT-1", "UPDATE idempotency_key SET outcome = NULL, finished_at = NULL WHERE operation = 'authorize' AND merchant_id = 'MERCHANT-1'")
+        ("MERCHANT-1", "UPDATE idempotency_key SET outcome = NULL, finished_at = NULL WHERE operation = 'authorize' \
+            AND merchant_id = 'MERCHANT-1'")
     ] => ["keys.answers"];
     payment_that_nobody_ends: [
         ("MERCHANT-3", "UPDATE payment SET due_at = requested_at - 61000 WHERE merchant_id = 'MERCHANT-3'")
     ] => ["stuck.payments"];
     group_that_does_not_come_on: [
         ("events", "UPDATE record SET time_ms = time_ms - 61000 WHERE kind = 'payment.voided'"),
-        ("events", "UPDATE consumer_offset SET next_offset = 0 WHERE slot IN (SELECT id FROM slot WHERE topic = 'payment.voided')")
+        ("events", "UPDATE consumer_offset SET next_offset = 0 WHERE slot IN (SELECT id FROM slot WHERE topic = \
+            'payment.voided')")
     ] => ["stuck.consumers"];
 }
 

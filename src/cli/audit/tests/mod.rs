@@ -181,7 +181,8 @@ impl EventReader for Repeating {
 async fn records_that_come_again_are_in_order_where_the_log_lets_them() {
     let shop = Shop::at_rest().await;
     shop.damage("events", breaking::UNLOCK_LOG).await;
-    let again = "INSERT INTO record SELECT position + 1000, id, key, kind, source, time_ms, subject, traceparent, payload \
+    let again = "INSERT INTO record \
+                 SELECT position + 1000, id, key, kind, source, time_ms, subject, traceparent, payload \
                  FROM record WHERE payload LIKE '%MERCHANT-6\"%'";
     shop.damage("events", again).await;
     assert!(shop.audit(false).await.unwrap().broken_names().contains("events.unique"));

@@ -84,8 +84,8 @@ async fn eventually(condition: impl AsyncFn() -> bool) {
     }
 }
 
-/// Passes bytes on between clients and a server, and breaks the connection of the first COMMIT: before the server has it,
-/// or after the server has answered it.
+/// Passes bytes on between clients and a server, and breaks the connection of the first COMMIT: before the server has
+/// it, or after the server has answered it.
 async fn commit_breaker(server: String, after_the_answer: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -225,13 +225,8 @@ async fn two_writers_lose_nothing_of_each_others() {
     shop.drop().await;
 }
 
-/// Every statement that a shard runs, as the server saw it, is explained by the server itself: each finds its rows by an
-/// index.
-#[tokio::test]
-async fn no_statement_scans_a_table() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
-    let (server, name) = shop.server.clone().unwrap();
-    // Enough rows of everything that an index is worth its while.
+/// Enough rows of everything that an index is worth its while.
+async fn fill(shop: &mut Fixture) {
     for first in (1..2_000).step_by(100) {
         let orders: Vec<_> = (first..first + 100).map(|id| order(id, 100)).collect();
         shop.run(ReadSet::default(), |book| orders.iter().for_each(|order| drop(book.authorize(order)))).await.unwrap();
@@ -259,11 +254,11 @@ async fn no_statement_scans_a_table() {
         outbox_event, processed_event, dead_letter, idempotency_key",
     )
     .await;
+}
 
-    admin(&server, "SET GLOBAL log_output = 'TABLE'").await;
-    admin(&server, "SET GLOBAL general_log = 1").await;
-    // The log has the values of what is prepared from here on.
-    shop.db = shop.opened_at(&shop.url()).await;
+/// Has the shard run each of its statements.
+async fn run_each_statement(shop: &mut Fixture) {
+    let later = Timestamp(NOW.0 + 60_000);
     let id = shop.authorize(9_001).await;
     shop.change(id, Change::Capture { amount: Some(80) }).await;
     let due = shop.db.requests_due(later, false, 10).await.unwrap();
@@ -291,6 +286,20 @@ async fn no_statement_scans_a_table() {
         limit: 20,
     };
     shop.db.list(&filter).await.unwrap();
+}
+
+/// Every statement that a shard runs, as the server saw it, is explained by the server itself: each finds its rows by
+/// an index.
+#[tokio::test]
+async fn no_statement_scans_a_table() {
+    let Some(mut shop) = Fixture::on_mariadb().await else { return };
+    let (server, name) = shop.server.clone().unwrap();
+    fill(&mut shop).await;
+    admin(&server, "SET GLOBAL log_output = 'TABLE'").await;
+    admin(&server, "SET GLOBAL general_log = 1").await;
+    // The log has the values of what is prepared from here on.
+    shop.db = shop.opened_at(&shop.url()).await;
+    run_each_statement(&mut shop).await;
     admin(&server, "SET GLOBAL general_log = 0").await;
 
     let logged = rows(

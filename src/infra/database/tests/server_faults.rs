@@ -77,7 +77,8 @@ async fn swallower(server: String) -> (String, Swallower) {
     (address, swallower)
 }
 
-/// A shard that is reached by way of a swallower and holds payment 1, the way to it that is never swallowed, and the swallower.
+/// A shard that is reached by way of a swallower and holds payment 1, the way to it that is never swallowed, and the
+/// swallower.
 async fn behind_a_swallower() -> Option<(Fixture, ShardDatabase, Swallower)> {
     let mut shop = Fixture::on_mariadb().await?;
     let address = shop.server.as_ref().unwrap().0.rsplit('@').next().unwrap().to_owned();

@@ -150,8 +150,8 @@ impl ClientContext for Member {
     }
 }
 
-/// Records that wait, if librdkafka knows. It does not say for a group that has never committed: that one has all before
-/// it that there is, and would be the last to be noticed if it stood still.
+/// Records that wait, if librdkafka knows. It does not say for a group that has never committed: that one has all
+/// before it that there is, and would be the last to be noticed if it stood still.
 fn lag(told: &Partition) -> Option<i64> {
     match told.consumer_lag {
         0.. => Some(told.consumer_lag),

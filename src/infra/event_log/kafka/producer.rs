@@ -2,13 +2,14 @@
 //!
 //! When an append fails, some of its records may be in the log, some on their way and some not. The producer is then
 //! given up with all that it holds, and a fresh one takes its place: no record can arrive from the old one behind the
-//! caller's back while an earlier one is lost, since an idempotent producer's records arrive as an unbroken beginning of
-//! what it was given. Appending the same records again may leave some of them twice, never in another order of their
+//! caller's back while an earlier one is lost, since an idempotent producer's records arrive as an unbroken beginning
+//! of what it was given. Appending the same records again may leave some of them twice, never in another order of their
 //! first arrivals.
 //!
-//! A broker that refuses a record (it is too large, its topic is gone or closed to us) refuses with it the whole request
-//! that it came in, and the producer is spoilt, since it guarantees no gap. What is left then goes one by one through a
-//! producer of another kind, which finds out which records are refused; their topics go that way at once for a while.
+//! A broker that refuses a record (it is too large, its topic is gone or closed to us) refuses with it the whole
+//! request that it came in, and the producer is spoilt, since it guarantees no gap. What is left then goes one by one
+//! through a producer of another kind, which finds out which records are refused; their topics go that way at once for
+//! a while.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -96,8 +97,8 @@ impl Producer {
         self.append_one_by_one(&records, one_by_one).await
     }
 
-    /// Appends the records at these places. Returns the places of those that are to be appended one by one, since some of
-    /// them are refused.
+    /// Appends the records at these places. Returns the places of those that are to be appended one by one, since some
+    /// of them are refused.
     async fn append_together(&self, records: &[Placed], places: &[usize]) -> Result<Vec<usize>, EventLogError> {
         let generation = self.current.read().clone();
         let given: Vec<&Placed> = places.iter().map(|place| &records[*place]).collect();
@@ -129,8 +130,8 @@ impl Producer {
         Err(EventLogError::Unavailable(failed))
     }
 
-    /// Appends the records at these places, each in a request of its own: no two of a partition, and none behind another
-    /// of its key, are on their way at a time.
+    /// Appends the records at these places, each in a request of its own: no two of a partition, and none behind
+    /// another of its key, are on their way at a time.
     async fn append_one_by_one(&self, records: &[Placed], places: BTreeSet<usize>) -> Result<Appended, EventLogError> {
         let mut waves = Waves::new(records, places);
         while let Some(wave) = waves.next() {

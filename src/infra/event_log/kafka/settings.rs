@@ -9,8 +9,8 @@ use rdkafka::config::RDKafkaLogLevel;
 const RECONNECT_MAX_MS: &str = "1000";
 /// How often librdkafka tells how far behind a group is.
 const STATISTICS_INTERVAL_MS: &str = "5000";
-/// Records of one group that wait in memory, in KiB: workers fetch small batches, so more would only be thrown away when
-/// the partitions move.
+/// Records of one group that wait in memory, in KiB: workers fetch small batches, so more would only be thrown away
+/// when the partitions move.
 const QUEUED_MAX_KIB: &str = "16384";
 
 /// What the log must be told.
@@ -69,16 +69,16 @@ impl Settings {
             .set("acks", "all")
             .set("compression.type", "lz4")
             .set("linger.ms", self.linger_ms.to_string())
-            // librdkafka must never give up on one record alone, which would let later ones pass it: the append gives up
-            // first, on all of them.
+            // librdkafka must never give up on one record alone, which would let later ones pass it: the append gives
+            // up first, on all of them.
             .set("message.timeout.ms", millis(self.append_timeout.saturating_mul(3)))
             // A topic that is gone is to be told from a broker that is, and that in time.
             .set("topic.metadata.propagation.max.ms", millis(self.append_timeout / 4));
         config
     }
 
-    /// For a producer that is given no record before it has acknowledged the one in front of it, in the partition and of
-    /// the key. It need not keep an order, so that a record that is refused does not spoil it.
+    /// For a producer that is given no record before it has acknowledged the one in front of it, in the partition and
+    /// of the key. It need not keep an order, so that a record that is refused does not spoil it.
     pub(super) fn careful_producer(&self) -> ClientConfig {
         let mut config = self.client();
         config
@@ -107,8 +107,8 @@ impl Settings {
     /// For a member of a group.
     ///
     /// Partitions are assigned by range: partition n of every topic of the group goes to the same process, so that what
-    /// happens to one payment is worked on in one place. Range is eager, all partitions are given back when members come
-    /// or go; that costs a second at a deployment and leaves one way only in which a partition changes hands.
+    /// happens to one payment is worked on in one place. Range is eager, all partitions are given back when members
+    /// come or go; that costs a second at a deployment and leaves one way only in which a partition changes hands.
     pub(super) fn member(&self, wire_group: &str) -> ClientConfig {
         let mut config = self.consumer(wire_group);
         config

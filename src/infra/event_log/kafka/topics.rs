@@ -61,8 +61,8 @@ impl Topics {
         (partition < partitions).then_some(topic).ok_or_else(unknown)
     }
 
-    /// Which cluster this is, whether any of these topics is there, and whether anything was ever appended to them. Creates
-    /// nothing; waits for brokers that are down.
+    /// Which cluster this is, whether any of these topics is there, and whether anything was ever appended to them.
+    /// Creates nothing; waits for brokers that are down.
     pub(super) async fn look(&self, settings: &Settings) -> Result<FoundCompanion, OpenError> {
         let admin: Arc<AdminClient<ClientLog>> = Arc::new(settings.client().create_with_context(ClientLog)?);
         let started = Instant::now();
@@ -178,8 +178,8 @@ impl Topics {
     }
 }
 
-/// Whether a cluster that is starting, or has brokers on their way back, may say otherwise in a moment. It has too few brokers for
-/// the replication factor as long as the others have not registered.
+/// Whether a cluster that is starting, or has brokers on their way back, may say otherwise in a moment. It has too few
+/// brokers for the replication factor as long as the others have not registered.
 fn passes(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::*;
     matches!(

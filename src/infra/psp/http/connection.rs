@@ -52,8 +52,8 @@ pub(super) struct Exchanged {
     pub body: Vec<u8>,
 }
 
-/// How long a connection is kept that nobody uses. Servers that end idle ones after 5 s are common (Node.js, actix-web): a
-/// request that meets that end is one of which nobody knows whether it arrived.
+/// How long a connection is kept that nobody uses. Servers that end idle ones after 5 s are common (Node.js,
+/// actix-web): a request that meets that end is one of which nobody knows whether it arrived.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// Connections to one server.

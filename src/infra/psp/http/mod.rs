@@ -37,10 +37,10 @@ use crate::domain::psp::PspKey;
 /// Longer answers make no sense, and are not read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// The PSP. One request that lost its connection before the answer is sent again, once and within the same time: a server
-/// that closes an idle connection crosses with the next request on it, which happens to the best. It is safe because the
-/// PSP does an operation once for its key. What the second try says is believed only if it is a decision: that nothing
-/// was sent, or nothing done, then is true of the second try, not of the first.
+/// The PSP. One request that lost its connection before the answer is sent again, once and within the same time: a
+/// server that closes an idle connection crosses with the next request on it, which happens to the best. It is safe
+/// because the PSP does an operation once for its key. What the second try says is believed only if it is a decision:
+/// that nothing was sent, or nothing done, then is true of the second try, not of the first.
 #[derive(Debug, Clone)]
 pub struct HttpPsp {
     connection: Connection,

@@ -1,5 +1,5 @@
-//! What goes over the wire between [`HttpPsp`](super::HttpPsp) and a PSP. All bodies are JSON; amounts are integers in the
-//! currency's minor unit.
+//! What goes over the wire between [`HttpPsp`](super::HttpPsp) and a PSP. All bodies are JSON; amounts are integers in
+//! the currency's minor unit.
 //!
 //! | request | answer |
 //! | --- | --- |
@@ -7,11 +7,11 @@
 //! | `GET /v1/operations/{key}` | 200 and a [`Decision`]; 404 and [`NotFound`] if no such operation reached the PSP |
 //! | `GET /v1/books/operations?after=KEY&limit=N` | 200 and an array of the books' operations, by key |
 //! | `GET /v1/books/operations/{key}` | 200 and one of them; 404 and [`NotFound`] |
-//! | `GET /v1/books/authorizations?after=REFERENCE&limit=N` | 200 and an array of the books' authorizations, by reference |
+//! | `GET /v1/books/authorizations?after=REFERENCE&limit=N` | 200 and an array of authorizations, by reference |
 //! | `GET /healthz` | 200 |
 //!
-//! 503 with [`NotDone`] promises that nothing was done. 400 and 422 mean a request that makes no sense. Anything else, or
-//! no answer, leaves open what was done.
+//! 503 with [`NotDone`] promises that nothing was done. 400 and 422 mean a request that makes no sense. Anything else,
+//! or no answer, leaves open what was done.
 
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +132,8 @@ pub struct NotDone {
     pub done: bool,
 }
 
-/// `{"found": false}`: the PSP has no such operation. A 404 of a wrong address does not say so, and must not pass for it.
+/// `{"found": false}`: the PSP has no such operation. A 404 of a wrong address does not say so, and must not pass for
+/// it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct NotFound {
     pub found: bool,

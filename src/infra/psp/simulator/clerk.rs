@@ -130,7 +130,8 @@ impl BookKeeper<'_> {
         let Authorization { reference, payment, merchant, currency, amount, captured, refunded, voided } =
             authorization;
         let mut upsert = self.0.prepare_cached(&format!(
-            "INSERT INTO authorization ({AUTHORIZATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reference) \
+            "INSERT INTO authorization ({AUTHORIZATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (reference) \
              DO UPDATE SET captured = excluded.captured, refunded = excluded.refunded, voided = excluded.voided"
         ))?;
         upsert.execute(params![reference, payment, merchant, currency.code(), amount, captured, refunded, voided])?;

@@ -1,0 +1,158 @@
+//! The supervision tree: who there is, who supervises whom, and in which order they start. A branch is a file.
+
+mod builder;
+mod guards;
+mod pipeline;
+mod shards;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use self::builder::{FRONT, TreeBuilder};
+use self::shards::Nudges;
+use super::adapters::{Adapters, is_embedded};
+use super::lease_registry::LeaseRegistry;
+use crate::actors::guarded_psp::{GuardedPsp, PspBreakers};
+use crate::actors::ledger_writer::LedgerWriter;
+use crate::actors::psp_work::{PspWork, RequestMeter};
+use crate::actors::refund::Refund;
+use crate::actors::settlement::Settlement;
+use crate::actors::shards::Shards;
+use crate::config::{Config, Role, Roles};
+use crate::flows::{App, Conditions, IdempotencyMeter, Operations, Parts};
+use crate::infra::event_log::EventLog;
+use crate::runtime::{Environment, Escalation, Executor, Running, Supervisor};
+
+/// Writes down the tree of these roles and starts it.
+///
+/// # Errors
+/// The root has given up before all were up.
+pub async fn build(
+    environment: &Environment,
+    config: &Config,
+    roles: Roles,
+    adapters: Adapters,
+) -> Result<(App, Arc<Running>), Escalation> {
+    let builder = TreeBuilder { environment, config };
+    let policy = Arc::new(config.policy());
+    let mut leases = LeaseRegistry::new(adapters.leases.is_none(), environment.clock.instant());
+
+    let mut guards = builder.supervisor("guards");
+    let psp_breaker = builder.breaker(&mut guards, "breaker_psp", "psp");
+    let lookup_breaker = builder.breaker(&mut guards, "breaker_psp_lookup", "psp_lookup");
+    let log_breaker = builder.breaker(&mut guards, "breaker_event_log", "event_log");
+    let free_min_bytes = if is_embedded(config) { config.storage.free_min_bytes } else { 0 };
+    let storage = adapters.storage.map(|storage| (storage, free_min_bytes));
+    let mut conditions = Conditions { storage, ..Conditions::default() };
+    let limiter = builder.rate_limiter(&mut guards, adapters.limits, &conditions.outages);
+    let cache = builder.idempotency_cache(&mut guards, adapters.answers, &conditions.outages);
+
+    let (mut writers, nudges) = (builder.supervisor("shards"), Nudges::default());
+    let shards = builder.shards(&mut writers, adapters.map, adapters.databases, &policy, &nudges);
+    let readers = builder.readers(&mut writers, &shards);
+    let claim_readers = builder.readers(&mut writers, &shards);
+
+    let breakers = PspBreakers { operations: psp_breaker.clone(), lookups: lookup_breaker.clone() };
+    let timeout = Duration::from_millis(config.psp.timeout_ms);
+    let psp = GuardedPsp::new(adapters.psp, breakers, environment.clock.clone(), timeout);
+    let (psp_work, meter) = (psp.clone(), RequestMeter::default());
+    let work = PspWork { psp: psp_work, shards: shards.clone(), policy: policy.clone(), meter };
+    let mut behind = Vec::new();
+    if let Some(log) = &adapters.log {
+        if roles.has(Role::Publisher) {
+            let mut publishers = builder.supervisor("publishers");
+            conditions.refusals = builder.publishers(&mut publishers, &shards, log, &log_breaker, &mut leases, &nudges);
+            behind.push(publishers);
+        }
+        behind.extend(builder.consumers(roles, log, &work, &mut leases));
+    }
+    behind.extend(builder.watchers(roles, &shards, &psp, &mut leases));
+    if let Some(store) = adapters.leases {
+        builder.leases(&mut guards, store, leases, &conditions.outages);
+    }
+
+    // Who is in front starts first and stops last.
+    let mut root = builder.supervisor("rialto");
+    [guards, writers].into_iter().chain(behind).for_each(|supervisor| root.adopt(supervisor));
+    let running = Arc::new(root.start().await);
+    if let Some(escalation) = futures_util::FutureExt::now_or_never(running.failed()) {
+        return Err(escalation);
+    }
+    let breakers = vec![("psp", psp_breaker), ("event_log", log_breaker), ("psp_lookup", lookup_breaker)];
+    let app = App::new(Parts {
+        roles,
+        clock: environment.clock.clone(),
+        chance: environment.chance.clone(),
+        executor: Executor::at(FRONT, environment),
+        patience: builder.patience(),
+        policy,
+        ids: Mutex::new(builder.ids()),
+        shards: shards.clone(),
+        readers,
+        claim_readers,
+        admission: builder.admission(&shards),
+        limiter,
+        cache,
+        idempotency: IdempotencyMeter::default(),
+        psp,
+        conditions,
+        operations: Operations::new(running.clone(), breakers, shards, adapters.fault_switch),
+        files: adapters.files,
+    });
+    Ok((app, running))
+}
+
+impl TreeBuilder<'_> {
+    /// The consumer groups that these roles have: their workers, and those who look after what these could not do.
+    fn consumers(
+        &self,
+        roles: Roles,
+        log: &Arc<dyn EventLog>,
+        work: &PspWork,
+        leases: &mut LeaseRegistry,
+    ) -> Vec<Supervisor> {
+        let (mut consumers, shards) = (Vec::new(), &work.shards);
+        if roles.has(Role::Ledger) {
+            let mut ledger = self.supervisor("ledger");
+            let booking = LedgerWriter(shards.clone());
+            self.workers(&mut ledger, "ledger_writer", log, shards, &booking);
+            self.redrivers(&mut ledger, "ledger_redriver", shards, booking, leases);
+            consumers.push(ledger);
+        }
+        if roles.has(Role::Settlement) {
+            let mut settlement = self.supervisor("settlement");
+            let settling = Settlement(work.clone());
+            self.workers(&mut settlement, "settlement", log, shards, &settling);
+            self.redrivers(&mut settlement, "settlement_redriver", shards, settling, leases);
+            self.retriers(&mut settlement, "settlement_retrier", work, false, leases);
+            consumers.push(settlement);
+        }
+        if roles.has(Role::Refund) {
+            let mut refund = self.supervisor("refund");
+            let refunding = Refund(work.clone());
+            self.workers(&mut refund, "refund", log, shards, &refunding);
+            self.redrivers(&mut refund, "refund_redriver", shards, refunding, leases);
+            self.retriers(&mut refund, "refund_retrier", work, true, leases);
+            consumers.push(refund);
+        }
+        consumers
+    }
+
+    /// Those who look at the shards from time to time.
+    fn watchers(&self, roles: Roles, shards: &Shards, psp: &GuardedPsp, leases: &mut LeaseRegistry) -> Vec<Supervisor> {
+        let mut watchers = Vec::new();
+        if roles.has(Role::Resolver) {
+            let mut resolver = self.supervisor("resolver");
+            self.resolvers(&mut resolver, shards, psp, leases);
+            watchers.push(resolver);
+        }
+        if self.config.telemetry.metrics {
+            let mut observers = self.supervisor("observers");
+            self.observers(&mut observers, shards);
+            watchers.push(observers);
+        }
+        watchers
+    }
+}

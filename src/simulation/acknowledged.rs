@@ -1,0 +1,25 @@
+//! What outlives a client: what it was told.
+
+use crate::domain::{PaymentId, RefundId};
+
+/// What a client was told for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acknowledged {
+    Authorized {
+        id: PaymentId,
+    },
+    Declined {
+        id: PaymentId,
+    },
+    CaptureRequested {
+        id: PaymentId,
+    },
+    Voided {
+        id: PaymentId,
+    },
+    RefundRequested {
+        refund_id: RefundId,
+    },
+    /// What no state of the cluster explains.
+    Absurd(String),
+}
