@@ -1,4 +1,4 @@
-//! Rialto: a payment runtime. The floors of the house, top to bottom: `cli`, `node`, `http`, `flows`, `actors`,
+//! Rialto: a payment runtime. The layers, top to bottom: `cli`, `node`, `http`, `flows`, `actors`,
 //! `infra` and `config`, then `domain` and `runtime`. Each imports only from those below it.
 
 // Both panic where the output is full or closed: a command's output is cli::terminal's, all else goes to the log.

@@ -1,9 +1,9 @@
 //! Admission: new work is refused at once while the node cannot keep up, so that what is taken on is answered soon.
 //!
-//! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So the house may
+//! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So a shard may
 //! fill until what is in it takes longer than [`ShedLimits::shed_after`]; from then on, as long as there is more to
 //! refuse, only as much is let in as is done within [`ShedLimits::shed_target`] (the idea is that of adaptive CoDel:
-//! Maurer, "Fail at Scale", ACM Queue 13(8), 2015; how long the house takes is Little's law). What is under way, above
+//! Maurer, "Fail at Scale", ACM Queue 13(8), 2015; how long that takes is Little's law). What is under way, above
 //! all what the PSP has said, is never refused here.
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// How many times [`ShedLimits::shed_target`] may be in an overloaded house for such work to be let in. More than
+    /// How many times [`ShedLimits::shed_target`] may be in an overloaded shard for such work to be let in. More than
     /// this, and what settles and books falls behind.
     fn share(self) -> u32 {
         match self {
@@ -44,11 +44,11 @@ impl Priority {
 /// When a shard counts as overloaded, and what it still takes on then.
 #[derive(Debug, Clone, Copy)]
 pub struct ShedLimits {
-    /// Calls in the house for one shard, up to which it is not overloaded however long they take.
+    /// Calls in flight for one shard, up to which it is not overloaded however long they take.
     pub shed_above: u64,
     /// How long more than those may take before the shard is overloaded.
     pub shed_after: Duration,
-    /// How long those that are in the house of an overloaded shard may take.
+    /// How long those that are in flight for an overloaded shard may take.
     pub shed_target: Duration,
 }
 

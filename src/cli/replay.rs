@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::audit::house::House;
+use super::audit::sources::Sources;
 use super::audit::{self, AuditError};
 use super::process::refuse;
 use super::terminal::say;
@@ -103,8 +103,8 @@ pub fn main(args: Args) -> ExitCode {
 async fn run(args: &Args) -> Result<bool, ReplayError> {
     let config = Config::load(args.config.as_deref())?;
     let (consumer, topic) = consumer_of(&args.topic)?;
-    let house = House::open(&config, &args.data_dir).await?;
-    let ranges = plan(args, &*house.log, consumer, topic).await?;
+    let sources = Sources::open(&config, &args.data_dir).await?;
+    let ranges = plan(args, &*sources.log, consumer, topic).await?;
     for Range { partition, from, to } in &ranges {
         say(format_args!("{}/{partition}: offsets {from} to {} again to {}", topic.name(), to - 1, consumer.name()));
     }
@@ -119,11 +119,11 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
         say(format_args!("nothing was done: this was a dry run; add --yes to do it"));
         return Ok(true);
     }
-    let before = count(&house, consumer, topic, &ranges).await?;
+    let before = count(&sources, consumer, topic, &ranges).await?;
     let places: Vec<_> = ranges.iter().map(|range| (range.partition, range.from)).collect();
     rewind(&config, &args.data_dir, consumer, topic, &places).await?;
-    catch_up(args, &config, &start, &house, (consumer, topic), &ranges).await?;
-    let after = count(&house, consumer, topic, &ranges).await?;
+    catch_up(args, &config, &start, &sources, (consumer, topic), &ranges).await?;
+    let after = count(&sources, consumer, topic, &ranges).await?;
     say(format_args!(
         "{} records delivered again: {} of them had been applied before, {} were applied now",
         after.records,
@@ -195,18 +195,18 @@ struct Count {
     applied: u64,
 }
 
-async fn count(house: &House, consumer: Consumer, topic: Topic, ranges: &[Range]) -> Result<Count, ReplayError> {
+async fn count(sources: &Sources, consumer: Consumer, topic: Topic, ranges: &[Range]) -> Result<Count, ReplayError> {
     let mut count = Count::default();
     for Range { partition, from, to } in ranges {
         let mut next = *from;
         loop {
-            let page = house.log.read(topic.name(), *partition, next, PAGE).await?;
+            let page = sources.log.read(topic.name(), *partition, next, PAGE).await?;
             let within: Vec<_> = page.into_iter().filter(|delivery| delivery.offset < *to).collect();
             let Some(last) = within.last() else { break };
             next = last.offset + 1;
             count.records += within.len() as u64;
             let ids: Vec<EventId> = within.iter().filter_map(|delivery| delivery.record.id.parse().ok()).collect();
-            for database in &house.databases {
+            for database in &sources.databases {
                 count.applied += database.count_processed(consumer, &ids).await?;
             }
         }
@@ -233,7 +233,7 @@ async fn catch_up(
     args: &Args,
     config: &Config,
     start: &Start,
-    house: &House,
+    sources: &Sources,
     (consumer, topic): (Consumer, Topic),
     ranges: &[Range],
 ) -> Result<(), ReplayError> {
@@ -245,7 +245,7 @@ async fn catch_up(
     let mut left = i64::MAX;
     let mut moved = Instant::now();
     let caught_up = loop {
-        let progress = house.log.progress(consumer.name(), topic.name()).await?;
+        let progress = sources.log.progress(consumer.name(), topic.name()).await?;
         let before = |range: &Range| {
             let now = progress.iter().find(|now| now.partition == range.partition);
             now.map_or(0, |now| range.to.saturating_sub(now.committed).max(0))

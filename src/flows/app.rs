@@ -136,7 +136,7 @@ impl App {
     }
 
     /// Takes one call from the merchant's limit. A limiter that is itself down or overloaded limits nobody: it guards
-    /// against merchants, and the mailboxes behind it guard the house.
+    /// against merchants, and the mailboxes behind it guard the node.
     pub(super) async fn take_quota(
         &self,
         merchant_id: &str,

@@ -1,4 +1,4 @@
-//! What a caller can ask, one operation a file, as the steps of a payment's way through the house. Called by HTTP and
+//! What a caller can ask, one operation a file, as the steps of a payment's way through the program. Called by HTTP and
 //! by tests alike.
 
 mod app;

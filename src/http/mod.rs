@@ -1,4 +1,4 @@
-//! The HTTP floor: parses, validates, calls the flows and writes answers. It knows no SQL and no Redis.
+//! The HTTP layer: parses, validates, calls the flows and writes answers. It knows no SQL and no Redis.
 
 mod admin;
 mod body;

@@ -1,4 +1,4 @@
-//! Merchants' limits, and the house's own.
+//! Merchants' limits, and the node's own.
 
 use futures_util::future::join_all;
 use serde_json::json;

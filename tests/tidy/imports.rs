@@ -12,7 +12,7 @@ pub struct Named {
     pub path: Vec<String>,
     /// The name that a `use` binds it to; none for a path in code.
     pub bound: Option<String>,
-    /// Whether it is passed on (`pub use`), which is a front door and not a need.
+    /// Whether it is passed on (`pub use`), which is a public module and not a need.
     pub passed_on: bool,
     /// The line, from 1.
     pub line: usize,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_front_door_is_no_import_but_what_comes_through_it_is() {
+    fn a_public_module_is_no_import_but_what_comes_through_it_is() {
         let door = "pub mod a; pub mod b; pub use a::A; pub use b::B;";
         let project = |a, b| Project::of(&[("src/x/mod.rs", door), ("src/x/a.rs", a), ("src/x/b.rs", b)]);
         assert_eq!(cycles(&project("use super::B;", "struct B;")), BTreeSet::new());

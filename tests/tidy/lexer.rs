@@ -1,4 +1,4 @@
-//! Just enough of Rust's lexical structure for the house rules: comments and literals fall away, so that no rule
+//! Just enough of Rust's lexical structure for the rules: comments and literals fall away, so that no rule
 //! trips over a word in a string, and what only tests see can be cut out.
 
 /// A piece of code.

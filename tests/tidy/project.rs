@@ -21,7 +21,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The room of the house that it is in: the first name under `src/`, or the crate it belongs to.
+    /// The directory that it is in: the first name under `src/`, or the crate it belongs to.
     pub fn room(&self) -> &str {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let room = inside.split('/').next().unwrap_or(inside);

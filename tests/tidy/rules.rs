@@ -1,4 +1,4 @@
-//! The house rules. Each takes the project and gives a line for everything that breaks it.
+//! The rules. Each takes the project and gives a line for everything that breaks it.
 
 use crate::imports::{self, named, resolve};
 use crate::lexer::{self, Kind, Token};
@@ -8,9 +8,9 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 80;
 const COLUMNS_MAX: usize = 120;
 
-/// The floors, top to bottom: a room may import from those below it, and from itself. `config` stands beside `infra`
+/// The layers, top to bottom: a room may import from those below it, and from itself. `config` stands beside `infra`
 /// and may be read by it, because an adapter is built from its settings; nothing goes the other way.
-const FLOORS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 8] = [
     &["main"],
     &["cli", "fuzzing", "simulation"],
     &["node"],
@@ -42,21 +42,21 @@ const MONEY: [&str; 5] = ["domain", "flows", "actors", "entities", "migrations"]
 
 /// All rules over the whole project.
 pub fn broken(project: &Project) -> Vec<String> {
-    let rules = [floors, cycles, walls, lengths, columns, functions, floats, panics, leftovers, headers];
+    let rules = [layers, cycles, walls, lengths, columns, functions, floats, panics, leftovers, headers];
     rules.iter().flat_map(|rule| rule(project)).collect()
 }
 
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().rev().position(|rooms| rooms.contains(&room))
+fn layer(room: &str) -> Option<usize> {
+    LAYERS.iter().rev().position(|rooms| rooms.contains(&room))
 }
 
-fn floors(project: &Project) -> Vec<String> {
+fn layers(project: &Project) -> Vec<String> {
     let mut broken = Vec::new();
-    let in_floors = |source: &&Source| source.module.is_some() && source.path != "src/lib.rs";
-    for source in project.sources.iter().filter(in_floors) {
+    let in_layers = |source: &&Source| source.module.is_some() && source.path != "src/lib.rs";
+    for source in project.sources.iter().filter(in_layers) {
         let room = source.room();
-        let Some(from) = floor(room) else {
-            broken.push(format!("{}: the room {room} is on no floor; give it one in tests/tidy/rules.rs", source.path));
+        let Some(from) = layer(room) else {
+            broken.push(format!("{}: the room {room} is in no layer; give it one in tests/tidy/rules.rs", source.path));
             continue;
         };
         for named in named(&source.tokens) {
@@ -64,7 +64,7 @@ fn floors(project: &Project) -> Vec<String> {
             let sibling_crate = named.path.first().filter(|first| ["entities", "migrations"].contains(&first.as_str()));
             let Some(target) = inside.as_ref().or(sibling_crate).map(String::as_str) else { continue };
             let allowed = target == room || (room, target) == ("infra", "config");
-            if floor(target).is_some_and(|to| to >= from) && !allowed {
+            if layer(target).is_some_and(|to| to >= from) && !allowed {
                 let path = named.path.join("::");
                 broken.push(format!(
                     "{}:{}: {room} may not import {path}: no import runs up or across",
@@ -227,24 +227,24 @@ mod tests {
 
     #[test]
     fn no_import_runs_up_or_across() {
-        breaks(floors, "src/actors/a.rs", "use crate::http::Problem;");
-        breaks(floors, "src/actors/a.rs", "use crate::{domain::Money, flows::refund};");
-        breaks(floors, "src/actors/a.rs", "fn f() { crate::node::start() }");
-        breaks(floors, "src/actors/deep/a.rs", "use super::super::super::http::x;");
-        breaks(floors, "src/domain/a.rs", "use crate::runtime::Clock;");
-        breaks(floors, "src/domain/a.rs", "fn f(row: entities::payment::Model) {}");
-        breaks(floors, "runtime/src/lib.rs", "pub use rialto::domain::Timestamp;");
-        breaks(floors, "src/config.rs", "use crate::infra::cache;");
-        breaks(floors, "src/node.rs", "use crate::cli::serve;");
-        breaks(floors, "src/cellar/a.rs", "");
-        keeps(floors, "src/main.rs", "use rialto::cli::{load, serve}; use rialto::node;");
-        keeps(floors, "src/infra/a.rs", "use crate::config::Psp; use crate::domain::Money; use entities::payment;");
+        breaks(layers, "src/actors/a.rs", "use crate::http::Problem;");
+        breaks(layers, "src/actors/a.rs", "use crate::{domain::Money, flows::refund};");
+        breaks(layers, "src/actors/a.rs", "fn f() { crate::node::start() }");
+        breaks(layers, "src/actors/deep/a.rs", "use super::super::super::http::x;");
+        breaks(layers, "src/domain/a.rs", "use crate::runtime::Clock;");
+        breaks(layers, "src/domain/a.rs", "fn f(row: entities::payment::Model) {}");
+        breaks(layers, "runtime/src/lib.rs", "pub use rialto::domain::Timestamp;");
+        breaks(layers, "src/config.rs", "use crate::infra::cache;");
+        breaks(layers, "src/node.rs", "use crate::cli::serve;");
+        breaks(layers, "src/cellar/a.rs", "");
+        keeps(layers, "src/main.rs", "use rialto::cli::{load, serve}; use rialto::node;");
+        keeps(layers, "src/infra/a.rs", "use crate::config::Psp; use crate::domain::Money; use entities::payment;");
         keeps(
-            floors,
+            layers,
             "src/actors/a.rs",
             "use super::b::B; use crate::actors::c; // crate::http\nconst T: &str = \"crate::http\";",
         );
-        keeps(floors, "src/domain/a.rs", "#[cfg(test)] mod tests { use crate::actors::x; }");
+        keeps(layers, "src/domain/a.rs", "#[cfg(test)] mod tests { use crate::actors::x; }");
     }
 
     #[test]

@@ -11,13 +11,13 @@
 mod books;
 mod error;
 mod events;
-pub(super) mod house;
 mod keys;
 mod ledger;
 mod payment;
 mod psp;
 mod recheck;
 mod report;
+pub(super) mod sources;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -33,10 +33,10 @@ use crate::runtime::Clock;
 pub use books::BooksError;
 pub use error::AuditError;
 use events::{Events, Marks, Outbox};
-use house::House;
 use ledger::Sums;
 pub use recheck::LookError;
 pub use report::{Finding, Invariant, Report};
+use sources::Sources;
 
 /// Payments, claims or events read at once.
 const PAGE: u64 = 500;
@@ -89,16 +89,16 @@ fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
 /// [`AuditError`] when something cannot be read; whatever is broken is in the report.
 pub async fn run(args: Args) -> Result<Report, AuditError> {
     let config = Config::load(args.config.as_deref())?;
-    let house = House::open(&config, &args.data_dir).await?;
-    audit(&house, args.settled, &Clock::system()).await
+    let sources = Sources::open(&config, &args.data_dir).await?;
+    audit(&sources, args.settled, &Clock::system()).await
 }
 
-async fn audit(house: &House, settled: bool, clock: &Clock) -> Result<Report, AuditError> {
-    let log = &*house.log;
+async fn audit(sources: &Sources, settled: bool, clock: &Clock) -> Result<Report, AuditError> {
+    let log = &*sources.log;
     let mut report = Report::new(settled);
     let marks = Marks::note(log).await?;
     let mut instants = Vec::new();
-    for database in &house.databases {
+    for database in &sources.databases {
         instants.push(Instant::of(database).await?);
     }
     let mut outbox = Outbox::default();
@@ -107,13 +107,13 @@ async fn audit(house: &House, settled: bool, clock: &Clock) -> Result<Report, Au
     }
     let mut events = Events::read(log, &marks, outbox).await?;
     events.findings.drain(..).for_each(|finding| report.note(finding));
-    let mut books = psp::Pages::new(&house.books);
+    let mut books = psp::Pages::new(&sources.books);
 
     let mut suspects = Vec::new();
     while let Some((shard, dossier)) = next(&mut instants, &mut report).await? {
         let id = dossier.payment.id;
         let facts = events.of(id);
-        let mut findings = payment::judge(&dossier, shard, &house.map);
+        let mut findings = payment::judge(&dossier, shard, &sources.map);
         findings.extend(payment::in_flight(&dossier));
         findings.extend(ledger::judge(&dossier, &facts));
         findings.extend(Events::judge(&dossier, &facts));
@@ -121,7 +121,7 @@ async fn audit(house: &House, settled: bool, clock: &Clock) -> Result<Report, Au
         let mut momentary = psp::judge(&dossier, &books.of(&dossier).await?);
         momentary.extend(payment::judge_stuck(&dossier, recheck::stuck_before(clock)));
         if momentary.iter().any(|finding| !finding.is_in_flight) {
-            suspects.push((house.database(shard), id));
+            suspects.push((sources.database(shard), id));
         }
         findings.extend(momentary.into_iter().filter(|finding| finding.is_in_flight));
         report.note_payment(findings);
@@ -133,12 +133,12 @@ async fn audit(house: &House, settled: bool, clock: &Clock) -> Result<Report, Au
     }
 
     books.findings.into_iter().for_each(|finding| report.note(finding));
-    let at = |id: PaymentId| (house.database(house.map.shard_of(id.bucket())), id);
+    let at = |id: PaymentId| (sources.database(sources.map.shard_of(id.bucket())), id);
     let told = events.unknown.into_iter().map(at).collect();
     let at_psp = books.unknown.into_iter().map(at).collect();
     let mut again = recheck::unknown(told, at_psp).await?;
-    again.extend(recheck::payments(suspects, &house.books, clock).await?);
-    again.extend(recheck::outboxes(&house.databases.iter().collect::<Vec<_>>(), clock).await?);
+    again.extend(recheck::payments(suspects, &sources.books, clock).await?);
+    again.extend(recheck::outboxes(&sources.databases.iter().collect::<Vec<_>>(), clock).await?);
     again.extend(recheck::consumers(log, clock).await?);
     again.into_iter().for_each(|finding| report.note(finding));
     Ok(report)

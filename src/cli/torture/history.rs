@@ -16,7 +16,7 @@ pub struct Story {
     /// Whether the capture was asked for with the authorization.
     pub is_automatic: bool,
     pub calls: Vec<Entry>,
-    /// Answers that no state of the house can give, such as 404 for a payment that was acknowledged.
+    /// Answers that no state of the cluster can give, such as 404 for a payment that was acknowledged.
     pub absurd: Vec<String>,
 }
 

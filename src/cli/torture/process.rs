@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 const START_WITHIN: Duration = Duration::from_secs(90);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// What went wrong with the run itself, not with the house.
+/// What went wrong with the run itself, not with the node.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     #[error("{what}: {error}")]

@@ -190,7 +190,7 @@ impl Span {
     }
 
     /// Says something of the work, by a name of OpenTelemetry's semantic conventions, or one that begins with
-    /// `rialto.`. Nothing secret: a span leaves the house.
+    /// `rialto.`. Nothing secret: a span leaves the process.
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(key, value));

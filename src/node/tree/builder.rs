@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::domain::IdGenerator;
 use crate::runtime::{Environment, Intensity, Options, Strategy, Supervisor};
 
-/// Slots, which share the threads there are: each shard's writer has one, those in front of it another, and those behind
-/// it.
+/// Slots, which share the threads there are. Each shard's writer has one, those in front of it another, and those
+/// behind it a third.
 pub const FRONT: &str = "front";
 pub const PIPELINE: &str = "pipeline";
 

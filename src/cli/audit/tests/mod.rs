@@ -2,7 +2,7 @@ mod breaking;
 mod shop;
 
 use self::shop::{Shop, audit_dir, capture, refund, shard_of};
-use crate::cli::audit::house::House;
+use crate::cli::audit::sources::Sources;
 use crate::cli::audit::{AuditError, Invariant, audit};
 use crate::config::Config;
 use crate::domain::command::Change;
@@ -187,16 +187,16 @@ async fn records_that_come_again_are_in_order_where_the_log_lets_them() {
     shop.damage("events", again).await;
     assert!(shop.audit(false).await.unwrap().broken_names().contains("events.unique"));
 
-    let mut house = House::open(&Config::default(), shop.dir.path()).await.unwrap();
-    house.log = Box::new(Repeating(house.log));
-    let report = audit(&house, false, &Clock::system()).await.unwrap();
+    let mut sources = Sources::open(&Config::default(), shop.dir.path()).await.unwrap();
+    sources.log = Box::new(Repeating(sources.log));
+    let report = audit(&sources, false, &Clock::system()).await.unwrap();
     assert!(report.is_clean(), "{report}");
 
     // The first of two arrivals is gone, so that the other is behind its successor.
     let first = "DELETE FROM record WHERE position = \
                  (SELECT min(position) FROM record WHERE kind = 'payment.refunded' AND payload LIKE '%MERCHANT-6\"%')";
     shop.damage("events", first).await;
-    let report = audit(&house, false, &Clock::system()).await.unwrap();
+    let report = audit(&sources, false, &Clock::system()).await.unwrap();
     assert_eq!(report.broken_names().into_iter().collect::<Vec<_>>(), ["events.ordered"]);
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::cli::audit::house::House;
+use crate::cli::audit::sources::Sources;
 use crate::cli::audit::{AuditError, Report, audit};
 use crate::config::Config;
 use crate::domain::command::{
@@ -317,7 +317,7 @@ impl Shop {
 
 /// Audits a data directory of the default configuration.
 pub async fn audit_dir(dir: &Path, settled: bool) -> Result<Report, AuditError> {
-    audit(&House::open(&Config::default(), dir).await?, settled, &Clock::system()).await
+    audit(&Sources::open(&Config::default(), dir).await?, settled, &Clock::system()).await
 }
 
 fn map() -> ShardMap {

@@ -14,7 +14,7 @@ use crate::infra::psp::simulator::books::Books as FileBooks;
 use crate::node::{Belongings, OpenError, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path};
 
 /// Everything that is read.
-pub struct House {
+pub struct Sources {
     pub map: ShardMap,
     /// By shard, from 1.
     pub databases: Vec<ShardDatabase>,
@@ -22,7 +22,7 @@ pub struct House {
     pub books: Books,
 }
 
-impl House {
+impl Sources {
     /// Opens what a node with this configuration and data directory works on.
     pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, AuditError> {
         let map = ShardMap::dealt(config.shard.count);

@@ -1,4 +1,4 @@
-//! What single parts of the house cost, each alone: `cargo bench`, or `scripts/bench` for all results in one table.
+//! What single parts cost, each alone: `cargo bench`, or `scripts/bench` for all results in one table.
 //! With `RIALTO_BENCH_MARIADB=mysql://...` (an empty database of its own) the group commit is measured there too.
 
 use std::hint::black_box;
