@@ -248,7 +248,7 @@ fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
     system.0.block_on(node.stop());
 }
 
-fn house(c: &mut Criterion) {
+fn parts(c: &mut Criterion) {
     let system = &System(actix_rt::System::new());
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     decide(c);
@@ -267,5 +267,5 @@ fn house(c: &mut Criterion) {
     authorize(c, system, &dir.path().join("node"));
 }
 
-criterion_group!(benches, house);
+criterion_group!(benches, parts);
 criterion_main!(benches);

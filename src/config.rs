@@ -2,16 +2,55 @@
 //! (`RIALTO__SHARD__MAX_BATCH` is `shard.max_batch`). Rialto refuses to start with one that is wrong, and names the
 //! key, the value and what is allowed.
 
+mod breaker;
 mod check;
+mod clock;
+mod dead_letters;
+mod faults;
+mod http;
+mod idempotency;
+mod in_force;
+mod kafka;
+mod limits;
+mod node;
+mod outbox;
+mod payment;
+mod psp;
+mod redis;
+mod requests;
+mod resolver;
 mod roles;
 mod settings;
+mod shard;
 mod simulator;
+mod storage;
+mod supervision;
 mod telemetry;
+mod units;
 
+pub use breaker::Breaker;
 pub use check::ConfigError;
+pub use clock::Clock;
+pub use dead_letters::DeadLetters;
+pub use faults::Faults;
+pub use http::Http;
+pub use idempotency::Idempotency;
+pub use in_force::InForce;
+pub use kafka::Kafka;
+pub use limits::Limits;
+pub use node::Node;
+pub use outbox::Outbox;
+pub use payment::Payment;
+pub use psp::Psp;
+pub use redis::Redis;
+pub use requests::Requests;
+pub use resolver::Resolver;
 pub use roles::{Role, Roles, UnknownRole};
-pub use settings::*;
+pub use settings::Config;
+pub use shard::Shard;
 pub use simulator::{RatesExceedWhole, SimulatorConfig};
+pub use storage::Storage;
+pub use supervision::Supervision;
 pub use telemetry::Telemetry;
 
 use std::collections::BTreeMap;
@@ -36,6 +75,19 @@ impl Config {
 
     /// The configuration of `file` and the environment over the defaults.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::checked(&Self::sources(file)?)
+    }
+
+    /// What [`Self::load`] loads, each setting with its source.
+    pub fn explained(file: Option<&Path>) -> Result<Vec<InForce>, ConfigError> {
+        let figment = Self::sources(file)?;
+        Self::checked(&figment)?;
+        let defaults = Figment::from(Serialized::defaults(Self::default()));
+        let known = defaults.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
+        Ok(in_force::in_force(&figment, &known))
+    }
+
+    fn sources(file: Option<&Path>) -> Result<Figment, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(path) = file {
             if !path.is_file() {
@@ -43,7 +95,7 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(path));
         }
-        Self::checked(&figment.merge(Env::prefixed("RIALTO__").split("__")))
+        Ok(figment.merge(Env::prefixed("RIALTO__").split("__")))
     }
 
     /// The configuration of a TOML text over the defaults.
@@ -54,7 +106,7 @@ impl Config {
 
     fn checked(figment: &Figment) -> Result<Self, ConfigError> {
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
-        check::check(&config)?;
+        config.check()?;
         Ok(config)
     }
 }

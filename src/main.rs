@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, dlq, exercise, load, psp_simulator, replay, serve, terminal, torture};
+use rialto::cli::{audit, config, dlq, drill, load, psp_simulator, replay, serve, terminal, torture};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -25,6 +25,8 @@ struct CommandLine {
 enum Command {
     /// Serve payments; without a configuration, everything is embedded.
     Serve(serve::Args),
+    /// Show the settings in force and where each comes from.
+    Config(config::Args),
     /// Serve the simulated PSP over HTTP, for nodes with `psp.url`.
     PspSimulator(psp_simulator::Args),
     /// Check the books: shards, event log and PSP against each other.
@@ -32,7 +34,8 @@ enum Command {
     /// Look at dead letters of a running node, try them again, or put them away.
     Dlq(dlq::Args),
     /// Make the event log unreachable to a running node, and check its breaker step by step.
-    Drill(exercise::Args),
+    #[command(name = "exercise")]
+    Drill(drill::Args),
     /// Deliver events of before once more, and show that nothing doubles.
     Replay(replay::Args),
     /// Drive payments while processes die and servers stop, and check everything that was said.
@@ -48,10 +51,11 @@ fn main() -> ExitCode {
     };
     terminal::ended(match command {
         Command::Serve(args) => serve::run(args),
+        Command::Config(args) => config::main(args),
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
         Command::Dlq(args) => dlq::main(args),
-        Command::Drill(args) => exercise::main(args),
+        Command::Drill(args) => drill::main(args),
         Command::Replay(args) => replay::main(args),
         Command::Torture(args) => torture::main(args),
         Command::Load(args) => load::main(args),

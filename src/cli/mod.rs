@@ -2,8 +2,9 @@
 
 mod admin;
 pub mod audit;
+pub mod config;
 pub mod dlq;
-pub mod exercise;
+pub mod drill;
 pub mod load;
 mod process;
 pub mod psp_simulator;

@@ -1,6 +1,9 @@
-//! What the process tells of itself.
+//! `[telemetry]`: metrics and traces.
 
 use serde::{Deserialize, Serialize};
+
+use super::check::{ConfigError, address, not_allowed, range};
+use super::units::{DAY_MS, HOUR_MS};
 
 /// Metrics and traces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,5 +32,19 @@ impl Default for Telemetry {
             otlp_endpoint: String::new(),
             trace_sample_ratio: 0.01,
         }
+    }
+}
+
+impl Telemetry {
+    /// Whether these settings can be started with.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        range("telemetry.observe_every_ms", self.observe_every_ms, 100, HOUR_MS)?;
+        range("telemetry.ledger_every_ms", self.ledger_every_ms, 100, DAY_MS)?;
+        let ratio = self.trace_sample_ratio;
+        if !(0.0..=1.0).contains(&ratio) {
+            return not_allowed("telemetry.trace_sample_ratio", ratio, "0 to 1".to_owned());
+        }
+        address("telemetry.otlp_endpoint", &self.otlp_endpoint, &["http://", "https://"])?;
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::node::{PATIENCE, TestNode};
@@ -107,4 +108,41 @@ async fn a_node_serves_soon() {
     let shop = TestNode::start().await;
     shop.authorize(1_000).await;
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn config_shows_each_value_with_its_source_and_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rialto.toml");
+    std::fs::write(&file, "[shard]\nmax_batch = 7\n[redis]\nurl = \"redis://:s3cret@cache\"\n").unwrap();
+    let config = async |arguments: &[&str], settings: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
+        command.args(["config", "--config"]).arg(&file).args(arguments).envs(settings.iter().copied());
+        command.output().await.unwrap()
+    };
+    let settings = [("RIALTO__OUTBOX__POLL_MS", "77")];
+    let text = String::from_utf8(config(&[], &settings).await.stdout).unwrap();
+    let from_file = format!("# file {}", file.display());
+    for (assignment, source) in [
+        ("max_batch = 7 ", from_file.as_str()),
+        ("url = \"redis://***@cache\" ", &from_file),
+        ("poll_ms = 77 ", "# environment RIALTO__OUTBOX__POLL_MS"),
+        ("shed_above = 256 ", "# default"),
+    ] {
+        let line =
+            text.lines().find(|line| line.starts_with(assignment)).unwrap_or_else(|| panic!("{assignment}: {text}"));
+        assert!(line.ends_with(source), "{line}");
+    }
+    assert!(!text.contains("s3cret"), "{text}");
+    // What it says is a file with which a node could start.
+    std::fs::write(&file, &text).unwrap();
+    let again = config(&["--changed"], &[]).await;
+    assert!(again.status.success() && String::from_utf8_lossy(&again.stdout).contains("poll_ms = 77"), "{again:?}");
+
+    let changed: Value = serde_json::from_slice(&config(&["--changed", "--json"], &settings).await.stdout).unwrap();
+    let keys: Vec<_> = changed.as_array().unwrap().iter().map(|setting| setting["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["outbox.poll_ms", "redis.url", "shard.max_batch"]);
+
+    let refused = config(&[], &[("RIALTO__SHARD__MAX_BATCH", "0")]).await;
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("shard.max_batch"));
 }
