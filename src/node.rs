@@ -5,6 +5,7 @@ mod data_dir;
 mod identity;
 mod ill_treat;
 mod lease_registry;
+pub mod open_files;
 mod places;
 mod rewind;
 mod tree;
@@ -34,7 +35,7 @@ pub use self::places::kafka_settings;
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;
-use crate::http::{self, HttpSettings};
+use crate::http::{self, BodyLimits, HttpSettings};
 use crate::infra::telemetry::pools::Pools;
 use crate::infra::telemetry::traces::Export;
 use crate::infra::telemetry::{self, TelemetryError};
@@ -158,10 +159,15 @@ fn serve(
     registry: prometheus::Registry,
     config: &Config,
 ) -> std::io::Result<ServerHandle> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = if config.http.workers == 0 { cores } else { config.http.workers };
     let settings = HttpSettings {
-        workers: config.http.workers,
-        connections_max: config.http.connections_max,
-        body_max_bytes: config.http.body_max_bytes,
+        workers,
+        connections_max: open_files::connections_max(config.http.connections_max, workers),
+        body: BodyLimits {
+            bytes: config.http.body_max_bytes,
+            within: Duration::from_millis(config.http.body_timeout_ms),
+        },
         keep_alive: Duration::from_millis(config.http.keep_alive_ms),
         header_timeout: Duration::from_millis(config.http.header_timeout_ms),
         shutdown_timeout: Duration::from_millis(config.node.drain_ms),

@@ -33,6 +33,8 @@ pub struct EventWorker<W> {
     batch_max: usize,
     ids: IdGenerator,
     topics: Vec<TopicReader>,
+    /// Whether the log could not be read at the last wake.
+    is_cut_off: bool,
 }
 
 /// One topic's place, and the records before it that are not done yet.
@@ -60,7 +62,24 @@ impl<W: EventHandler> EventWorker<W> {
         batch_max: usize,
         ids: IdGenerator,
     ) -> Self {
-        Self { work, log, shards, partition, batch_max, ids, topics: Vec::new() }
+        Self { work, log, shards, partition, batch_max, ids, topics: Vec::new(), is_cut_off: false }
+    }
+
+    /// Applies the next records of all topics, which are opened first if they are not. Returns whether there may be more.
+    async fn advance_all(&mut self, ctx: &Context) -> Result<bool, EventLogError> {
+        if self.topics.is_empty() {
+            let mut opened = Vec::new();
+            for topic in W::CONSUMER.topics() {
+                let consumer = self.log.consumer(W::CONSUMER.name(), topic.name(), self.partition).await?;
+                opened.push(TopicReader::new(consumer));
+            }
+            self.topics = opened;
+        }
+        let mut again = false;
+        for topic in 0..self.topics.len() {
+            again |= self.advance(topic, ctx).await?;
+        }
+        Ok(again)
     }
 
     /// Applies the next records of one topic. Returns whether there may be more at once.
@@ -182,26 +201,28 @@ impl TopicReader {
 impl<W: EventHandler> Actor for EventWorker<W> {
     type Message = Never;
 
-    async fn started(&mut self, _: &Context) -> Result<(), Failure> {
-        for topic in W::CONSUMER.topics() {
-            let consumer =
-                self.log.consumer(W::CONSUMER.name(), topic.name(), self.partition).await.map_err(Failure::new)?;
-            self.topics.push(TopicReader::new(consumer));
-        }
-        Ok(())
-    }
-
     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
         Ok(())
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        let mut again = false;
-        for topic in 0..self.topics.len() {
-            // A log that fails is asked afresh, from what was committed.
-            again |= self.advance(topic, ctx).await.map_err(Failure::new)?;
+        match self.advance_all(ctx).await {
+            Ok(again) => {
+                if std::mem::take(&mut self.is_cut_off) {
+                    tracing::info!(consumer = W::CONSUMER.name(), self.partition, "events are read again");
+                }
+                Ok(if again { Wake::Again } else { Wake::Idle })
+            }
+            Err(error) => {
+                // The outside's failure is no reason to die, and six deaths would end the process. What was in hand is
+                // read again from what was committed.
+                self.topics.clear();
+                if !std::mem::replace(&mut self.is_cut_off, true) {
+                    tracing::warn!(consumer = W::CONSUMER.name(), self.partition, %error, "events are not read for now");
+                }
+                Ok(Wake::Idle)
+            }
         }
-        Ok(if again { Wake::Again } else { Wake::Idle })
     }
 }
 

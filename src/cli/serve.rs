@@ -8,7 +8,7 @@ use super::process::{Stop, refuse};
 use super::terminal::greet;
 use crate::config::{Config, Roles};
 use crate::infra::telemetry;
-use crate::node::{Accept, Node, Start};
+use crate::node::{Accept, Node, Start, open_files};
 
 /// Serve payments. Without a configuration everything is embedded: nothing needs to be installed.
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,7 @@ async fn serve(args: Args) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
+    open_files::raise();
     let mut stop = match Stop::listen() {
         Ok(stop) => stop,
         Err(error) => return refuse(&error),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::{ConfigError, range};
+use super::units::MINUTE_MS;
 
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Http {
     pub keep_alive_ms: u64,
     /// How long a client may take to send a request's head.
     pub header_timeout_ms: u64,
+    /// How long a client may then take to send the body.
+    pub body_timeout_ms: u64,
 }
 
 impl Default for Http {
@@ -27,6 +30,7 @@ impl Default for Http {
             body_max_bytes: 64 * 1024,
             keep_alive_ms: 75_000,
             header_timeout_ms: 5_000,
+            body_timeout_ms: 10_000,
         }
     }
 }
@@ -36,6 +40,7 @@ impl Http {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         range("http.connections_max", self.connections_max as u64, 1, 1_000_000)?;
         range("http.body_max_bytes", self.body_max_bytes as u64, 1_024, 1024 * 1024)?;
+        range("http.body_timeout_ms", self.body_timeout_ms, 100, MINUTE_MS)?;
         range("http.workers", self.workers as u64, 0, 1_024)?;
         Ok(())
     }

@@ -190,7 +190,13 @@ impl Timeline {
     }
 
     fn push(&mut self, entry: &TimelineEntry) {
-        let repeats = matches!(entry.what, TimelineKind::Retry | TimelineKind::PspCall);
+        // A call that the PSP has answered happens once for each thing that it was asked; the others come again and again.
+        let is_answered = || matches!(entry.detail.split(' ').nth(1), Some("approved" | "declined"));
+        let repeats = match entry.what {
+            TimelineKind::Retry => true,
+            TimelineKind::PspCall => !is_answered(),
+            _ => false,
+        };
         if repeats && (self.0.len() > Self::RETRIES_BYTES_MAX || self.0.starts_with(MOVED)) {
             return;
         }
@@ -282,7 +288,12 @@ mod tests {
         for _ in 0..10_000 {
             timeline.note(Timestamp(1), TimelineKind::Retry, "again", &TRACE);
         }
+        timeline.note(Timestamp(1), TimelineKind::PspCall, "refund unknown in 5000 ms no answer in time", &TRACE);
         assert!(timeline.as_stored().len() < Timeline::RETRIES_BYTES_MAX + 1_024);
+        assert_ne!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::PspCall));
+        // What the PSP answers for good comes once for each thing that it was asked.
+        timeline.note(Timestamp(2), TimelineKind::PspCall, "refund approved in 1 ms", &TRACE);
+        assert_eq!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::PspCall));
         timeline.note(Timestamp(2), TimelineKind::Decision, "CAPTURED", &TRACE);
         assert_eq!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::Decision));
     }

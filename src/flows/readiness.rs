@@ -102,12 +102,12 @@ impl App {
     }
 
     fn find_files(&self, findings: &mut Findings) {
-        if let Err(lost) = self.files.event_log.check_written() {
+        if let Err(lost) = self.files.event_log.check() {
             let reason = format!("the event log is lost: {lost}");
             findings.publish.worsen(Level::Down, reason.clone());
             findings.work().into_iter().for_each(|capability| capability.worsen(Level::Degraded, reason.clone()));
         }
-        if let Err(lost) = self.files.psp.check_written() {
+        if let Err(lost) = self.files.psp.check() {
             let reason = format!("the books of the PSP simulator are lost: {lost}");
             findings.authorize.worsen(Level::Down, reason.clone());
             findings.work().into_iter().for_each(|capability| capability.worsen(Level::Down, reason.clone()));

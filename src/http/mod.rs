@@ -26,18 +26,18 @@ use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, Route};
 use crate::flows::App;
 use crate::runtime::LocalExecutor;
 use event_loop_delay::EventLoopDelay;
-use payments::BodyMax;
+pub use payments::BodyLimits;
 use problem::{Code, Problem};
 use request::{HttpMeter, around, refuse};
 
 /// How the server is run.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Threads that serve requests; 0 takes the number of cores.
+    /// Threads that serve requests.
     pub workers: usize,
     /// Connections per worker.
     pub connections_max: usize,
-    pub body_max_bytes: usize,
+    pub body: BodyLimits,
     pub keep_alive: Duration,
     /// How long a client may take to send a request's head.
     pub header_timeout: Duration,
@@ -56,27 +56,25 @@ pub fn serve(
     let app = Data::new(app);
     let registry = Data::new(registry);
     let meter = Data::new(HttpMeter::new());
-    let body_max = Data::new(BodyMax(settings.body_max_bytes));
-    let mut server = HttpServer::new(move || {
+    let body_limits = Data::new(settings.body);
+    let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(app.clone())
             .app_data(registry.clone())
             .app_data(meter.clone())
-            .app_data(body_max.clone())
+            .app_data(body_limits.clone())
             .app_data(Data::new(EventLoopDelay::of_this_thread()))
             .app_data(Data::new(LocalExecutor::at(app.executor.clone())))
             .wrap(from_fn(around))
             .configure(|config| routes(config, takes_payments))
             .default_service(web::to(not_found))
     })
+    .workers(settings.workers)
     .max_connections(settings.connections_max)
     .keep_alive(settings.keep_alive)
     .client_request_timeout(settings.header_timeout)
     .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
     .disable_signals();
-    if settings.workers > 0 {
-        server = server.workers(settings.workers);
-    }
     Ok(server.listen(listener)?.run())
 }
 

@@ -25,9 +25,13 @@ use crate::runtime::LocalExecutor;
 /// As a name: a text is copied into one for each look.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Bytes that a body may have.
+/// What a body may have.
 #[derive(Debug, Clone, Copy)]
-pub struct BodyMax(pub usize);
+pub struct BodyLimits {
+    pub bytes: usize,
+    /// How long all of it may take to come.
+    pub within: Duration,
+}
 
 /// The payment, and for a refund which one it is.
 #[derive(Serialize, ToSchema)]
@@ -301,15 +305,18 @@ pub async fn read_body(request: &HttpRequest, payload: Payload) -> Result<Bytes,
     if !is_json(request) {
         return Err(Code::UnsupportedMediaType.into());
     }
-    let most = request.app_data::<Data<BodyMax>>().map_or(64 * 1024, |most| most.0);
+    // Set where the server is made.
+    let Some(limits) = request.app_data::<Data<BodyLimits>>() else { return Err(Code::Internal.into()) };
+    let BodyLimits { bytes: most, within } = ***limits;
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > most) {
         return Err(Code::BodyTooLarge.into());
     }
-    match payload.to_bytes_limited(most).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Code::MalformedJson.into()),
-        Err(_) => Err(Code::BodyTooLarge.into()),
+    match tokio::time::timeout(within, payload.to_bytes_limited(most)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(_))) => Err(Code::MalformedJson.into()),
+        Ok(Err(_)) => Err(Code::BodyTooLarge.into()),
+        Err(_) => Err(Code::RequestTimeout.into()),
     }
 }
 

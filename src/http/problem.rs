@@ -95,6 +95,8 @@ codes! {
     PaymentStateConflict "payment_state_conflict" 409 false "The payment's state forbids this"
         "`paymentStatus` is the state that it has.";
     ExerciseUnderWay "exercise_under_way" 409 true "An exercise is under way" "Its steps are at the same path.";
+    RequestTimeout "request_timeout" 408 true "The request came too slowly"
+        "Its body was not complete in time; nothing was done. Send it again, at once and whole.";
     BodyTooLarge "body_too_large" 413 false "The body is too large" "Bodies are at most 64 KiB.";
     UnsupportedMediaType "unsupported_media_type" 415 false "The content type is not supported"
         "Send `Content-Type: application/json`.";

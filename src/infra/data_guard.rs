@@ -8,7 +8,10 @@
 //! among them.
 //!
 //! A process whose files were deleted goes on writing to files that nobody can open any more. So the path is compared
-//! with the handle, by device and inode, before a commit and again before anybody hears of it.
+//! with the handle, by device and inode, before a commit and again before anybody hears of it. The same holds for the
+//! write-ahead log, in which the last commits are: SQLite makes a new one under the path of one that was deleted, so that
+//! it is not enough that there is one. As long as a connection is open, SQLite keeps the one that it has; the guard holds
+//! such a connection.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -16,13 +19,17 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
 
 /// Files with money, keys and metadata of merchants are the account's own that runs Rialto.
 pub const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
+/// How long to wait for whoever has just locked the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a file cannot be this process's.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +45,7 @@ pub enum GuardError {
 pub enum Lost {
     #[error("its file was deleted or replaced")]
     File,
-    #[error("its write-ahead log was deleted")]
+    #[error("its write-ahead log was deleted or replaced")]
     WriteAheadLog,
 }
 
@@ -70,11 +77,18 @@ pub struct DataFiles {
 #[derive(Debug)]
 struct Guarded {
     path: PathBuf,
-    write_ahead_log: PathBuf,
     inode: Inode,
-    /// SQLite makes it with the first transaction, and keeps it for as long as the file is open.
-    has_write_ahead_log: AtomicBool,
+    held: Mutex<Option<Held>>,
     is_lost: AtomicBool,
+}
+
+/// The write-ahead log that this process writes, and the connection because of which SQLite keeps it.
+#[derive(Debug)]
+struct Held {
+    /// Beside the file itself, also where the path is a link to it.
+    path: PathBuf,
+    inode: Inode,
+    _connection: Connection,
 }
 
 impl DataGuard {
@@ -113,32 +127,38 @@ impl DataGuard {
         }
         Ok(Self(Some(Arc::new(Guarded {
             path: path.to_owned(),
-            write_ahead_log: beside(path, "-wal"),
             inode,
-            has_write_ahead_log: AtomicBool::new(false),
+            held: Mutex::default(),
             is_lost: AtomicBool::new(false),
         }))))
     }
 
-    /// Whether the file is still the one that is open. To be asked before a transaction, and before it is read.
+    /// From here on the write-ahead log must stay the one that it is. To be called once SQLite has made the file.
     ///
     /// # Errors
-    /// [`Lost`] as long as it is not.
-    pub fn check(&self) -> Result<(), Lost> {
+    /// If the file cannot be opened, or has no write-ahead log.
+    pub fn hold_write_ahead_log(&self) -> Result<(), GuardError> {
         let Some(guarded) = &self.0 else { return Ok(()) };
-        let checked = guarded.check_file();
-        if checked.is_err() || self.was_lost() {
-            guarded.note(checked.and_then(|()| guarded.check_write_ahead_log()));
-        }
-        checked
+        let failed =
+            |error: rusqlite::Error| GuardError::Io { path: guarded.path.clone(), error: io::Error::other(error) };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&guarded.path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        // Only who has read has it open.
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(failed)?;
+        let path = fs::canonicalize(&guarded.path).map(|path| beside(&path, "-wal"));
+        let path = path.map_err(|error| GuardError::Io { path: guarded.path.clone(), error })?;
+        let log = fs::metadata(&path).map_err(|error| GuardError::Io { path: path.clone(), error })?;
+        *guarded.held.lock() = Some(Held { path, inode: inode(&log), _connection: connection });
+        Ok(())
     }
 
-    /// As [`check`](Self::check), and whether the write-ahead log is there, in which the last commits are. To be asked
-    /// between a commit and its answer.
+    /// Whether file and write-ahead log are still those that are open. To be asked before a transaction, before anything
+    /// is read, and between a commit and its answer.
     ///
     /// # Errors
     /// [`Lost`] as long as either is not.
-    pub fn check_written(&self) -> Result<(), Lost> {
+    pub fn check(&self) -> Result<(), Lost> {
         let Some(guarded) = &self.0 else { return Ok(()) };
         let checked = guarded.check_file().and_then(|()| guarded.check_write_ahead_log());
         guarded.note(checked);
@@ -147,7 +167,7 @@ impl DataGuard {
 
     /// Whether the last check found it lost, and it still is. Costs nothing otherwise.
     pub fn is_lost(&self) -> bool {
-        self.was_lost() && self.check_written().is_err()
+        self.was_lost() && self.check().is_err()
     }
 
     fn was_lost(&self) -> bool {
@@ -178,11 +198,12 @@ impl Guarded {
     }
 
     fn check_write_ahead_log(&self) -> Result<(), Lost> {
-        let is_there = fs::metadata(&self.write_ahead_log).is_ok();
-        if is_there {
-            self.has_write_ahead_log.store(true, Relaxed);
+        let held = self.held.lock();
+        let Some(held) = held.as_ref() else { return Ok(()) };
+        match fs::metadata(&held.path) {
+            Ok(found) if inode(&found) == held.inode => Ok(()),
+            _ => Err(Lost::WriteAheadLog),
         }
-        if is_there || !self.has_write_ahead_log.load(Relaxed) { Ok(()) } else { Err(Lost::WriteAheadLog) }
     }
 
     /// Says once that the file is lost, and once that it is back.
@@ -251,9 +272,9 @@ mod tests {
         fs::rename(&path, &aside).unwrap();
         assert_eq!((guard.check(), guard.is_lost()), (Err(Lost::File), true));
         fs::write(&path, "another").unwrap();
-        assert_eq!(guard.check_written(), Err(Lost::File));
+        assert_eq!(guard.check(), Err(Lost::File));
         fs::rename(&aside, &path).unwrap();
-        assert_eq!((guard.check_written(), guard.is_lost()), (Ok(()), false));
+        assert_eq!((guard.check(), guard.is_lost()), (Ok(()), false));
     }
 
     #[test]
@@ -274,14 +295,25 @@ mod tests {
     }
 
     #[test]
-    fn a_write_ahead_log_that_was_there_must_stay() {
+    fn a_write_ahead_log_that_is_deleted_or_replaced_is_lost_until_it_is_back() {
         let (_dir, path, guard) = guarded();
-        assert_eq!(guard.check_written(), Ok(()), "there is none yet");
-        fs::write(beside(&path, "-wal"), "").unwrap();
-        assert_eq!(guard.check_written(), Ok(()));
-        fs::remove_file(beside(&path, "-wal")).unwrap();
-        assert_eq!(guard.check_written(), Err(Lost::WriteAheadLog));
-        assert!(guard.is_lost());
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE fact (id INTEGER)").unwrap();
+        assert_eq!(guard.check(), Ok(()));
+        guard.hold_write_ahead_log().unwrap();
+        // It stays when all others have gone, for who comes next.
+        drop(db);
+        assert_eq!(guard.check(), Ok(()));
+        let (log, aside) = (beside(&path, "-wal"), beside(&path, "-wal.aside"));
+        fs::rename(&log, &aside).unwrap();
+        assert_eq!((guard.check(), guard.is_lost()), (Err(Lost::WriteAheadLog), true));
+        fs::copy(&aside, &log).unwrap();
+        assert_eq!(guard.check(), Err(Lost::WriteAheadLog), "another one with the same bytes");
+        fs::remove_file(&log).unwrap();
+        rusqlite::Connection::open(&path).unwrap().execute_batch("SELECT count(*) FROM fact").ok();
+        assert_eq!(guard.check(), Err(Lost::WriteAheadLog), "whoever opens the file makes a new one");
+        fs::rename(&aside, &log).unwrap();
+        assert_eq!((guard.check(), guard.is_lost()), (Ok(()), false));
     }
 
     #[test]

@@ -193,6 +193,15 @@ async fn a_body_announced_too_large_is_answered_before_it_comes() {
     shop.authorize(100).await;
 }
 
+#[tokio::test]
+async fn a_body_that_stalls_is_given_up() {
+    let shop = TestNode::start_with(&[("HTTP__BODY_TIMEOUT_MS", "300")]).await;
+    let head = "Host: shop\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
+    let said = raw(&shop, &format!("POST {AUTHORIZE} HTTP/1.1\r\n{head}\r\n{{\"merchantId\":")).await;
+    assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"code\":\"request_timeout\""), "{said}");
+    shop.authorize(100).await;
+}
+
 /// What is the same for all payments that a caller cannot see.
 fn unseen(answer: Answer) -> serde_json::Value {
     let mut problem = answer.expect_problem(404, "payment_not_found").json();

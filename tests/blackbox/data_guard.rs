@@ -59,6 +59,61 @@ async fn a_write_ahead_log_that_was_deleted_is_missed() {
     .await;
 }
 
+/// Nothing may be said of shard 1 however its write-ahead log was taken away, and whoever looks at the file meanwhile.
+async fn lost_write_ahead_log(take: impl Fn(&Path)) {
+    let mut shop = TestNode::start_embedded().await;
+    let mut told = Vec::new();
+    for _ in 0..50 {
+        told.push(shop.authorize_for("MERCHANT-1", 1_000).await);
+    }
+    let log = shop.data_dir().join("shard-1.db-wal");
+    take(&log);
+    // Whoever opens the file makes a new one under the path.
+    shop.command("audit", &[]).await;
+    for _ in 0..30 {
+        let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
+        assert!(answer.status >= 500, "{}", answer.text);
+        shop.authorize_for("MERCHANT-2", 1_000).await;
+    }
+    let ready = shop.get("/readyz").await.text;
+    assert!(ready.contains("the data of shard 1 are lost: its write-ahead log was deleted or replaced"), "{ready}");
+    // What was said before is in the log that was taken away, and it is back with it.
+    let aside = log.with_extension("aside");
+    if aside.exists() {
+        std::fs::rename(&aside, &log).unwrap();
+        eventually("shard 1 is back", async || {
+            let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+        shop.kill().await;
+        shop.restart().await;
+        for payment in &told {
+            assert_eq!(shop.look_up(payment).await["status"], "AUTHORIZED");
+        }
+        shop.audit().await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_that_was_replaced_is_missed() {
+    lost_write_ahead_log(|log| {
+        std::fs::rename(log, log.with_extension("aside")).unwrap();
+        std::fs::copy(log.with_extension("aside"), log).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_that_somebody_made_anew_is_missed() {
+    lost_write_ahead_log(|log| std::fs::rename(log, log.with_extension("aside")).unwrap()).await;
+    lost_write_ahead_log(|log| {
+        std::fs::remove_file(log).unwrap();
+        std::fs::write(log, "").unwrap();
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_file_that_is_moved_away_and_back_costs_only_the_time_between() {
     let shop = TestNode::start_embedded().await;

@@ -134,15 +134,46 @@ async fn config_shows_each_value_with_its_source_and_no_secret() {
         assert!(line.ends_with(source), "{line}");
     }
     assert!(!text.contains("s3cret"), "{text}");
-    // What it says is a file with which a node could start.
-    std::fs::write(&file, &text).unwrap();
-    let again = config(&["--changed"], &[]).await;
-    assert!(again.status.success() && String::from_utf8_lossy(&again.stdout).contains("poll_ms = 77"), "{again:?}");
-
     let changed: Value = serde_json::from_slice(&config(&["--changed", "--json"], &settings).await.stdout).unwrap();
     let keys: Vec<_> = changed.as_array().unwrap().iter().map(|setting| setting["key"].as_str().unwrap()).collect();
     assert_eq!(keys, ["outbox.poll_ms", "redis.url", "shard.max_batch"]);
 
     let refused = config(&[], &[("RIALTO__SHARD__MAX_BATCH", "0")]).await;
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("shard.max_batch"));
+
+    // What it says is a file with which a node could start.
+    std::fs::write(&file, &text).unwrap();
+    let again = config(&["--changed"], &[]).await;
+    assert!(again.status.success() && String::from_utf8_lossy(&again.stdout).contains("poll_ms = 77"), "{again:?}");
+}
+
+#[tokio::test]
+async fn more_callers_than_open_files_wait_and_the_node_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new("sh");
+    let serve = format!("ulimit -n 256; exec \"$0\" serve --listen {address} --data-dir \"$1\"");
+    command.args(["-c", &serve, env!("CARGO_BIN_EXE_rialto")]).arg(dir.path());
+    let mut process = command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+    let url = format!("http://{address}");
+    let authorize = async || {
+        let body = crate::node::order("MERCHANT-1", 1_000);
+        let answer = http.post(format!("{url}/payments/authorize")).json(&body).send().await.ok()?;
+        (answer.status() == 200).then_some(())
+    };
+    crate::node::eventually("it serves", &authorize).await;
+    let mut held = Vec::new();
+    for _ in 0..400 {
+        held.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    // Longer than a supervisor needs to give up on actors that die of files that cannot be opened.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(12) {
+        assert!(process.try_wait().unwrap().is_none(), "the process has ended");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    drop(held);
+    crate::node::eventually("everybody is served again", &authorize).await;
+    assert!(process.try_wait().unwrap().is_none(), "the process has ended");
 }

@@ -15,7 +15,7 @@ use utoipa::openapi::{
 use crate::http::problem::Code;
 
 /// What any body can have wrong.
-const BODY: &[Code] = &[Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType];
+const BODY: &[Code] = &[Code::MalformedJson, Code::RequestTimeout, Code::BodyTooLarge, Code::UnsupportedMediaType];
 /// What the body of a call for a merchant can have wrong.
 const CALL: &[Code] = &[
     Code::UnknownField,

@@ -91,6 +91,7 @@ impl ShardDatabase {
         let opened = Self { guard: guard.clone(), ..Self::new(id, writer, reader_pool(path, guard)) };
         // A reader is there before the last writer goes: the write-ahead log stays as it is.
         opened.ping().await?;
+        opened.guard.hold_write_ahead_log().map_err(|error| DatabaseError::Server(error.to_string()))?;
         opening.close().await?;
         Ok(opened)
     }
@@ -147,7 +148,7 @@ impl ShardDatabase {
     /// # Errors
     /// [`Lost`] as long as it is not.
     pub fn check_file(&self) -> Result<(), Lost> {
-        self.guard.check_written()
+        self.guard.check()
     }
 
     /// Whether it was found to be lost and still is. Costs nothing otherwise.

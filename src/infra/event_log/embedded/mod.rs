@@ -75,6 +75,7 @@ impl EmbeddedLog {
                 return Err(OpenLogError::PartitionsChanged { path: path.to_owned(), topic, found, wanted });
             }
         }
+        guard.hold_write_ahead_log()?;
         let names: Vec<_> = topics.iter().map(|(name, _)| *name).collect();
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();

@@ -56,7 +56,7 @@ impl GroupCommitter for Writer {
             self.next_offsets.clear();
         }
         let (answers, touched) = written.map_err(unavailable)?;
-        self.guard.check_written().map_err(unavailable)?;
+        self.guard.check().map_err(unavailable)?;
         let nudges = self.nudges.read();
         touched.iter().filter_map(|slot| nudges.get(slot)).flatten().for_each(|nudge| nudge());
         Ok(answers)

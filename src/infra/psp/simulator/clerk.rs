@@ -65,7 +65,7 @@ impl Clerk {
             });
             answers.collect::<Result<_, Fault>>()
         })?;
-        self.1.check_written()?;
+        self.1.check()?;
         Ok(answers)
     }
 }

@@ -75,6 +75,7 @@ impl Simulator {
         config.check()?;
         let guard = DataGuard::lock(books)?;
         let clerk = Clerk(PrivateWriter::open(books, FORMAT, TABLES)?, guard.clone());
+        guard.hold_write_ahead_log()?;
         let door = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
         Ok(Self { config, chance, clock, door, guard, refusals: Mutex::default() })
     }
