@@ -15,7 +15,7 @@ use rialto::actors::breaker::{self, Breaker, guarded};
 use rialto::actors::idempotency_cache::{self, CachedAnswer, IdempotencyCache};
 use rialto::actors::outage::Outages;
 use rialto::actors::rate_limiter::{self, LimiterMessage, RateLimiter, RateLimits};
-use rialto::actors::shard_writer::{self, Pruning, ShardWriter};
+use rialto::actors::shard_writer::{self, ShardWriter};
 use rialto::config::{Config, Roles};
 use rialto::domain::command::{Authorize, Command};
 use rialto::domain::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
@@ -194,9 +194,8 @@ fn decide(c: &mut Criterion) {
 fn group_commit(c: &mut Criterion, system: &System, name: &str, database: &ShardDatabase) {
     let database = database.clone();
     let (writer, running) = start(system, Options::new("shard_writer").max_batch(400), move || {
-        let pruning = Pruning { events_kept: Duration::from_secs(3600), rows_max: 1, every: Duration::from_secs(3600) };
         let (policy, ids) = (Arc::new(Policy::default()), IdGenerator::new(0));
-        ShardWriter::new(database.clone(), policy, ids, Nudger::from_fn(|| {}), pruning)
+        ShardWriter::new(database.clone(), policy, ids, Nudger::from_fn(|| {}))
     });
     let mut group = c.benchmark_group(name);
     group.sample_size(20);

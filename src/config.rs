@@ -28,6 +28,7 @@ mod supervision;
 mod telemetry;
 mod units;
 
+pub use self::redis::Redis;
 pub use breaker::Breaker;
 pub use check::ConfigError;
 pub use clock::Clock;
@@ -42,7 +43,6 @@ pub use node::Node;
 pub use outbox::Outbox;
 pub use payment::Payment;
 pub use psp::Psp;
-pub use redis::Redis;
 pub use requests::Requests;
 pub use resolver::Resolver;
 pub use roles::{Role, Roles, UnknownRole};

@@ -301,6 +301,10 @@ DASHBOARDS = {
              {"{{instance}} {{lease}}": "rialto_lease_held{@}"}, HELD),
             ("lines", "Lost", "ops", "Leases that a process held and another took.",
              {"{{lease}}": total("rialto_lease_losses_total", "lease")}),
+            ("lines", "Steps of jobs", "ops", "Steps that background jobs took: done, or failed and put off.",
+             {"{{name}} {{outcome}}": total("rialto_job_steps_total", "name, outcome")}),
+            ("lines", "Time of a step", "s", "How long the slowest of a hundred steps took.",
+             quantiles("rialto_job_step_seconds", "name", qs=(0.99,))),
         ],
     }),
     "shards": ("Shards and ledger", "The databases, their writers, and the books.", {

@@ -32,7 +32,8 @@ impl EventOutcome {
 
 /// What a consumer group does with events.
 pub trait EventHandler: 'static {
-    const CONSUMER: Consumer;
+    /// Which group it is.
+    fn consumer(&self) -> Consumer;
 
     /// Applies events, beside each other; one answer for each, in order.
     fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> impl Future<Output = Vec<EventOutcome>>;

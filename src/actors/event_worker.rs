@@ -65,12 +65,13 @@ impl<W: EventHandler> EventWorker<W> {
         Self { work, log, shards, partition, batch_max, ids, topics: Vec::new(), is_cut_off: false }
     }
 
-    /// Applies the next records of all topics, which are opened first if they are not. Returns whether there may be more.
+    /// Applies the next records of all topics, which are opened first if they are not. Returns whether there may be
+    /// more.
     async fn advance_all(&mut self, ctx: &Context) -> Result<bool, EventLogError> {
         if self.topics.is_empty() {
             let mut opened = Vec::new();
-            for topic in W::CONSUMER.topics() {
-                let consumer = self.log.consumer(W::CONSUMER.name(), topic.name(), self.partition).await?;
+            for topic in self.work.consumer().topics() {
+                let consumer = self.log.consumer(self.work.consumer().name(), topic.name(), self.partition).await?;
                 opened.push(TopicReader::new(consumer));
             }
             self.topics = opened;
@@ -129,7 +130,7 @@ impl<W: EventHandler> EventWorker<W> {
                 EventOutcome::Later => false,
                 EventOutcome::Never(why) => {
                     let failed = Failed { delivery: &delivery, why, tries, first_failed_at };
-                    bury(W::CONSUMER, failed, &self.shards, &mut self.ids, ctx).await
+                    bury(self.work.consumer(), failed, &self.shards, &mut self.ids, ctx).await
                 }
             };
             if !is_done {
@@ -153,7 +154,7 @@ impl<W: EventHandler> EventWorker<W> {
             span.set("messaging.system", self.log.system());
             span.set("messaging.operation.type", "process");
             span.set("messaging.operation.name", "process");
-            span.set("messaging.consumer.group.name", W::CONSUMER.name());
+            span.set("messaging.consumer.group.name", self.work.consumer().name());
             span.set("messaging.destination.name", delivery.record.topic);
             span.set("messaging.destination.partition.id", delivery.partition.to_string());
             span.set("messaging.kafka.offset", delivery.offset);
@@ -209,7 +210,7 @@ impl<W: EventHandler> Actor for EventWorker<W> {
         match self.advance_all(ctx).await {
             Ok(again) => {
                 if std::mem::take(&mut self.is_cut_off) {
-                    tracing::info!(consumer = W::CONSUMER.name(), self.partition, "events are read again");
+                    tracing::info!(consumer = self.work.consumer().name(), self.partition, "events are read again");
                 }
                 Ok(if again { Wake::Again } else { Wake::Idle })
             }
@@ -218,7 +219,8 @@ impl<W: EventHandler> Actor for EventWorker<W> {
                 // read again from what was committed.
                 self.topics.clear();
                 if !std::mem::replace(&mut self.is_cut_off, true) {
-                    tracing::warn!(consumer = W::CONSUMER.name(), self.partition, %error, "events are not read for now");
+                    tracing::warn!(consumer = self.work.consumer().name(), self.partition, %error, "events are not \
+                        read for now");
                 }
                 Ok(Wake::Idle)
             }
@@ -290,7 +292,9 @@ mod tests {
     struct NotFive(Arc<Script>);
 
     impl EventHandler for NotFive {
-        const CONSUMER: Consumer = Consumer::Refund;
+        fn consumer(&self) -> Consumer {
+            Consumer::Refund
+        }
 
         async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<EventOutcome> {
             let offsets = deliveries.iter().map(|delivery| delivery.offset);
@@ -337,6 +341,18 @@ mod tests {
         let (commits, applied) = work([Ok(vec![delivery(4), delivery(5), delivery(6)])]).await;
         assert_eq!(commits, [5]);
         assert!(applied.iter().filter(|offset| **offset == 5).count() > 5, "{applied:?}");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_read_for_long_kills_nobody_and_loses_nothing() {
+        let away = || Err(EventLogError::Unavailable("no file can be opened".into()));
+        // More deaths than a supervisor allows.
+        let fetches = std::iter::once(Ok(vec![delivery(4), delivery(5)]));
+        let fetches = fetches.chain((0..20).map(|_| away())).chain([Ok(vec![delivery(5), delivery(6)])]);
+        let (commits, applied) = work(fetches).await;
+        assert!(applied.contains(&6), "{applied:?}");
+        // What was put off is still owed.
+        assert!(commits.iter().all(|next| *next == 5), "{commits:?}");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::infra::lease::Grant;
+use crate::infra::lease::{Grant, LeaseAnswer};
 
 /// How long a lease outlives its holder. With [`super::leases::RENEW_EVERY`] and a poll of the worker's, another host
 /// is at work within 5 s of the holder's death.
@@ -32,12 +32,36 @@ pub struct Lease {
     view: Arc<Mutex<View>>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct View {
     /// When the question was asked that the store answered last; at first, when the process began to wait for an
     /// answer.
     answered: Instant,
     grant: Option<Grant>,
+    /// Who else had it then.
+    other: Option<Arc<str>>,
+}
+
+/// Who has a lease, for those who watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseHolder {
+    /// There is one process, and no leases.
+    Alone,
+    /// This process.
+    This,
+    /// The process of this name.
+    Other(Arc<str>),
+    /// Nobody for sure: the store does not answer, and every process works.
+    Everyone,
+    /// Nobody is known to.
+    Nobody,
+}
+
+impl LeaseHolder {
+    /// Whether this process is to work.
+    pub fn is_to_work(&self) -> bool {
+        matches!(self, Self::Alone | Self::This | Self::Everyone)
+    }
 }
 
 impl View {
@@ -54,7 +78,7 @@ impl View {
 impl Lease {
     /// A lease that nobody has asked for yet. `now` is monotonic time, as all times here.
     pub fn new(name: impl Into<Arc<str>>, now: Instant) -> Self {
-        Self { name: name.into(), view: Arc::new(Mutex::new(View { answered: now, grant: None })) }
+        Self { name: name.into(), view: Arc::new(Mutex::new(View { answered: now, grant: None, other: None })) }
     }
 
     pub fn name(&self) -> &Arc<str> {
@@ -71,8 +95,17 @@ impl Lease {
     }
 
     /// What the store said to a question asked at `asked`, which is before its time began to run.
-    pub(super) fn settle(&self, grant: Option<Grant>, asked: Instant) {
-        *self.view.lock() = View { answered: asked, grant };
+    pub(super) fn settle(&self, answer: LeaseAnswer, asked: Instant) {
+        let (grant, other) = match answer {
+            LeaseAnswer::Granted(grant) => (Some(grant), None),
+            LeaseAnswer::HeldBy(other) => (None, Some(other)),
+        };
+        *self.view.lock() = View { answered: asked, grant, other };
+    }
+
+    /// This process works no more, whatever the store says.
+    pub(super) fn give_up(&self, now: Instant) {
+        *self.view.lock() = View { answered: now, grant: None, other: None };
     }
 }
 
@@ -86,9 +119,15 @@ impl LeaseGuard {
         Self(None)
     }
 
-    /// Whether to work at this moment: see [`LeaseState`].
-    pub fn is_to_work(&self, now: Instant) -> bool {
-        self.0.as_ref().is_none_or(|view| view.lock().standing(now) != LeaseState::NotMine)
+    /// Who has it at this moment: see [`LeaseState`].
+    pub fn holder(&self, now: Instant) -> LeaseHolder {
+        let Some(view) = &self.0 else { return LeaseHolder::Alone };
+        let view = view.lock();
+        match view.standing(now) {
+            LeaseState::Held(_) => LeaseHolder::This,
+            LeaseState::Degraded => LeaseHolder::Everyone,
+            LeaseState::NotMine => view.other.clone().map_or(LeaseHolder::Nobody, LeaseHolder::Other),
+        }
     }
 }
 
@@ -104,24 +143,24 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let expect = |ms, standing| {
             assert_eq!(lease.standing(at(ms)), standing, "at {ms}");
-            assert_eq!(lease_guard.is_to_work(at(ms)), standing != LeaseState::NotMine, "at {ms}");
+            assert_eq!(lease_guard.holder(at(ms)).is_to_work(), standing != LeaseState::NotMine, "at {ms}");
         };
         expect(0, LeaseState::NotMine);
         expect(3_500, LeaseState::NotMine);
         expect(3_501, LeaseState::Degraded);
-        lease.settle(Some(Grant { token: 7 }), at(4_000));
+        lease.settle(LeaseAnswer::Granted(Grant { token: 7 }), at(4_000));
         expect(4_000, LeaseState::Held(7));
         expect(6_999, LeaseState::Held(7));
         expect(7_000, LeaseState::NotMine);
         expect(7_500, LeaseState::NotMine);
         expect(7_501, LeaseState::Degraded);
-        lease.settle(None, at(8_000));
+        lease.settle(LeaseAnswer::HeldBy("host 2".into()), at(8_000));
         expect(8_000, LeaseState::NotMine);
         expect(11_501, LeaseState::Degraded);
     }
 
     #[test]
     fn the_only_process_always_works() {
-        assert!(LeaseGuard::always().is_to_work(Instant::now()));
+        assert!(LeaseGuard::always().holder(Instant::now()).is_to_work());
     }
 }

@@ -8,6 +8,7 @@ use tokio::task::LocalSet;
 use super::breaker::{self, Breaker};
 use super::guarded_psp::{GuardedPsp, PspBreakers};
 use super::held_back::Refusals;
+use super::job::{Job, JobBoard};
 use super::lease_guard::{Lease, LeaseGuard};
 use super::outbox_publisher::OutboxPublisher;
 use super::psp_work::{PspWork, RequestMeter};
@@ -23,7 +24,7 @@ use crate::domain::testing::{TRACE, approved, order};
 use crate::domain::{ShardId, ShardMap, Timestamp};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::embedded::EmbeddedLog;
-use crate::infra::lease::Grant;
+use crate::infra::lease::{Grant, LeaseAnswer};
 use crate::infra::psp::simulator::Simulator;
 use crate::infra::redis::testing::eventually;
 use crate::runtime::{Clock, Environment, Intensity, Options, Strategy, Supervisor};
@@ -100,19 +101,24 @@ async fn story() {
         Duration::from_secs(5),
     );
     let work = PspWork { psp: psp.clone(), shards, policy, meter: RequestMeter::default() };
+    let place = |name| JobBoard::default().place(name, ShardId(1), TICK);
     let given = || (shard.clone(), lease.lease_guard());
     let (own, lease_guard): (Shard, LeaseGuard) = given();
     root.actor(Options::new("outbox_publisher").tick(TICK), move || {
         let (log, refusals) = (log.clone(), Refusals::default());
-        OutboxPublisher::new(own.clone(), lease_guard.clone(), log, breaker.clone(), 10, Duration::ZERO, refusals)
+        Job::new(
+            OutboxPublisher::new(own.clone(), log, breaker.clone(), 10, Duration::ZERO, refusals),
+            lease_guard.clone(),
+            place("publish"),
+        )
     });
     let (own, lease_guard) = given();
     root.actor(Options::new("retrier").tick(TICK), move || {
-        Retrier::new(work.clone(), own.clone(), lease_guard.clone(), false, 10)
+        Job::new(Retrier::new(work.clone(), own.clone(), false, 10), lease_guard.clone(), place("retry"))
     });
     let (own, lease_guard) = given();
     root.actor(Options::new("resolver").tick(TICK), move || {
-        Resolver::new(own.clone(), lease_guard.clone(), psp.clone(), 10)
+        Job::new(Resolver::new(own.clone(), psp.clone(), 10), lease_guard.clone(), place("resolve"))
     });
     let running = root.start().await;
 
@@ -122,7 +128,7 @@ async fn story() {
     tokio::time::sleep(40 * TICK).await;
     assert_eq!(due(&shard.database, &clock).await, waiting);
     eventually(async || {
-        lease.settle(Some(Grant { token: 1 }), clock.instant());
+        lease.settle(LeaseAnswer::Granted(Grant { token: 1 }), clock.instant());
         (due(&shard.database, &clock).await == [0; 3]).then_some(())
     })
     .await;

@@ -50,9 +50,9 @@ impl Leases {
         // The store counts from when it is reached: what is counted from here ends sooner.
         let asked = clock.instant();
         let call = self.store.hold_many(&self.holder, LEASE_TTL, &self.names);
-        if let Some(grants) = self.outage.ask(clock, call).await {
-            for (lease, grant) in self.leases.iter().zip(grants) {
-                lease.settle(grant, asked);
+        if let Some(answers) = self.outage.ask(clock, call).await {
+            for (lease, answer) in self.leases.iter().zip(answers) {
+                lease.settle(answer, asked);
             }
         }
         self.measure(clock);
@@ -97,7 +97,7 @@ impl Actor for Leases {
     async fn stopping(&mut self, ctx: &Context) {
         let now = ctx.clock().instant();
         for lease in &*self.leases {
-            lease.settle(None, now);
+            lease.give_up(now);
             self.meter.stands(lease, LeaseState::NotMine);
         }
         if self.outage.ask(ctx.clock(), self.store.release_many(&self.holder, &self.names)).await.is_none() {

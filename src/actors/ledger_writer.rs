@@ -24,7 +24,9 @@ const UNPROVEN: PostingError = PostingError::Unbookable(Unbookable::Unproven);
 pub struct LedgerWriter(pub Shards);
 
 impl EventHandler for LedgerWriter {
-    const CONSUMER: Consumer = Consumer::Ledger;
+    fn consumer(&self) -> Consumer {
+        Consumer::Ledger
+    }
 
     async fn apply(&self, deliveries: &[Delivery], _: &Context) -> Vec<EventOutcome> {
         join_all(deliveries.iter().map(|delivery| in_trace(trace_of(delivery), self.book(delivery)))).await

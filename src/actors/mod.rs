@@ -9,6 +9,7 @@ pub mod event_worker;
 pub mod guarded_psp;
 pub mod held_back;
 pub mod idempotency_cache;
+pub mod job;
 pub mod lease_guard;
 #[cfg(test)]
 mod lease_guard_test;
@@ -17,14 +18,14 @@ pub mod ledger_writer;
 pub mod observer;
 pub mod outage;
 pub mod outbox_publisher;
+pub mod pruner;
 pub mod psp_work;
+pub mod psp_worker;
 pub mod rate_limiter;
 pub mod redriver;
-pub mod refund;
 pub mod resolver;
 pub mod retrier;
 pub mod row_reader;
-pub mod settlement;
 pub mod shard_writer;
 pub mod shards;
 #[cfg(test)]

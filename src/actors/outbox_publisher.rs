@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, guarded};
 use super::held_back::{HeldBack, Refusals};
-use super::lease_guard::LeaseGuard;
+use super::job::{Step, StepDone};
 use super::shards::Shard;
 use crate::domain::command::MarkPublished;
 use crate::domain::event::known_topic;
@@ -25,18 +25,19 @@ use crate::infra::database::OutboxRow;
 use crate::infra::event_log::{Appended, EventLog, OUR_SOURCE, Record};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::traces::Span;
-use crate::runtime::{Actor, Context, Failure, Handle, Never, Wake};
+use crate::runtime::{Context, Failure, Handle};
 
 /// See the file's header.
 pub struct OutboxPublisher {
     shard: Shard,
-    lease_guard: LeaseGuard,
     log: Arc<dyn EventLog>,
     breaker: Handle<Breaker>,
     batch_max: u64,
     /// Publishing begins so long after it last ended, at the soonest.
     linger: Duration,
     last_end: Option<Instant>,
+    /// Events that the log has taken, in this step.
+    taken: u64,
     held_back: HeldBack,
     refusals: Refusals,
     published: Counter<u64>,
@@ -45,10 +46,9 @@ pub struct OutboxPublisher {
 }
 
 impl OutboxPublisher {
-    /// Publishes what `shard` has committed to `log`, while it has the `lease_guard`, and shows what the log refuses.
+    /// Publishes what `shard` has committed to `log`, and shows what the log refuses.
     pub fn new(
         shard: Shard,
-        lease_guard: LeaseGuard,
         log: Arc<dyn EventLog>,
         breaker: Handle<Breaker>,
         batch_max: u64,
@@ -58,12 +58,12 @@ impl OutboxPublisher {
         let labels = [KeyValue::new("shard", i64::from(shard.database.id.0))];
         Self {
             shard,
-            lease_guard,
             log,
             breaker,
             batch_max,
             linger,
             last_end: None,
+            taken: 0,
             held_back: HeldBack::default(),
             refusals,
             published: catalogue::OUTBOX_PUBLISHED.to_counter_from_zero([labels.as_slice()]),
@@ -139,6 +139,7 @@ impl OutboxPublisher {
         if count > 0 {
             self.shard.write(MarkPublished { seqs }).await.map_err(Failure::new)?;
             self.published.add(count as u64, &self.labels);
+            self.taken += count as u64;
         }
         Ok(refused)
     }
@@ -201,6 +202,7 @@ impl OutboxPublisher {
 }
 
 /// What a batch found in the outbox.
+#[derive(PartialEq, Eq)]
 enum Found {
     Nothing,
     /// All that there was.
@@ -232,38 +234,27 @@ fn record(topic: &'static str, row: OutboxRow) -> Record {
     }
 }
 
-impl Actor for OutboxPublisher {
-    type Message = Never;
-
-    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
-            // Another process finds out for itself.
-            if !self.held_back.is_empty() {
-                self.held_back = HeldBack::default();
-                self.refusals.show(self.shard.database.id.0, &self.held_back);
-            }
-            return Ok(Wake::Idle);
-        }
+impl Step for OutboxPublisher {
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
         // Commits come in quick succession: one append for several of them spares the log a sync each. The first one
         // after a while does not wait.
         if let Some(last_end) = self.last_end {
             tokio::time::sleep_until(last_end + self.linger).await;
         }
+        self.taken = 0;
         let published = self.publish(ctx).await;
         self.last_end = matches!(published, Ok(Found::All) | Err(_)).then(|| ctx.clock().instant());
-        match published {
-            Ok(Found::More) => Ok(Wake::Again),
-            Ok(Found::All | Found::Nothing) => Ok(Wake::Idle),
-            Err(error) => {
-                // The outside's failure is no reason to start afresh: the events wait for the next tick.
-                self.failures.add(1, &self.labels);
-                tracing::warn!(shard.id = self.shard.database.id.0, %error, "events not published for now");
-                Ok(Wake::Idle)
-            }
+        if published.is_err() {
+            self.failures.add(1, &self.labels);
+        }
+        Ok(StepDone { again: published? == Found::More, count: self.taken })
+    }
+
+    fn yields(&mut self) {
+        // Another process finds out for itself.
+        if !self.held_back.is_empty() {
+            self.held_back = HeldBack::default();
+            self.refusals.show(self.shard.database.id.0, &self.held_back);
         }
     }
 }
@@ -275,6 +266,8 @@ mod tests {
 
     use super::*;
     use crate::actors::breaker;
+    use crate::actors::job::{Job, JobBoard};
+    use crate::actors::lease_guard::LeaseGuard;
     use crate::actors::testing::{self, START_MS};
     use crate::domain::ShardId;
     use crate::domain::command::{Authorize, Change, ChangePayment, RecordPspOutcome};
@@ -314,10 +307,11 @@ mod tests {
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
         let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
         let shard = testing::shard(&mut root, database, Arc::default());
-        let (own, lease_guard) = (shard.clone(), LeaseGuard::always());
+        let own = shard.clone();
         let publisher = root.actor(Options::new("outbox_publisher"), move || {
             let refusals = Refusals::default();
-            OutboxPublisher::new(own.clone(), lease_guard.clone(), log.clone(), breaker.clone(), 10, LINGER, refusals)
+            let step = OutboxPublisher::new(own.clone(), log.clone(), breaker.clone(), 10, LINGER, refusals);
+            Job::new(step, LeaseGuard::always(), JobBoard::default().place("publish", ShardId(1), LINGER))
         });
         let running = root.start().await;
         let appended = || held.lock().appended.len();
@@ -365,8 +359,8 @@ mod tests {
         let refusals = Refusals::default();
         let (own, guard, told) = (shard.clone(), breaker.clone(), refusals.clone());
         root.actor(Options::new("outbox_publisher").tick(Duration::from_millis(50)), move || {
-            let (own, lease_guard, told) = (own.clone(), LeaseGuard::always(), told.clone());
-            OutboxPublisher::new(own, lease_guard, log.clone(), guard.clone(), BATCH_MAX, LINGER, told)
+            let step = OutboxPublisher::new(own.clone(), log.clone(), guard.clone(), BATCH_MAX, LINGER, told.clone());
+            Job::new(step, LeaseGuard::always(), JobBoard::default().place("publish", ShardId(1), LINGER))
         });
         let running = root.start().await;
         let soon = async || tokio::time::sleep(Duration::from_secs(2)).await;

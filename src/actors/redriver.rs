@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::burial::{Failed, bury};
 use super::event_handler::{EventHandler, EventOutcome, trace_of};
-use super::lease_guard::LeaseGuard;
+use super::job::{Step, StepDone};
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
 use crate::domain::command::{self, Redrive};
@@ -16,35 +16,27 @@ use crate::domain::dead_letter::{DeadLetterKind, Disposal, LetterStatus, StoredD
 use crate::domain::event::known_topic;
 use crate::domain::{IdGenerator, LetterId, Timestamp};
 use crate::infra::event_log::{Delivery, OUR_SOURCE, Record};
-use crate::runtime::{Actor, Context, Failure, Never, Wake};
+use crate::runtime::{Context, Failure};
 
 /// See the file's header.
 pub struct Redriver<W> {
     work: W,
     shard: Shard,
     shards: Shards,
-    lease_guard: LeaseGuard,
     batch_max: u64,
     ids: IdGenerator,
 }
 
 impl<W: EventHandler> Redriver<W> {
-    /// Delivers to `work` what is due on `shard`, one of `shards`, while it has the `lease_guard`.
-    pub fn new(
-        work: W,
-        shard: Shard,
-        shards: Shards,
-        lease_guard: LeaseGuard,
-        batch_max: u64,
-        ids: IdGenerator,
-    ) -> Self {
-        Self { work, shard, shards, lease_guard, batch_max, ids }
+    /// Delivers to `work` what is due on `shard`, one of `shards`.
+    pub fn new(work: W, shard: Shard, shards: Shards, batch_max: u64, ids: IdGenerator) -> Self {
+        Self { work, shard, shards, batch_max, ids }
     }
 
-    /// Delivers what is due. Returns whether there may be more.
-    async fn redrive(&mut self, ctx: &Context) -> Result<bool, Failure> {
+    /// Delivers what is due.
+    async fn redrive(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
         let now = Timestamp(ctx.clock().now_ms());
-        let topic = W::CONSUMER.dead_letters();
+        let topic = self.work.consumer().dead_letters();
         let due = self.shard.database.dead_letters_due(topic, now, self.batch_max).await.map_err(Failure::new)?;
         let is_full = due.len() as u64 == self.batch_max;
         let mut letters = Vec::with_capacity(due.len());
@@ -63,18 +55,19 @@ impl<W: EventHandler> Redriver<W> {
         }
         let deliveries: Vec<Delivery> = letters.iter().map(|(.., delivery)| delivery.clone()).collect();
         let applied = self.work.apply(&deliveries, ctx).await;
-        let mut is_any_ended = false;
+        let mut count = 0;
         for ((id, first_failed_at, delivery), applied) in letters.into_iter().zip(applied) {
-            is_any_ended |= match applied {
+            let is_ended = match applied {
                 EventOutcome::Done => self.close(id, &delivery).await.map_err(Failure::new)?,
                 EventOutcome::Later => false,
                 EventOutcome::Never(why) => {
                     let failed = Failed { delivery: &delivery, why, tries: 1, first_failed_at };
-                    bury(W::CONSUMER, failed, &self.shards, &mut self.ids, ctx).await
+                    bury(self.work.consumer(), failed, &self.shards, &mut self.ids, ctx).await
                 }
             };
+            count += u64::from(is_ended);
         }
-        Ok(is_full && is_any_ended)
+        Ok(StepDone { count, again: is_full && count > 0 })
     }
 
     /// Whether the letter is being redriven: an open one is from here on, because its time on the schedule has come.
@@ -113,24 +106,8 @@ fn delivery(kept: &StoredDeadLetter) -> Option<Delivery> {
     Some(Delivery { partition, offset, record })
 }
 
-impl<W: EventHandler> Actor for Redriver<W> {
-    type Message = Never;
-
-    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
-            return Ok(Wake::Idle);
-        }
-        match self.redrive(ctx).await {
-            Ok(true) => Ok(Wake::Again),
-            Ok(false) => Ok(Wake::Idle),
-            Err(error) => {
-                tracing::warn!(shard.id = self.shard.database.id.0, %error, "redrives put off");
-                Ok(Wake::Idle)
-            }
-        }
+impl<W: EventHandler> Step for Redriver<W> {
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
+        self.redrive(ctx).await
     }
 }

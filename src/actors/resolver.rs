@@ -8,7 +8,7 @@
 use futures_util::future::join_all;
 
 use super::guarded_psp::GuardedPsp;
-use super::lease_guard::LeaseGuard;
+use super::job::{Step, StepDone};
 use super::shard_writer::WriteError;
 use super::shards::Shard;
 use crate::domain::command::{ExpireAuthorization, RecordPspOutcome};
@@ -17,12 +17,11 @@ use crate::domain::psp::PspKey;
 use crate::domain::{Timestamp, TraceContext};
 use crate::infra::database::{DatabaseError, DuePlace};
 use crate::infra::telemetry::logs::in_trace;
-use crate::runtime::{Actor, Context, Failure, Never, Wake};
+use crate::runtime::{Context, Failure};
 
 /// See the file's header.
 pub struct Resolver {
     shard: Shard,
-    lease_guard: LeaseGuard,
     psp: GuardedPsp,
     batch_max: u64,
     /// The last payment of the batch before, if there were more behind it.
@@ -30,20 +29,22 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Resolves what is due on `shard`, while it has the `lease_guard`.
-    pub fn new(shard: Shard, lease_guard: LeaseGuard, psp: GuardedPsp, batch_max: u64) -> Self {
-        Self { shard, lease_guard, psp, batch_max, place: None }
+    /// Resolves what is due on `shard`.
+    pub fn new(shard: Shard, psp: GuardedPsp, batch_max: u64) -> Self {
+        Self { shard, psp, batch_max, place: None }
     }
 
-    /// Looks at the next ones that are due. Returns whether to go on at once: there may be more, and this is no outage.
-    async fn resolve_due(&mut self, ctx: &Context) -> Result<bool, DatabaseError> {
+    /// Looks at the next ones that are due. It goes on at once where there may be more and this is no
+    /// outage.
+    async fn resolve_due(&mut self, ctx: &Context) -> Result<StepDone, DatabaseError> {
         let now = Timestamp(ctx.clock().now_ms());
         let due = self.shard.database.payments_due(now, self.place, self.batch_max).await?;
         let is_in_doubt = ctx.clock().doubt().is_some();
         let resolved = join_all(due.iter().map(|payment| self.resolve(payment, is_in_doubt, ctx))).await;
         let last = due.last().filter(|_| due.len() as u64 == self.batch_max);
         self.place = last.and_then(|payment| Some((payment.due_at?, payment.id)));
-        Ok(self.place.is_some() && resolved.contains(&true))
+        let count = resolved.iter().filter(|is_resolved| **is_resolved).count() as u64;
+        Ok(StepDone { count, again: self.place.is_some() && count > 0 })
     }
 
     /// Settles one payment as far as it can be; returns whether something was written.
@@ -97,24 +98,8 @@ impl Resolver {
     }
 }
 
-impl Actor for Resolver {
-    type Message = Never;
-
-    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
-            return Ok(Wake::Idle);
-        }
-        match self.resolve_due(ctx).await {
-            Ok(true) => Ok(Wake::Again),
-            Ok(false) => Ok(Wake::Idle),
-            Err(error) => {
-                tracing::warn!(shard.id = self.shard.database.id.0, %error, "resolving put off");
-                Ok(Wake::Idle)
-            }
-        }
+impl Step for Resolver {
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
+        self.resolve_due(ctx).await.map_err(Failure::new)
     }
 }

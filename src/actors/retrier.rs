@@ -7,7 +7,7 @@
 
 use futures_util::future::join_all;
 
-use super::lease_guard::LeaseGuard;
+use super::job::{Step, StepDone};
 use super::psp_work::{PspWork, Subject};
 use super::shard_writer::WriteError;
 use super::shards::Shard;
@@ -15,29 +15,28 @@ use crate::domain::request::PspRequest;
 use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::DatabaseError;
 use crate::infra::telemetry::logs::in_trace;
-use crate::runtime::{Actor, Context, Failure, Never, Wake};
+use crate::runtime::{Context, Failure};
 
 /// See the file's header. One works on a shard's captures and voids, another on its refunds.
 pub struct Retrier {
     work: PspWork,
     shard: Shard,
-    lease_guard: LeaseGuard,
     is_for_refunds: bool,
     batch_max: usize,
 }
 
 impl Retrier {
-    /// Retries what is due on `shard`, while it has the `lease_guard`.
-    pub fn new(work: PspWork, shard: Shard, lease_guard: LeaseGuard, is_for_refunds: bool, batch_max: usize) -> Self {
-        Self { work, shard, lease_guard, is_for_refunds, batch_max }
+    /// Retries what is due on `shard`.
+    pub fn new(work: PspWork, shard: Shard, is_for_refunds: bool, batch_max: usize) -> Self {
+        Self { work, shard, is_for_refunds, batch_max }
     }
 
-    /// Tries what is due. Returns whether there may be more.
-    async fn retry(&self, ctx: &Context) -> Result<bool, DatabaseError> {
+    /// Tries what is due.
+    async fn retry(&self, ctx: &Context) -> Result<StepDone, DatabaseError> {
         let now = Timestamp(ctx.clock().now_ms());
         let due = self.shard.database.requests_due(now, self.is_for_refunds, self.batch_max as u64).await?;
         if due.is_empty() {
-            return Ok(false);
+            return Ok(StepDone { count: 0, again: false });
         }
         let ids: Vec<PaymentId> = due.iter().map(|request| request.payment_id).collect();
         let payments = self.shard.database.readable_payments(&ids).await?;
@@ -60,28 +59,13 @@ impl Retrier {
         });
         let tried = join_all(tries).await;
         // With none tried or none written there is an outage: the next tick is soon enough.
-        Ok(due.len() == self.batch_max && tried.iter().flatten().any(Result::is_ok))
+        let count = tried.iter().flatten().filter(|tried| tried.is_ok()).count() as u64;
+        Ok(StepDone { count, again: due.len() == self.batch_max && count > 0 })
     }
 }
 
-impl Actor for Retrier {
-    type Message = Never;
-
-    async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        if !self.lease_guard.is_to_work(ctx.clock().instant()) {
-            return Ok(Wake::Idle);
-        }
-        match self.retry(ctx).await {
-            Ok(true) => Ok(Wake::Again),
-            Ok(false) => Ok(Wake::Idle),
-            Err(error) => {
-                tracing::warn!(shard.id = self.shard.database.id.0, %error, "retries put off");
-                Ok(Wake::Idle)
-            }
-        }
+impl Step for Retrier {
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
+        self.retry(ctx).await.map_err(Failure::new)
     }
 }

@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use tokio::task::LocalSet;
 
-use super::shard_writer::{Pruning, ShardWriter};
+use super::shard_writer::ShardWriter;
 use super::shards::Shard;
 use crate::domain::IdGenerator;
 use crate::domain::policy::Policy;
 use crate::infra::database::ShardDatabase;
 use crate::runtime::{Actor, Environment, Handle, Intensity, Nudger, Options, Strategy, Supervisor};
 
-/// A shard whose writer belongs to `root`; nobody is nudged, and next to nothing pruned.
+/// A shard whose writer belongs to `root`; nobody is nudged.
 pub fn shard(root: &mut Supervisor, database: ShardDatabase, policy: Arc<Policy>) -> Shard {
     let writes = database.clone();
     let writer = root.actor(Options::new("shard_writer"), move || {
-        let pruning = Pruning { events_kept: Duration::from_secs(60), rows_max: 1, every: Duration::from_secs(30) };
-        ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(0), Nudger::from_fn(|| {}), pruning)
+        ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(0), Nudger::from_fn(|| {}))
     });
     Shard { writer, database }
 }

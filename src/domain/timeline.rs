@@ -190,7 +190,8 @@ impl Timeline {
     }
 
     fn push(&mut self, entry: &TimelineEntry) {
-        // A call that the PSP has answered happens once for each thing that it was asked; the others come again and again.
+        // A call that the PSP has answered happens once for each thing that it was asked; the others come again and
+        // again.
         let is_answered = || matches!(entry.detail.split(' ').nth(1), Some("approved" | "declined"));
         let repeats = match entry.what {
             TimelineKind::Retry => true,

@@ -12,6 +12,7 @@ mod drill_record;
 mod error;
 mod idempotency;
 mod idempotency_meter;
+mod jobs;
 mod look_up;
 mod operations;
 mod readiness;
@@ -27,6 +28,7 @@ pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, Lett
 pub use drill_record::{DrillError, DrillView, Drills, Step, StepStatus};
 pub use error::FlowError;
 pub use idempotency_meter::IdempotencyMeter;
+pub use jobs::{JobError, JobLease, JobView};
 pub use look_up::{
     Cursor, EventView, Expand, ExpandCursor, LedgerEntryView, ListQuery, PAGE_DEFAULT, Page, PaymentDetails,
     RefundView, TimelinePart,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::FlowError;
 use super::drill_record::{DrillView, Drills};
+use super::jobs::JobView;
 use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, Forced, peek};
+use crate::actors::job::JobBoard;
 use crate::actors::shards::Shards;
 use crate::infra::event_log::fault_switch::FaultSwitch;
 use crate::runtime::{DeadLetter, Faults, Handle, Running, TreeNode};
@@ -13,6 +15,7 @@ use crate::runtime::{DeadLetter, Faults, Handle, Running, TreeNode};
 pub struct Operations {
     running: Arc<Running>,
     breakers: Vec<(&'static str, Handle<Breaker>)>,
+    jobs: JobBoard,
     pub(super) shards: Shards,
     /// What an exercise cuts.
     pub(super) fault_switch: FaultSwitch,
@@ -28,10 +31,11 @@ impl Operations {
     pub fn new(
         running: Arc<Running>,
         breakers: Vec<(&'static str, Handle<Breaker>)>,
+        jobs: JobBoard,
         shards: Shards,
         fault_switch: FaultSwitch,
     ) -> Self {
-        Self { running, breakers, shards, fault_switch, drills: Drills::default() }
+        Self { running, breakers, jobs, shards, fault_switch, drills: Drills::default() }
     }
 
     /// The exercise under way, or the last one of this process.
@@ -47,6 +51,11 @@ impl Operations {
             Err(BreakerError::Refused { .. }) => Some(false),
             Err(BreakerError::Ask(_)) => None,
         }
+    }
+
+    /// The background jobs of this process, by name and shard.
+    pub fn jobs(&self) -> Vec<JobView> {
+        self.jobs.all().into_iter().map(JobView::from).collect()
     }
 
     pub fn tree(&self) -> TreeNode {

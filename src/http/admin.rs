@@ -9,7 +9,7 @@ use super::payments::{read_body, shown};
 use super::problem::{Code, Problem};
 use super::request::{call, operator, refuse};
 use crate::actors::breaker::{BreakerView, Forced};
-use crate::flows::App;
+use crate::flows::{App, JobView};
 use crate::runtime::{Fault, FaultError};
 
 #[utoipa::path(
@@ -34,6 +34,19 @@ pub async fn actors(app: Data<App>) -> HttpResponse {
 )]
 pub async fn actor_dead_letters(app: Data<App>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "data": app.operations().actor_dead_letters() }))
+}
+
+#[utoipa::path(
+    get,
+    path = "/admin/jobs",
+    tag = "operations",
+    operation_id = "jobs",
+    description = "The background jobs of this process, for each shard: who does them, when they ran and run next, what \
+                   they did and what went wrong.",
+    responses((status = 200, description = "Jobs, by name and shard", body = Listed<JobView>)),
+)]
+pub async fn jobs(app: Data<App>) -> HttpResponse {
+    HttpResponse::Ok().json(Listed { data: app.operations().jobs() })
 }
 
 #[utoipa::path(

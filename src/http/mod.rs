@@ -101,6 +101,7 @@ fn endpoints() -> Vec<Endpoint> {
         ("/metrics", READ, vec![read().to(health::metrics)]),
         ("/admin/actors", READ, vec![read().to(admin::actors)]),
         ("/admin/actors/dead-letters", READ, vec![read().to(admin::actor_dead_letters)]),
+        ("/admin/jobs", READ, vec![read().to(admin::jobs)]),
         ("/admin/breakers", READ, vec![read().to(admin::breakers)]),
         (
             "/admin/breakers/event_log/exercise",

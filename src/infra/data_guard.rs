@@ -9,9 +9,9 @@
 //!
 //! A process whose files were deleted goes on writing to files that nobody can open any more. So the path is compared
 //! with the handle, by device and inode, before a commit and again before anybody hears of it. The same holds for the
-//! write-ahead log, in which the last commits are: SQLite makes a new one under the path of one that was deleted, so that
-//! it is not enough that there is one. As long as a connection is open, SQLite keeps the one that it has; the guard holds
-//! such a connection.
+//! write-ahead log, in which the last commits are: SQLite makes a new one under the path of one that was deleted, so
+//! that it is not enough that there is one. As long as a connection is open, SQLite keeps the one that it has; the
+//! guard holds such a connection.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -153,8 +153,8 @@ impl DataGuard {
         Ok(())
     }
 
-    /// Whether file and write-ahead log are still those that are open. To be asked before a transaction, before anything
-    /// is read, and between a commit and its answer.
+    /// Whether file and write-ahead log are still those that are open. To be asked before a transaction, before
+    /// anything is read, and between a commit and its answer.
     ///
     /// # Errors
     /// [`Lost`] as long as either is not.

@@ -1,5 +1,5 @@
-//! How many files and connections the process may have open, and how many of them are left to callers. A process that has
-//! used them up can open no file of its own any more.
+//! How many files and connections the process may have open, and how many of them are left to callers. A process that
+//! has used them up can open no file of its own any more.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -18,8 +18,8 @@ pub fn raise() {
     }
 }
 
-/// Connections that each of `workers` may accept: as many as are wanted, or as the limit of open files leaves. Those beyond
-/// wait in the kernel's queue.
+/// Connections that each of `workers` may accept: as many as are wanted, or as the limit of open files leaves. Those
+/// beyond wait in the kernel's queue.
 pub fn connections_max(wanted: usize, workers: usize) -> usize {
     // None: without a limit.
     let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };

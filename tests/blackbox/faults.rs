@@ -233,3 +233,44 @@ async fn an_authorization_that_took_too_long_to_be_taken_on_is_not_sent() {
     assert_eq!(answer.json()["status"], "AUTHORIZED");
     shop.audit().await;
 }
+
+#[tokio::test]
+async fn jobs_show_when_they_ran_and_what_went_wrong() {
+    let shop = TestNode::start_embedded_with(&[FAULTS, ("OUTBOX__POLL_MS", "50")]).await;
+    let payment = shop.captured(1_000).await;
+    shop.ledger(&payment, 1).await;
+    let jobs = async || shop.get("/admin/jobs").await.expect(200).json()["data"].as_array().unwrap().clone();
+    let all = eventually("every job has run", async || {
+        let all = jobs().await;
+        all.iter().all(|job| job["lastRunAt"].is_string()).then_some(all)
+    })
+    .await;
+    let names: std::collections::BTreeSet<_> = all.iter().map(|job| job["job"].as_str().unwrap()).collect();
+    let expected = [
+        "prune",
+        "publish",
+        "redrive_ledger",
+        "redrive_refunds",
+        "redrive_settlements",
+        "resolve",
+        "retry_refunds",
+        "retry_settlements",
+    ];
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
+    assert_eq!(all.len(), 2 * expected.len(), "for each shard");
+    for job in &all {
+        assert!(job["nextRunAt"].is_string() && job["tookMs"].is_u64() && job["count"].is_u64(), "{job:#}");
+        // Who works alone asks nobody for a lease.
+        assert!(job["lease"] == "alone" || job["lease"] == "held", "{job:#}");
+    }
+    let put = shop.http.put(format!("{}/admin/breakers/event_log", shop.url));
+    shop.send(put.json(&json!({"state": "open"}))).await.expect(200);
+    shop.authorize_for("MERCHANT-1", 1_000).await;
+    eventually("the publisher says why not", async || {
+        let publish = jobs().await.into_iter().find(|job| job["job"] == "publish" && job["shard"] == 1)?;
+        publish["lastError"]["message"].as_str()?.contains("breaker").then_some(())
+    })
+    .await;
+    let metrics = shop.get("/metrics").await.text;
+    assert!(metrics.contains("rialto_job_steps_total{name=\"publish\",outcome=\"failed\",shard=\"1\"}"), "{metrics}");
+}

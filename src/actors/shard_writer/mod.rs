@@ -11,16 +11,14 @@ mod pending_command;
 mod recent;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use batch::BatchCommitter;
 use opentelemetry::trace::SpanKind;
 pub use pending_command::{PendingCommand, WriteError};
-use tokio::time::Instant;
 
+use crate::domain::IdGenerator;
 use crate::domain::command::Command;
 use crate::domain::policy::Policy;
-use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::database::ShardDatabase;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Handle, Nudger, Wake};
@@ -37,30 +35,13 @@ pub async fn write<C: Command>(writer: &Handle<ShardWriter>, command: C) -> Resu
     written.inspect_err(|error| span.fail(error.name()))
 }
 
-/// How long published events are kept, how many rows one prune deletes at most, and how often that is done.
-#[derive(Debug, Clone, Copy)]
-pub struct Pruning {
-    pub events_kept: Duration,
-    pub rows_max: u64,
-    pub every: Duration,
-}
-
 /// See the file's header.
-pub struct ShardWriter {
-    committer: BatchCommitter,
-    pruning: Pruning,
-    prune_at: Option<Instant>,
-}
+pub struct ShardWriter(BatchCommitter);
 
 impl ShardWriter {
-    pub fn new(
-        database: ShardDatabase,
-        policy: Arc<Policy>,
-        ids: IdGenerator,
-        publisher: Nudger,
-        pruning: Pruning,
-    ) -> Self {
-        Self { committer: BatchCommitter::new(database, policy, ids, publisher), pruning, prune_at: None }
+    /// Writes to `database`, and nudges the `publisher` when there are new events.
+    pub fn new(database: ShardDatabase, policy: Arc<Policy>, ids: IdGenerator, publisher: Nudger) -> Self {
+        Self(BatchCommitter::new(database, policy, ids, publisher))
     }
 }
 
@@ -68,54 +49,28 @@ impl Actor for ShardWriter {
     type Message = PendingCommand;
 
     async fn handle(&mut self, batch: Vec<PendingCommand>, ctx: &Context) -> Result<(), Failure> {
-        self.committer.commit(batch, ctx).await;
+        self.0.commit(batch, ctx).await;
         Ok(())
     }
 
-    /// Finds out whether a shard that failed takes writes again; prunes one that does.
-    async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        let database = self.committer.database();
+    /// Finds out whether a shard that failed takes writes again.
+    async fn wake(&mut self, _: &Context) -> Result<Wake, Failure> {
+        let database = self.0.database();
         if let Some(outage) = database.health.outage() {
             match database.probe().await {
                 Ok(()) => tracing::info!(shard.id = database.id.0, outage, "shard takes writes again"),
                 Err(error) => tracing::warn!(shard.id = database.id.0, outage, %error, "shard takes no writes"),
             }
-            return Ok(Wake::Idle);
         }
-        // What is deleted for its age is gone, so it waits for a clock that is believed.
-        if ctx.clock().doubt().is_some() {
-            return Ok(Wake::Idle);
-        }
-        let now = ctx.clock().instant();
-        if self.prune_at.is_some_and(|at| now < at) {
-            return Ok(Wake::Idle);
-        }
-        let is_done = self.prune(ctx).await;
-        self.prune_at = is_done.then(|| now + self.pruning.every);
-        Ok(if is_done { Wake::Idle } else { Wake::Again })
-    }
-}
-
-impl ShardWriter {
-    /// Prunes, a little at a time, so that commands never wait for it long. Returns whether nothing more is to be done
-    /// now.
-    async fn prune(&self, ctx: &Context) -> bool {
-        let now = Timestamp(ctx.clock().now_ms());
-        let Pruning { events_kept, rows_max, .. } = self.pruning;
-        let database = self.committer.database();
-        match database.prune(now.before(events_kept), now, rows_max).await {
-            Ok(deleted) => deleted < rows_max,
-            Err(error) => {
-                tracing::warn!(shard.id = database.id.0, %error, "prune failed");
-                true
-            }
-        }
+        Ok(Wake::Idle)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::future::join_all;
+
+    use std::time::Duration;
 
     use super::*;
     use crate::domain::command::{Attempted, Authorize, Change, ChangePayment, RecordPspAttempt, RecordPspOutcome};
@@ -156,9 +111,7 @@ mod tests {
                 let nudger = Nudger::from_fn(move || {
                     counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 });
-                let pruning =
-                    Pruning { events_kept: Duration::from_secs(60), rows_max: 100, every: Duration::from_secs(30) };
-                ShardWriter::new(writes.clone(), Arc::new(Policy::default()), IdGenerator::new(0), nudger, pruning)
+                ShardWriter::new(writes.clone(), Arc::new(Policy::default()), IdGenerator::new(0), nudger)
             });
             let running = root.start().await;
             Self { writer, database, nudges, running, _dir: dir }

@@ -50,6 +50,7 @@ pub use bodies::{AuthorizeBody, CaptureBody, RefundBody, VoidBody};
         super::health::metrics,
         super::admin::actors,
         super::admin::actor_dead_letters,
+        super::admin::jobs,
         super::admin::breakers,
         super::admin::force_breaker,
         super::drill::begin,

@@ -17,17 +17,20 @@ pub struct Grant {
     pub token: i64,
 }
 
+/// What the store says of one lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseAnswer {
+    /// Whoever asked holds it.
+    Granted(Grant),
+    /// Another does, by this name.
+    HeldBy(Arc<str>),
+}
+
 /// Leases by name, each with one holder at most. `holder` must be unique among all processes.
 #[async_trait]
 pub trait LeaseStore: Send + Sync {
-    /// Takes or renews each of these leases, for `ttl` from now on. One answer for each, in order: `None` while another
-    /// holds it.
-    async fn hold_many(
-        &self,
-        holder: &str,
-        ttl: Duration,
-        names: &[Arc<str>],
-    ) -> Result<Vec<Option<Grant>>, CacheError>;
+    /// Takes or renews each of these leases, for `ttl` from now on. One answer for each, in order.
+    async fn hold_many(&self, holder: &str, ttl: Duration, names: &[Arc<str>]) -> Result<Vec<LeaseAnswer>, CacheError>;
 
     /// Gives those of these leases back that `holder` holds.
     async fn release_many(&self, holder: &str, names: &[Arc<str>]) -> Result<(), CacheError>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Grant, LeaseStore};
+use super::{Grant, LeaseAnswer, LeaseStore};
 use crate::infra::cache::CacheError;
 use crate::infra::redis::RedisPool;
 
@@ -29,18 +29,17 @@ impl RedisLeases {
 
 #[async_trait]
 impl LeaseStore for RedisLeases {
-    async fn hold_many(
-        &self,
-        holder: &str,
-        ttl: Duration,
-        names: &[Arc<str>],
-    ) -> Result<Vec<Option<Grant>>, CacheError> {
+    async fn hold_many(&self, holder: &str, ttl: Duration, names: &[Arc<str>]) -> Result<Vec<LeaseAnswer>, CacheError> {
         let args = [holder.to_owned(), ttl.as_millis().to_string(), KEPT.as_millis().to_string()];
-        let tokens: Vec<Option<i64>> = self.0.eval(HOLD, &self.keys(names), &args).await?;
-        if tokens.len() != names.len() {
-            return Err(CacheError(format!("{} tokens for {} leases", tokens.len(), names.len())));
+        let answers: Vec<(Option<i64>, String)> = self.0.eval(HOLD, &self.keys(names), &args).await?;
+        if answers.len() != names.len() {
+            return Err(CacheError(format!("{} answers for {} leases", answers.len(), names.len())));
         }
-        Ok(tokens.into_iter().map(|token| token.map(|token| Grant { token })).collect())
+        let answer = |(token, holder): (Option<i64>, String)| match token {
+            Some(token) => LeaseAnswer::Granted(Grant { token }),
+            None => LeaseAnswer::HeldBy(holder.into()),
+        };
+        Ok(answers.into_iter().map(answer).collect())
     }
 
     async fn release_many(&self, holder: &str, names: &[Arc<str>]) -> Result<(), CacheError> {
@@ -68,8 +67,15 @@ mod tests {
         names.iter().map(|name| Arc::from(*name)).collect()
     }
 
+    fn is_granted(answer: &LeaseAnswer) -> bool {
+        matches!(answer, LeaseAnswer::Granted(_))
+    }
+
     async fn hold(leases: &RedisLeases, holder: &str, ttl: Duration) -> Option<i64> {
-        leases.hold_many(holder, ttl, &names(&["a"])).await.unwrap()[0].map(|grant| grant.token)
+        match leases.hold_many(holder, ttl, &names(&["a"])).await.unwrap()[0] {
+            LeaseAnswer::Granted(grant) => Some(grant.token),
+            LeaseAnswer::HeldBy(_) => None,
+        }
     }
 
     async fn now_ms(server: &RedisServer) -> i64 {
@@ -81,9 +87,9 @@ mod tests {
     async fn each_lease_has_one_holder() {
         let (_server, leases) = leases().await;
         let first = leases.hold_many("host 1", LONG, &names(&["a", "b"])).await.unwrap();
-        assert!(first.iter().all(Option::is_some));
+        assert!(first.iter().all(is_granted));
         let second = leases.hold_many("host 2", LONG, &names(&["b", "c", "a"])).await.unwrap();
-        assert_eq!(second.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(second.iter().map(is_granted).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(leases.hold_many("host 1", LONG, &names(&["a", "b"])).await.unwrap(), first, "renewed");
         assert!(leases.hold_many("host 1", LONG, &[]).await.unwrap().is_empty());
     }

@@ -60,6 +60,15 @@ catalogue! {
              write, else 0",
         );
     }
+    "Jobs" {
+        JOB_STEPS = Metric::counter(
+            "rialto_job_steps_total", &["name", "shard", "outcome"],
+            "Steps of background jobs that this process took: done, or failed and put off",
+        );
+        JOB_STEP = Metric::histogram(
+            "rialto_job_step_seconds", MILLISECONDS_UP, &["name", "shard"], "How long a step of a background job took",
+        ).of("s");
+    }
     "Rows" {
         UNREADABLE_ROWS = Metric::counter(
             "rialto_unreadable_rows_total", &["shard", "table"],

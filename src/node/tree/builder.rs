@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::actors::job::JobBoard;
 use crate::config::Config;
 use crate::domain::IdGenerator;
 use crate::runtime::{Environment, Intensity, Options, Strategy, Supervisor};
@@ -14,6 +15,8 @@ pub const PIPELINE: &str = "pipeline";
 pub(super) struct TreeBuilder<'a> {
     pub environment: &'a Environment,
     pub config: &'a Config,
+    /// Where the jobs show how they stand.
+    pub jobs: JobBoard,
 }
 
 impl TreeBuilder<'_> {

@@ -15,12 +15,13 @@ use self::shards::Nudges;
 use super::adapters::{Adapters, is_embedded};
 use super::lease_registry::LeaseRegistry;
 use crate::actors::guarded_psp::{GuardedPsp, PspBreakers};
+use crate::actors::job::JobBoard;
 use crate::actors::ledger_writer::LedgerWriter;
 use crate::actors::psp_work::{PspWork, RequestMeter};
-use crate::actors::refund::Refund;
-use crate::actors::settlement::Settlement;
+use crate::actors::psp_worker::PspWorker;
 use crate::actors::shards::Shards;
 use crate::config::{Config, Role, Roles};
+use crate::domain::event::Consumer;
 use crate::flows::{App, Conditions, IdempotencyMeter, Operations, Parts};
 use crate::infra::event_log::EventLog;
 use crate::runtime::{Environment, Escalation, Executor, Running, Supervisor};
@@ -35,7 +36,7 @@ pub async fn build(
     roles: Roles,
     adapters: Adapters,
 ) -> Result<(App, Arc<Running>), Escalation> {
-    let builder = TreeBuilder { environment, config };
+    let builder = TreeBuilder { environment, config, jobs: JobBoard::default() };
     let policy = Arc::new(config.policy());
     let mut leases = LeaseRegistry::new(adapters.leases.is_none(), environment.clock.instant());
 
@@ -98,7 +99,7 @@ pub async fn build(
         idempotency: IdempotencyMeter::default(),
         psp,
         conditions,
-        operations: Operations::new(running.clone(), breakers, shards, adapters.fault_switch),
+        operations: Operations::new(running.clone(), breakers, builder.jobs.clone(), shards, adapters.fault_switch),
         files: adapters.files,
     });
     Ok((app, running))
@@ -118,22 +119,22 @@ impl TreeBuilder<'_> {
             let mut ledger = self.supervisor("ledger");
             let booking = LedgerWriter(shards.clone());
             self.workers(&mut ledger, "ledger_writer", log, shards, &booking);
-            self.redrivers(&mut ledger, "ledger_redriver", shards, booking, leases);
+            self.redrivers(&mut ledger, ("ledger_redriver", "redrive_ledger"), shards, booking, leases);
             consumers.push(ledger);
         }
         if roles.has(Role::Settlement) {
             let mut settlement = self.supervisor("settlement");
-            let settling = Settlement(work.clone());
+            let settling = PspWorker { work: work.clone(), consumer: Consumer::Settlement };
             self.workers(&mut settlement, "settlement", log, shards, &settling);
-            self.redrivers(&mut settlement, "settlement_redriver", shards, settling, leases);
+            self.redrivers(&mut settlement, ("settlement_redriver", "redrive_settlements"), shards, settling, leases);
             self.retriers(&mut settlement, "settlement_retrier", work, false, leases);
             consumers.push(settlement);
         }
         if roles.has(Role::Refund) {
             let mut refund = self.supervisor("refund");
-            let refunding = Refund(work.clone());
+            let refunding = PspWorker { work: work.clone(), consumer: Consumer::Refund };
             self.workers(&mut refund, "refund", log, shards, &refunding);
-            self.redrivers(&mut refund, "refund_redriver", shards, refunding, leases);
+            self.redrivers(&mut refund, ("refund_redriver", "redrive_refunds"), shards, refunding, leases);
             self.retriers(&mut refund, "refund_retrier", work, true, leases);
             consumers.push(refund);
         }
@@ -148,6 +149,9 @@ impl TreeBuilder<'_> {
             self.resolvers(&mut resolver, shards, psp, leases);
             watchers.push(resolver);
         }
+        let mut pruners = self.supervisor("pruners");
+        self.pruners(&mut pruners, shards, leases);
+        watchers.push(pruners);
         if self.config.telemetry.metrics {
             let mut observers = self.supervisor("observers");
             self.observers(&mut observers, shards);

@@ -10,19 +10,26 @@ use crate::actors::event_handler::EventHandler;
 use crate::actors::event_worker::EventWorker;
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::held_back::Refusals;
+use crate::actors::job::{Job, Step};
+use crate::actors::lease_guard::LeaseGuard;
 use crate::actors::observer::{Observer, ShardObservations};
 use crate::actors::outbox_publisher::OutboxPublisher;
+use crate::actors::pruner::Pruner;
 use crate::actors::psp_work::PspWork;
 use crate::actors::redriver::Redriver;
 use crate::actors::resolver::Resolver;
 use crate::actors::retrier::Retrier;
 use crate::actors::shards::Shards;
-use crate::domain::IdGenerator;
 use crate::domain::event::EVENT_PARTITIONS;
+use crate::domain::{IdGenerator, ShardId};
 use crate::infra::event_log::EventLog;
 use crate::node::lease_registry::LeaseRegistry;
 use crate::runtime::{Handle, Supervisor};
 
+/// Rows that one prune deletes at most: a batch's time or so.
+const PRUNE_ROWS_MAX: u64 = 500;
+/// How often a shard prunes.
+const PRUNE_EVERY: Duration = Duration::from_secs(30);
 /// How often workers look at the log even if nobody nudged them.
 const LOG_POLL: Duration = Duration::from_millis(500);
 
@@ -43,11 +50,12 @@ impl TreeBuilder<'_> {
             let tick = Duration::from_millis(outbox.poll_ms);
             let options = self.options("outbox_publisher", PIPELINE).shard(id.0).tick(tick);
             let (shard, log, breaker, refusals) = (shard.clone(), log.clone(), breaker.clone(), refusals.clone());
-            let lease_guard = leases.of("publisher", id);
+            let (lease_guard, place) = (leases.of("publisher", id), self.jobs.place("publish", id, tick));
             let (batch_max, linger) = (outbox.batch_max, Duration::from_millis(outbox.linger_ms));
             let publisher = supervisor.actor(options, move || {
-                let (shard, lease_guard, refusals) = (shard.clone(), lease_guard.clone(), refusals.clone());
-                OutboxPublisher::new(shard, lease_guard, log.clone(), breaker.clone(), batch_max, linger, refusals)
+                let (shard, refusals) = (shard.clone(), refusals.clone());
+                let step = OutboxPublisher::new(shard, log.clone(), breaker.clone(), batch_max, linger, refusals);
+                Job::new(step, lease_guard.clone(), place.clone())
             });
             // Set once, here: before the start nobody nudges.
             let _ = nudges.of(id).set(publisher.nudger());
@@ -80,7 +88,7 @@ impl TreeBuilder<'_> {
         for partition in 0..EVENT_PARTITIONS {
             let options = self.options(name, PIPELINE).shard(partition).tick(LOG_POLL);
             let (read, shards, work, node) = (log.clone(), shards.clone(), work.clone(), self.config.node.id);
-            let batch_max = self.config.requests.batch_max;
+            let (batch_max, topics) = (self.config.requests.batch_max, work.consumer().topics());
             let worker = supervisor.actor(options, move || {
                 EventWorker::new(
                     work.clone(),
@@ -91,7 +99,7 @@ impl TreeBuilder<'_> {
                     IdGenerator::new(node),
                 )
             });
-            for topic in W::CONSUMER.topics() {
+            for topic in topics {
                 let nudger = worker.nudger();
                 let nudged = log.on_append(topic.name(), partition, Arc::new(move || nudger.nudge()));
                 if let Err(error) = nudged {
@@ -109,15 +117,17 @@ impl TreeBuilder<'_> {
         is_for_refunds: bool,
         leases: &mut LeaseRegistry,
     ) {
-        let kind = if is_for_refunds { "retrier:refund" } else { "retrier:settlement" };
+        let (kind, job) = match is_for_refunds {
+            true => ("retrier:refund", "retry_refunds"),
+            false => ("retrier:settlement", "retry_settlements"),
+        };
         let settings = &self.config.requests;
+        let (every, batch_max) = (Duration::from_millis(settings.poll_ms), settings.batch_max);
         for shard in work.shards.all() {
-            let id = shard.database.id;
-            let options = self.options(name, PIPELINE).shard(id.0).tick(Duration::from_millis(settings.poll_ms));
-            let (work, shard, lease_guard, batch_max) =
-                (work.clone(), shard.clone(), leases.of(kind, id), settings.batch_max);
-            supervisor.actor(options, move || {
-                Retrier::new(work.clone(), shard.clone(), lease_guard.clone(), is_for_refunds, batch_max)
+            let (id, work, shard) = (shard.database.id, work.clone(), shard.clone());
+            let schedule = Schedule { name, job, every, lease_guard: leases.of(kind, id) };
+            self.job(supervisor, id, schedule, move || {
+                Retrier::new(work.clone(), shard.clone(), is_for_refunds, batch_max)
             });
         }
     }
@@ -129,14 +139,12 @@ impl TreeBuilder<'_> {
         psp: &GuardedPsp,
         leases: &mut LeaseRegistry,
     ) {
+        let every = Duration::from_millis(self.config.resolver.poll_ms);
+        let batch_max = self.config.requests.batch_max as u64;
         for shard in shards.all() {
-            let id = shard.database.id;
-            let tick = Duration::from_millis(self.config.resolver.poll_ms);
-            let options = self.options("resolver", PIPELINE).shard(id.0).tick(tick);
-            let (shard, psp, lease_guard) = (shard.clone(), psp.clone(), leases.of("resolver", id));
-            let batch_max = self.config.requests.batch_max as u64;
-            supervisor
-                .actor(options, move || Resolver::new(shard.clone(), lease_guard.clone(), psp.clone(), batch_max));
+            let (id, shard, psp) = (shard.database.id, shard.clone(), psp.clone());
+            let schedule = Schedule { name: "resolver", job: "resolve", every, lease_guard: leases.of("resolver", id) };
+            self.job(supervisor, id, schedule, move || Resolver::new(shard.clone(), psp.clone(), batch_max));
         }
     }
 
@@ -144,21 +152,54 @@ impl TreeBuilder<'_> {
     pub(super) fn redrivers<W: EventHandler + Clone + Send>(
         &self,
         supervisor: &mut Supervisor,
-        name: &'static str,
+        (name, job): (&'static str, &'static str),
         shards: &Shards,
         work: W,
         leases: &mut LeaseRegistry,
     ) {
         let settings = &self.config.dead_letters;
+        let (every, batch_max) = (Duration::from_millis(settings.poll_ms), settings.batch_max);
         for shard in shards.all() {
-            let id = shard.database.id;
-            let options = self.options(name, PIPELINE).shard(id.0).tick(Duration::from_millis(settings.poll_ms));
-            let (work, shard, shards, node) = (work.clone(), shard.clone(), shards.clone(), self.config.node.id);
-            let (lease_guard, batch_max) = (leases.of(name, id), settings.batch_max);
-            supervisor.actor(options, move || {
-                let (shard, shards, lease_guard) = (shard.clone(), shards.clone(), lease_guard.clone());
-                Redriver::new(work.clone(), shard, shards, lease_guard, batch_max, IdGenerator::new(node))
+            let (id, node) = (shard.database.id, self.config.node.id);
+            let (work, shard, shards) = (work.clone(), shard.clone(), shards.clone());
+            let schedule = Schedule { name, job, every, lease_guard: leases.of(name, id) };
+            self.job(supervisor, id, schedule, move || {
+                Redriver::new(work.clone(), shard.clone(), shards.clone(), batch_max, IdGenerator::new(node))
             });
         }
     }
+
+    pub(super) fn pruners(&self, supervisor: &mut Supervisor, shards: &Shards, leases: &mut LeaseRegistry) {
+        let events_kept = Duration::from_millis(self.config.outbox.kept_ms);
+        for shard in shards.all() {
+            let (id, database) = (shard.database.id, shard.database.clone());
+            let lease_guard = leases.of("pruner", id);
+            let schedule = Schedule { name: "pruner", job: "prune", every: PRUNE_EVERY, lease_guard };
+            self.job(supervisor, id, schedule, move || Pruner::new(database.clone(), events_kept, PRUNE_ROWS_MAX));
+        }
+    }
+
+    /// A job on a shard.
+    fn job<S: Step>(
+        &self,
+        supervisor: &mut Supervisor,
+        shard: ShardId,
+        schedule: Schedule,
+        step: impl Fn() -> S + Send + 'static,
+    ) {
+        let Schedule { name, job, every, lease_guard } = schedule;
+        let options = self.options(name, PIPELINE).shard(shard.0).tick(every);
+        let place = self.jobs.place(job, shard, every);
+        let actor = supervisor.actor(options, move || Job::new(step(), lease_guard.clone(), place.clone()));
+        // The first look is not a tick away.
+        actor.nudge();
+    }
+}
+
+/// Which actor does which job, how often, and under which lease.
+struct Schedule {
+    name: &'static str,
+    job: &'static str,
+    every: Duration,
+    lease_guard: LeaseGuard,
 }

@@ -8,20 +8,15 @@ use std::time::Duration;
 use super::builder::{FRONT, TreeBuilder};
 use crate::actors::admission::{self, Admission};
 use crate::actors::row_reader::{self, RowKey, RowReader};
-use crate::actors::shard_writer::{Pruning, ShardWriter};
+use crate::actors::shard_writer::ShardWriter;
 use crate::actors::shards::{Shard, Shards};
 use crate::domain::policy::Policy;
 use crate::domain::{IdGenerator, ShardId, ShardMap};
 use crate::infra::database::ShardDatabase;
 use crate::runtime::{Handle, Nudger, Supervisor};
 
-/// Rows that one prune deletes at most: a batch's time or so.
-const PRUNE_ROWS_MAX: u64 = 500;
-/// How often a shard's writer sees to itself: whether a database that failed takes writes again, and what is to be
-/// pruned.
+/// How often a shard's writer sees to itself: whether a database that failed takes writes again.
 const WRITER_TICK: Duration = Duration::from_secs(1);
-/// How often a shard prunes.
-const PRUNE_EVERY: Duration = Duration::from_secs(30);
 
 /// How a shard's writer reaches the shard's publisher, where this process has one.
 #[derive(Default)]
@@ -43,8 +38,6 @@ impl TreeBuilder<'_> {
         nudges: &Nudges,
     ) -> Shards {
         let settings = &self.config.shard;
-        let events_kept = Duration::from_millis(self.config.outbox.kept_ms);
-        let pruning = Pruning { events_kept, rows_max: PRUNE_ROWS_MAX, every: PRUNE_EVERY };
         let shard = |database: ShardDatabase| {
             let id = database.id.0;
             let options = self
@@ -63,7 +56,7 @@ impl TreeBuilder<'_> {
                         publisher.nudge();
                     }
                 });
-                ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(node), nudger, pruning)
+                ShardWriter::new(writes.clone(), policy.clone(), IdGenerator::new(node), nudger)
             });
             Shard { writer, database }
         };
