@@ -97,6 +97,10 @@ impl Faults {
         self.0.points.lock().push(Target { actor, shard, point: point.clone() });
         point
     }
+
+    pub(super) fn unregister(&self, point: &Arc<FaultPoint>) {
+        self.0.points.lock().retain(|target| !Arc::ptr_eq(&target.point, point));
+    }
 }
 
 /// Where one actor asks whether a fault is meant for its turn.
