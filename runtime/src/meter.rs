@@ -305,6 +305,11 @@ impl Meters {
         list.push(meter);
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.list.lock().len()
+    }
+
     /// Ends the series of counters and gauges.
     pub(super) fn remove(&self, meter: &Arc<Meter>) {
         self.list.lock().retain(|known| !Arc::ptr_eq(known, meter));
@@ -316,7 +321,7 @@ impl Meters {
         self.export_to(&meter());
     }
 
-    fn export_to(self: &Arc<Self>, otel: &OtelMeter) {
+    pub(super) fn export_to(self: &Arc<Self>, otel: &OtelMeter) {
         {
             let list = self.list.lock();
             let histograms = self.histograms.get_or_init(|| Histograms {
