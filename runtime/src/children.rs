@@ -82,9 +82,9 @@ impl Children {
     ///
     /// # Errors
     ///
-    /// [`AddError::NameTaken`] if a child of this supervisor is shown under the same name, [`AddError::Stopped`] if this
-    /// supervisor has stopped for good, or no longer exists. What was sent to the actors of a supervisor that was not
-    /// added is answered `Stopped`.
+    /// [`AddError::NameTaken`] if a child of this supervisor is shown under the same name. [`AddError::Stopped`] if
+    /// this supervisor has stopped for good, or no longer exists. The actors of a supervisor that was not added are
+    /// closed: what was sent to them is answered `Stopped`.
     pub fn adopt(&self, child: Supervisor) -> Result<(), AddError> {
         let child = Child::Supervisor(child.into_node());
         let added = self.node.upgrade().ok_or(AddError::Stopped).and_then(|node| node.add(child.clone()));

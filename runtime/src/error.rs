@@ -1,4 +1,5 @@
-//! Why a message was not taken, an ask has no answer, or a child was not added or removed; and an actor's own wish to be restarted.
+//! Why a message was not taken, an ask has no answer, or a child was not added or removed; and an actor's own wish to
+//! be restarted.
 
 use std::fmt;
 use std::time::Duration;

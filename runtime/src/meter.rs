@@ -56,7 +56,7 @@ pub struct ActorSnapshot {
     pub capacity: u64,
     /// Messages whose batch ended well.
     pub handled: u64,
-    /// Messages refused at the door: overloaded, quarantined or stopped.
+    /// Messages that were not taken: overloaded, quarantined or stopped.
     pub refused: u64,
     /// Messages not started because their deadline had passed or their asker had left.
     pub expired: u64,
@@ -277,7 +277,8 @@ const WAIT: Metric =
 const HANDLING: Metric =
     Metric::histogram("rialto_actor_handling_seconds", MICROSECONDS_UP, LABELS, "How long batches take").of("s");
 
-/// What is measured of every actor. `shard` is there for the actors of a shard, and is a partition for those of the event log.
+/// What is measured of every actor. Only actors with a shard have the label `shard`. For those of an event log it is
+/// the partition.
 pub const ACTOR_METRICS: [Metric; 11] =
     [DEPTH, CAPACITY, STATE, SINCE_RESTART, HANDLED, REFUSED, EXPIRED, LOST, RESTARTS, WAIT, HANDLING];
 
@@ -423,7 +424,7 @@ mod tests {
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
         let meters = Arc::new(Meters::default());
         meters.add(Arc::new(meter()));
-        meters.add(Arc::new(Meter::new(&Options::new("door"), Clock::system())));
+        meters.add(Arc::new(Meter::new(&Options::new("clerk"), Clock::system())));
         meters.export_to(&provider.meter("rialto"));
         {
             let meters = meters.list.lock();
@@ -444,7 +445,7 @@ mod tests {
         assert!(has("rialto_actor_depth", &till, "3"), "{text}");
         assert!(has("rialto_actor_capacity", &till, "8"), "{text}");
         assert!(has("rialto_actor_handled_total", &till, "2"), "{text}");
-        assert!(has("rialto_actor_refused_total", &[r#"actor="door""#], "1"), "{text}");
+        assert!(has("rialto_actor_refused_total", &[r#"actor="clerk""#], "1"), "{text}");
         assert!(has("rialto_actor_wait_seconds_bucket", &[r#"le="0.00001""#], "1"), "{text}");
         assert!(has("rialto_actor_handling_seconds_bucket", &[r#"le="0.0025""#], "1"), "{text}");
     }

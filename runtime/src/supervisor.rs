@@ -17,16 +17,46 @@ use super::{Actor, Children, DeadLetters, Environment, Faults, Handle, Intensity
 /// A supervisor that is being written down: children start in the order they are added and stop in reverse.
 ///
 /// ```
-/// # use rialto_runtime::*;
-/// # struct Clerk;
-/// # impl Actor for Clerk {
-/// #     type Message = Never;
-/// #     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> { Ok(()) }
-/// # }
+/// use rialto_runtime::*;
+/// use std::time::Duration;
+///
+/// struct Clerk;
+///
+/// impl Actor for Clerk {
+///     type Message = Never;
+///
+///     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let environment = Environment::service();
-/// let mut bank = Supervisor::new("bank", Strategy::OneForOne, Intensity::default(), &environment);
-/// let clerk = bank.actor(Options::new("clerk").slot("counter"), || Clerk);
-/// clerk.nudge(); // usable already: it waits for the start
+/// let mut bank = Supervisor::new("bank", Strategy::RestForOne, Intensity::default(), &environment);
+/// let archive = bank.actor(Options::new("archive").slot("disk"), || Clerk);
+/// archive.nudge(); // usable already: it waits for the start
+///
+/// // When `clerks` gives up, `bank` restarts it as a whole.
+/// let five_a_minute = Intensity { restarts: 5, within: Duration::from_secs(60) };
+/// let mut clerks = Supervisor::new("clerks", Strategy::OneForOne, five_a_minute, &environment);
+/// for shard in 1..=2 {
+///     clerks.actor(Options::new("clerk").shard(shard), || Clerk);
+/// }
+/// let hired = clerks.children();
+/// bank.adopt(clerks);
+///
+/// let running = bank.start().await;
+/// hired.add(Options::new("clerk").shard(3), || Clerk)?; // while the tree runs
+///
+/// let tree = running.snapshot();
+/// let shards: Vec<_> = tree.actors().iter().map(|actor| actor.shard).collect();
+/// assert_eq!(shards, [None, Some(1), Some(2), Some(3)]);
+///
+/// // In `main` of a service: tokio::select! { cause = running.failed() => exit(1), _ = sigterm => {} }
+/// running.stop(Duration::from_secs(5)).await;
+/// # Ok(())
+/// # }
 /// ```
 pub struct Supervisor {
     node: Arc<Node>,
@@ -61,6 +91,10 @@ impl Supervisor {
 
     /// Starts the tree with this supervisor at its root; returns when every child has started, or when the root has
     /// given up ([`Running::failed`] tells). Register an OpenTelemetry meter provider before.
+    ///
+    /// # Panics
+    ///
+    /// On [`Placement::current_thread`](super::Placement::current_thread), outside a `LocalSet`.
     pub async fn start(self) -> Running {
         note_panic_sites();
         let root = self.into_node();

@@ -306,6 +306,34 @@ async fn a_sibling_of_rest_for_one_that_dies_ends_the_drain_of_those_after_it() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_supervisor_that_gives_up_ends_its_removals() {
+    local(async {
+        let (history, env) = (History::default(), simulated());
+        let mut root = Supervisor::new("root", Strategy::OneForOne, patient(), &env);
+        let office = Supervisor::new("office", Strategy::OneForOne, Intensity { restarts: 0, within: SECOND }, &env);
+        let children = office.children();
+        root.adopt(office);
+        let running = root.start().await;
+        let [a, b] = ["a", "b"].map(|name| add(&children, name, &history));
+        b.ask(note(0)).await.unwrap();
+        history.clear();
+        let asks = async { tokio::join!(b.ask(work(1, 200)), b.ask(note(2))) };
+        let removal = async {
+            settle().await;
+            let removal = children.remove("b", 5 * SECOND);
+            a.ask(poison(3)).await.unwrap_err();
+            removal.await
+        };
+        let (answers, removed) = tokio::join!(asks, removal);
+        assert_eq!((answers, removed), ((Ok(1), Err(AskError::Stopped)), Ok(())));
+        assert_eq!(a.ask(note(4)).await, Ok(2));
+        assert_eq!(history.lines(), ["1", "b stops", "a starts", "4"]);
+        assert_eq!(names(&running), ["a"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_removal_ends_with_a_stop_of_the_tree() {
     local(async {
         let (history, env) = (History::default(), simulated());

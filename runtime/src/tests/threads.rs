@@ -24,7 +24,7 @@ impl Actor for InSlot {
 }
 
 #[tokio::test]
-async fn actors_of_one_seat_share_a_thread() {
+async fn actors_of_one_slot_share_a_thread() {
     let environment = Environment::service();
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
     let a = office.actor(Options::new("a").slot("front"), || InSlot);
@@ -40,13 +40,13 @@ async fn actors_of_one_seat_share_a_thread() {
 }
 
 #[tokio::test]
-async fn seats_take_turns_on_few_threads() {
+async fn slots_take_turns_on_few_threads() {
     let environment = Environment::service_on(std::num::NonZeroUsize::new(2).unwrap());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
-    let seated: Vec<_> = ["a", "b", "c", "d"].map(|slot| office.actor(Options::new(slot).slot(slot), || InSlot)).into();
+    let actors: Vec<_> = ["a", "b", "c", "d"].map(|slot| office.actor(Options::new(slot).slot(slot), || InSlot)).into();
     let running = office.start().await;
     let mut threads = Vec::new();
-    for actor in &seated {
+    for actor in &actors {
         threads.push(actor.ask(Where).await.unwrap());
     }
     assert_ne!(threads[0], threads[1]);
