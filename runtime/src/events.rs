@@ -87,10 +87,13 @@ impl Report {
 }
 
 /// Control: finish the batch in hand, then what waits until `drain_until` (`None`: leave it waiting), then end.
-#[derive(Clone, Copy, actix::Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Copy)]
 pub(super) struct Stop {
     pub(super) drain_until: Option<Instant>,
+}
+
+impl actix::Message for Stop {
+    type Result = ();
 }
 
 /// What `panic!` was called with.

@@ -109,14 +109,16 @@ async fn a_stop_does_not_wait_for_a_blocked_thread() {
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
-#[actix::test]
-async fn a_tree_works_under_an_actix_system_and_is_usable_from_any_thread() {
-    let (clerk, _, running) = hire(Options::new("clerk"), &Environment::service()).await;
-    let from_elsewhere = std::thread::spawn({
-        let clerk = clerk.clone();
-        move || clerk.tell(Job::Note(1, None))
+#[test]
+fn a_tree_works_under_an_actix_system_and_is_usable_from_any_thread() {
+    actix_rt::System::new().block_on(async {
+        let (clerk, _, running) = hire(Options::new("clerk"), &Environment::service()).await;
+        let from_elsewhere = std::thread::spawn({
+            let clerk = clerk.clone();
+            move || clerk.tell(Job::Note(1, None))
+        });
+        from_elsewhere.join().unwrap().unwrap();
+        assert_eq!(clerk.ask(note(2)).await, Ok(1));
+        running.stop(Duration::from_secs(1)).await;
     });
-    from_elsewhere.join().unwrap().unwrap();
-    assert_eq!(clerk.ask(note(2)).await, Ok(1));
-    running.stop(Duration::from_secs(1)).await;
 }
