@@ -72,9 +72,8 @@ impl Run {
     /// Waits until a child's present life has ended; `None` if that takes too long. Removals of others go on meanwhile.
     async fn exit_of(&mut self, id: ChildId, until: Option<Instant>) -> Option<Exit> {
         let life = self.children.get(&id)?.life;
-        let is_it = |event: &Event| event.life == life && matches!(event.news, News::Exited(_));
-        if let Some(at) = self.backlog.iter().position(is_it) {
-            return self.backlog.remove(at).and_then(Event::exit);
+        if let Some(exit) = self.exit_in_backlog(life) {
+            return Some(exit);
         }
         let bell = self.bell.clone();
         loop {
@@ -89,7 +88,7 @@ impl Run {
             tokio::select! {
                 biased;
                 event = receive(&mut self.events) => {
-                    if is_it(&event) {
+                    if event.is_exit_of(life) {
                         return event.exit();
                     }
                     self.keep_for_later(event);
@@ -103,6 +102,12 @@ impl Run {
                 () = bell.notified() => self.follow_list(),
             }
         }
+    }
+
+    /// The end of a life, if it came while another one was awaited.
+    fn exit_in_backlog(&mut self, life: u64) -> Option<Exit> {
+        let at = self.backlog.iter().position(|event| event.is_exit_of(life))?;
+        self.backlog.remove(at).and_then(Event::exit)
     }
 
     /// The end of a child that is removed is not kept waiting by the end of another one.
@@ -122,11 +127,16 @@ impl Run {
         let latest = state.child.actor().map(|actor| now + actor.options().drain_deadline);
         let drain_until = latest.map_or(drain_until, |latest| latest.min(drain_until));
         state.leaves_by = Some(drain_until);
-        match state.phase {
+        let (phase, life) = (state.phase, state.life);
+        match phase {
             Phase::Queued | Phase::Backoff(_) => self.dismiss(id),
             Phase::Starting | Phase::Up => {
                 state.order(Control::Stop(Stop { drain_until: Some(drain_until) }));
                 state.phase = Phase::Draining(latest.map(|_| drain_until + ABORT_GRACE));
+                // It may have died while the end of another one was awaited.
+                if let Some(exit) = self.exit_in_backlog(life) {
+                    self.on_removed(id, &exit);
+                }
             }
             // It ends already, and is removed when it has ended.
             Phase::Dying(_) | Phase::Stopping | Phase::Draining(_) => {}
@@ -200,6 +210,10 @@ impl ChildState {
 }
 
 impl Event {
+    fn is_exit_of(&self, life: u64) -> bool {
+        self.life == life && matches!(self.news, News::Exited(_))
+    }
+
     fn exit(self) -> Option<Exit> {
         match self.news {
             News::Exited(exit) => Some(exit),

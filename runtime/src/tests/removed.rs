@@ -282,6 +282,26 @@ async fn removals_go_on_while_a_sibling_of_rest_for_one_restarts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_child_that_died_while_its_supervisor_waits_for_another_is_removed_at_once() {
+    local(async {
+        let (history, env) = (History::default(), simulated());
+        let (children, running) = open(Strategy::RestForOne, &env).await;
+        let [a, b, c] = ["a", "b", "c"].map(|name| add(&children, name, &history));
+        c.ask(note(0)).await.unwrap();
+        c.tell(Job::Work(1, 3 * SECOND, None)).unwrap();
+        until(|| c.snapshot().depth == 0).await;
+        b.ask(poison(2)).await.unwrap_err();
+        a.tell(Job::Panic(3, None)).unwrap();
+        until(|| a.snapshot().depth == 0).await;
+        settle().await;
+        assert!(removal_of(&children, "a", SECOND).await < Duration::from_millis(10));
+        assert_eq!(tokio::join!(b.ask(note(4)), c.ask(note(5))), (Ok(2), Ok(2)));
+        assert_eq!((names(&running).len(), running.dead_letters().recent().len()), (2, 2));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sibling_of_rest_for_one_that_dies_ends_the_drain_of_those_after_it() {
     local(async {
         let (history, env) = (History::default(), simulated());
