@@ -354,6 +354,43 @@ async fn a_supervisor_that_gives_up_ends_its_removals() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_removal_ends_with_its_supervisor_even_if_that_panics() {
+    local(async {
+        let (history, env) = (History::default(), simulated());
+        // The one code of others that runs in a supervisor.
+        env.dead_letters.subscribe(|_| panic!("a subscriber must not panic"));
+        let (children, running) = open(Strategy::OneForOne, &env).await;
+        let [a, b] = ["a", "b"].map(|name| add(&children, name, &history));
+        b.ask(note(0)).await.unwrap();
+        b.tell(Job::Work(1, 3 * SECOND, None)).unwrap();
+        until(|| b.snapshot().depth == 0).await;
+        let removal = children.remove("b", 5 * SECOND);
+        a.tell(Job::Panic(2, None)).unwrap();
+        running.failed().await;
+        assert_eq!(tokio::time::timeout(SECOND, removal).await, Ok(Ok(())));
+        assert_eq!((names(&running), b.ask(note(3)).await), (vec!["a".to_owned()], Err(AskError::Stopped)));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_rest_for_one_nobody_waits_for_a_child_that_drains() {
+    local(async {
+        let (history, env) = (History::default(), simulated());
+        let (children, _running) = open(Strategy::RestForOne, &env).await;
+        let a = add(&children, "a", &history);
+        a.ask(note(0)).await.unwrap();
+        a.tell(Job::Work(1, SECOND, None)).unwrap();
+        until(|| a.snapshot().depth == 0).await;
+        let removal = children.remove("a", 5 * SECOND);
+        assert_eq!(add(&children, "b", &history).ask_within(SECOND / 2, note(2)).await, Ok(1));
+        removal.await.unwrap();
+        assert_eq!(history.lines(), ["a starts", "0", "b starts", "2", "1", "a stops"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_removal_ends_with_a_stop_of_the_tree() {
     local(async {
         let (history, env) = (History::default(), simulated());
