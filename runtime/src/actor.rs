@@ -10,21 +10,90 @@ use super::{Chance, Clock, Failure, Message, Nudger};
 ///
 /// Every method runs on the actor's slot: a blocking call blocks all who share it. Nothing outlives a death but the
 /// mailbox: the next incarnation comes fresh from the factory.
+///
+/// ```
+/// use rialto_runtime::*;
+/// use std::time::Duration;
+///
+/// /// Adds up what it is told, and says the sum.
+/// struct Adder {
+///     sum: i64,
+/// }
+///
+/// enum Job {
+///     Add(i64),
+///     Sum(Reply<i64>),
+/// }
+///
+/// impl Message for Job {
+///     fn kind(&self) -> &'static str {
+///         "job"
+///     }
+/// }
+///
+/// impl Actor for Adder {
+///     type Message = Job;
+///
+///     async fn handle(&mut self, batch: Vec<Job>, ctx: &Context) -> Result<(), Failure> {
+///         for job in batch {
+///             match job {
+///                 Job::Add(number) => self.sum = self.sum.checked_add(number).ok_or("the sum overflows")?,
+///                 Job::Sum(reply) => reply.send(self.sum),
+///             }
+///         }
+///         assert_eq!(ctx.name(), "adder");
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut root = Supervisor::new("root", Strategy::OneForOne, Intensity::default(), &Environment::service());
+/// let adder = root.actor(Options::new("adder"), || Adder { sum: 0 });
+/// let running = root.start().await;
+///
+/// adder.tell(Job::Add(2))?;
+/// adder.tell(Job::Add(3))?;
+/// assert_eq!(adder.ask(Job::Sum).await?, 5);
+///
+/// // A failure ends this life. The next one begins with a fresh sum, behind the same handle.
+/// adder.tell(Job::Add(i64::MAX))?;
+/// assert_eq!(adder.ask(Job::Sum).await?, 0);
+/// assert_eq!(adder.snapshot().restarts, 1);
+/// # running.stop(Duration::from_secs(1)).await;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Actor: Sized + 'static {
     /// What it can be sent; [`super::Never`] for an actor that only wakes.
     type Message: Message;
 
     /// Called once before the first batch. The next child of the supervisor starts when this has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// An error, a panic, or no end within `Options::hang_after` is a death: a fresh actor starts after the backoff.
     fn started(&mut self, _ctx: &Context) -> impl Future<Output = Result<(), Failure>> {
         async { Ok(()) }
     }
 
     /// Handles what waited: 1 to `Options::max_batch` messages in order of arrival.
     ///
-    /// `Err` asks for a fresh actor: what is still unanswered in the batch is answered `Interrupted`.
+    /// # Errors
+    ///
+    /// `Err` asks for a fresh actor: what is still unanswered in the batch is answered `Interrupted`. It is not for a
+    /// message that is refused: that is an answer.
+    ///
+    /// # Panics
+    ///
+    /// A panic ends this life only. Deaths by panic are counted for the messages in hand, and lead to quarantine.
     fn handle(&mut self, batch: Vec<Self::Message>, ctx: &Context) -> impl Future<Output = Result<(), Failure>>;
 
     /// Called after a nudge and on every `Options::tick`. Between two wakes the mailbox has its turn.
+    ///
+    /// # Errors
+    ///
+    /// `Err` asks for a fresh actor. The wake is not repeated.
     fn wake(&mut self, _ctx: &Context) -> impl Future<Output = Result<Wake, Failure>> {
         async { Ok(Wake::Idle) }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::cell::{Factory, Life, attend, incarnate};
@@ -13,7 +14,7 @@ use super::mailbox::Mailbox;
 use super::message::Identity;
 use super::meter::Meter;
 use super::placement::Slot;
-use super::{Actor, AskError, Context, DeadLetter, Environment, Nudger, Options};
+use super::{Actor, AskError, Context, DeadLetter, Environment, Handle, Nudger, Options};
 
 /// An actor as a supervisor's child.
 pub(super) trait ActorChild: Send + Sync {
@@ -32,14 +33,32 @@ pub(super) trait ActorChild: Send + Sync {
     fn shut(&self);
     /// Takes nothing in any more and answers what waits with `Stopped`.
     fn close(&self);
+    /// Ends its part in the tree's metrics and faults.
+    fn forget(&self);
 }
 
-pub(super) struct Supervised<A: Actor> {
-    pub(super) options: Options,
-    pub(super) factory: Factory<A>,
-    pub(super) mailbox: Arc<Mailbox<A::Message>>,
-    pub(super) faults: Arc<FaultPoint>,
-    pub(super) environment: Environment,
+/// An actor as a child that has not started, and its handle. The meter is known to the environment already.
+pub(super) fn actor_child<A: Actor>(
+    options: Options,
+    factory: impl Fn() -> A + Send + 'static,
+    meter: Arc<Meter>,
+    environment: &Environment,
+) -> (Arc<dyn ActorChild>, Handle<A>) {
+    let mailbox = Arc::new(Mailbox::new(options.capacity, meter));
+    let handle = Handle::new(mailbox.clone(), environment.clock.clone(), options.ask_deadline);
+    let faults = environment.faults.register(options.name, options.shard);
+    let factory: Box<dyn Fn() -> A + Send> = Box::new(factory);
+    let factory = Arc::new(Mutex::new(factory));
+    let environment = environment.clone();
+    (Arc::new(Supervised { options, factory, mailbox, faults, environment }), handle)
+}
+
+struct Supervised<A: Actor> {
+    options: Options,
+    factory: Factory<A>,
+    mailbox: Arc<Mailbox<A::Message>>,
+    faults: Arc<FaultPoint>,
+    environment: Environment,
 }
 
 impl<A: Actor> ActorChild for Supervised<A> {
@@ -131,5 +150,12 @@ impl<A: Actor> ActorChild for Supervised<A> {
 
     fn close(&self) {
         self.mailbox.close();
+    }
+
+    fn forget(&self) {
+        // A life that is left over, on a blocked thread or of a supervisor that died itself, takes nothing more.
+        self.retire();
+        self.environment.meters.remove(&self.mailbox.meter);
+        self.environment.faults.unregister(&self.faults);
     }
 }

@@ -46,8 +46,8 @@ impl Clock {
         Self(Source::Simulated { start_ms, origin: Instant::now() })
     }
 
-    /// UTC epoch milliseconds. A clock that was set is not followed before it can be believed: a step would expire what is not
-    /// due, and what is due would wait for years once the step is taken back.
+    /// UTC epoch milliseconds. A clock that was set is not followed before it can be believed: a step would expire
+    /// what is not due, and what is due would wait for years once the step is taken back.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             Source::System { ahead_ms, guard } => guard.time(wall_ms(ahead_ms)),

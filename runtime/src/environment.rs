@@ -10,6 +10,48 @@ use super::{Chance, Clock, DeadLetters, Faults, Placement};
 ///
 /// Nothing in the runtime reads a clock, draws a number or starts a thread except through here: with
 /// [`Environment::simulated`] a whole tree runs on one thread in virtual time and repeats itself for the same seed.
+///
+/// A test of an hour that takes no time, on tokio's paused clock (tokio's feature `test-util`):
+///
+/// ```
+/// use rialto_runtime::*;
+/// use std::time::Duration;
+///
+/// struct Clock;
+///
+/// impl Actor for Clock {
+///     type Message = Never;
+///
+///     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+///         Ok(())
+///     }
+///
+///     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
+///         // Dies now and then, by a chance that the seed decides.
+///         if ctx.chance().permille(500) { Err("out of order".into()) } else { Ok(Wake::Idle) }
+///     }
+/// }
+///
+/// fn an_hour(seed: u64) -> Vec<(String, u64)> {
+///     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+///     tokio::task::LocalSet::new().block_on(&runtime, async {
+///         let environment = Environment::simulated(seed, 1_700_000_000_000);
+///         let mut root = Supervisor::new("root", Strategy::OneForOne, Intensity::default(), &environment);
+///         let clock = root.actor(Options::new("clock").tick(Duration::from_secs(60)), || Clock);
+///         let running = root.start().await;
+///         let mut history = Vec::new();
+///         while environment.clock.now_ms() < 1_700_003_600_000 {
+///             tokio::time::sleep(Duration::from_secs(60)).await;
+///             history.push((format!("{:?}", clock.snapshot().state), clock.snapshot().restarts));
+///         }
+///         running.stop(Duration::from_secs(1)).await;
+///         history
+///     })
+/// }
+///
+/// assert_eq!(an_hour(7), an_hour(7));
+/// assert_ne!(an_hour(7), an_hour(8));
+/// ```
 #[derive(Clone)]
 pub struct Environment {
     /// Time.

@@ -1,4 +1,5 @@
-//! Why a message was not taken, or an ask has no answer; and an actor's own wish to be restarted.
+//! Why a message was not taken, an ask has no answer, or a child was not added or removed; and an actor's own wish to
+//! be restarted.
 
 use std::fmt;
 use std::time::Duration;
@@ -51,6 +52,28 @@ impl From<TellError> for AskError {
             TellError::Stopped => AskError::Stopped,
         }
     }
+}
+
+/// Why a child was not added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// Another child has the name, and may be on its way out.
+    #[error("there is an actor or supervisor {0} already")]
+    NameTaken(String),
+    /// The supervisor has stopped for good.
+    #[error("the supervisor has stopped")]
+    Stopped,
+}
+
+/// Why there was nothing to remove.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoveError {
+    /// The supervisor has no child of this name.
+    #[error("the supervisor has no child {0}")]
+    NoSuchChild(String),
+    /// The supervisor has stopped for good, and its children with it.
+    #[error("the supervisor has stopped")]
+    Stopped,
 }
 
 /// An actor's own verdict on itself: "I cannot go on, build me afresh". Not for a message that is merely refused:

@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+use super::node::ChildId;
+
 /// What a supervisor tells a child.
 pub(super) enum Control {
     Stop(Stop),
@@ -51,7 +53,7 @@ impl fmt::Display for Exit {
 
 /// Something that happened to a child.
 pub(super) struct Event {
-    pub(super) child: usize,
+    pub(super) child: ChildId,
     /// Which of the child's lives, so that late news of an earlier one is known as such.
     pub(super) life: u64,
     pub(super) news: News,
@@ -65,7 +67,7 @@ pub(super) enum News {
 /// The way of news from one life of a child to its supervisor, which may have ended first.
 #[derive(Clone)]
 pub(super) struct Report {
-    pub(super) child: usize,
+    pub(super) child: ChildId,
     pub(super) life: u64,
     pub(super) events: mpsc::UnboundedSender<Event>,
 }
@@ -85,10 +87,13 @@ impl Report {
 }
 
 /// Control: finish the batch in hand, then what waits until `drain_until` (`None`: leave it waiting), then end.
-#[derive(Clone, Copy, actix::Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Copy)]
 pub(super) struct Stop {
     pub(super) drain_until: Option<Instant>,
+}
+
+impl actix::Message for Stop {
+    type Result = ();
 }
 
 /// What `panic!` was called with.

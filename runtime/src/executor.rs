@@ -1,9 +1,9 @@
-//! A place on an actors' thread for work that is no actor's but asks many: its turns are neighbours of theirs, and wait for
-//! nothing else that its giver's thread does.
+//! Runs work that belongs to no actor, but asks many of them, on the thread of a slot. Its turns alternate with those
+//! of the actors there, and wait for nothing else that the caller's thread does.
 //!
 //! The way back matters as much. tokio's `LocalSet` looks once in 31 turns at what other threads have woken
-//! (`REMOTE_FIRST_INTERVAL`), and takes one task then: on a thread that has much to do, results would queue there. So what
-//! comes back to a thread comes to one task of it, which takes all there is.
+//! (`REMOTE_FIRST_INTERVAL`), and takes one task then: on a busy thread results would queue there. So all results for
+//! one thread come to one task of it, which takes all there are.
 
 use std::future::Future;
 
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Environment, Placement};
 
-/// The place; clones are the same.
+/// The thread of one slot, for work that belongs to no actor. Clones are the same executor.
 #[derive(Clone)]
 pub struct Executor {
     placement: Placement,
@@ -19,13 +19,13 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// At the thread of a slot that an actor of the environment has.
+    /// The executor of a slot that an actor of the environment has.
     pub fn at(slot: &'static str, environment: &Environment) -> Self {
         Self { placement: environment.placement.clone(), slot }
     }
 }
 
-/// A executor, for the givers of one thread.
+/// An executor for callers on one thread.
 pub struct LocalExecutor {
     executor: Executor,
     back: mpsc::UnboundedSender<Return>,
@@ -38,7 +38,11 @@ type Return = Box<dyn FnOnce() + Send>;
 const RETURNS_MAX: usize = 256;
 
 impl LocalExecutor {
-    /// Must be called on the givers' thread, within a `LocalSet`, where it leaves a task for as long as the value is there.
+    /// Call it on the callers' thread, within a `LocalSet`: it leaves a task there for as long as the value exists.
+    ///
+    /// # Panics
+    ///
+    /// Outside a `LocalSet`.
     pub fn at(executor: Executor) -> Self {
         let (back, mut returns) = mpsc::unbounded_channel::<Return>();
         tokio::task::spawn_local(async move {
@@ -50,8 +54,12 @@ impl LocalExecutor {
         Self { executor, back }
     }
 
-    /// Has it done at the executor, to its end even if the asker leaves; `None` when it panicked, or the thread is gone. A thread
-    /// that an actor blocks answers nothing at all until it is given up: bound the wait.
+    /// Runs the work at the executor, to its end even if the future of this call is dropped. `None` if the work
+    /// panicked, or the thread is gone. While an actor blocks the thread nothing is answered: bound the wait.
+    ///
+    /// # Panics
+    ///
+    /// On [`Placement::current_thread`], outside a `LocalSet`.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let (done, result) = oneshot::channel();
         let back = self.back.clone();
@@ -123,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_sits_nothing_is_done() {
+    fn a_slot_without_actors_runs_no_work() {
         story(async {
             let nowhere = LocalExecutor::at(Executor::at("nowhere", &Environment::service()));
             assert_eq!(nowhere.run(async { 7 }).await, None);

@@ -68,6 +68,10 @@ impl Faults {
 
     /// Arms `fault` for the next `times` turns of the actors of this name (all shards if `shard` is `None`), in place
     /// of what was armed before. Returns how many actors matched.
+    ///
+    /// # Errors
+    ///
+    /// [`FaultError::Disabled`] before [`Faults::enable`]. [`FaultError::NoSuchActor`] if no actor matches.
     pub fn inject(&self, actor: &str, shard: Option<u32>, fault: Fault, times: u32) -> Result<usize, FaultError> {
         if !self.is_enabled() {
             return Err(FaultError::Disabled);
@@ -96,6 +100,10 @@ impl Faults {
         let point = Arc::new(FaultPoint::default());
         self.0.points.lock().push(Target { actor, shard, point: point.clone() });
         point
+    }
+
+    pub(super) fn unregister(&self, point: &Arc<FaultPoint>) {
+        self.0.points.lock().retain(|target| !Arc::ptr_eq(&target.point, point));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Whether the wall clock can be believed. Monotonic time cannot be set; a wall clock that has moved against it by more than a
-//! correction does was set, and who knows rightly.
+//! Whether the wall clock can be believed. Monotonic time cannot be set. A wall clock that has moved against it by more
+//! than a correction does was set, and nobody knows whether rightly.
 
 use std::time::{Duration, Instant};
 

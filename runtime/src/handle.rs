@@ -11,6 +11,49 @@ use super::{Actor, ActorSnapshot, AskError, Backlog, Clock, Nudger, Reply, TellE
 /// The address of an actor and the owner of its mailbox: valid before the actor starts and across its restarts.
 ///
 /// Dropping the future of an ask abandons it: a message that still waits is not started any more, one in hand runs on.
+///
+/// ```
+/// use rialto_runtime::*;
+/// use std::time::Duration;
+///
+/// struct Count(Reply<u64>);
+///
+/// impl Message for Count {
+///     fn kind(&self) -> &'static str {
+///         "count"
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Counter(u64);
+///
+/// impl Actor for Counter {
+///     type Message = Count;
+///
+///     async fn handle(&mut self, batch: Vec<Count>, _: &Context) -> Result<(), Failure> {
+///         for Count(reply) in batch {
+///             self.0 += 1;
+///             reply.send(self.0);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), AskError> {
+/// let environment = Environment::service();
+/// let mut root = Supervisor::new("root", Strategy::OneForOne, Intensity::default(), &environment);
+/// let counter = root.actor(Options::new("counter").capacity(64), Counter::default);
+/// let running = root.start().await;
+///
+/// assert_eq!(counter.ask(Count).await?, 1);
+/// assert_eq!(counter.ask_within(Duration::from_millis(500), Count).await?, 2);
+///
+/// running.stop(Duration::from_secs(1)).await;
+/// assert_eq!(counter.ask(Count).await, Err(AskError::Stopped));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Handle<A: Actor> {
     mailbox: Arc<Mailbox<A::Message>>,
     clock: Clock,
@@ -28,13 +71,31 @@ impl<A: Actor> Handle<A> {
         Self { mailbox, clock, ask_deadline }
     }
 
-    /// Sends the message that `make` builds around its reply, and waits for the answer, at most `Options::ask_deadline`:
-    /// `teller.ask(|reply| Balance { account, reply }).await?`.
+    /// Sends the message that `make` builds around its reply, and waits for the answer for at most
+    /// `Options::ask_deadline`: `teller.ask(|reply| Balance { account, reply }).await?`.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Overloaded`], [`AskError::Quarantined`] and [`AskError::Stopped`] mean that the message was not
+    /// started. After [`AskError::Interrupted`] and [`AskError::DeadlineExceeded`] it is unknown whether the work had
+    /// its effect.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime whose time is enabled: that is where the deadline runs.
     pub async fn ask<T: Send + 'static>(&self, make: impl FnOnce(Reply<T>) -> A::Message) -> Result<T, AskError> {
         self.ask_within(self.ask_deadline, make).await
     }
 
     /// The same with a deadline of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::ask`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Handle::ask`].
     pub async fn ask_within<T: Send + 'static>(
         &self,
         deadline: Duration,
@@ -49,6 +110,11 @@ impl<A: Actor> Handle<A> {
     }
 
     /// Sends a message without waiting for anything. Taken is not handled: it can still die with its actor.
+    ///
+    /// # Errors
+    ///
+    /// The message was not taken: the mailbox is full ([`TellError::Overloaded`]), the key of the message is in
+    /// quarantine ([`TellError::Quarantined`]), or the actor has stopped for good ([`TellError::Stopped`]).
     pub fn tell(&self, message: A::Message) -> Result<(), TellError> {
         let queued_at: Instant = self.clock.instant();
         self.mailbox.push(Envelope { message, queued_at, deadline: None, asked: None })

@@ -56,7 +56,7 @@ pub struct ActorSnapshot {
     pub capacity: u64,
     /// Messages whose batch ended well.
     pub handled: u64,
-    /// Messages refused at the door: overloaded, quarantined or stopped.
+    /// Messages that were not taken: overloaded, quarantined or stopped.
     pub refused: u64,
     /// Messages not started because their deadline had passed or their asker had left.
     pub expired: u64,
@@ -89,6 +89,9 @@ pub(super) struct Meter {
     capacity: u64,
     clock: Clock,
     attributes: Vec<KeyValue>,
+    /// An added actor's histograms are those of its name: OpenTelemetry keeps a histogram's series for as long as the
+    /// process lives, so a series for each shard would outlive the actor.
+    histogram_attributes: Vec<KeyValue>,
     histograms: OnceLock<Histograms>,
     state: AtomicU8,
     started_at_ms: AtomicI64,
@@ -106,6 +109,7 @@ pub(super) struct Meter {
     recent_nanos: AtomicU64,
 }
 
+#[derive(Clone)]
 struct Histograms {
     wait: DurationHistogram,
     handling: DurationHistogram,
@@ -120,6 +124,7 @@ impl Meter {
             shard: options.shard,
             capacity: to_u64(options.capacity),
             clock,
+            histogram_attributes: attributes.clone(),
             attributes,
             histograms: OnceLock::new(),
             state: AtomicU8::new(State::Waiting as u8),
@@ -136,6 +141,13 @@ impl Meter {
             handling_nanos: AtomicU64::new(0),
             recent_nanos: AtomicU64::new(HANDLING_GUESS_NANOS),
         }
+    }
+
+    /// Of an actor that was added to a supervisor and may be removed.
+    pub(super) fn of_added(options: &Options, clock: Clock) -> Self {
+        let mut meter = Self::new(options, clock);
+        meter.histogram_attributes.truncate(1);
+        meter
     }
 
     pub(super) fn set_depth(&self, depth: usize) {
@@ -158,7 +170,7 @@ impl Meter {
         self.waits.fetch_add(1, Relaxed);
         self.wait_nanos.fetch_add(nanos(wait), Relaxed);
         if let Some(histograms) = self.histograms.get() {
-            histograms.wait.record(wait, &self.attributes);
+            histograms.wait.record(wait, &self.histogram_attributes);
         }
     }
 
@@ -172,7 +184,7 @@ impl Meter {
         let recent = self.recent_nanos.load(Relaxed);
         self.recent_nanos.store(recent - recent / 8 + nanos(took) / messages / 8, Relaxed);
         if let Some(histograms) = self.histograms.get() {
-            histograms.handling.record(took, &self.attributes);
+            histograms.handling.record(took, &self.histogram_attributes);
         }
     }
 
@@ -239,7 +251,11 @@ impl Backlog {
 
 /// Every meter of a tree, as the observable instruments see them.
 #[derive(Default)]
-pub(super) struct Meters(Mutex<Vec<Arc<Meter>>>);
+pub(super) struct Meters {
+    list: Mutex<Vec<Arc<Meter>>>,
+    /// Set by the export, for the meters that are added after it.
+    histograms: OnceLock<Histograms>,
+}
 
 const LABELS: &[&str] = &["actor", "shard"];
 const DEPTH: Metric = Metric::gauge("rialto_actor_depth", LABELS, "Messages that wait in the mailbox");
@@ -261,7 +277,8 @@ const WAIT: Metric =
 const HANDLING: Metric =
     Metric::histogram("rialto_actor_handling_seconds", MICROSECONDS_UP, LABELS, "How long batches take").of("s");
 
-/// What is measured of every actor. `shard` is there for the actors of a shard, and is a partition for those of the event log.
+/// What is measured of every actor. Only actors with a shard have the label `shard`. For those of an event log it is
+/// the partition.
 pub const ACTOR_METRICS: [Metric; 11] =
     [DEPTH, CAPACITY, STATE, SINCE_RESTART, HANDLED, REFUSED, EXPIRED, LOST, RESTARTS, WAIT, HANDLING];
 
@@ -269,7 +286,34 @@ type Read = fn(&Meter) -> u64;
 
 impl Meters {
     pub(super) fn add(&self, meter: Arc<Meter>) {
-        self.0.lock().push(meter);
+        self.push(&mut self.list.lock(), meter);
+    }
+
+    /// Adds a meter unless there is one of the same name and shard.
+    pub(super) fn add_new(&self, meter: Arc<Meter>) -> bool {
+        let mut list = self.list.lock();
+        let is_new = !list.iter().any(|known| (known.name, known.shard) == (meter.name, meter.shard));
+        if is_new {
+            self.push(&mut list, meter);
+        }
+        is_new
+    }
+
+    fn push(&self, list: &mut Vec<Arc<Meter>>, meter: Arc<Meter>) {
+        if let Some(histograms) = self.histograms.get() {
+            meter.histograms.get_or_init(|| histograms.clone());
+        }
+        list.push(meter);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.list.lock().len()
+    }
+
+    /// Ends the series of counters and gauges.
+    pub(super) fn remove(&self, meter: &Arc<Meter>) {
+        self.list.lock().retain(|known| !Arc::ptr_eq(known, meter));
     }
 
     /// Registers the instruments with the global meter provider of this moment (a no-op without one). The callbacks
@@ -278,11 +322,16 @@ impl Meters {
         self.export_to(&meter());
     }
 
-    fn export_to(self: &Arc<Self>, otel: &OtelMeter) {
-        let wait = WAIT.to_duration_histogram_of(otel);
-        let handling = HANDLING.to_duration_histogram_of(otel);
-        for meter in self.0.lock().iter() {
-            meter.histograms.get_or_init(|| Histograms { wait: wait.clone(), handling: handling.clone() });
+    pub(super) fn export_to(self: &Arc<Self>, otel: &OtelMeter) {
+        {
+            let list = self.list.lock();
+            let histograms = self.histograms.get_or_init(|| Histograms {
+                wait: WAIT.to_duration_histogram_of(otel),
+                handling: HANDLING.to_duration_histogram_of(otel),
+            });
+            for meter in list.iter() {
+                meter.histograms.get_or_init(|| histograms.clone());
+            }
         }
         let counters: [(Metric, Read); 5] = [
             (HANDLED, |m| m.handled.load(Relaxed)),
@@ -315,7 +364,7 @@ impl Meters {
 
 fn observe(meters: &Weak<Meters>, observer: &dyn AsyncInstrument<u64>, read: Read) {
     if let Some(meters) = meters.upgrade() {
-        for meter in meters.0.lock().iter() {
+        for meter in meters.list.lock().iter() {
             observer.observe(read(meter), &meter.attributes);
         }
     }
@@ -375,10 +424,10 @@ mod tests {
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
         let meters = Arc::new(Meters::default());
         meters.add(Arc::new(meter()));
-        meters.add(Arc::new(Meter::new(&Options::new("door"), Clock::system())));
+        meters.add(Arc::new(Meter::new(&Options::new("clerk"), Clock::system())));
         meters.export_to(&provider.meter("rialto"));
         {
-            let meters = meters.0.lock();
+            let meters = meters.list.lock();
             meters[0].set_depth(3);
             meters[0].waited(Duration::from_micros(7));
             meters[0].handled(2, Duration::from_millis(2));
@@ -396,7 +445,7 @@ mod tests {
         assert!(has("rialto_actor_depth", &till, "3"), "{text}");
         assert!(has("rialto_actor_capacity", &till, "8"), "{text}");
         assert!(has("rialto_actor_handled_total", &till, "2"), "{text}");
-        assert!(has("rialto_actor_refused_total", &[r#"actor="door""#], "1"), "{text}");
+        assert!(has("rialto_actor_refused_total", &[r#"actor="clerk""#], "1"), "{text}");
         assert!(has("rialto_actor_wait_seconds_bucket", &[r#"le="0.00001""#], "1"), "{text}");
         assert!(has("rialto_actor_handling_seconds_bucket", &[r#"le="0.0025""#], "1"), "{text}");
     }
@@ -406,6 +455,6 @@ mod tests {
         let meters = Arc::new(Meters::default());
         meters.add(Arc::new(meter()));
         meters.export();
-        meters.0.lock()[0].waited(Duration::from_micros(1));
+        meters.list.lock()[0].waited(Duration::from_micros(1));
     }
 }

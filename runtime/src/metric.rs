@@ -74,8 +74,8 @@ impl Metric {
         meter().u64_counter(self.name).with_description(self.about).with_unit(self.unit).build()
     }
 
-    /// As [`to_counter`](Self::to_counter), with these series there from the start: one that appears at 1 has not grown, and no
-    /// alert would see it.
+    /// As [`to_counter`](Self::to_counter), with these series there from the start: one that appears at 1 has not
+    /// grown, and no alert would see it.
     pub fn to_counter_from_zero<'a>(&self, series: impl IntoIterator<Item = &'a [KeyValue]>) -> Counter<u64> {
         let counter = self.to_counter();
         series.into_iter().for_each(|labels| counter.add(0, labels));

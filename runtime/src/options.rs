@@ -43,6 +43,11 @@ impl Options {
         }
     }
 
+    /// `name`, or `name/shard`.
+    pub(super) fn full_name(&self) -> String {
+        self.shard.map_or(self.name.to_owned(), |shard| format!("{}/{shard}", self.name))
+    }
+
     /// Tells actors of the same name apart, in metrics, logs and faults.
     pub fn shard(mut self, shard: u32) -> Self {
         self.shard = Some(shard);

@@ -25,7 +25,7 @@ enum Kind {
 impl Placement {
     /// One actix arbiter (an OS thread with a current-thread tokio runtime) for each slot name, made when first
     /// needed; supervisors run on a thread of their own, so that no actor can block them. The threads end when the
-    /// last clone is dropped.
+    /// last clone is dropped, and not before: give children that come and go a fixed set of slot names.
     pub fn arbiters() -> Self {
         Self(Kind::Arbiters(Arc::default()))
     }
@@ -71,8 +71,8 @@ impl Placement {
         }
     }
 
-    /// Gives up a slot whose thread does not respond: the next call of [`Placement::slot`] for any that sits there makes a
-    /// fresh one. The old thread ends as soon as whatever blocks it lets go.
+    /// Gives up a slot whose thread does not respond: the next call of [`Placement::slot`] for any slot of that thread
+    /// makes a fresh one. The old thread ends as soon as whatever blocks it lets go.
     pub(super) fn give_up(&self, slot: &Slot) {
         let (Kind::Arbiters(arbiters), Some(arbiter)) = (&self.0, &slot.arbiter) else { return };
         let mut slots = arbiters.slots.lock();
@@ -101,7 +101,7 @@ impl Placement {
     }
 }
 
-/// One thread that actors sit on.
+/// One thread that actors run on.
 #[derive(Clone)]
 pub(super) struct Slot {
     arbiter: Option<ArbiterHandle>,

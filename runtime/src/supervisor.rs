@@ -1,77 +1,105 @@
 //! Trees of supervisors: how one is written down, started and seen.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::child::Supervised;
+use super::child::actor_child;
 use super::events::{Control, Stop, panic_text};
 use super::heartbeat::note_panic_sites;
-use super::mailbox::Mailbox;
 use super::meter::Meter;
 use super::node::{Child, Escalation, Node};
 use super::supervise::{End, supervise};
-use super::{Actor, DeadLetters, Environment, Faults, Handle, Intensity, Options, State, Strategy, TreeNode};
+use super::{Actor, Children, DeadLetters, Environment, Faults, Handle, Intensity, Options, Strategy, TreeNode};
 
 /// A supervisor that is being written down: children start in the order they are added and stop in reverse.
 ///
 /// ```
-/// # use rialto_runtime::*;
-/// # struct Clerk;
-/// # impl Actor for Clerk {
-/// #     type Message = Never;
-/// #     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> { Ok(()) }
-/// # }
+/// use rialto_runtime::*;
+/// use std::time::Duration;
+///
+/// struct Clerk;
+///
+/// impl Actor for Clerk {
+///     type Message = Never;
+///
+///     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let environment = Environment::service();
-/// let mut bank = Supervisor::new("bank", Strategy::OneForOne, Intensity::default(), &environment);
-/// let clerk = bank.actor(Options::new("clerk").slot("counter"), || Clerk);
-/// clerk.nudge(); // usable already: it waits for the start
+/// let mut bank = Supervisor::new("bank", Strategy::RestForOne, Intensity::default(), &environment);
+/// let archive = bank.actor(Options::new("archive").slot("disk"), || Clerk);
+/// archive.nudge(); // usable already: it waits for the start
+///
+/// // When `clerks` gives up, `bank` restarts it as a whole.
+/// let five_a_minute = Intensity { restarts: 5, within: Duration::from_secs(60) };
+/// let mut clerks = Supervisor::new("clerks", Strategy::OneForOne, five_a_minute, &environment);
+/// for shard in 1..=2 {
+///     clerks.actor(Options::new("clerk").shard(shard), || Clerk);
+/// }
+/// let hired = clerks.children();
+/// bank.adopt(clerks);
+///
+/// let running = bank.start().await;
+/// hired.add(Options::new("clerk").shard(3), || Clerk)?; // while the tree runs
+///
+/// let tree = running.snapshot();
+/// let shards: Vec<_> = tree.actors().iter().map(|actor| actor.shard).collect();
+/// assert_eq!(shards, [None, Some(1), Some(2), Some(3)]);
+///
+/// // In `main` of a service: tokio::select! { cause = running.failed() => exit(1), _ = sigterm => {} }
+/// running.stop(Duration::from_secs(5)).await;
+/// # Ok(())
+/// # }
 /// ```
 pub struct Supervisor {
-    name: String,
-    strategy: Strategy,
-    intensity: Intensity,
-    environment: Environment,
-    children: Vec<Child>,
+    node: Arc<Node>,
 }
 
 impl Supervisor {
     /// A supervisor without children.
     pub fn new(name: impl Into<String>, strategy: Strategy, intensity: Intensity, environment: &Environment) -> Self {
-        Self { name: name.into(), strategy, intensity, environment: environment.clone(), children: Vec::new() }
+        Self { node: Arc::new(Node::new(name.into(), strategy, intensity, environment.clone())) }
     }
 
     /// Adds an actor. The factory runs on the actor's thread, once for every life. The handle can be used at once:
     /// what is sent before the start waits.
     pub fn actor<A: Actor>(&mut self, options: Options, factory: impl Fn() -> A + Send + 'static) -> Handle<A> {
-        let environment = self.environment.clone();
+        let environment = &self.node.environment;
         let meter = Arc::new(Meter::new(&options, environment.clock.clone()));
         environment.meters.add(meter.clone());
-        let mailbox = Arc::new(Mailbox::new(options.capacity, meter));
-        let handle = Handle::new(mailbox.clone(), environment.clock.clone(), options.ask_deadline);
-        let faults = environment.faults.register(options.name, options.shard);
-        let factory: Box<dyn Fn() -> A + Send> = Box::new(factory);
-        let factory = Arc::new(Mutex::new(factory));
-        self.children.push(Child::Actor(Arc::new(Supervised { options, factory, mailbox, faults, environment })));
+        let (actor, handle) = actor_child(options, factory, meter, environment);
+        self.node.declare(Child::Actor(actor));
         handle
     }
 
     /// Adds a supervisor of the same environment as a child: when it gives up, it is restarted as a whole.
     pub fn adopt(&mut self, child: Supervisor) {
-        self.children.push(Child::Supervisor(Arc::new(child.into_node())));
+        self.node.declare(Child::Supervisor(child.into_node()));
+    }
+
+    /// Adds children to this supervisor and removes them, also while the tree runs.
+    pub fn children(&self) -> Children {
+        Children::of(&self.node)
     }
 
     /// Starts the tree with this supervisor at its root; returns when every child has started, or when the root has
     /// given up ([`Running::failed`] tells). Register an OpenTelemetry meter provider before.
+    ///
+    /// # Panics
+    ///
+    /// On [`Placement::current_thread`](super::Placement::current_thread), outside a `LocalSet`.
     pub async fn start(self) -> Running {
         note_panic_sites();
-        self.environment.meters.export();
-        let placement = self.environment.placement.clone();
-        let root = Arc::new(self.into_node());
+        let root = self.into_node();
+        root.environment.meters.export();
+        let placement = root.environment.placement.clone();
         let (orders, received) = mpsc::unbounded_channel();
         let (report, mut status) = watch::channel(Status::Starting);
         let node = root.clone();
@@ -86,16 +114,8 @@ impl Supervisor {
         Running { root, orders, status }
     }
 
-    fn into_node(self) -> Node {
-        Node {
-            name: self.name,
-            strategy: self.strategy,
-            intensity: self.intensity,
-            environment: self.environment,
-            children: self.children,
-            state: AtomicU8::new(State::Waiting as u8),
-            restarts: AtomicU64::new(0),
-        }
+    pub(super) fn into_node(self) -> Arc<Node> {
+        self.node
     }
 }
 
@@ -123,8 +143,7 @@ async fn run_root(root: Arc<Node>, orders: mpsc::UnboundedReceiver<Control>, rep
             cause: error.try_into_panic().map_or("aborted".to_owned(), |payload| panic_text(payload.as_ref())),
         }),
     };
-    root.set_state(State::Stopped);
-    root.children.iter().for_each(Child::close);
+    root.close();
     if let Status::Failed(escalation) = &status {
         tracing::error!(%escalation, "supervision tree failed");
     }

@@ -41,8 +41,11 @@ async fn a_panic_in_a_context_is_seen_by_its_task_and_drops_what_it_owns() {
     .await;
 }
 
-#[actix::test]
+#[tokio::test]
 async fn started_actors_need_a_local_set_only() {
-    let address = Bare(None).start();
-    super::until(|| !address.connected()).await;
+    local(async {
+        let address = Bare(None).start();
+        super::until(|| !address.connected()).await;
+    })
+    .await;
 }

@@ -1,10 +1,13 @@
 //! The guarantees of `docs/guarantees.md`, each as a story about clerks. Most run in virtual time on one thread; those
 //! about threads run on threads.
 
+mod added;
+mod churn;
 mod facts;
 mod fates;
 mod messages;
 mod quarantine;
+mod removed;
 mod simulation;
 mod supervision;
 mod threads;
@@ -55,6 +58,8 @@ enum Job {
     Swallow(Reply<u32>),
     /// Block the thread.
     Block(u128, Duration, Option<Reply<u32>>),
+    /// Block the thread until the other end of the channel lets go.
+    Until(u128, std::sync::mpsc::Receiver<()>),
 }
 
 impl Message for Job {
@@ -65,7 +70,7 @@ impl Message for Job {
             Job::Panic(..) | Job::AnswerAndPanic(..) => "panic",
             Job::Fail(..) => "fail",
             Job::Swallow(..) => "swallow",
-            Job::Block(..) => "block",
+            Job::Block(..) | Job::Until(..) => "block",
         }
     }
 
@@ -75,7 +80,8 @@ impl Message for Job {
             | Job::Work(key, ..)
             | Job::Panic(key, _)
             | Job::AnswerAndPanic(key, _)
-            | Job::Block(key, ..) => Some(*key),
+            | Job::Block(key, ..)
+            | Job::Until(key, _) => Some(*key),
             Job::Fail(_) | Job::Swallow(_) => None,
         }
     }
@@ -140,6 +146,11 @@ impl Clerk {
                 std::thread::sleep(duration);
                 self.history.note(number.to_string());
                 self.answer(reply);
+            }
+            Job::Until(number, lets_go) => {
+                // An error means that the test has ended.
+                let _ = lets_go.recv();
+                self.history.note(number.to_string());
             }
         }
         Ok(())
@@ -224,6 +235,29 @@ async fn hire(options: Options, environment: &Environment) -> (Handle<Clerk>, Hi
     let running = office.start().await;
     history.clear();
     (clerk, history, running)
+}
+
+/// The names of a tree's actors, in order of start.
+fn names(running: &Running) -> Vec<String> {
+    fn collect(node: &TreeNode, names: &mut Vec<String>) {
+        match node {
+            TreeNode::Actor { name, .. } => names.push(name.clone()),
+            TreeNode::Supervisor { children, .. } => children.iter().for_each(|child| collect(child, names)),
+        }
+    }
+    let mut names = Vec::new();
+    collect(&running.snapshot(), &mut names);
+    names
+}
+
+/// The state of a supervisor below the root.
+fn state_of(running: &Running, supervisor: &str) -> State {
+    let TreeNode::Supervisor { children, .. } = running.snapshot() else { panic!("the root is no supervisor") };
+    let state = children.iter().find_map(|child| match child {
+        TreeNode::Supervisor { name, state, .. } if name == supervisor => Some(*state),
+        _ => None,
+    });
+    state.expect("the supervisor is a child of the root")
 }
 
 fn note(number: u128) -> impl FnOnce(Reply<u32>) -> Job {

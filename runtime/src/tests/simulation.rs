@@ -53,3 +53,61 @@ fn the_same_seed_repeats_itself_and_another_does_not() {
     assert_eq!(first, day(7));
     assert_ne!(first, day(8));
 }
+
+/// A day at an office whose clerks come and go, and die at random.
+fn moving_day(seed: u64) -> Vec<String> {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let environment = Environment::simulated(seed, 0);
+        environment.faults.enable();
+        let history = History::default();
+        let mut root = Supervisor::new("root", Strategy::OneForOne, patient(), &environment);
+        let office = Supervisor::new("office", Strategy::RestForOne, Intensity::default(), &environment);
+        let children = office.children();
+        root.adopt(office);
+        let running = root.start().await;
+        let (chance, clock) = (environment.chance.clone(), environment.clock.clone());
+        let managers: Vec<_> = (0..8_u32)
+            .map(|shard| {
+                let (chance, clock, history) = (chance.clone(), clock.clone(), history.clone());
+                let (children, faults) = (children.clone(), environment.faults.clone());
+                tokio::task::spawn_local(async move {
+                    for _ in 0..10 {
+                        tokio::time::sleep(chance.jitter(Duration::from_millis(500))).await;
+                        let options = Options::new("clerk").shard(shard).hang_after(Duration::from_secs(1));
+                        let clerk = children.add(options, Clerk::factory(&history)).unwrap();
+                        if chance.permille(500) {
+                            let fault = if chance.permille(500) { Fault::Panic } else { Fault::Hang };
+                            faults.inject("clerk", Some(shard), fault, 1).unwrap();
+                        }
+                        let first = clerk.ask(work(1, chance.below(30)));
+                        let second = clerk.ask(work(2, chance.below(30)));
+                        let removal = async {
+                            tokio::time::sleep(chance.jitter(Duration::from_millis(100))).await;
+                            children.remove(&format!("clerk/{shard}"), Duration::from_millis(chance.below(500))).await
+                        };
+                        let outcome = tokio::join!(first, second, removal);
+                        history.note(format!("{} clerk {shard}: {outcome:?}", clock.now_ms()));
+                    }
+                })
+            })
+            .collect();
+        for manager in managers {
+            manager.await.unwrap();
+        }
+        history.note(format!("{:?}", running.snapshot()));
+        running.stop(Duration::from_secs(5)).await;
+        history.lines()
+    })
+}
+
+#[test]
+fn children_that_come_and_go_repeat_themselves_for_the_same_seed() {
+    let first = moving_day(7);
+    assert!(first.iter().any(|line| line.contains("Interrupted")) && first.iter().any(|line| line.contains("Ok(2)")));
+    assert!(
+        first.iter().filter(|line| line.contains("clerk ")).all(|line| line.contains("Ok(())") || line.ends_with('s'))
+    );
+    assert_eq!(first, moving_day(7));
+    assert_ne!(first, moving_day(8));
+}

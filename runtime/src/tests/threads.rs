@@ -24,7 +24,7 @@ impl Actor for InSlot {
 }
 
 #[tokio::test]
-async fn actors_of_one_seat_share_a_thread() {
+async fn actors_of_one_slot_share_a_thread() {
     let environment = Environment::service();
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
     let a = office.actor(Options::new("a").slot("front"), || InSlot);
@@ -40,13 +40,13 @@ async fn actors_of_one_seat_share_a_thread() {
 }
 
 #[tokio::test]
-async fn seats_take_turns_on_few_threads() {
+async fn slots_take_turns_on_few_threads() {
     let environment = Environment::service_on(std::num::NonZeroUsize::new(2).unwrap());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
-    let seated: Vec<_> = ["a", "b", "c", "d"].map(|slot| office.actor(Options::new(slot).slot(slot), || InSlot)).into();
+    let actors: Vec<_> = ["a", "b", "c", "d"].map(|slot| office.actor(Options::new(slot).slot(slot), || InSlot)).into();
     let running = office.start().await;
     let mut threads = Vec::new();
-    for actor in &seated {
+    for actor in &actors {
         threads.push(actor.ask(Where).await.unwrap());
     }
     assert_ne!(threads[0], threads[1]);
@@ -109,14 +109,16 @@ async fn a_stop_does_not_wait_for_a_blocked_thread() {
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
-#[actix::test]
-async fn a_tree_works_under_an_actix_system_and_is_usable_from_any_thread() {
-    let (clerk, _, running) = hire(Options::new("clerk"), &Environment::service()).await;
-    let from_elsewhere = std::thread::spawn({
-        let clerk = clerk.clone();
-        move || clerk.tell(Job::Note(1, None))
+#[test]
+fn a_tree_works_under_an_actix_system_and_is_usable_from_any_thread() {
+    actix_rt::System::new().block_on(async {
+        let (clerk, _, running) = hire(Options::new("clerk"), &Environment::service()).await;
+        let from_elsewhere = std::thread::spawn({
+            let clerk = clerk.clone();
+            move || clerk.tell(Job::Note(1, None))
+        });
+        from_elsewhere.join().unwrap().unwrap();
+        assert_eq!(clerk.ask(note(2)).await, Ok(1));
+        running.stop(Duration::from_secs(1)).await;
     });
-    from_elsewhere.join().unwrap().unwrap();
-    assert_eq!(clerk.ask(note(2)).await, Ok(1));
-    running.stop(Duration::from_secs(1)).await;
 }
