@@ -44,11 +44,14 @@ pub struct Children {
     node: Weak<Node>,
 }
 
-impl Children {
-    pub(super) fn of(node: &Arc<Node>) -> Self {
-        Self { node: Arc::downgrade(node) }
+impl Supervisor {
+    /// Adds children to this supervisor and removes them, also while the tree runs.
+    pub fn children(&self) -> Children {
+        Children { node: Arc::downgrade(&self.node) }
     }
+}
 
+impl Children {
     /// Adds an actor behind the supervisor's present children. The factory runs on the actor's thread, once for every
     /// life. The handle can be used at once: what is sent before the start waits.
     ///

@@ -7,7 +7,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use super::node::ChildId;
+/// Names a child for its supervisor. Ids grow in the order in which children are added, and none is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ChildId(pub(super) u64);
 
 /// What a supervisor tells a child.
 pub(super) enum Control {

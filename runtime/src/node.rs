@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::child::ActorChild;
+use super::events::ChildId;
 use super::{AddError, Environment, Intensity, RemoveError, State, Strategy, TreeNode};
 
 /// A supervisor and its children, as written down. The list of children is what the tree shall be: the supervisor's
@@ -24,10 +25,6 @@ pub(super) struct Node {
     state: AtomicU8,
     restarts: AtomicU64,
 }
-
-/// Names a child for its supervisor. Ids grow in the order in which children are added, and none is used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ChildId(u64);
 
 #[derive(Clone)]
 pub(super) enum Child {

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::State;
 use super::child_state::{ChildState, Finding, Phase};
-use super::events::{Control, Event, Exit, News, Stop};
-use super::node::{Child, ChildId};
+use super::events::{ChildId, Control, Event, Exit, News, Stop};
+use super::node::Child;
 use super::supervise::{ABORT_GRACE, Run, receive};
 
 impl Run {

@@ -9,8 +9,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::child_state::{ChildState, Finding, HeartbeatState, Phase};
-use super::events::{Control, Event, Exit, News, Report, Stop};
-use super::node::{Child, ChildId, Escalation, Node};
+use super::events::{ChildId, Control, Event, Exit, News, Report, Stop};
+use super::node::{Child, Escalation, Node};
 use super::restart::RestartLog;
 use super::{State, Strategy};
 

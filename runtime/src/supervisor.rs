@@ -12,7 +12,7 @@ use super::heartbeat::note_panic_sites;
 use super::meter::Meter;
 use super::node::{Child, Escalation, Node};
 use super::supervise::{End, supervise};
-use super::{Actor, Children, DeadLetters, Environment, Faults, Handle, Intensity, Options, Strategy, TreeNode};
+use super::{Actor, DeadLetters, Environment, Faults, Handle, Intensity, Options, Strategy, TreeNode};
 
 /// A supervisor that is being written down: children start in the order they are added and stop in reverse.
 ///
@@ -59,7 +59,7 @@ use super::{Actor, Children, DeadLetters, Environment, Faults, Handle, Intensity
 /// # }
 /// ```
 pub struct Supervisor {
-    node: Arc<Node>,
+    pub(super) node: Arc<Node>,
 }
 
 impl Supervisor {
@@ -82,11 +82,6 @@ impl Supervisor {
     /// Adds a supervisor of the same environment as a child: when it gives up, it is restarted as a whole.
     pub fn adopt(&mut self, child: Supervisor) {
         self.node.declare(Child::Supervisor(child.into_node()));
-    }
-
-    /// Adds children to this supervisor and removes them, also while the tree runs.
-    pub fn children(&self) -> Children {
-        Children::of(&self.node)
     }
 
     /// Starts the tree with this supervisor at its root; returns when every child has started, or when the root has

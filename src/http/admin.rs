@@ -41,8 +41,8 @@ pub async fn actor_dead_letters(app: Data<App>) -> HttpResponse {
     path = "/admin/jobs",
     tag = "operations",
     operation_id = "jobs",
-    description = "The background jobs of this process, for each shard: who does them, when they ran and run next, what \
-                   they did and what went wrong.",
+    description = "The background jobs of this process, for each shard: who does them, when they ran and run next, \
+                   what they did and what went wrong.",
     responses((status = 200, description = "Jobs, by name and shard", body = Listed<JobView>)),
 )]
 pub async fn jobs(app: Data<App>) -> HttpResponse {
