@@ -92,6 +92,7 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("readiness", &[]),
     ("metrics", &[&[Code::Internal]]),
     ("actors", &[]),
+    ("jobs", &[]),
     ("actorDeadLetters", &[]),
     ("breakers", &[ACTOR]),
     ("forceBreaker", &[BODY, &[Code::NotFound], ACTOR]),
