@@ -77,8 +77,7 @@ pub struct BreakerOrder {
 }
 
 impl Typed for BreakerOrder {
-    const MEMBERS: &'static [(&'static str, bool)] =
-        &[("state", true)];
+    const MEMBERS: &'static [(&'static str, bool)] = &[("state", true)];
 }
 
 #[utoipa::path(
@@ -186,8 +185,7 @@ pub struct ClockOrder {
 }
 
 impl Typed for ClockOrder {
-    const MEMBERS: &'static [(&'static str, bool)] =
-        &[("aheadMs", true)];
+    const MEMBERS: &'static [(&'static str, bool)] = &[("aheadMs", true)];
 }
 
 const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;

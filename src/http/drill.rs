@@ -19,8 +19,7 @@ pub struct ExerciseOrder {
 }
 
 impl Typed for ExerciseOrder {
-    const MEMBERS: &'static [(&'static str, bool)] =
-        &[("merchantId", true)];
+    const MEMBERS: &'static [(&'static str, bool)] = &[("merchantId", true)];
 }
 
 #[utoipa::path(

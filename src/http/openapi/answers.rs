@@ -101,7 +101,10 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("actorDeadLetters", &[NO_QUERY]),
     ("breakers", &[NO_QUERY, ACTOR]),
     ("forceBreaker", &[NO_QUERY, BODY, MEMBERS, &[Code::NotFound], ACTOR]),
-    ("exerciseBreaker", &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]]),
+    (
+        "exerciseBreaker",
+        &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]],
+    ),
     ("breakerExercise", &[NO_QUERY, &[Code::NotFound]]),
     ("injectFault", &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::NotFound]]),
     ("jumpClock", &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::TimeInvalid]]),
@@ -110,7 +113,13 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("deadLetter", &[NO_QUERY, &[Code::NotFound, Code::Internal, Code::ShardUnavailable]]),
     (
         "redriveDeadLetters",
-        &[NO_QUERY, BODY, MEMBERS, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable, Code::StorageUnavailable], ACTOR],
+        &[
+            NO_QUERY,
+            BODY,
+            MEMBERS,
+            &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable, Code::StorageUnavailable],
+            ACTOR,
+        ],
     ),
     (
         "discardDeadLetters",
