@@ -19,8 +19,8 @@ pub struct Failed<'a> {
     pub first_failed_at: Timestamp,
 }
 
-/// Bytes of a payload that are kept. What Rialto writes is far shorter; somebody else's record may be as long as the log
-/// takes, and longer than the database does.
+/// Bytes of a payload that are kept. What Rialto writes is far shorter; somebody else's record may be as long as the
+/// log takes, and longer than the database does.
 const PAYLOAD_MAX: usize = 16 * 1024;
 
 /// The beginning of a payload, and how long it was.
@@ -44,7 +44,8 @@ pub async fn bury(
     let anywhere = |_| ids.next(now, Bucket::wrapping(u64::from(delivery.partition)));
     let about: PaymentId = record.key.parse().unwrap_or_else(anywhere);
     let trace = trace_of(delivery);
-    // An event of ours has an id of our form, one that leads to the shard of its payment, and no payload of such length.
+    // An event of ours has an id of our form, one that leads to the shard of its payment, and no payload of such
+    // length.
     let is_short = record.payload.len() <= PAYLOAD_MAX;
     let is_ours = |id: &EventId| is_short && record.key == about.to_string() && id.bucket() == about.bucket();
     let (id, matter) = match record.id.parse().ok().filter(is_ours) {

@@ -1,5 +1,5 @@
-//! Bodies that are read by the types of their members: operators' calls. What is wrong gets the code and the pointer that
-//! it has in a payment's body.
+//! Bodies that are read by the types of their members: operators' calls. What is wrong gets the code and the pointer
+//! that it has in a payment's body.
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
