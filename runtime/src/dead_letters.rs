@@ -11,6 +11,7 @@ const LETTERS_MAX: usize = 1_000;
 
 /// The description of one message that was in hand, unanswered, when its actor died. The message itself is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
     /// The actor's name.
     pub actor: &'static str,
@@ -130,6 +131,6 @@ mod tests {
     fn ids_are_text_in_json() {
         let json = serde_json::to_value(letter(0)).unwrap();
         assert_eq!(json["key"], "000000000000000000000000000000ff");
-        assert!(json["trace_id"].is_null());
+        assert!(json["traceId"].is_null());
     }
 }

@@ -43,6 +43,7 @@ impl State {
 
 /// One actor's measurements at one moment. Counters count since the tree was built and survive restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ActorSnapshot {
     /// The actor's name.
     pub actor: &'static str,

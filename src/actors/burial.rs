@@ -19,6 +19,16 @@ pub struct Failed<'a> {
     pub first_failed_at: Timestamp,
 }
 
+/// Bytes of a payload that are kept. What Rialto writes is far shorter; somebody else's record may be as long as the
+/// log takes, and longer than the database does.
+const PAYLOAD_MAX: usize = 16 * 1024;
+
+/// The beginning of a payload, and how long it was.
+fn cut(payload: &str) -> String {
+    let end = payload.floor_char_boundary(PAYLOAD_MAX);
+    format!("{}... ({} bytes)", &payload[..end], payload.len())
+}
+
 /// Puts an event aside. Returns whether it is durable there.
 pub async fn bury(
     consumer: Consumer,
@@ -34,8 +44,10 @@ pub async fn bury(
     let anywhere = |_| ids.next(now, Bucket::wrapping(u64::from(delivery.partition)));
     let about: PaymentId = record.key.parse().unwrap_or_else(anywhere);
     let trace = trace_of(delivery);
-    // An event of ours has an id of our form, and one that leads to the shard of its payment.
-    let is_ours = |id: &EventId| record.key == about.to_string() && id.bucket() == about.bucket();
+    // An event of ours has an id of our form, one that leads to the shard of its payment, and no payload of such
+    // length.
+    let is_short = record.payload.len() <= PAYLOAD_MAX;
+    let is_ours = |id: &EventId| is_short && record.key == about.to_string() && id.bucket() == about.bucket();
     let (id, matter) = match record.id.parse().ok().filter(is_ours) {
         Some(id) => (LetterId::of(id), DeadLetterKind::Event { occurred_at: Timestamp(record.time_ms), trace }),
         None => (LetterId::of_record(record.topic, delivery.partition, delivery.offset), DeadLetterKind::Foreign),
@@ -49,7 +61,7 @@ pub async fn bury(
             offset: Some(delivery.offset),
             key: record.key.clone(),
         },
-        payload: record.payload.clone(),
+        payload: if is_short { record.payload.clone() } else { cut(&record.payload) },
         error_type: why.error_type.to_owned(),
         error_message: why.error_message.clone(),
         retry_count: tries,

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::body::{Typed, typed};
 use super::payments::{read_body, shown};
 use super::problem::{Code, Problem};
 use super::request::{call, operator, refuse};
@@ -75,6 +76,10 @@ pub struct BreakerOrder {
     state: Option<Forced>,
 }
 
+impl Typed for BreakerOrder {
+    const MEMBERS: &'static [(&'static str, bool)] = &[("state", true)];
+}
+
 #[utoipa::path(
     put,
     path = "/admin/breakers/{name}",
@@ -88,7 +93,7 @@ pub struct BreakerOrder {
 pub async fn force_breaker(request: HttpRequest, payload: Payload, app: Data<App>, name: Path<String>) -> HttpResponse {
     let forced = async {
         let bytes = read_body(&request, payload).await?;
-        let order: BreakerOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: BreakerOrder = typed(&bytes)?;
         let forced = app.operations().force_breaker(&name, order.state).await;
         let view = forced.map_err(|error| Problem::from(&error))?.map_err(|_| Problem::from(Code::NotFound))?;
         let detail = order.state.map_or("given back to itself".to_owned(), |state| format!("forced {state:?}"));
@@ -112,6 +117,11 @@ pub struct FaultOrder {
     times: u32,
 }
 
+impl Typed for FaultOrder {
+    const MEMBERS: &'static [(&'static str, bool)] =
+        &[("actor", true), ("shard", false), ("fault", true), ("times", false)];
+}
+
 fn once() -> u32 {
     1
 }
@@ -132,7 +142,7 @@ pub async fn inject_fault(request: HttpRequest, payload: Payload, app: Data<App>
             return Err(Problem::from(Code::FaultsDisabled));
         }
         let bytes = read_body(&request, payload).await?;
-        let order: FaultOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: FaultOrder = typed(&bytes)?;
         if !faults.knows(&order.actor, order.shard) {
             return Err(Code::NotFound.into());
         }
@@ -174,6 +184,10 @@ pub struct ClockOrder {
     ahead_ms: i64,
 }
 
+impl Typed for ClockOrder {
+    const MEMBERS: &'static [(&'static str, bool)] = &[("aheadMs", true)];
+}
+
 const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;
 
 #[utoipa::path(
@@ -191,7 +205,7 @@ pub async fn jump_clock(request: HttpRequest, payload: Payload, app: Data<App>) 
             return Err(Problem::from(Code::FaultsDisabled));
         }
         let bytes = read_body(&request, payload).await?;
-        let order: ClockOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: ClockOrder = typed(&bytes)?;
         if order.ahead_ms.checked_abs().is_none_or(|ms| ms > CLOCK_MS_MAX) {
             return Err(Code::TimeInvalid.into());
         }

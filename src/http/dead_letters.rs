@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
 use super::admin::Listed;
+use super::body::{Typed, typed};
 use super::payments::{read_body, shown};
 use super::problem::{Code, Problem};
 use super::query;
@@ -92,6 +93,11 @@ pub struct RedriveRequest {
     dry_run: bool,
 }
 
+impl Typed for RedriveRequest {
+    const MEMBERS: &'static [(&'static str, bool)] =
+        &[("ids", false), ("filter", false), ("all", false), ("dryRun", false)];
+}
+
 /// Which dead letters, as for a redrive, and why.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -106,6 +112,11 @@ pub struct DiscardRequest {
     dry_run: bool,
     #[schema(min_length = 1, max_length = 255)]
     reason: String,
+}
+
+impl Typed for DiscardRequest {
+    const MEMBERS: &'static [(&'static str, bool)] =
+        &[("ids", false), ("filter", false), ("all", false), ("dryRun", false), ("reason", true)];
 }
 
 fn yes() -> bool {
@@ -140,7 +151,7 @@ fn selection(ids: Option<Vec<LetterId>>, filter: Option<FilterOrder>, all: bool)
 pub async fn redrive(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let redriven = async {
         let bytes = read_body(&request, payload).await?;
-        let order: RedriveRequest = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: RedriveRequest = typed(&bytes)?;
         let selection = selection(order.ids, order.filter, order.all)?;
         let redriven = app.operations().redrive(selection, order.dry_run, &operator(&request), &call(&request)).await;
         redriven.map_err(|error| Problem::from(&error))
@@ -160,7 +171,7 @@ pub async fn redrive(request: HttpRequest, payload: Payload, app: Data<App>) -> 
 pub async fn discard(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let discarded = async {
         let bytes = read_body(&request, payload).await?;
-        let order: DiscardRequest = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: DiscardRequest = typed(&bytes)?;
         let selection = selection(order.ids, order.filter, order.all)?;
         let reason = order.reason.trim();
         if !(1..=REASON_MAX).contains(&reason.chars().count()) {

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
-use super::body::is_merchant_id;
+use super::body::{Typed, is_merchant_id, typed};
 use super::payments::{read_body, shown};
 use super::problem::{Code, Problem};
 use super::request::{call, operator, refuse};
@@ -16,6 +16,10 @@ use crate::flows::{App, DrillError, DrillView};
 pub struct ExerciseOrder {
     #[schema(pattern = "^[A-Za-z0-9_-]{1,32}$", example = "EXERCISE-1")]
     merchant_id: String,
+}
+
+impl Typed for ExerciseOrder {
+    const MEMBERS: &'static [(&'static str, bool)] = &[("merchantId", true)];
 }
 
 #[utoipa::path(
@@ -31,7 +35,7 @@ pub struct ExerciseOrder {
 pub async fn begin(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
     let begun = async {
         let bytes = read_body(&request, payload).await?;
-        let order: ExerciseOrder = serde_json::from_slice(&bytes).map_err(|_| Code::MalformedJson)?;
+        let order: ExerciseOrder = typed(&bytes)?;
         if !is_merchant_id(&order.merchant_id) {
             return Err(Problem::from(Code::MerchantIdInvalid));
         }

@@ -28,7 +28,7 @@ use crate::runtime::LocalExecutor;
 use event_loop_delay::EventLoopDelay;
 pub use payments::BodyLimits;
 use problem::{Code, Problem};
-use request::{HttpMeter, around, refuse};
+use request::{HttpMeter, around, refuse, without_query};
 
 /// How the server is run.
 #[derive(Debug, Clone)]
@@ -134,11 +134,22 @@ fn routes(config: &mut ServiceConfig, takes_payments: bool) {
         for Endpoint { path, methods, routes } in endpoints() {
             let is_payments = path.starts_with("/payments");
             if if is_payments { takes_payments } else { prefix.is_empty() } {
-                config.service(routes.into_iter().fold(on(&format!("{prefix}{path}"), methods), Resource::route));
+                let resource = routes.into_iter().fold(on(&format!("{prefix}{path}"), methods), Resource::route);
+                if takes_no_query(path) {
+                    config.service(resource.wrap(from_fn(without_query)));
+                } else {
+                    config.service(resource);
+                }
             }
         }
     }
     config.service(on("/docs/{file:.*}", "GET, HEAD").route(read().to(openapi::docs_file)));
+}
+
+/// Operators' calls that have no parameters: a misspelled path of one that has must not look like an answer to it.
+fn takes_no_query(path: &str) -> bool {
+    let takes_some = ["/admin/dead-letters", "/admin/actions"].contains(&path);
+    ["/readyz", "/healthz"].contains(&path) || path.starts_with("/admin/") && !takes_some
 }
 
 fn read() -> Route {

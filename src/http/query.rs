@@ -27,6 +27,11 @@ fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, Prob
     Ok(pairs)
 }
 
+/// No parameter at all.
+pub fn none(query: &str) -> Result<(), Problem> {
+    parameters(query, &[]).map(drop)
+}
+
 /// Which dead letters a listing shows, and how many.
 pub fn dead_letters(query: &str) -> Result<(LetterFilter, usize), Problem> {
     let mut filter = LetterFilter::default();

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use opentelemetry::KeyValue;
 
 use super::problem::{Code, Problem};
+use super::query;
 use crate::flows::{App, Call};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::logs::{in_trace, of_trace};
@@ -82,8 +83,22 @@ pub async fn around(
     Ok(response)
 }
 
+/// Goes around the handlers that know no parameters.
+pub async fn without_query(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    match query::none(request.query_string()) {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        Err(problem) => {
+            let refused = refuse(request.request(), &problem);
+            Ok(request.into_response(refused).map_into_right_body())
+        }
+    }
+}
+
 /// Says of a span what its request was. Neither path nor request id: whatever a client writes there would leave the
-/// house.
+/// process.
 fn describe(span: &mut Span, method: &'static str, route: &str, status: StatusCode) {
     if !span.is_recording() {
         return;

@@ -321,3 +321,38 @@ async fn a_key_has_one_value() {
     let second = shop.post(AUTHORIZE, &keyed).await.expect(200);
     assert_eq!((second.header("idempotent-replayed"), &second.text), (Some("true"), &first.text));
 }
+
+#[tokio::test]
+async fn operators_are_told_what_is_wrong_with_a_call() {
+    let shop = TestNode::start_with(&[("FAULTS__ENABLED", "true")]).await;
+    shop.force_breaker("psp", Some("open")).await;
+    let (breaker, faults, clock) = ("/admin/breakers/psp", "/admin/faults", "/admin/faults/clock");
+    let (redrive, discard) = ("/admin/dead-letters/redrive", "/admin/dead-letters/discard");
+    for (method, path, body, code, pointer) in [
+        ("PUT", breaker, json!({}), "field_missing", "/state"),
+        ("PUT", breaker, json!({"state": "ajar"}), "field_type_invalid", "/state"),
+        ("PUT", breaker, json!({"state": "open", "why": 1}), "unknown_field", "/why"),
+        ("POST", faults, json!({"actor": "resolver"}), "field_missing", "/fault"),
+        ("POST", faults, json!({"actor": 7, "fault": "panic"}), "field_type_invalid", "/actor"),
+        ("PUT", clock, json!({"aheadMs": "1"}), "field_type_invalid", "/aheadMs"),
+        ("POST", redrive, json!({"ids": ["dlq_1"]}), "field_type_invalid", "/ids/0"),
+        ("POST", redrive, json!({"al": true}), "unknown_field", "/al"),
+        ("POST", discard, json!({"all": true}), "field_missing", "/reason"),
+        ("POST", discard, json!({"filter": {"topic": 1}, "reason": "x"}), "field_type_invalid", "/filter/topic"),
+        ("POST", "/admin/breakers/event_log/exercise", json!({"merchant": "M"}), "unknown_field", "/merchant"),
+    ] {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let call = shop.http.request(method, format!("{}{path}", shop.url)).json(&body);
+        let problem = shop.send(call).await.expect(400).json();
+        let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+        assert!(problem["code"] == code && pointers.contains(&&json!(pointer)), "{body}: {problem:#}");
+    }
+    // The breaker is as it was left.
+    let breakers = shop.get("/admin/breakers").await.expect(200).json();
+    let psp = breakers["data"].as_array().unwrap().iter().find(|breaker| breaker["name"] == "psp").unwrap();
+    assert_eq!(psp["state"], "forced_open", "{psp:#}");
+    for path in ["/admin/actors", "/admin/jobs", "/admin/breakers", "/admin/dead-letters", "/readyz", "/healthz"] {
+        shop.get(&format!("{path}?color=red")).await.expect_problem(400, "unknown_parameter");
+        shop.get(path).await;
+    }
+}

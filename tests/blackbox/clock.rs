@@ -10,7 +10,12 @@ use crate::node::TestNode;
 const TEN_YEARS_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1_000;
 
 async fn set_clock(shop: &TestNode, ahead_ms: i64) {
-    let clock = shop.http.put(format!("{}/admin/faults/clock", shop.url)).json(&json!({"aheadMs": ahead_ms}));
+    set_clock_at(shop, &shop.url, ahead_ms).await;
+}
+
+/// Of the node at `url`.
+async fn set_clock_at(shop: &TestNode, url: &str, ahead_ms: i64) {
+    let clock = shop.http.put(format!("{url}/admin/faults/clock")).json(&json!({"aheadMs": ahead_ms}));
     shop.send(clock).await.expect(204);
 }
 
@@ -46,6 +51,50 @@ async fn a_step_of_ten_years_expires_nothing_and_leaves_no_trace() {
     assert_eq!(entries.last().unwrap()["what"], "ledger_entry");
     assert_eq!(shop.get("/readyz").await.json()["status"], "up");
     shop.capture(&held, json!({})).await.expect(200);
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn two_nodes_whose_clocks_are_apart_tell_a_payment_in_its_order() {
+    let shop = TestNode::start_with_psp(&[("FAULTS__ENABLED", "true")]).await;
+    if !shop.is_on_servers() {
+        println!("skipped: RIALTO_TEST_ON_SERVERS is not set");
+        return;
+    }
+    let behind = shop.join("all", 1).await;
+    set_clock_at(&shop, &behind.url, -300).await;
+    for _ in 0..5 {
+        let payment = shop.authorize(100).await;
+        let body = json!({"merchantId": payment.merchant, "idempotencyKey": "capture"});
+        let capture = shop.http.post(format!("{}/payments/capture/{}", behind.url, payment.id)).json(&body);
+        shop.send(capture).await.expect(200);
+        shop.eventually(&payment, "CAPTURED").await;
+        shop.refund(&payment, json!({"amount": 40})).await.expect(200);
+        shop.ledger(&payment, 2).await;
+
+        let timeline = shop.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
+        let entries = timeline["entries"].as_array().unwrap();
+        let place = |what: &str, detail: &str| {
+            let is_it = |entry: &Value| entry["what"] == what && entry["detail"].as_str().unwrap().contains(detail);
+            entries.iter().position(is_it).unwrap_or_else(|| panic!("{what} {detail}: {timeline:#}"))
+        };
+        let story = [
+            place("requested", "authorize"),
+            place("decision", "AUTHORIZED"),
+            place("event", "payment.authorized"),
+            place("decision", "CAPTURE_REQUESTED"),
+            place("decision", "CAPTURED"),
+            place("event", "payment.captured"),
+            place("decision", "REFUND_REQUESTED"),
+            place("decision", "PARTIALLY_REFUNDED"),
+            place("event", "payment.refunded"),
+        ];
+        assert!(story.is_sorted(), "{story:?}: {timeline:#}");
+        for (place, entry) in entries.iter().enumerate().filter(|(_, entry)| entry["what"] == "ledger_entry") {
+            let is_its = |before: &Value| before["what"] == "event" && before["eventId"] == entry["eventId"];
+            assert!(entries[..place].iter().any(is_its), "{entry:#} before its event: {timeline:#}");
+        }
+    }
     shop.audit().await;
 }
 

@@ -185,7 +185,7 @@ async fn a_panic_is_kept_with_its_trace() {
         (&letter["actor"], &letter["shard"], &letter["kind"]),
         (&json!("shard_writer"), &json!(1), &json!("authorize"))
     );
-    assert_eq!(letter["trace_id"], trace, "{letter:#}");
+    assert_eq!(letter["traceId"], trace, "{letter:#}");
     shop.authorize(1_000).await;
 }
 

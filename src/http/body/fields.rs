@@ -50,6 +50,13 @@ impl<'a> Fields<'a> {
         Problem::of_fields(self.errors).unwrap_or_else(|| Code::MalformedJson.into())
     }
 
+    /// Notes a member that has to be there and is not.
+    pub fn require(&mut self, name: &str) {
+        if !self.members.iter().any(|(member, _)| member == name) {
+            self.wrong::<()>(name, Code::FieldMissing);
+        }
+    }
+
     fn take(&mut self, name: &str) -> Option<&'a RawValue> {
         let place = self.members.iter().position(|(member, _)| member == name)?;
         Some(self.members.swap_remove(place).1)
@@ -203,7 +210,7 @@ fn error(name: &str, code: Code) -> FieldError {
 }
 
 /// A member's name in a JSON pointer (RFC 6901), cut so that a client's nonsense is not sent back at length.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     let cut: String = name.chars().take(64).collect();
     cut.replace('~', "~0").replace('/', "~1")
 }

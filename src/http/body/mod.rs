@@ -3,6 +3,7 @@
 mod card;
 mod fields;
 mod sound;
+mod typed;
 
 use std::borrow::Cow;
 
@@ -17,6 +18,7 @@ use super::problem::{Code, Problem};
 use fields::Fields;
 
 pub use fields::is_merchant_id;
+pub use typed::{Typed, typed};
 
 /// Characters of a payment's description.
 const DESCRIPTION_MAX: usize = 500;

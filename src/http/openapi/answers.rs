@@ -41,6 +41,11 @@ const CHANGE: &[Code] = &[Code::PaymentNotFound, Code::PaymentStateConflict];
 const READ: &[Code] = &[Code::UnknownParameter, Code::Internal, Code::Overloaded, Code::ShardUnavailable];
 const ACTOR: &[Code] = &[Code::Overloaded, Code::OutcomeUnknown, Code::Internal];
 
+/// What an operator's body can have wrong.
+const MEMBERS: &[Code] = &[Code::UnknownField, Code::FieldMissing, Code::FieldTypeInvalid];
+/// What a call can have wrong that has no parameters.
+const NO_QUERY: &[Code] = &[Code::UnknownParameter];
+
 /// What a call meets that shows a page of something.
 const PAGE: &[Code] = &[Code::CursorInvalid, Code::LimitInvalid];
 
@@ -88,23 +93,33 @@ const CODES: &[(&str, &[&[Code]])] = &[
             &[Code::MerchantIdInvalid, Code::StatusInvalid, Code::TimeInvalid, Code::LimitInvalid, Code::CursorInvalid],
         ],
     ),
-    ("liveness", &[]),
-    ("readiness", &[]),
+    ("liveness", &[NO_QUERY]),
+    ("readiness", &[NO_QUERY]),
     ("metrics", &[&[Code::Internal]]),
-    ("actors", &[]),
-    ("actorDeadLetters", &[]),
-    ("breakers", &[ACTOR]),
-    ("forceBreaker", &[BODY, &[Code::NotFound], ACTOR]),
-    ("exerciseBreaker", &[BODY, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]]),
-    ("breakerExercise", &[&[Code::NotFound]]),
-    ("injectFault", &[BODY, &[Code::FaultsDisabled, Code::NotFound]]),
-    ("jumpClock", &[BODY, &[Code::FaultsDisabled, Code::TimeInvalid]]),
-    ("clearFaults", &[&[Code::FaultsDisabled]]),
+    ("actors", &[NO_QUERY]),
+    ("jobs", &[NO_QUERY]),
+    ("actorDeadLetters", &[NO_QUERY]),
+    ("breakers", &[NO_QUERY, ACTOR]),
+    ("forceBreaker", &[NO_QUERY, BODY, MEMBERS, &[Code::NotFound], ACTOR]),
+    (
+        "exerciseBreaker",
+        &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]],
+    ),
+    ("breakerExercise", &[NO_QUERY, &[Code::NotFound]]),
+    ("injectFault", &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::NotFound]]),
+    ("jumpClock", &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::TimeInvalid]]),
+    ("clearFaults", &[NO_QUERY, &[Code::FaultsDisabled]]),
     ("deadLetters", &[READ, &[Code::LimitInvalid, Code::TopicInvalid, Code::StatusInvalid, Code::CursorInvalid]]),
-    ("deadLetter", &[&[Code::NotFound, Code::Internal, Code::ShardUnavailable]]),
+    ("deadLetter", &[NO_QUERY, &[Code::NotFound, Code::Internal, Code::ShardUnavailable]]),
     (
         "redriveDeadLetters",
-        &[BODY, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable, Code::StorageUnavailable], ACTOR],
+        &[
+            NO_QUERY,
+            BODY,
+            MEMBERS,
+            &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable, Code::StorageUnavailable],
+            ACTOR,
+        ],
     ),
     (
         "discardDeadLetters",

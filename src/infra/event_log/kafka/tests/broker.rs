@@ -153,8 +153,19 @@ struct Stopped(String);
 impl Stopped {
     fn new(pid: String) -> Self {
         signal("-STOP", &pid);
+        // Threads stop one by one, and one that still runs may answer.
+        while !is_stopped(&pid) {
+            std::thread::yield_now();
+        }
         Self(pid)
     }
+}
+
+/// Whether each of its threads is stopped.
+fn is_stopped(pid: &str) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let states = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default());
+    states.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')))
 }
 
 impl Drop for Stopped {
