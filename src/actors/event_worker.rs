@@ -65,16 +65,32 @@ impl<W: EventHandler> EventWorker<W> {
         Self { work, log, shards, partition, batch_max, ids, topics: Vec::new(), is_cut_off: false }
     }
 
+    async fn open(&mut self) -> Result<(), EventLogError> {
+        let mut opened = Vec::new();
+        for topic in self.work.consumer().topics() {
+            let consumer = self.log.consumer(self.work.consumer().name(), topic.name(), self.partition).await?;
+            opened.push(TopicReader::new(consumer));
+        }
+        self.topics = opened;
+        Ok(())
+    }
+
+    /// Says once that the log cannot be read, and that it can again.
+    fn note(&mut self, failure: Option<&EventLogError>) {
+        let was_cut_off = std::mem::replace(&mut self.is_cut_off, failure.is_some());
+        let (consumer, partition) = (self.work.consumer().name(), self.partition);
+        match failure {
+            Some(error) if !was_cut_off => tracing::warn!(consumer, partition, %error, "events are not read for now"),
+            None if was_cut_off => tracing::info!(consumer, partition, "events are read again"),
+            _ => {}
+        }
+    }
+
     /// Applies the next records of all topics, which are opened first if they are not. Returns whether there may be
     /// more.
     async fn advance_all(&mut self, ctx: &Context) -> Result<bool, EventLogError> {
         if self.topics.is_empty() {
-            let mut opened = Vec::new();
-            for topic in self.work.consumer().topics() {
-                let consumer = self.log.consumer(self.work.consumer().name(), topic.name(), self.partition).await?;
-                opened.push(TopicReader::new(consumer));
-            }
-            self.topics = opened;
+            self.open().await?;
         }
         let mut again = false;
         for topic in 0..self.topics.len() {
@@ -202,26 +218,27 @@ impl TopicReader {
 impl<W: EventHandler> Actor for EventWorker<W> {
     type Message = Never;
 
+    /// Joins its group at once: what waits for it is counted from here on.
+    async fn started(&mut self, _: &Context) -> Result<(), Failure> {
+        let opened = self.open().await;
+        self.note(opened.as_ref().err());
+        Ok(())
+    }
+
     async fn handle(&mut self, _: Vec<Never>, _: &Context) -> Result<(), Failure> {
         Ok(())
     }
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
-        match self.advance_all(ctx).await {
-            Ok(again) => {
-                if std::mem::take(&mut self.is_cut_off) {
-                    tracing::info!(consumer = self.work.consumer().name(), self.partition, "events are read again");
-                }
-                Ok(if again { Wake::Again } else { Wake::Idle })
-            }
-            Err(error) => {
+        let advanced = self.advance_all(ctx).await;
+        self.note(advanced.as_ref().err());
+        match advanced {
+            Ok(true) => Ok(Wake::Again),
+            Ok(false) => Ok(Wake::Idle),
+            Err(_) => {
                 // The outside's failure is no reason to die, and six deaths would end the process. What was in hand is
                 // read again from what was committed.
                 self.topics.clear();
-                if !std::mem::replace(&mut self.is_cut_off, true) {
-                    tracing::warn!(consumer = self.work.consumer().name(), self.partition, %error, "events are not \
-                        read for now");
-                }
                 Ok(Wake::Idle)
             }
         }
