@@ -249,11 +249,20 @@ impl Hosts {
         }
     }
 
+    /// One call. A server may close a connection that has rested at the moment in which it is used again (RFC 9112,
+    /// 9.3.1): then the call is repeated with the same key, as a merchant would. A node that has died refuses that one
+    /// too.
     async fn call(&self, way: &Way, path: &str, body: &Value) -> (u16, Value) {
         let begun = Instant::now();
-        let request = self.world.post(format!("{}{path}", way.url)).json(body);
-        let answer =
-            request.send().await.unwrap_or_else(|error| panic!("{}: {error:?} after {:?}", way.name, begun.elapsed()));
+        let send = async || self.world.post(format!("{}{path}", way.url)).json(body).send().await;
+        let answer = match send().await {
+            Err(error) if !error.is_timeout() && !error.is_connect() => {
+                println!("{}: {error:?} after {:?}, repeated", way.name, begun.elapsed());
+                send().await
+            }
+            answer => answer,
+        };
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error:?} after {:?}", way.name, begun.elapsed()));
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
