@@ -1,4 +1,4 @@
-//! Whoever works under a tenure: nothing without it, everything once it is there.
+//! Whoever works under a lease: nothing without it, everything once it is there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use super::retrier::Retrier;
 use super::shards::{Shard, Shards};
 use super::testing::{self, START_MS};
 use crate::config::SimulatorConfig;
-use crate::domain::command::{Change, ChangePayment, RecordPspOutcome};
+use crate::domain::command::{Change, ChangePayment};
 use crate::domain::event::topics;
 use crate::domain::policy::Policy;
-use crate::domain::testing::{TRACE, approved, order};
+use crate::domain::testing::{TRACE, approved, concluded, order};
 use crate::domain::{ShardId, ShardMap, Timestamp};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::embedded::EmbeddedLog;
@@ -50,15 +50,7 @@ async fn fill(shard: &Shard) {
     };
     let first = authorize(1).await;
     authorize(2).await;
-    let conclusion = RecordPspOutcome {
-        payment_id: first.payment_id,
-        key_hash: first.keyed_request.key_hash,
-        verdict: approved(100),
-        looked_up_at: None,
-        took_ms: 1,
-        request_id: "r".into(),
-        trace: TRACE,
-    };
+    let conclusion = concluded(&first, approved(100));
     shard.write(conclusion).await.unwrap().unwrap();
     let capture = ChangePayment {
         payment_id: first.payment_id,
@@ -72,7 +64,7 @@ async fn fill(shard: &Shard) {
 }
 
 #[tokio::test]
-async fn the_publisher_the_retriers_and_the_resolver_work_under_a_tenure_alone() {
+async fn the_publisher_the_retriers_and_the_resolver_work_under_a_lease_alone() {
     LocalSet::new().run_until(story()).await;
 }
 

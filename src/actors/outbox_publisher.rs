@@ -1,6 +1,6 @@
 //! Outbox publisher: tells the event log what a shard has committed.
-//! Receives: nudges after commits, and a tick; both do the same scan, where it has the tenure.   Sends: marks to the
-//! shard writer. Durable: nothing of its own; an event is marked only after the log has it.   In memory: what the log
+//! A step of a job (see `job`), nudged after commits; a nudge and a tick do the same scan.   Sends: marks to the shard
+//! writer. Durable: nothing of its own; an event is marked only after the log has it.   In memory: what the log
 //! refuses. A panic between append and mark has the events appended again; consumers apply one of each id. What the log
 //! refuses waits with the rest of its payment, and nobody else: see [`HeldBack`]. Limits: `outbox.batch_max` events at
 //! a time, in the order of their commits; they gather for `outbox.linger_ms`.
@@ -270,8 +270,8 @@ mod tests {
     use crate::actors::lease_guard::LeaseGuard;
     use crate::actors::testing::{self, START_MS};
     use crate::domain::ShardId;
-    use crate::domain::command::{Authorize, Change, ChangePayment, RecordPspOutcome};
-    use crate::domain::testing::{approved, order};
+    use crate::domain::command::{Authorize, Change, ChangePayment};
+    use crate::domain::testing::{approved, concluded, order};
     use crate::infra::database::ShardDatabase;
     use crate::infra::database::memory::Memory;
     use crate::infra::event_log::memory::{Held, MemoryLog};
@@ -283,18 +283,8 @@ mod tests {
     /// Has a payment authorized, which is one event.
     async fn authorize(shard: &Shard, id: i64) {
         let order = order(id, 100);
-        let (payment_id, key_hash, trace) = (order.payment_id, order.keyed_request.key_hash, order.trace);
-        shard.write(order).await.unwrap();
-        let verdict = approved(100);
-        let conclusion = RecordPspOutcome {
-            payment_id,
-            key_hash,
-            verdict,
-            looked_up_at: None,
-            took_ms: 1,
-            request_id: "r".into(),
-            trace,
-        };
+        shard.write(order.clone()).await.unwrap();
+        let conclusion = concluded(&order, approved(100));
         shard.write(conclusion).await.unwrap().unwrap();
     }
 

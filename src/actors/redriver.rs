@@ -1,5 +1,5 @@
 //! Redriver: delivers again, to the consumer that could not apply them, the events of a shard's dead letters.
-//! Receives: a tick, heeded where it has the tenure.   Sends: redrives, burials and closings to the shard writer.
+//! A step of a job: see `job`.   Sends: redrives, burials and closings to the shard writer.
 //! Durable: the letter holds how often it was redriven and the next time.   In memory: nothing.
 //! A panic costs nothing: what is due stays due, and an event that was applied before is applied once all the same.
 //! Limits: `dead_letters.batch_max` letters at once; on the schedule each `dead_letters.redrives_max` times in all.

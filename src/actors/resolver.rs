@@ -1,5 +1,5 @@
 //! Resolver: settles authorizations whose outcome is unknown, and ends those whose time to capture has passed.
-//! Receives: a tick, heeded where it has the tenure.   Sends: conclusions and expiries to the shard writer.
+//! A step of a job: see `job`.   Sends: conclusions and expiries to the shard writer.
 //! Durable: the payment holds when it is due and how often it was asked about (5 s, 30 s, 5 min, 1 h, 1 day).
 //! In memory: how far it has come in what is due, so that payments which cannot be settled now hold up none behind
 //! them. A panic costs nothing: what is due stays due. It only asks the PSP by key, it never authorizes. Limit:

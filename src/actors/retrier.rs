@@ -1,5 +1,5 @@
 //! Retrier: tries again what is owed to the PSP and due: after a try that failed, or when its event never came.
-//! Receives: a tick, heeded where it has the tenure.   Sends: attempts to the shard writer.
+//! A step of a job: see `job`.   Sends: attempts to the shard writer.
 //! Durable: the request holds tries and the next time (exponential backoff with jitter).   In memory: nothing.
 //! A panic costs nothing: what is due stays due. While the PSP's breaker is open nothing is tried and no try is
 //! counted. Limit: `requests.batch_max` requests at once; after `requests.tries_max` tries a request fails and is a

@@ -61,11 +61,11 @@ impl UnitOfWork<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::command::{Change, ChangePayment, RecordPspAttempt, RecordPspOutcome};
+    use crate::domain::command::{Change, ChangePayment, RecordPspAttempt};
     use crate::domain::event::EventData;
     use crate::domain::policy::Policy;
     use crate::domain::request::PspRequest;
-    use crate::domain::testing::{TRACE, approved, order};
+    use crate::domain::testing::{TRACE, approved, concluded, order};
     use crate::domain::timeline::Timeline;
     use crate::domain::{Currency, IdGenerator, PaymentId, RefundId, Timestamp};
 
@@ -87,15 +87,7 @@ mod tests {
         let order = order(id, 100);
         let payment_id = order.payment_id;
         book.authorize(&order);
-        let conclusion = RecordPspOutcome {
-            payment_id,
-            key_hash: order.keyed_request.key_hash,
-            verdict: approved(100),
-            looked_up_at: None,
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: TRACE,
-        };
+        let conclusion = concluded(&order, approved(100));
         book.conclude(&conclusion).unwrap();
         let refund = Change::Refund { amount: Some(30), reason: None };
         for change in [Change::Capture { amount: Some(80) }, refund.clone(), refund] {

@@ -111,21 +111,8 @@ impl UnitOfWork<'_> {
         let mut payment = self.payments.get(payment_id).ok_or(Refusal::PaymentNotFound)?.clone();
         let before = payment.status;
         let now = self.now;
-        let call = format!("authorize {} in {} ms {}", verdict.word(), conclusion.took_ms, verdict.why());
         if !matches!(before, PaymentStatus::Authorizing | PaymentStatus::Unknown) {
-            if payment.is_not_sent()
-                && payment.psp_reference.is_none()
-                && let Verdict::Approved { reference, .. } = verdict
-            {
-                // It reached the PSP after it had been given up, and its key may have been used again: the hold is
-                // released.
-                payment.psp_reference = Some(reference.clone());
-                payment.updated_at = now;
-                payment.timeline.note(now, TimelineKind::PspCall, call, trace);
-                let id = self.ids.next(now, payment.id.bucket());
-                self.owe(id, &payment, Task::Void, payment.amount, trace);
-                self.store(payment.clone());
-            }
+            self.release_late(&mut payment, conclusion);
             return Ok(self.finish(conclusion, PaymentOutcome::of_authorization(&payment)));
         }
         // The resolver died or gave up waiting, and has asked again before this answer was written: only time makes
@@ -134,7 +121,7 @@ impl UnitOfWork<'_> {
         if is_stale && matches!(verdict, Verdict::Absent | Verdict::Unknown { .. }) {
             return Ok(self.finish(conclusion, PaymentOutcome::of_authorization(&payment)));
         }
-        payment.timeline.note(now, TimelineKind::PspCall, call.trim_end(), trace);
+        payment.timeline.note_call(now, "authorize", verdict, conclusion.took_ms, trace);
         payment.conclude_authorization(verdict, self.policy, now)?;
         if payment.status != before {
             self.enter(&mut payment, trace);
@@ -156,6 +143,21 @@ impl UnitOfWork<'_> {
         let outcome = PaymentOutcome::of_authorization(&payment);
         self.store(payment);
         Ok(self.finish(conclusion, outcome))
+    }
+
+    /// Has the PSP release what reached it after it had been given up: its key may have been used again.
+    fn release_late(&mut self, payment: &mut Payment, conclusion: &RecordPspOutcome) {
+        let Verdict::Approved { reference, .. } = &conclusion.verdict else { return };
+        if !payment.is_not_sent() || payment.psp_reference.is_some() {
+            return;
+        }
+        let (now, trace) = (self.now, &conclusion.trace);
+        payment.psp_reference = Some(reference.clone());
+        payment.updated_at = now;
+        payment.timeline.note_call(now, "authorize", &conclusion.verdict, conclusion.took_ms, trace);
+        let id = self.ids.next(now, payment.id.bucket());
+        self.owe(id, payment, Task::Void, payment.amount, trace);
+        self.store(payment.clone());
     }
 
     /// Takes back an authorization of which nothing was sent and nobody was told: as if it had not been, with its key
@@ -307,8 +309,7 @@ impl UnitOfWork<'_> {
         };
         let (mut request, mut payment) = (request.clone(), payment.clone());
         let (now, trace, verdict) = (self.now, &attempt.trace, &attempt.verdict);
-        let call = format!("{} {} in {} ms {}", attempt.task.name(), verdict.word(), attempt.took_ms, verdict.why());
-        payment.timeline.note(now, TimelineKind::PspCall, call.trim_end(), trace);
+        payment.timeline.note_call(now, attempt.task.name(), verdict, attempt.took_ms, trace);
         let progress = request.take(verdict, self.policy, attempt.chance, now);
         match &progress {
             PspProgress::Done => self.request_done(&mut payment, &request, verdict, trace)?,

@@ -17,7 +17,7 @@ use super::payment::{Payment, PaymentStatus};
 use super::policy::Policy;
 use super::psp::Verdict;
 use super::request::{RequestStatus, Task};
-use super::testing::{TRACE, approved, krw, order};
+use super::testing::{TRACE, approved, concluded, krw, order};
 use super::time::Timestamp;
 use super::unit_of_work::UnitOfWork;
 
@@ -121,15 +121,7 @@ fn run(step: &Step, book: &mut UnitOfWork<'_>, model: &mut Model) {
         }
         Step::Conclude { payment, verdict: number } => {
             let order = order(*payment, AMOUNT);
-            let conclusion = RecordPspOutcome {
-                payment_id: order.payment_id,
-                key_hash: order.keyed_request.key_hash,
-                verdict: verdict(*number, AMOUNT),
-                looked_up_at: None,
-                took_ms: 1,
-                request_id: "r".into(),
-                trace: TRACE,
-            };
+            let conclusion = concluded(&order, verdict(*number, AMOUNT));
             if let Ok(recorded) = book.conclude(&conclusion)
                 && recorded.kept_until.is_some()
             {
@@ -344,15 +336,7 @@ fn automatic_capture_asks_at_once() {
     let mut order = order(1, AMOUNT);
     order.capture_mode = super::payment::CaptureMode::Automatic;
     book.authorize(&order);
-    let conclusion = RecordPspOutcome {
-        payment_id: order.payment_id,
-        key_hash: order.keyed_request.key_hash,
-        verdict: approved(AMOUNT),
-        looked_up_at: None,
-        took_ms: 1,
-        request_id: "r".into(),
-        trace: TRACE,
-    };
+    let conclusion = concluded(&order, approved(AMOUNT));
     let recorded = book.conclude(&conclusion).unwrap();
     let PaymentOutcome::Done { payment, .. } = recorded.outcome else { panic!("not done") };
     assert_eq!(payment.status, PaymentStatus::CaptureRequested);
@@ -369,16 +353,7 @@ fn an_approval_of_what_was_given_up_is_released_once() {
     let order = order(1, AMOUNT);
     book.authorize(&order);
     let conclude = |book: &mut UnitOfWork<'_>, verdict| {
-        let (payment_id, key_hash) = (order.payment_id, order.keyed_request.key_hash);
-        let conclusion = RecordPspOutcome {
-            payment_id,
-            key_hash,
-            verdict,
-            looked_up_at: None,
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: TRACE,
-        };
+        let conclusion = concluded(&order, verdict);
         book.conclude(&conclusion).unwrap();
         book.payments.get(&order.payment_id).unwrap().status
     };
@@ -406,15 +381,7 @@ fn two_questions_at_once_are_one() {
     let order = order(1, AMOUNT);
     book.authorize(&order);
     let mut absent_at = |attempts| {
-        let conclusion = RecordPspOutcome {
-            payment_id: order.payment_id,
-            key_hash: order.keyed_request.key_hash,
-            verdict: Verdict::Absent,
-            looked_up_at: Some(attempts),
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: TRACE,
-        };
+        let conclusion = RecordPspOutcome { looked_up_at: Some(attempts), ..concluded(&order, Verdict::Absent) };
         book.conclude(&conclusion).unwrap();
         book.payments.get(&order.payment_id).unwrap().status
     };

@@ -57,6 +57,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the PSP has decided, so that asking again gives the same.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Approved { .. } | Self::Declined { .. })
+    }
+
     /// A word for timelines, logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! Values that the tests of several rooms need.
 
-use super::command::Authorize;
+use super::command::{Authorize, RecordPspOutcome};
 use super::id::PaymentId;
 use super::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use super::money::{Currency, Money};
@@ -16,6 +16,19 @@ pub fn krw(minor: i64) -> Money {
 
 pub fn approved(minor: i64) -> Verdict {
     Verdict::Approved { reference: "psp_1".into(), money: krw(minor) }
+}
+
+/// What the PSP says of an order, as the one who had it sent records it.
+pub fn concluded(order: &Authorize, verdict: Verdict) -> RecordPspOutcome {
+    RecordPspOutcome {
+        payment_id: order.payment_id,
+        key_hash: order.keyed_request.key_hash,
+        verdict,
+        looked_up_at: None,
+        took_ms: 1,
+        request_id: "r".into(),
+        trace: order.trace,
+    }
 }
 
 /// An order of `MERCHANT-1` for payment `id`, with a key of its own.

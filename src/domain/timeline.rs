@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::EventId;
+use super::psp::Verdict;
 use super::time::Timestamp;
 use super::trace::TraceContext;
 
@@ -98,6 +99,15 @@ impl Timeline {
         self.push(&TimelineEntry { at, what, detail, event_id: None, trace_id: trace.trace_id_hex() });
     }
 
+    /// Notes a call to the PSP, what it said, and how long it took. What it has said for good comes once for each thing
+    /// that it was asked; all else may come again and again, and is left out once the timeline is long.
+    pub fn note_call(&mut self, at: Timestamp, call: &str, verdict: &Verdict, took_ms: u64, trace: &TraceContext) {
+        if verdict.is_final() || !self.is_full_of_retries() {
+            let detail = format!("{call} {} in {took_ms} ms {}", verdict.word(), verdict.why());
+            self.note(at, TimelineKind::PspCall, detail.trim_end(), trace);
+        }
+    }
+
     pub fn note_event(&mut self, at: Timestamp, topic: &str, event_id: EventId, trace: &TraceContext) {
         let trace_id = trace.trace_id_hex();
         self.push(&TimelineEntry {
@@ -189,16 +199,12 @@ impl Timeline {
         pages
     }
 
+    fn is_full_of_retries(&self) -> bool {
+        self.0.len() > Self::RETRIES_BYTES_MAX || self.0.starts_with(MOVED)
+    }
+
     fn push(&mut self, entry: &TimelineEntry) {
-        // A call that the PSP has answered happens once for each thing that it was asked; the others come again and
-        // again.
-        let is_answered = || matches!(entry.detail.split(' ').nth(1), Some("approved" | "declined"));
-        let repeats = match entry.what {
-            TimelineKind::Retry => true,
-            TimelineKind::PspCall => !is_answered(),
-            _ => false,
-        };
-        if repeats && (self.0.len() > Self::RETRIES_BYTES_MAX || self.0.starts_with(MOVED)) {
+        if entry.what == TimelineKind::Retry && self.is_full_of_retries() {
             return;
         }
         // Writing plain strings and numbers as JSON into memory cannot fail; an entry that did would be left out.
@@ -219,6 +225,7 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::testing::approved;
 
     const TRACE: TraceContext = TraceContext { trace_id: 7, span_id: 1, sampled: false };
 
@@ -289,11 +296,11 @@ mod tests {
         for _ in 0..10_000 {
             timeline.note(Timestamp(1), TimelineKind::Retry, "again", &TRACE);
         }
-        timeline.note(Timestamp(1), TimelineKind::PspCall, "refund unknown in 5000 ms no answer in time", &TRACE);
+        timeline.note_call(Timestamp(1), "refund", &Verdict::Unknown { why: "no answer".into() }, 5_000, &TRACE);
         assert!(timeline.as_stored().len() < Timeline::RETRIES_BYTES_MAX + 1_024);
         assert_ne!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::PspCall));
         // What the PSP answers for good comes once for each thing that it was asked.
-        timeline.note(Timestamp(2), TimelineKind::PspCall, "refund approved in 1 ms", &TRACE);
+        timeline.note_call(Timestamp(2), "refund", &approved(1), 1, &TRACE);
         assert_eq!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::PspCall));
         timeline.note(Timestamp(2), TimelineKind::Decision, "CAPTURED", &TRACE);
         assert_eq!(timeline.entries().last().map(|entry| entry.what), Some(TimelineKind::Decision));

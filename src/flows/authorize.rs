@@ -134,12 +134,11 @@ impl App {
         let asked = if is_late { None } else { Some(self.psp.perform(&operation, call.trace).await) };
         let back = paused.come_back();
         let not_sent: FlowError = match asked {
-            None => FlowError::PspNotReached { retry_after: PSP_RETRY_AFTER },
-            // The breaker opened meanwhile.
-            Some(Err(refused)) => refused.into(),
-            Some(Ok(Asked { verdict: Verdict::NotSent { .. }, .. })) => {
+            None | Some(Ok(Asked { verdict: Verdict::NotSent { .. }, .. })) => {
                 FlowError::PspNotReached { retry_after: PSP_RETRY_AFTER }
             }
+            // The breaker opened meanwhile.
+            Some(Err(refused)) => refused.into(),
             Some(Ok(asked)) => {
                 return self.conclude(back.shard(), asked, payment_id, (key_hash, fingerprint), call).await;
             }

@@ -307,7 +307,7 @@ pub async fn read_body(request: &HttpRequest, payload: Payload) -> Result<Bytes,
     }
     // Set where the server is made.
     let Some(limits) = request.app_data::<Data<BodyLimits>>() else { return Err(Code::Internal.into()) };
-    let BodyLimits { bytes: most, within } = ***limits;
+    let BodyLimits { bytes: most, within } = *limits.get_ref();
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > most) {
         return Err(Code::BodyTooLarge.into());

@@ -167,11 +167,7 @@ impl DataGuard {
 
     /// Whether the last check found it lost, and it still is. Costs nothing otherwise.
     pub fn is_lost(&self) -> bool {
-        self.was_lost() && self.check().is_err()
-    }
-
-    fn was_lost(&self) -> bool {
-        self.0.as_ref().is_some_and(|guarded| guarded.is_lost.load(Relaxed))
+        self.0.as_ref().is_some_and(|guarded| guarded.is_lost.load(Relaxed)) && self.check().is_err()
     }
 }
 

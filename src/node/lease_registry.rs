@@ -15,12 +15,12 @@ pub struct LeaseRegistry {
 }
 
 impl LeaseRegistry {
-    /// With `is_alone` every tenure is for ever; else each stands for a lease that must be renewed.
+    /// With `is_alone` every guard lets its holder work for ever; else each stands for a lease that must be renewed.
     pub fn new(is_alone: bool, now: Instant) -> Self {
         Self { is_alone, now, leases: Vec::new() }
     }
 
-    /// The tenure of one kind of work on one shard.
+    /// The guard of one kind of work on one shard.
     pub fn of(&mut self, work: &str, shard: ShardId) -> LeaseGuard {
         if self.is_alone {
             return LeaseGuard::always();

@@ -301,26 +301,31 @@ async fn a_child_that_died_while_its_supervisor_waits_for_another_is_removed_at_
     .await;
 }
 
+/// Has `b` drain when `a`, which stands before it, dies: what waits for `b` is not handled, and `a` comes back alone.
+async fn a_death_ends_the_drain(children: &Children, running: &Running, history: &History) {
+    let [a, b] = ["a", "b"].map(|name| add(children, name, history));
+    b.ask(note(0)).await.unwrap();
+    history.clear();
+    let asks = async { tokio::join!(b.ask(work(1, 200)), b.ask(note(2))) };
+    let removal = async {
+        settle().await;
+        let removal = children.remove("b", 5 * SECOND);
+        a.ask(poison(3)).await.unwrap_err();
+        removal.await
+    };
+    let (answers, removed) = tokio::join!(asks, removal);
+    assert_eq!((answers, removed), ((Ok(1), Err(AskError::Stopped)), Ok(())));
+    assert_eq!(a.ask(note(4)).await, Ok(2));
+    assert_eq!(history.lines(), ["1", "b stops", "a starts", "4"]);
+    assert_eq!(names(running), ["a"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sibling_of_rest_for_one_that_dies_ends_the_drain_of_those_after_it() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::RestForOne, &env).await;
-        let [a, b] = ["a", "b"].map(|name| add(&children, name, &history));
-        b.ask(note(0)).await.unwrap();
-        history.clear();
-        let asks = async { tokio::join!(b.ask(work(1, 200)), b.ask(note(2))) };
-        let removal = async {
-            settle().await;
-            let removal = children.remove("b", 5 * SECOND);
-            a.ask(poison(3)).await.unwrap_err();
-            removal.await
-        };
-        let (answers, removed) = tokio::join!(asks, removal);
-        assert_eq!((answers, removed), ((Ok(1), Err(AskError::Stopped)), Ok(())));
-        assert_eq!(a.ask(note(4)).await, Ok(2));
-        assert_eq!(history.lines(), ["1", "b stops", "a starts", "4"]);
-        assert_eq!(names(&running), ["a"]);
+        a_death_ends_the_drain(&children, &running, &history).await;
     })
     .await;
 }
@@ -334,21 +339,7 @@ async fn a_supervisor_that_gives_up_ends_its_removals() {
         let children = office.children();
         root.adopt(office);
         let running = root.start().await;
-        let [a, b] = ["a", "b"].map(|name| add(&children, name, &history));
-        b.ask(note(0)).await.unwrap();
-        history.clear();
-        let asks = async { tokio::join!(b.ask(work(1, 200)), b.ask(note(2))) };
-        let removal = async {
-            settle().await;
-            let removal = children.remove("b", 5 * SECOND);
-            a.ask(poison(3)).await.unwrap_err();
-            removal.await
-        };
-        let (answers, removed) = tokio::join!(asks, removal);
-        assert_eq!((answers, removed), ((Ok(1), Err(AskError::Stopped)), Ok(())));
-        assert_eq!(a.ask(note(4)).await, Ok(2));
-        assert_eq!(history.lines(), ["1", "b stops", "a starts", "4"]);
-        assert_eq!(names(&running), ["a"]);
+        a_death_ends_the_drain(&children, &running, &history).await;
     })
     .await;
 }

@@ -73,10 +73,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::command::{Attempted, Authorize, Change, ChangePayment, RecordPspAttempt, RecordPspOutcome};
+    use crate::domain::command::{Attempted, Authorize, Change, ChangePayment, RecordPspAttempt};
     use crate::domain::idempotency::KeyOutcome;
     use crate::domain::request::PspProgress;
-    use crate::domain::testing::{approved, order};
+    use crate::domain::testing::{approved, concluded, order};
     use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
     use crate::domain::{PaymentId, ShardId, Timestamp, TraceContext};
     use crate::runtime::{Environment, Intensity, Options, Running, Strategy, Supervisor};
@@ -172,15 +172,7 @@ mod tests {
         let order = order(1, 100);
         write(&bench.writer, order.clone()).await.unwrap();
         assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 0);
-        let conclusion = RecordPspOutcome {
-            payment_id: order.payment_id,
-            key_hash: order.keyed_request.key_hash,
-            verdict: approved(100),
-            looked_up_at: None,
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: order.trace,
-        };
+        let conclusion = concluded(&order, approved(100));
         write(&bench.writer, conclusion).await.unwrap().unwrap();
         assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
@@ -193,15 +185,7 @@ mod tests {
         let order = order(1, 100);
         let id = order.payment_id;
         write(&ours.writer, order.clone()).await.unwrap();
-        let conclusion = RecordPspOutcome {
-            payment_id: id,
-            key_hash: order.keyed_request.key_hash,
-            verdict: approved(100),
-            looked_up_at: None,
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: order.trace,
-        };
+        let conclusion = concluded(&order, approved(100));
         write(&ours.writer, conclusion).await.unwrap().unwrap();
         let change = async |writer, change| {
             let (merchant_id, request_id) = (order.merchant_id.clone(), "r".into());

@@ -19,7 +19,7 @@ use crate::domain::payment::PaymentStatus;
 use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
 use crate::domain::request::Task;
-use crate::domain::testing::{TRACE, approved, order};
+use crate::domain::testing::{TRACE, approved, concluded, order};
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{IdGenerator, PaymentId, Timestamp};
 
@@ -146,16 +146,7 @@ fn readable<T>(rows: Vec<Result<T, Damaged>>) -> Vec<T> {
 }
 
 fn conclusion(id: i64, verdict: Verdict) -> RecordPspOutcome {
-    let order = order(id, 100);
-    RecordPspOutcome {
-        payment_id: order.payment_id,
-        key_hash: order.keyed_request.key_hash,
-        verdict,
-        looked_up_at: None,
-        took_ms: 1,
-        request_id: "r".into(),
-        trace: TRACE,
-    }
+    concluded(&order(id, 100), verdict)
 }
 
 async fn a_payment_lives_its_whole_life_in_the_tables(mut shop: Fixture) {

@@ -28,14 +28,13 @@ catalogue! {
     }
     "Payments" {
         PAYMENT_CHANGES = Metric::counter(
-            "rialto_payment_changes_total", &["status"], "Payments that entered the status, counted when it is \
-             committed",
+            "rialto_payment_changes_total", &["status"],
+            "Payments that entered the status, counted when it is committed",
         );
         PAYMENT_MISMATCHES = Metric::counter(
             "rialto_payment_mismatches_total", &[],
-            "Times that the PSP was found to have approved another amount or currency than was asked: when the payment \
-             is held, and \
-             again each time that the resolver asks about it",
+            "Times that the PSP was found to have approved another amount or currency than was asked: when the \
+             payment is held, and again each time that the resolver asks about it",
         );
     }
     "Shards" {
@@ -56,8 +55,8 @@ catalogue! {
             "rialto_shard_shed_total", &["shard"], "New work refused because the shard is overloaded",
         );
         SHARD_UP = Metric::gauge(
-            "rialto_shard_up", &["shard"], "1 when the shard's database answered the last look and took the last \
-             write, else 0",
+            "rialto_shard_up", &["shard"],
+            "1 when the shard's database answered the last look and took the last write, else 0",
         );
     }
     "Jobs" {
@@ -91,8 +90,7 @@ catalogue! {
         OUTBOX_REFUSED = Metric::gauge(
             "rialto_outbox_refused", &["shard", "topic"],
             "Events that the event log refuses for a reason of their own or their topic's, each of another payment, \
-     whose later \
-             events wait behind it; absent when there is none",
+             whose later events wait behind it; absent when there is none",
         );
     }
     "Event log" {
@@ -137,15 +135,21 @@ catalogue! {
         );
     }
     "Rate limiter" {
-        RATE_LIMITER_ALLOWED = Metric::counter("rialto_rate_limiter_allowed_total", &["action"], "Wishes within the \
-            limit");
-        RATE_LIMITER_REFUSED = Metric::counter("rialto_rate_limiter_refused_total", &["action"], "Wishes over the \
-            limit");
+        RATE_LIMITER_ALLOWED = Metric::counter(
+            "rialto_rate_limiter_allowed_total", &["action"],
+            "Wishes within the limit",
+        );
+        RATE_LIMITER_REFUSED = Metric::counter(
+            "rialto_rate_limiter_refused_total", &["action"],
+            "Wishes over the limit",
+        );
         RATE_LIMITER_LOCAL = Metric::counter(
             "rialto_rate_limiter_local_total", &["action"], "Wishes decided by this host alone, its store being out",
         );
-        RATE_LIMITER_DEGRADED = Metric::gauge("rialto_rate_limiter_degraded", &[], "1 while the store of limits is \
-            out");
+        RATE_LIMITER_DEGRADED = Metric::gauge(
+            "rialto_rate_limiter_degraded", &[],
+            "1 while the store of limits is out",
+        );
     }
     "Idempotency" {
         IDEMPOTENCY_HITS = Metric::counter(
@@ -157,10 +161,14 @@ catalogue! {
             "Calls refused for their key: in_progress (the first call is under way) or mismatch (it was another \
              request)",
         );
-        IDEMPOTENCY_CACHE_HITS = Metric::counter("rialto_idempotency_cache_hits_total", &[], "Lookups that found an \
-            answer");
-        IDEMPOTENCY_CACHE_MISSES = Metric::counter("rialto_idempotency_cache_misses_total", &[], "Lookups that found \
-            none");
+        IDEMPOTENCY_CACHE_HITS = Metric::counter(
+            "rialto_idempotency_cache_hits_total", &[],
+            "Lookups that found an answer",
+        );
+        IDEMPOTENCY_CACHE_MISSES = Metric::counter(
+            "rialto_idempotency_cache_misses_total", &[],
+            "Lookups that found none",
+        );
         IDEMPOTENCY_CACHE_ERRORS = Metric::counter(
             "rialto_idempotency_cache_errors_total", &[], "Lookups and answers that went without the cache",
         );
@@ -188,8 +196,7 @@ catalogue! {
         LEDGER_IMBALANCE = Metric::gauge(
             "rialto_ledger_imbalance", &["shard"],
             "Debits and credits differ by so many minor units, summed over currencies: anything but 0 is an alarm; \
-     absent \
-             while the shard is down",
+             absent while the shard is down",
         );
     }
     "Leases" {
@@ -211,8 +218,8 @@ catalogue! {
     }
     "Storage" {
         STORAGE_FREE = Metric::gauge(
-            "rialto_storage_free_bytes", &["path"], "What the process may still write to the disk of its data \
-             directory",
+            "rialto_storage_free_bytes", &["path"],
+            "What the process may still write to the disk of its data directory",
         ).of("By");
         STORAGE_SIZE = Metric::gauge(
             "rialto_storage_size_bytes", &["path"], "How large the disk of its data directory is",

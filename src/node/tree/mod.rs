@@ -122,21 +122,27 @@ impl TreeBuilder<'_> {
             self.redrivers(&mut ledger, ("ledger_redriver", "redrive_ledger"), shards, booking, leases);
             consumers.push(ledger);
         }
-        if roles.has(Role::Settlement) {
-            let mut settlement = self.supervisor("settlement");
-            let settling = PspWorker { work: work.clone(), consumer: Consumer::Settlement };
-            self.workers(&mut settlement, "settlement", log, shards, &settling);
-            self.redrivers(&mut settlement, ("settlement_redriver", "redrive_settlements"), shards, settling, leases);
-            self.retriers(&mut settlement, "settlement_retrier", work, false, leases);
-            consumers.push(settlement);
-        }
-        if roles.has(Role::Refund) {
-            let mut refund = self.supervisor("refund");
-            let refunding = PspWorker { work: work.clone(), consumer: Consumer::Refund };
-            self.workers(&mut refund, "refund", log, shards, &refunding);
-            self.redrivers(&mut refund, ("refund_redriver", "redrive_refunds"), shards, refunding, leases);
-            self.retriers(&mut refund, "refund_retrier", work, true, leases);
-            consumers.push(refund);
+        let psp_workers = [
+            (
+                (Role::Settlement, Consumer::Settlement, "settlement"),
+                ("settlement_redriver", "redrive_settlements"),
+                ("settlement_retrier", "retrier:settlement", "retry_settlements"),
+            ),
+            (
+                (Role::Refund, Consumer::Refund, "refund"),
+                ("refund_redriver", "redrive_refunds"),
+                ("refund_retrier", "retrier:refund", "retry_refunds"),
+            ),
+        ];
+        for ((role, consumer, name), redriver, retrier) in psp_workers {
+            if roles.has(role) {
+                let mut supervisor = self.supervisor(name);
+                let worker = PspWorker { work: work.clone(), consumer };
+                self.workers(&mut supervisor, name, log, shards, &worker);
+                self.redrivers(&mut supervisor, redriver, shards, worker.clone(), leases);
+                self.retriers(&mut supervisor, retrier, &worker, leases);
+                consumers.push(supervisor);
+            }
         }
         consumers
     }

@@ -15,12 +15,12 @@ use crate::actors::lease_guard::LeaseGuard;
 use crate::actors::observer::{Observer, ShardObservations};
 use crate::actors::outbox_publisher::OutboxPublisher;
 use crate::actors::pruner::Pruner;
-use crate::actors::psp_work::PspWork;
+use crate::actors::psp_worker::PspWorker;
 use crate::actors::redriver::Redriver;
 use crate::actors::resolver::Resolver;
 use crate::actors::retrier::Retrier;
 use crate::actors::shards::Shards;
-use crate::domain::event::EVENT_PARTITIONS;
+use crate::domain::event::{Consumer, EVENT_PARTITIONS};
 use crate::domain::{IdGenerator, ShardId};
 use crate::infra::event_log::EventLog;
 use crate::node::lease_registry::LeaseRegistry;
@@ -45,17 +45,15 @@ impl TreeBuilder<'_> {
     ) -> Refusals {
         let refusals = Refusals::exported();
         let outbox = &self.config.outbox;
+        let (every, linger) = (Duration::from_millis(outbox.poll_ms), Duration::from_millis(outbox.linger_ms));
+        let batch_max = outbox.batch_max;
         for shard in shards.all() {
             let id = shard.database.id;
-            let tick = Duration::from_millis(outbox.poll_ms);
-            let options = self.options("outbox_publisher", PIPELINE).shard(id.0).tick(tick);
-            let (shard, log, breaker, refusals) = (shard.clone(), log.clone(), breaker.clone(), refusals.clone());
-            let (lease_guard, place) = (leases.of("publisher", id), self.jobs.place("publish", id, tick));
-            let (batch_max, linger) = (outbox.batch_max, Duration::from_millis(outbox.linger_ms));
-            let publisher = supervisor.actor(options, move || {
-                let (shard, refusals) = (shard.clone(), refusals.clone());
-                let step = OutboxPublisher::new(shard, log.clone(), breaker.clone(), batch_max, linger, refusals);
-                Job::new(step, lease_guard.clone(), place.clone())
+            let (shard, log, breaker, refused) = (shard.clone(), log.clone(), breaker.clone(), refusals.clone());
+            let lease_guard = leases.of("publisher", id);
+            let schedule = Schedule { name: "outbox_publisher", job: "publish", every, lease_guard };
+            let publisher = self.job(supervisor, id, schedule, move || {
+                OutboxPublisher::new(shard.clone(), log.clone(), breaker.clone(), batch_max, linger, refused.clone())
             });
             // Set once, here: before the start nobody nudges.
             let _ = nudges.of(id).set(publisher.nudger());
@@ -112,20 +110,16 @@ impl TreeBuilder<'_> {
     pub(super) fn retriers(
         &self,
         supervisor: &mut Supervisor,
-        name: &'static str,
-        work: &PspWork,
-        is_for_refunds: bool,
+        (name, lease, job): (&'static str, &str, &'static str),
+        worker: &PspWorker,
         leases: &mut LeaseRegistry,
     ) {
-        let (kind, job) = match is_for_refunds {
-            true => ("retrier:refund", "retry_refunds"),
-            false => ("retrier:settlement", "retry_settlements"),
-        };
+        let (work, is_for_refunds) = (&worker.work, worker.consumer == Consumer::Refund);
         let settings = &self.config.requests;
         let (every, batch_max) = (Duration::from_millis(settings.poll_ms), settings.batch_max);
         for shard in work.shards.all() {
             let (id, work, shard) = (shard.database.id, work.clone(), shard.clone());
-            let schedule = Schedule { name, job, every, lease_guard: leases.of(kind, id) };
+            let schedule = Schedule { name, job, every, lease_guard: leases.of(lease, id) };
             self.job(supervisor, id, schedule, move || {
                 Retrier::new(work.clone(), shard.clone(), is_for_refunds, batch_max)
             });
@@ -186,13 +180,14 @@ impl TreeBuilder<'_> {
         shard: ShardId,
         schedule: Schedule,
         step: impl Fn() -> S + Send + 'static,
-    ) {
+    ) -> Handle<Job<S>> {
         let Schedule { name, job, every, lease_guard } = schedule;
         let options = self.options(name, PIPELINE).shard(shard.0).tick(every);
         let place = self.jobs.place(job, shard, every);
         let actor = supervisor.actor(options, move || Job::new(step(), lease_guard.clone(), place.clone()));
         // The first look is not a tick away.
         actor.nudge();
+        actor
     }
 }
 

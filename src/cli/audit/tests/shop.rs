@@ -8,7 +8,6 @@ use crate::cli::audit::{AuditError, Report, audit};
 use crate::config::Config;
 use crate::domain::command::{
     AbandonAuthorization, Authorize, Change, ChangePayment, Command, MarkPublished, PostLedgerEntry, RecordPspAttempt,
-    RecordPspOutcome,
 };
 use crate::domain::event::{Consumer, EVENT_PARTITIONS, Topic, known_topic, topics};
 use crate::domain::identity::{Companion, ShardIdentity, SystemId};
@@ -17,7 +16,7 @@ use crate::domain::payment::CaptureMode;
 use crate::domain::policy::Policy;
 use crate::domain::psp::{PspKey, Verdict};
 use crate::domain::request::Task;
-use crate::domain::testing::{TRACE, krw};
+use crate::domain::testing::{TRACE, concluded, krw};
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{Bucket, EventId, IdGenerator, PaymentId, ShardId, ShardMap, Timestamp};
 use crate::infra::database::ShardDatabase;
@@ -152,15 +151,7 @@ impl Shop {
         if matches!(verdict, Verdict::NotSent { .. }) {
             return self.write(payment_id, AbandonAuthorization { payment_id, key_hash, trace: TRACE }).await.unwrap();
         }
-        let conclusion = RecordPspOutcome {
-            payment_id,
-            key_hash,
-            verdict,
-            looked_up_at: None,
-            took_ms: 1,
-            request_id: "r".into(),
-            trace: TRACE,
-        };
+        let conclusion = concluded(order, verdict);
         self.write(order.payment_id, conclusion).await.unwrap();
     }
 
