@@ -41,8 +41,9 @@ const CHANGE: &[Code] = &[Code::PaymentNotFound, Code::PaymentStateConflict];
 const READ: &[Code] = &[Code::UnknownParameter, Code::Internal, Code::Overloaded, Code::ShardUnavailable];
 const ACTOR: &[Code] = &[Code::Overloaded, Code::OutcomeUnknown, Code::Internal];
 
-/// What an operator's body can have wrong.
-const MEMBERS: &[Code] = &[Code::UnknownField, Code::FieldMissing, Code::FieldTypeInvalid];
+/// What an operator's call with a body can have wrong, beside what any body can.
+const OPERATORS_CALL: &[Code] =
+    &[Code::UnknownParameter, Code::UnknownField, Code::FieldMissing, Code::FieldTypeInvalid];
 /// What a call can have wrong that has no parameters.
 const NO_QUERY: &[Code] = &[Code::UnknownParameter];
 
@@ -100,23 +101,22 @@ const CODES: &[(&str, &[&[Code]])] = &[
     ("jobs", &[NO_QUERY]),
     ("actorDeadLetters", &[NO_QUERY]),
     ("breakers", &[NO_QUERY, ACTOR]),
-    ("forceBreaker", &[NO_QUERY, BODY, MEMBERS, &[Code::NotFound], ACTOR]),
+    ("forceBreaker", &[BODY, OPERATORS_CALL, &[Code::NotFound], ACTOR]),
     (
         "exerciseBreaker",
-        &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]],
+        &[BODY, OPERATORS_CALL, &[Code::FaultsDisabled, Code::MerchantIdInvalid, Code::ExerciseUnderWay]],
     ),
     ("breakerExercise", &[NO_QUERY, &[Code::NotFound]]),
-    ("injectFault", &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::NotFound]]),
-    ("jumpClock", &[NO_QUERY, BODY, MEMBERS, &[Code::FaultsDisabled, Code::TimeInvalid]]),
+    ("injectFault", &[BODY, OPERATORS_CALL, &[Code::FaultsDisabled, Code::NotFound]]),
+    ("jumpClock", &[BODY, OPERATORS_CALL, &[Code::FaultsDisabled, Code::TimeInvalid]]),
     ("clearFaults", &[NO_QUERY, &[Code::FaultsDisabled]]),
     ("deadLetters", &[READ, &[Code::LimitInvalid, Code::TopicInvalid, Code::StatusInvalid, Code::CursorInvalid]]),
     ("deadLetter", &[NO_QUERY, &[Code::NotFound, Code::Internal, Code::ShardUnavailable]]),
     (
         "redriveDeadLetters",
         &[
-            NO_QUERY,
             BODY,
-            MEMBERS,
+            OPERATORS_CALL,
             &[Code::SelectionInvalid, Code::TopicInvalid, Code::ShardUnavailable, Code::StorageUnavailable],
             ACTOR,
         ],
@@ -125,6 +125,7 @@ const CODES: &[(&str, &[&[Code]])] = &[
         "discardDeadLetters",
         &[
             BODY,
+            OPERATORS_CALL,
             &[Code::SelectionInvalid, Code::TopicInvalid, Code::ReasonInvalid],
             &[Code::ShardUnavailable, Code::StorageUnavailable],
             ACTOR,
