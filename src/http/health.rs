@@ -1,59 +1,115 @@
 //! Liveness, readiness and metrics.
 
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::problem::Code;
-use super::request::refuse;
-use crate::flows::{App, Readiness};
+use super::endpoint::{Answer, AnyQuery, Content, Endpoint, Entry, Json, Method, Request};
+use super::problem::{Code, Problem};
+use crate::flows::Readiness;
 use crate::infra::telemetry;
 
-#[utoipa::path(
-    get,
-    path = "/healthz",
-    tag = "operations",
-    operation_id = "liveness",
-    description = "The process runs and answers.",
-    responses((status = 200, description = "Up", body = serde_json::Value)),
-)]
-pub async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "up" }))
+pub const ENDPOINTS: &[Entry] =
+    &[Entry::of::<ShowLiveness>(), Entry::of::<ShowReadiness>(), Entry::of::<ShowMetrics>()];
+
+/// That the process answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Liveness {
+    /// `up`.
+    #[schema(value_type = String, example = "up")]
+    status: &'static str,
 }
 
-#[utoipa::path(
-    get,
-    path = "/readyz",
-    tag = "operations",
-    operation_id = "readiness",
-    description = "What the node can do now. 503 once it cannot authorize at all, so that balancers go elsewhere; on \
-        a node with other roles, once it can do none of its work.",
-    responses(
-        (status = 200, description = "It can work", body = Readiness),
-        (status = 503, description = "It cannot", body = Readiness),
-    ),
-)]
-pub async fn readyz(app: Data<App>) -> HttpResponse {
-    let readiness = app.readiness().await;
-    if readiness.is_down() {
-        return HttpResponse::ServiceUnavailable().json(readiness);
+pub struct ShowLiveness;
+
+impl Endpoint for ShowLiveness {
+    const OPERATION: &'static str = "liveness";
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = "/healthz";
+    const ABOUT: &'static str = "The process runs and answers.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "Up")];
+    const CODES: &'static [&'static [Code]] = &[];
+
+    type Path = ();
+    type Query = ();
+    type Body = ();
+    type Answer = Json<Liveness>;
+
+    async fn handle(_request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
+        Ok(Json(Liveness { status: "up" }))
     }
-    HttpResponse::Ok().json(readiness)
 }
 
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    tag = "operations",
-    operation_id = "metrics",
-    description = "Metrics in Prometheus's text format.",
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")),
-)]
-pub async fn metrics(request: HttpRequest, registry: Data<prometheus::Registry>) -> HttpResponse {
-    match telemetry::text(&registry) {
-        Ok(text) => HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text),
-        Err(error) => {
+/// 200 while the node can work, 503 while it cannot, with the same body.
+impl Answer for Readiness {
+    fn respond(self, _request: &HttpRequest) -> HttpResponse {
+        let status = if self.is_down() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        HttpResponse::build(status).json(self)
+    }
+
+    fn content() -> Option<Content> {
+        Some(Content::json::<Self>())
+    }
+}
+
+pub struct ShowReadiness;
+
+impl Endpoint for ShowReadiness {
+    const OPERATION: &'static str = "readiness";
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = "/readyz";
+    const ABOUT: &'static str = "What the node can do now. 503 once it cannot authorize at all, so that balancers go \
+                                 elsewhere; on a node with other roles, once it can do none of its work.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] =
+        &[(StatusCode::OK, "It can work"), (StatusCode::SERVICE_UNAVAILABLE, "It cannot")];
+    const CODES: &'static [&'static [Code]] = &[];
+
+    type Path = ();
+    type Query = ();
+    type Body = ();
+    type Answer = Readiness;
+
+    async fn handle(request: Request<'_, Self>) -> Result<Readiness, Problem> {
+        Ok(request.app.readiness().await)
+    }
+}
+
+/// Metrics in Prometheus's text format.
+pub struct MetricsText(String);
+
+impl Answer for MetricsText {
+    fn respond(self, _request: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(self.0)
+    }
+
+    fn content() -> Option<Content> {
+        Some(Content::text("text/plain"))
+    }
+}
+
+pub struct ShowMetrics;
+
+impl Endpoint for ShowMetrics {
+    const OPERATION: &'static str = "metrics";
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = "/metrics";
+    const ABOUT: &'static str = "Metrics in Prometheus's text format.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "Metrics")];
+    const CODES: &'static [&'static [Code]] = &[&[Code::Internal]];
+
+    type Path = ();
+    type Query = AnyQuery;
+    type Body = ();
+    type Answer = MetricsText;
+
+    async fn handle(request: Request<'_, Self>) -> Result<MetricsText, Problem> {
+        // Set where the server is made.
+        let registry = request.http.app_data::<Data<prometheus::Registry>>().ok_or(Code::Internal)?;
+        telemetry::text(registry).map(MetricsText).map_err(|error| {
             tracing::error!(%error, "metrics cannot be written");
-            refuse(&request, &Code::Internal.into())
-        }
+            Code::Internal.into()
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Problems (RFC 9457): every error that the API answers, each with its code, status and title in one place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
@@ -153,7 +154,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     more: Map<String, Value>,
     retry_after: Option<Duration>,
-    allow: Option<&'static str>,
+    allow: Option<Arc<str>>,
 }
 
 /// The body of a problem.
@@ -195,6 +196,11 @@ impl Problem {
         Some(Self { errors, ..code.into() })
     }
 
+    /// The problem of a body with one wrong field.
+    pub fn of_field(error: FieldError) -> Self {
+        Self { code: error.code, errors: vec![error], ..Code::MalformedJson.into() }
+    }
+
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
@@ -211,7 +217,7 @@ impl Problem {
         self
     }
 
-    pub fn allow(mut self, methods: &'static str) -> Self {
+    pub fn allow(mut self, methods: Arc<str>) -> Self {
         self.allow = Some(methods);
         self
     }
@@ -224,8 +230,8 @@ impl Problem {
         if let Some(wait) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, whole_seconds(wait).to_string()));
         }
-        if let Some(methods) = self.allow {
-            response.insert_header((header::ALLOW, methods));
+        if let Some(methods) = &self.allow {
+            response.insert_header((header::ALLOW, methods.as_ref()));
         }
         let body = ProblemBody {
             kind: format!("/problems/{}", self.code.name()),

@@ -12,7 +12,6 @@ use futures_util::FutureExt;
 use opentelemetry::KeyValue;
 
 use super::problem::{Code, Problem};
-use super::query;
 use crate::flows::{App, Call};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::logs::{in_trace, of_trace};
@@ -81,20 +80,6 @@ pub async fn around(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
-}
-
-/// Goes around the handlers that know no parameters.
-pub async fn without_query(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    match query::none(request.query_string()) {
-        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_left_body),
-        Err(problem) => {
-            let refused = refuse(request.request(), &problem);
-            Ok(request.into_response(refused).map_into_right_body())
-        }
-    }
 }
 
 /// Says of a span what its request was. Neither path nor request id: whatever a client writes there would leave the

@@ -1,31 +1,55 @@
-//! Bodies that are read by the types of their members: operators' calls. What is wrong gets the code and the pointer
-//! that it has in a payment's body.
+//! Members that their types say all about: those of operators' calls.
 
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
+use utoipa::PartialSchema;
+use utoipa::openapi::{RefOr, Schema};
 
-use super::fields::Fields;
-use crate::http::problem::{Code, FieldError, Problem};
+use super::member::{Given, Member, Wrong, escaped};
+use crate::http::problem::Code;
 
-/// What a call takes.
-pub trait Typed: DeserializeOwned {
-    /// Each member, and whether it must be there.
-    const MEMBERS: &'static [(&'static str, bool)];
+/// A member that has to be there; one of an `Option` may be null.
+#[derive(Debug)]
+pub struct Typed<T>(pub T);
+
+/// A member that may be left out; null is for one of an `Option`.
+#[derive(Debug)]
+pub struct Optional<T>(pub Option<T>);
+
+impl<T: DeserializeOwned + PartialSchema> Member for Typed<T> {
+    const IS_REQUIRED: bool = true;
+    const CODES: &'static [Code] = &[];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        deserialized(text.ok_or(Code::FieldMissing)?).map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        T::schema()
+    }
 }
 
-/// Reads a body.
+impl<T: DeserializeOwned + PartialSchema> Member for Optional<T> {
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = &[];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        text.map(deserialized).transpose().map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        T::schema()
+    }
+}
+
+/// Reads a member's text by its type.
 ///
 /// # Errors
-/// All members that are unknown or missing at once; or the first one of another type than it must have.
-pub fn typed<T: Typed>(bytes: &[u8]) -> Result<T, Problem> {
-    let known: Vec<&str> = T::MEMBERS.iter().map(|(name, _)| *name).collect();
-    let mut fields = Fields::parse(bytes, &known)?;
-    T::MEMBERS.iter().filter(|(_, must_be)| *must_be).for_each(|(name, _)| fields.require(name));
-    fields.finish()?;
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).map_err(|error| {
-        let wrong = FieldError { pointer: pointer(error.path()), code: Code::FieldTypeInvalid };
-        Problem::of_fields(vec![wrong]).unwrap_or_else(|| Code::MalformedJson.into())
-    })
+/// [`Code::FieldTypeInvalid`], where in the member it is.
+pub fn deserialized<T: DeserializeOwned>(text: &RawValue) -> Result<T, Wrong> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text.get()))
+        .map_err(|error| Wrong::below(vec![(pointer(error.path()), Code::FieldTypeInvalid)]))
 }
 
 /// RFC 6901. Names in it are known ones, or the reader's own.
@@ -34,7 +58,7 @@ fn pointer(path: &Path) -> String {
     for segment in path {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", super::fields::escaped(key))),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escaped(key))),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }

@@ -1,0 +1,175 @@
+//! `/admin/faults`: faults on purpose, for tests and game days.
+
+use actix_web::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::flows::App;
+use crate::http::body::{Optional, Typed, body};
+use crate::http::endpoint::{Endpoint, Json, Method, NoContent, Request};
+use crate::http::problem::{Code, Problem};
+use crate::runtime::{Fault, FaultError};
+
+fn check_enabled(app: &App) -> Result<(), Problem> {
+    if app.operations().faults().is_enabled() { Ok(()) } else { Err(Code::FaultsDisabled.into()) }
+}
+
+/// A fault as it stands in a body.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct FaultKind(Fault);
+
+impl PartialSchema for FaultKind {
+    fn schema() -> RefOr<Schema> {
+        let ms = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let delay = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property("delay", ms)
+            .required("delay")
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["panic", "hang", "drop"]));
+        OneOfBuilder::new().item(name).item(delay).into()
+    }
+}
+
+body! {
+    /// Which actor, which fault, and how often; without a shard, every actor of the name.
+    pub struct FaultOrder {
+        actor "actor": Typed<String>,
+        shard "shard": Optional<Option<u32>>,
+        /// `panic`, `hang`, `drop`, or `{"delay": milliseconds}`.
+        fault "fault": Typed<FaultKind>,
+        /// Once, if it is not given.
+        times "times": Optional<u32>,
+    }
+}
+
+/// How many actors have the fault now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Injected {
+    actors: usize,
+}
+
+pub struct InjectFault;
+
+impl Endpoint for InjectFault {
+    const OPERATION: &'static str = "injectFault";
+    const METHOD: Method = Method::Post;
+    const PATH: &'static str = "/admin/faults";
+    const ABOUT: &'static str = "Injects a fault into actors.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "How many actors")];
+    const CODES: &'static [&'static [Code]] = &[&[Code::FaultsDisabled, Code::NotFound]];
+
+    type Path = ();
+    type Query = ();
+    type Body = FaultOrder;
+    type Answer = Json<Injected>;
+
+    fn check(app: &App) -> Result<(), Problem> {
+        check_enabled(app)
+    }
+
+    async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
+        let (operator, call) = (request.operator(), request.call());
+        let FaultOrder { actor: Typed(actor), shard, fault: Typed(FaultKind(fault)), times } = request.body;
+        let (shard, times) = (shard.0.flatten(), times.0.unwrap_or(1));
+        let operations = request.app.operations();
+        let faults = operations.faults();
+        if !faults.knows(&actor, shard) {
+            return Err(Code::NotFound.into());
+        }
+        // Before the fault, which the note's own way through a shard writer would use up.
+        let detail = format!("{fault:?} {times} times on shard {shard:?}");
+        operations.note("fault.inject", &actor, detail, &operator, &call).await;
+        match faults.inject(&actor, shard, fault, times) {
+            Ok(actors) => Ok(Json(Injected { actors })),
+            Err(FaultError::Disabled) => Err(Code::FaultsDisabled.into()),
+            Err(FaultError::NoSuchActor) => Err(Code::NotFound.into()),
+        }
+    }
+}
+
+pub struct ClearFaults;
+
+impl Endpoint for ClearFaults {
+    const OPERATION: &'static str = "clearFaults";
+    const METHOD: Method = Method::Delete;
+    const PATH: &'static str = "/admin/faults";
+    const ABOUT: &'static str = "Disarms all faults.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::NO_CONTENT, "Done")];
+    const CODES: &'static [&'static [Code]] = &[&[Code::FaultsDisabled]];
+
+    type Path = ();
+    type Query = ();
+    type Body = ();
+    type Answer = NoContent;
+
+    fn check(app: &App) -> Result<(), Problem> {
+        check_enabled(app)
+    }
+
+    async fn handle(request: Request<'_, Self>) -> Result<NoContent, Problem> {
+        let operations = request.app.operations();
+        operations.faults().clear();
+        let detail = "all disarmed".to_owned();
+        operations.note("fault.clear", "all", detail, &request.operator(), &request.call()).await;
+        Ok(NoContent)
+    }
+}
+
+/// Ten years.
+const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;
+
+/// Milliseconds, at most ten years either way.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct AheadMs(i64);
+
+impl PartialSchema for AheadMs {
+    fn schema() -> RefOr<Schema> {
+        let ms = ObjectBuilder::new().schema_type(Type::Integer);
+        ms.minimum(Some(-CLOCK_MS_MAX)).maximum(Some(CLOCK_MS_MAX)).into()
+    }
+}
+
+body! {
+    /// How much more than the machine's clock this process reads.
+    pub struct ClockOrder {
+        /// In milliseconds, at most ten years either way; 0 is the machine's own time.
+        ahead_ms "aheadMs": Typed<AheadMs>,
+    }
+}
+
+pub struct JumpClock;
+
+impl Endpoint for JumpClock {
+    const OPERATION: &'static str = "jumpClock";
+    const METHOD: Method = Method::Put;
+    const PATH: &'static str = "/admin/faults/clock";
+    const ABOUT: &'static str = "Sets this process's clock.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::NO_CONTENT, "Done")];
+    const CODES: &'static [&'static [Code]] = &[&[Code::FaultsDisabled, Code::TimeInvalid]];
+
+    type Path = ();
+    type Query = ();
+    type Body = ClockOrder;
+    type Answer = NoContent;
+
+    fn check(app: &App) -> Result<(), Problem> {
+        check_enabled(app)
+    }
+
+    async fn handle(request: Request<'_, Self>) -> Result<NoContent, Problem> {
+        let Typed(AheadMs(ahead_ms)) = request.body.ahead_ms;
+        if ahead_ms.checked_abs().is_none_or(|ms| ms > CLOCK_MS_MAX) {
+            return Err(Code::TimeInvalid.into());
+        }
+        request.app.clock.jump(ahead_ms);
+        let (operator, call) = (request.operator(), request.call());
+        let detail = format!("{ahead_ms} ms ahead");
+        request.app.operations().note("fault.clock", "clock", detail, &operator, &call).await;
+        Ok(NoContent)
+    }
+}

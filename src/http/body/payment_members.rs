@@ -1,0 +1,267 @@
+//! The members of merchants' calls.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+use utoipa::PartialSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
+
+use super::card::holds_card_number;
+use super::fields::Object;
+use super::member::{Given, Member, Wrong, escaped};
+use crate::domain::Currency;
+use crate::domain::payment::{CaptureMode, Metadata};
+use crate::http::problem::Code;
+
+const MERCHANT_ID_MAX: usize = 32;
+const KEY_MAX: usize = 255;
+const METADATA_KEYS_MAX: usize = 50;
+const METADATA_KEY_MAX: usize = 40;
+const METADATA_VALUE_MAX: usize = 500;
+
+/// The merchant's id: 1 to 32 of `[A-Za-z0-9_-]`.
+#[derive(Debug)]
+pub struct MerchantId(pub String);
+
+/// An amount in the currency's minor unit: a JSON integer from 1 to the most that one payment may have, however many
+/// digits it was sent with.
+#[derive(Debug, Clone, Copy)]
+pub struct Amount(pub i64);
+
+/// The idempotency key of the body or the header, 1 to 255 printable ASCII characters; both must agree. One of an
+/// `Option` may be in neither.
+#[derive(Debug)]
+pub struct IdempotencyKey(pub String);
+
+/// A text of up to so many characters, without control characters and card numbers. It may be left out.
+#[derive(Debug)]
+pub struct Text<const MOST: usize>(pub Option<String>);
+
+impl Member for MerchantId {
+    const IS_REQUIRED: bool = true;
+    const CODES: &'static [Code] = &[Code::MerchantIdInvalid];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let id = string(text.ok_or(Code::FieldMissing)?).ok_or(Code::FieldTypeInvalid)?;
+        if is_merchant_id(&id) { Ok(Self(id.into_owned())) } else { Err(Code::MerchantIdInvalid.into()) }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{1,32}$"));
+        id.examples(["MERCHANT-1"]).into()
+    }
+}
+
+impl Member for Amount {
+    const IS_REQUIRED: bool = true;
+    const CODES: &'static [Code] = &[Code::AmountNotInteger, Code::AmountInvalid, Code::AmountTooLarge];
+
+    fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
+        Ok(amount(text.ok_or(Code::FieldMissing)?.get(), given.amount_max)?)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        amount_schema().into()
+    }
+}
+
+/// Null is as good as none.
+impl Member for Option<Amount> {
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = <Amount as Member>::CODES;
+
+    fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
+        Ok(unless_null(text).map(|text| amount(text.get(), given.amount_max)).transpose()?)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        amount_schema().schema_type(SchemaType::from_iter([Type::Integer, Type::Null])).into()
+    }
+}
+
+fn amount(text: &str, most: i64) -> Result<Amount, Code> {
+    let (is_negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Code::AmountNotInteger);
+    }
+    if is_negative || digits == "0" {
+        return Err(Code::AmountInvalid);
+    }
+    digits.parse().ok().filter(|amount| *amount <= most).map(Amount).ok_or(Code::AmountTooLarge)
+}
+
+/// The policy's `payment.amount_max` may be lower than the maximum here.
+fn amount_schema() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(1))
+        .maximum(Some(i64::MAX))
+        .examples([50_000])
+}
+
+impl Member for Currency {
+    const IS_REQUIRED: bool = true;
+    const CODES: &'static [Code] = &[Code::CurrencyUnsupported];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let code = string(text.ok_or(Code::FieldMissing)?).ok_or(Code::FieldTypeInvalid)?;
+        Self::parse(&code).map_err(|_| Code::CurrencyUnsupported.into())
+    }
+
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Z]{3}$")).examples(["KRW"]).into()
+    }
+}
+
+impl Member for IdempotencyKey {
+    // The header may bring it.
+    const IS_REQUIRED: bool = false;
+    const TAKES_KEY: bool = true;
+    const CODES: &'static [Code] = &[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid];
+
+    fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
+        key(text, given)?.ok_or_else(|| Code::IdempotencyKeyMissing.into())
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let key = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        key.min_length(Some(1)).max_length(Some(KEY_MAX)).pattern(Some("^[ -~]+$")).examples(["order-7"]).into()
+    }
+}
+
+impl Member for Option<IdempotencyKey> {
+    const IS_REQUIRED: bool = false;
+    const TAKES_KEY: bool = true;
+    const CODES: &'static [Code] = &[Code::IdempotencyKeyInvalid];
+
+    fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
+        Ok(key(text, given)?)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <IdempotencyKey as Member>::schema()
+    }
+}
+
+fn key(text: Option<&RawValue>, given: &Given<'_>) -> Result<Option<IdempotencyKey>, Code> {
+    let in_body = unless_null(text).map(|text| string(text).ok_or(Code::FieldTypeInvalid)).transpose()?;
+    let key = match (in_body.as_deref(), given.header_key) {
+        (Some(in_body), Some(in_header)) if in_body != in_header => return Err(Code::IdempotencyKeyInvalid),
+        (Some(key), _) | (None, Some(key)) => key,
+        (None, None) => return Ok(None),
+    };
+    let is_valid = (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+    if is_valid { Ok(Some(IdempotencyKey(key.to_owned()))) } else { Err(Code::IdempotencyKeyInvalid) }
+}
+
+impl<const MOST: usize> Member for Text<MOST> {
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = &[Code::TextTooLong, Code::CardNumberNotAllowed];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let Some(text) = unless_null(text) else { return Ok(Self(None)) };
+        let text = string(text).ok_or(Code::FieldTypeInvalid)?;
+        match text_fault(&text, MOST, Code::TextTooLong) {
+            None => Ok(Self(Some(text.into_owned()))),
+            Some(code) => Err(code.into()),
+        }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        text.max_length(Some(MOST)).into()
+    }
+}
+
+/// Manual, if it is left out.
+impl Member for CaptureMode {
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = &[];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let Some(text) = unless_null(text) else { return Ok(Self::Manual) };
+        match string(text).as_deref() {
+            Some("manual") => Ok(Self::Manual),
+            Some("automatic") => Ok(Self::Automatic),
+            _ => Err(Code::FieldTypeInvalid.into()),
+        }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <Option<Self> as PartialSchema>::schema()
+    }
+}
+
+/// An object of texts; empty, if it is left out.
+impl Member for Metadata {
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = &[Code::MetadataTooLarge, Code::CardNumberNotAllowed];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let Some(text) = unless_null(text) else { return Ok(Self::new()) };
+        let Ok(Object(members)) = serde_json::from_str(text.get()) else { return Err(Code::FieldTypeInvalid.into()) };
+        if members.len() > METADATA_KEYS_MAX {
+            return Err(Code::MetadataTooLarge.into());
+        }
+        let (mut metadata, mut faults) = (Self::new(), Vec::new());
+        for (key, text) in members {
+            let Some(value) = string(text) else {
+                faults.push((format!("/{}", escaped(&key)), Code::FieldTypeInvalid));
+                continue;
+            };
+            let fault = text_fault(&key, METADATA_KEY_MAX, Code::MetadataTooLarge)
+                .or_else(|| text_fault(&value, METADATA_VALUE_MAX, Code::MetadataTooLarge));
+            match fault {
+                // The key itself may be what is wrong, and a card number is never said back.
+                Some(code) => faults.push((String::new(), code)),
+                None => drop(metadata.insert(key.into_owned(), value.into_owned())),
+            }
+        }
+        if faults.is_empty() { Ok(metadata) } else { Err(Wrong::below(faults)) }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let text = |most| ObjectBuilder::new().schema_type(Type::String).max_length(Some(most));
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+            .max_properties(Some(METADATA_KEYS_MAX))
+            .property_names(Some(text(METADATA_KEY_MAX)))
+            .additional_properties(Some(text(METADATA_VALUE_MAX)))
+            .into()
+    }
+}
+
+/// Whether a text names a merchant: 1 to 32 of `[A-Za-z0-9_-]`.
+pub fn is_merchant_id(text: &str) -> bool {
+    (1..=MERCHANT_ID_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn text_fault(text: &str, most: usize, too_long: Code) -> Option<Code> {
+    if text.chars().count() > most {
+        Some(too_long)
+    } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        Some(Code::FieldTypeInvalid)
+    } else if holds_card_number(text) {
+        Some(Code::CardNumberNotAllowed)
+    } else {
+        None
+    }
+}
+
+/// A JSON string; none for other values.
+fn string(text: &RawValue) -> Option<Cow<'_, str>> {
+    let text = text.get();
+    // Most texts have no escapes and are taken as they are.
+    let bare = text.strip_prefix('"')?.strip_suffix('"')?;
+    if bare.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(bare)) }
+}
+
+fn unless_null(text: Option<&RawValue>) -> Option<&RawValue> {
+    text.filter(|text| text.get() != "null")
+}

@@ -1,0 +1,99 @@
+//! An endpoint among others: what the routes and the document need to know of it.
+
+use actix_web::http::StatusCode;
+use actix_web::web;
+use actix_web::{Route, guard};
+
+use super::answer::{Answer, Content};
+use super::declaration::{Endpoint, Method, serve};
+use super::path::{PathParameter, PathParameters};
+use super::query::{Query, QueryParameter};
+use crate::http::body::{Body, Members};
+use crate::http::problem::Code;
+
+/// A declared endpoint.
+pub struct Entry {
+    pub operation: &'static str,
+    pub method: Method,
+    pub path: &'static str,
+    route: fn() -> Route,
+    describe: fn() -> Described,
+}
+
+/// What the document says of an endpoint.
+pub struct Described {
+    pub about: &'static str,
+    pub path: &'static [PathParameter],
+    pub query: &'static [QueryParameter],
+    /// The body's name and members; none if it takes none.
+    pub body: Option<Members>,
+    pub takes_key: bool,
+    pub answers: &'static [(StatusCode, &'static str)],
+    pub content: Option<Content>,
+    /// In the order of [`Code::ALL`].
+    pub codes: Vec<Code>,
+}
+
+impl Entry {
+    pub const fn of<E: Endpoint>() -> Self {
+        Self { operation: E::OPERATION, method: E::METHOD, path: E::PATH, route: route::<E>, describe: describe::<E> }
+    }
+
+    /// Whether it is about payments: a node that takes none does not have it, and it is under `/api` too.
+    pub fn is_about_payments(&self) -> bool {
+        self.path.starts_with("/payments")
+    }
+
+    /// Whether it is for operators.
+    pub fn is_for_operators(&self) -> bool {
+        self.path.starts_with("/admin")
+    }
+
+    /// Its methods as `Allow` names them.
+    pub fn methods(&self) -> &'static str {
+        match self.method {
+            Method::Get => "GET, HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+
+    pub fn route(&self) -> Route {
+        (self.route)()
+    }
+
+    pub fn describe(&self) -> Described {
+        (self.describe)()
+    }
+}
+
+fn route<E: Endpoint>() -> Route {
+    let route = match E::METHOD {
+        Method::Get => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+        Method::Post => web::post(),
+        Method::Put => web::put(),
+        Method::Delete => web::delete(),
+    };
+    route.to(serve::<E>)
+}
+
+fn describe<E: Endpoint>() -> Described {
+    let (path, query) = (E::Path::PARAMETERS, E::Query::PARAMETERS);
+    let mut found: Vec<Code> = E::CODES.concat();
+    found.extend(path.iter().map(|parameter| parameter.code));
+    found.extend(E::Query::IS_CLOSED.then_some(Code::UnknownParameter));
+    found.extend(query.iter().filter_map(|parameter| parameter.code));
+    found.extend(E::Body::codes());
+    found.extend(E::PRIORITY.map(|_| Code::Overloaded));
+    Described {
+        about: E::ABOUT,
+        path,
+        query,
+        body: E::Body::members(),
+        takes_key: E::Body::TAKES_KEY,
+        answers: E::ANSWERS,
+        content: E::Answer::content(),
+        codes: Code::ALL.iter().copied().filter(|code| found.contains(code)).collect(),
+    }
+}

@@ -1,0 +1,52 @@
+//! What a path says.
+
+use actix_web::HttpRequest;
+
+use crate::domain::{LetterId, PaymentId};
+use crate::http::problem::{Code, Problem};
+
+/// One parameter of a path.
+#[derive(Debug, Clone, Copy)]
+pub struct PathParameter {
+    /// As it stands in the path's braces.
+    pub name: &'static str,
+    pub about: &'static str,
+    /// A regular expression that values of the right form fit.
+    pub pattern: &'static str,
+    /// What a value is answered that names nothing.
+    pub code: Code,
+}
+
+/// The parameters of a path.
+pub trait PathParameters: Sized {
+    const PARAMETERS: &'static [PathParameter];
+
+    /// # Errors
+    /// A value of another form is answered as one that is unknown.
+    fn read(request: &HttpRequest) -> Result<Self, Problem>;
+}
+
+impl PathParameters for () {
+    const PARAMETERS: &'static [PathParameter] = &[];
+
+    fn read(_request: &HttpRequest) -> Result<Self, Problem> {
+        Ok(())
+    }
+}
+
+/// Has an id of this kind read from a path.
+macro_rules! id_in_path {
+    ($id:ty, $name:literal, $about:literal, $pattern:literal, $code:expr) => {
+        impl PathParameters for $id {
+            const PARAMETERS: &'static [PathParameter] =
+                &[PathParameter { name: $name, about: $about, pattern: $pattern, code: $code }];
+
+            fn read(request: &HttpRequest) -> Result<Self, Problem> {
+                request.match_info().query($name).parse().map_err(|_| $code.into())
+            }
+        }
+    };
+}
+
+id_in_path!(PaymentId, "paymentId", "The payment", "^pay_[0-9A-HJKMNP-TV-Z]{13}$", Code::PaymentNotFound);
+id_in_path!(LetterId, "letterId", "The dead letter", "^dlq_[0-7][0-9A-HJKMNP-TV-Z]{12}$", Code::NotFound);

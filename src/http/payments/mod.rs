@@ -1,0 +1,28 @@
+//! `/payments`: authorize, capture, void, refund, look up and list.
+
+mod answer;
+mod authorize;
+mod capture;
+mod change;
+mod list;
+mod look_up;
+mod refund;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod void;
+
+use super::endpoint::Entry;
+
+#[cfg(any(test, fuzzing))]
+pub use authorize::AuthorizeBody;
+
+pub const ENDPOINTS: &[Entry] = &[
+    Entry::of::<authorize::AuthorizePayment>(),
+    Entry::of::<capture::CapturePayment>(),
+    Entry::of::<void::VoidPayment>(),
+    Entry::of::<refund::RefundPayment>(),
+    Entry::of::<timeline::ShowTimeline>(),
+    Entry::of::<look_up::LookUpPayment>(),
+    Entry::of::<list::ListPayments>(),
+];
