@@ -38,3 +38,4 @@ mod refusals;
 mod startup;
 mod traces;
 mod two_hosts;
+mod upgrade;
