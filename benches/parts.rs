@@ -17,7 +17,8 @@ use rialto::actors::outage::Outages;
 use rialto::actors::rate_limiter::{self, LimiterMessage, RateLimiter, RateLimits};
 use rialto::actors::shard_writer::{self, ShardWriter};
 use rialto::config::{Config, Roles};
-use rialto::domain::command::{Authorize, Command};
+use rialto::domain::command::Command;
+use rialto::domain::commands::Authorize;
 use rialto::domain::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use rialto::domain::outcome::{PaymentOutcome, PaymentSnapshot, StoredResponse};
 use rialto::domain::payment::CaptureMode;
@@ -181,9 +182,9 @@ fn decide(c: &mut Criterion) {
         b.iter_batched(
             order,
             |order| {
-                let mut book = UnitOfWork::new(Timestamp(1), &policy, &mut ids);
-                black_box(order.decide(&mut book));
-                black_box(book.payments.get(&order.payment_id).is_some())
+                let mut unit = UnitOfWork::new(Timestamp(1), &policy, &mut ids);
+                black_box(order.decide(&mut unit));
+                black_box(unit.payments.get(&order.payment_id).is_some())
             },
             BatchSize::SmallInput,
         );

@@ -2,7 +2,7 @@
 
 use super::event_handler::{Why, trace_of};
 use super::shards::Shards;
-use crate::domain::command::StoreDeadLetter;
+use crate::domain::commands::StoreDeadLetter;
 use crate::domain::dead_letter::{DeadLetter, DeadLetterKind, Source, StoredDeadLetter};
 use crate::domain::event::Consumer;
 use crate::domain::{Bucket, EventId, IdGenerator, LetterId, PaymentId, Timestamp};

@@ -17,7 +17,7 @@ use super::retrier::Retrier;
 use super::shards::{Shard, Shards};
 use super::testing::{self, START_MS};
 use crate::config::SimulatorConfig;
-use crate::domain::command::{Change, ChangePayment};
+use crate::domain::commands::{Change, ChangePayment};
 use crate::domain::event::topics;
 use crate::domain::policy::Policy;
 use crate::domain::testing::{TRACE, approved, concluded, order};

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::event_handler::{EventHandler, EventOutcome, read, trace_of};
 use super::shard_writer::WriteError;
 use super::shards::Shards;
-use crate::domain::command::{PostLedgerEntry, PostingAnew, PostingError};
+use crate::domain::commands::{PostLedgerEntry, PostLedgerEntryAnew, PostingError};
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::ledger::Unbookable;
 use crate::infra::event_log::Delivery;
@@ -47,7 +47,7 @@ impl LedgerWriter {
         let mut booked = shard.write(posting.clone()).await;
         if matches!(booked, Ok(Err(UNPROVEN))) {
             // The rows that this process knows may be older than the event.
-            booked = shard.write(PostingAnew(posting)).await;
+            booked = shard.write(PostLedgerEntryAnew(posting)).await;
         }
         match booked {
             Ok(Ok(_)) => EventOutcome::Done,

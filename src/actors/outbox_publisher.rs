@@ -18,7 +18,7 @@ use super::breaker::{Breaker, guarded};
 use super::held_back::{HeldBack, Refusals};
 use super::job::{Step, StepDone};
 use super::shards::Shard;
-use crate::domain::command::MarkPublished;
+use crate::domain::commands::MarkPublished;
 use crate::domain::event::known_topic;
 use crate::domain::{EventId, PaymentId};
 use crate::infra::database::OutboxRow;
@@ -270,7 +270,7 @@ mod tests {
     use crate::actors::lease_guard::LeaseGuard;
     use crate::actors::testing::{self, START_MS};
     use crate::domain::ShardId;
-    use crate::domain::command::{Authorize, Change, ChangePayment};
+    use crate::domain::commands::{Authorize, Change, ChangePayment};
     use crate::domain::testing::{approved, concluded, order};
     use crate::infra::database::ShardDatabase;
     use crate::infra::database::memory::Memory;

@@ -8,7 +8,7 @@ use super::event_handler::{EventOutcome, read, trace_of};
 use super::guarded_psp::{Asked, GuardedPsp};
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
-use crate::domain::command::{Attempted, RecordPspAttempt};
+use crate::domain::commands::{Attempted, RecordPspAttempt};
 use crate::domain::event::{Consumer, EventData};
 use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;

@@ -11,7 +11,7 @@ use super::event_handler::{EventHandler, EventOutcome, trace_of};
 use super::job::{Step, StepDone};
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
-use crate::domain::command::{self, Redrive};
+use crate::domain::commands::{CloseDeadLetter, Redrive};
 use crate::domain::dead_letter::{DeadLetterKind, Disposal, LetterStatus, StoredDeadLetter};
 use crate::domain::event::known_topic;
 use crate::domain::{IdGenerator, LetterId, Timestamp};
@@ -81,7 +81,7 @@ impl<W: EventHandler> Redriver<W> {
     }
 
     async fn close(&self, letter_id: LetterId, delivery: &Delivery) -> Result<bool, WriteError> {
-        self.shard.write(command::CloseDeadLetter { letter_id, trace: trace_of(delivery) }).await?;
+        self.shard.write(CloseDeadLetter { letter_id, trace: trace_of(delivery) }).await?;
         Ok(true)
     }
 }

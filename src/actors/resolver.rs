@@ -11,7 +11,7 @@ use super::guarded_psp::GuardedPsp;
 use super::job::{Step, StepDone};
 use super::shard_writer::WriteError;
 use super::shards::Shard;
-use crate::domain::command::{ExpireAuthorization, RecordPspOutcome};
+use crate::domain::commands::{ExpireAuthorization, RecordPspOutcome};
 use crate::domain::payment::{Payment, PaymentStatus, Refusal};
 use crate::domain::psp::PspKey;
 use crate::domain::{Timestamp, TraceContext};
@@ -76,7 +76,7 @@ impl Resolver {
                 }
                 let conclusion = RecordPspOutcome {
                     payment_id: payment.id,
-                    key_hash: payment.claim,
+                    key_hash: payment.key_hash,
                     verdict: found.verdict,
                     looked_up_at: Some(payment.attempts),
                     took_ms: found.took_ms,

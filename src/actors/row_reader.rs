@@ -62,7 +62,7 @@ impl RowKey for KeyHash {
     }
 
     async fn read(database: &ShardDatabase, keys: &[Self]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
-        database.claims(keys).await
+        database.idempotency_records(keys).await
     }
 }
 
@@ -151,7 +151,8 @@ mod tests {
     use sea_orm::ConnectionTrait;
 
     use super::*;
-    use crate::domain::command::{Authorize, Command};
+    use crate::domain::command::Command;
+    use crate::domain::commands::Authorize;
     use crate::domain::policy::Policy;
     use crate::domain::testing::order;
     use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
@@ -161,11 +162,11 @@ mod tests {
 
     async fn store(database: &ShardDatabase, orders: &[Authorize]) {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let mut needs = ReadSet::default();
-        orders.iter().for_each(|order| order.needs(&mut needs));
-        let book = UnitOfWork::new(Timestamp(1_000), &policy, &mut ids);
-        let decide = |book: &mut UnitOfWork<'_>| orders.iter().for_each(|order| drop(order.clone().decide(book)));
-        database.batch(&needs, book, decide).await.unwrap();
+        let mut read_set = ReadSet::default();
+        orders.iter().for_each(|order| order.reads(&mut read_set));
+        let unit = UnitOfWork::new(Timestamp(1_000), &policy, &mut ids);
+        let decide = |unit: &mut UnitOfWork<'_>| orders.iter().for_each(|order| drop(order.clone().decide(unit)));
+        database.batch(&read_set, unit, decide).await.unwrap();
     }
 
     #[tokio::test]

@@ -1,10 +1,9 @@
-//! The rules of payments as pure functions: no clock, no chance, no I/O. Everything that may change a payment is here.
+//! The rules of payments as pure functions: no clock, no chance, no I/O. Everything that may change a
+//! payment is here: see [`commands`].
 
-pub mod booking;
 pub mod command;
+pub mod commands;
 pub mod dead_letter;
-pub mod decide;
-pub mod disposal;
 pub mod event;
 pub mod id;
 pub mod idempotency;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::command::{
+use super::command::Command;
+use super::commands::{
     Attempted, Change, ChangePayment, ExpireAuthorization, PostLedgerEntry, RecordPspAttempt, RecordPspOutcome,
 };
 use super::event::{Consumer, EventData, Topic};
@@ -27,12 +28,12 @@ const AMOUNT: i64 = 100;
 #[derive(Debug, Clone)]
 enum Step {
     Authorize { payment: i64 },
-    Conclude { payment: i64, verdict: u8 },
+    RecordOutcome { payment: i64, verdict: u8 },
     Capture { payment: i64, amount: Option<i64>, key: Option<u8> },
     Void { payment: i64 },
     Refund { payment: i64, amount: Option<i64>, key: Option<u8> },
     Work { request: usize, verdict: u8, by_event: bool },
-    UnitOfWork { event: usize },
+    Post { event: usize },
     Wait { days: u8 },
     Expire { payment: i64 },
 }
@@ -43,14 +44,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let key = proptest::option::of(0u8..3);
     let step = prop_oneof![
         2 => payment.clone().prop_map(|payment| Step::Authorize { payment }),
-        3 => (payment.clone(), 0u8..6).prop_map(|(payment, verdict)| Step::Conclude { payment, verdict }),
+        3 => (payment.clone(), 0u8..6).prop_map(|(payment, verdict)| Step::RecordOutcome { payment, verdict }),
         3 => (payment.clone(), amount.clone(), key.clone())
             .prop_map(|(payment, amount, key)| Step::Capture { payment, amount, key }),
         1 => payment.clone().prop_map(|payment| Step::Void { payment }),
         3 => (payment.clone(), amount, key).prop_map(|(payment, amount, key)| Step::Refund { payment, amount, key }),
         5 => (any::<usize>(), 0u8..6, any::<bool>())
             .prop_map(|(request, verdict, by_event)| Step::Work { request, verdict, by_event }),
-        4 => any::<usize>().prop_map(|event| Step::UnitOfWork { event }),
+        4 => any::<usize>().prop_map(|event| Step::Post { event }),
         1 => (0u8..5).prop_map(|days| Step::Wait { days }),
         1 => payment.prop_map(|payment| Step::Expire { payment }),
     ];
@@ -97,32 +98,32 @@ struct Model {
     statuses: HashMap<PaymentId, PaymentStatus>,
 }
 
-fn settle(book: &mut UnitOfWork<'_>) {
-    book.payments.settle();
-    book.refunds.settle();
-    book.claims.settle();
-    book.settlements.settle();
-    book.refund_requests.settle();
-    book.balances.settle();
-    book.processed.settle();
+fn settle(unit: &mut UnitOfWork<'_>) {
+    unit.payments.settle();
+    unit.refunds.settle();
+    unit.idempotency_records.settle();
+    unit.settlements.settle();
+    unit.refund_requests.settle();
+    unit.balances.settle();
+    unit.processed.settle();
 }
 
-fn run(step: &Step, book: &mut UnitOfWork<'_>, model: &mut Model) {
+fn run(step: &Step, unit: &mut UnitOfWork<'_>, model: &mut Model) {
     match step {
         Step::Authorize { payment } => {
             let order = order(*payment, AMOUNT);
-            let known = book.payments.get(&order.payment_id).is_some();
-            let claim = book.claims.get(&order.keyed_request.key_hash);
-            if known && claim.is_none_or(|claim| !claim.holds(book.now)) {
+            let known = unit.payments.get(&order.payment_id).is_some();
+            let record = unit.idempotency_records.get(&order.keyed_request.key_hash);
+            if known && record.is_none_or(|record| !record.holds(unit.now)) {
                 // The key is free again, and a new payment would have an id of its own.
                 return;
             }
-            assert_eq!(matches!(book.authorize(&order), KeyOutcome::Fresh(())), !known);
+            assert_eq!(matches!(order.decide(unit), KeyOutcome::Fresh(())), !known);
         }
-        Step::Conclude { payment, verdict: number } => {
+        Step::RecordOutcome { payment, verdict: number } => {
             let order = order(*payment, AMOUNT);
             let conclusion = concluded(&order, verdict(*number, AMOUNT));
-            if let Ok(recorded) = book.conclude(&conclusion)
+            if let Ok(recorded) = conclusion.decide(unit)
                 && recorded.kept_until.is_some()
             {
                 let answer = format!("{recorded:?}");
@@ -135,16 +136,16 @@ fn run(step: &Step, book: &mut UnitOfWork<'_>, model: &mut Model) {
         }
         Step::Capture { payment, amount, key } => {
             let key = key.map(|key| keyed_request(PaymentOperation::Capture, *payment, key, &format!("{amount:?}")));
-            ask(change(*payment, Change::Capture { amount: *amount }, key), book, model);
+            ask(change(*payment, Change::Capture { amount: *amount }, key), unit, model);
         }
-        Step::Void { payment } => ask(change(*payment, Change::Void, None), book, model),
+        Step::Void { payment } => ask(change(*payment, Change::Void, None), unit, model),
         Step::Refund { payment, amount, key } => {
             let key = key.map(|key| keyed_request(PaymentOperation::Refund, *payment, key, &format!("{amount:?}")));
-            ask(change(*payment, Change::Refund { amount: *amount, reason: None }, key), book, model);
+            ask(change(*payment, Change::Refund { amount: *amount, reason: None }, key), unit, model);
         }
-        Step::Work { request, verdict: number, by_event } => work(*request, *number, *by_event, book, model),
-        Step::UnitOfWork { event } => {
-            let events: Vec<_> = book
+        Step::Work { request, verdict: number, by_event } => work(*request, *number, *by_event, unit, model),
+        Step::Post { event } => {
+            let events: Vec<_> = unit
                 .events
                 .iter()
                 .filter(|event| ["payment.captured", "payment.refunded"].contains(&event.topic))
@@ -159,19 +160,20 @@ fn run(step: &Step, book: &mut UnitOfWork<'_>, model: &mut Model) {
                 data: serde_json::from_str::<EventData>(&event.payload).unwrap(),
                 trace: event.trace,
             };
-            let before = book.entries.iter().filter(|entry| entry.event_id == posting.event_id).count();
-            assert_eq!(book.post(&posting), Ok(before == 0));
+            let before = unit.entries.iter().filter(|entry| entry.event_id == posting.event_id).count();
+            assert_eq!(posting.decide(unit), Ok(before == 0));
         }
-        Step::Wait { days } => book.now = Timestamp(book.now.0 + i64::from(*days) * 86_400_000),
+        Step::Wait { days } => unit.now = Timestamp(unit.now.0 + i64::from(*days) * 86_400_000),
         Step::Expire { payment } => {
-            let _ = book.expire(&ExpireAuthorization { payment_id: PaymentId::from_stored(*payment), trace: TRACE });
+            let payment_id = PaymentId::from_stored(*payment);
+            let _ = ExpireAuthorization { payment_id, trace: TRACE }.decide(unit);
         }
     }
 }
 
-fn ask(order: ChangePayment, book: &mut UnitOfWork<'_>, model: &mut Model) {
-    let before = book.payments.get(&order.payment_id).cloned();
-    let answer = book.change(&order);
+fn ask(order: ChangePayment, unit: &mut UnitOfWork<'_>, model: &mut Model) {
+    let before = unit.payments.get(&order.payment_id).cloned();
+    let answer = order.decide(unit);
     if let Some(keyed_request) = &order.keyed_request
         && let Some((fingerprint, first)) = model.answers.get(&keyed_request.key_hash)
     {
@@ -189,10 +191,10 @@ fn ask(order: ChangePayment, book: &mut UnitOfWork<'_>, model: &mut Model) {
     match answer {
         KeyOutcome::Fresh(recorded) => {
             if let Some(keyed_request) = &order.keyed_request {
-                let is_kept = book
-                    .claims
+                let is_kept = unit
+                    .idempotency_records
                     .get(&keyed_request.key_hash)
-                    .is_some_and(|claim| claim.recorded.as_ref() == Some(&recorded));
+                    .is_some_and(|record| record.recorded.as_ref() == Some(&recorded));
                 assert_eq!(recorded.kept_until.is_some(), is_kept);
                 assert!(is_kept || matches!(recorded.outcome, PaymentOutcome::Refused { .. }), "what was done is kept");
                 if is_kept {
@@ -200,21 +202,21 @@ fn ask(order: ChangePayment, book: &mut UnitOfWork<'_>, model: &mut Model) {
                 }
             }
             if matches!(recorded.outcome, PaymentOutcome::Refused { .. }) {
-                assert_eq!(book.payments.get(&order.payment_id).cloned(), before, "a refusal changes nothing");
+                assert_eq!(unit.payments.get(&order.payment_id).cloned(), before, "a refusal changes nothing");
             }
         }
-        _ => assert_eq!(book.payments.get(&order.payment_id).cloned(), before, "a replay changes nothing"),
+        _ => assert_eq!(unit.payments.get(&order.payment_id).cloned(), before, "a replay changes nothing"),
     }
 }
 
-fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut UnitOfWork<'_>, model: &mut Model) {
-    let requests: Vec<_> = book
+fn work(number: usize, verdict_number: u8, by_event: bool, unit: &mut UnitOfWork<'_>, model: &mut Model) {
+    let requests: Vec<_> = unit
         .events
         .iter()
         .filter_map(|event| {
-            book.settlements
+            unit.settlements
                 .get(&event.id)
-                .or_else(|| book.refund_requests.get(&event.id))
+                .or_else(|| unit.refund_requests.get(&event.id))
                 .map(|r| (r.clone(), event.id))
         })
         .collect();
@@ -234,8 +236,8 @@ fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut UnitOfWork
         trace: TRACE,
     };
     let pending = request.status == RequestStatus::Pending;
-    let seen = by_event && book.processed.get(&(consumer, event_id)).is_some();
-    match book.attempt(&attempt).unwrap() {
+    let seen = by_event && unit.processed.get(&(consumer, event_id)).is_some();
+    match attempt.decide(unit).unwrap() {
         Attempted::Stale => assert!(!pending || seen),
         Attempted::Progressed(super::request::PspProgress::Done) => {
             let sums = match request.task {
@@ -249,9 +251,9 @@ fn work(number: usize, verdict_number: u8, by_event: bool, book: &mut UnitOfWork
     }
 }
 
-fn check(book: &UnitOfWork<'_>, model: &mut Model) {
+fn check(unit: &UnitOfWork<'_>, model: &mut Model) {
     for id in 1..=PAYMENTS {
-        let Some(payment) = book.payments.get(&PaymentId::from_stored(id)) else { continue };
+        let Some(payment) = unit.payments.get(&PaymentId::from_stored(id)) else { continue };
         check_payment(payment, model);
         let before = model.statuses.insert(payment.id, payment.status);
         if let Some(before) = before {
@@ -263,9 +265,9 @@ fn check(book: &UnitOfWork<'_>, model: &mut Model) {
             );
         }
     }
-    check_ledger(book);
-    let ids: HashSet<EventId> = book.events.iter().map(|event| event.id).collect();
-    assert_eq!(ids.len(), book.events.len(), "every event has an id of its own");
+    check_ledger(unit);
+    let ids: HashSet<EventId> = unit.events.iter().map(|event| event.id).collect();
+    assert_eq!(ids.len(), unit.events.len(), "every event has an id of its own");
 }
 
 /// Within one step a payment makes at most two moves (authorized and at once captured for automatic capture).
@@ -294,10 +296,10 @@ fn check_payment(payment: &Payment, model: &Model) {
     assert!(expected, "{payment:?}");
 }
 
-fn check_ledger(book: &UnitOfWork<'_>) {
+fn check_ledger(unit: &UnitOfWork<'_>) {
     let mut sums: BTreeMap<Account, (i64, i64)> = BTreeMap::new();
     let mut seen = HashSet::new();
-    for entry in &book.entries {
+    for entry in &unit.entries {
         assert!(seen.insert(entry.event_id), "an event is booked once");
         sums.entry(entry.debit).or_default().0 += entry.money.minor;
         sums.entry(entry.credit).or_default().1 += entry.money.minor;
@@ -306,7 +308,7 @@ fn check_ledger(book: &UnitOfWork<'_>) {
     assert_eq!(debits, credits);
     for account in Account::ALL {
         let key = super::ledger::BalanceKey { merchant_id: "MERCHANT-1".into(), account, currency: krw(0).currency };
-        let balance = book.balances.get(&key).copied().unwrap_or_default();
+        let balance = unit.balances.get(&key).copied().unwrap_or_default();
         assert_eq!((balance.debits, balance.credits), sums.get(&account).copied().unwrap_or_default());
     }
 }
@@ -315,75 +317,75 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn random_operations_keep_the_rules(steps in steps()) {
+    fn random_commands_keep_the_invariants(steps in steps()) {
         let policy = Policy::default();
         let mut ids = IdGenerator::new(0);
-        let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+        let mut unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
         let mut model = Model::default();
         for step in &steps {
-            run(step, &mut book, &mut model);
-            check(&book, &mut model);
-            settle(&mut book);
+            run(step, &mut unit, &mut model);
+            check(&unit, &mut model);
+            settle(&mut unit);
         }
     }
 }
 
 #[test]
-fn automatic_capture_asks_at_once() {
+fn approved_payment_with_automatic_capture_is_captured_at_once() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);
-    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
     let mut order = order(1, AMOUNT);
     order.capture_mode = super::payment::CaptureMode::Automatic;
-    book.authorize(&order);
+    order.decide(&mut unit);
     let conclusion = concluded(&order, approved(AMOUNT));
-    let recorded = book.conclude(&conclusion).unwrap();
+    let recorded = conclusion.decide(&mut unit).unwrap();
     let PaymentOutcome::Done { payment, .. } = recorded.outcome else { panic!("not done") };
     assert_eq!(payment.status, PaymentStatus::CaptureRequested);
-    let topics: Vec<_> = book.events.iter().map(|event| event.topic).collect();
+    let topics: Vec<_> = unit.events.iter().map(|event| event.topic).collect();
     assert_eq!(topics, ["payment.authorized", "payment.capture-requested"]);
-    assert_eq!(book.settlements.new_rows().count(), 1);
+    assert_eq!(unit.settlements.new_rows().count(), 1);
 }
 
 #[test]
-fn an_approval_of_what_was_given_up_is_released_once() {
+fn late_approval_is_released_once() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);
-    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
     let order = order(1, AMOUNT);
-    book.authorize(&order);
-    let conclude = |book: &mut UnitOfWork<'_>, verdict| {
+    order.decide(&mut unit);
+    let conclude = |unit: &mut UnitOfWork<'_>, verdict| {
         let conclusion = concluded(&order, verdict);
-        book.conclude(&conclusion).unwrap();
-        book.payments.get(&order.payment_id).unwrap().status
+        conclusion.decide(unit).unwrap();
+        unit.payments.get(&order.payment_id).unwrap().status
     };
-    assert_eq!(conclude(&mut book, Verdict::Absent), PaymentStatus::Unknown);
-    assert_eq!(conclude(&mut book, Verdict::Absent), PaymentStatus::Declined);
-    assert_eq!(book.settlements.new_rows().count(), 0);
+    assert_eq!(conclude(&mut unit, Verdict::Absent), PaymentStatus::Unknown);
+    assert_eq!(conclude(&mut unit, Verdict::Absent), PaymentStatus::Declined);
+    assert_eq!(unit.settlements.new_rows().count(), 0);
     // A decline that comes late changes nothing; an approval holds the payer's money until it is released.
-    conclude(&mut book, Verdict::Declined { reason: "card_declined".into() });
-    assert_eq!(book.settlements.new_rows().count(), 0);
+    conclude(&mut unit, Verdict::Declined { reason: "card_declined".into() });
+    assert_eq!(unit.settlements.new_rows().count(), 0);
     for _ in 0..2 {
-        assert_eq!(conclude(&mut book, approved(AMOUNT)), PaymentStatus::Declined);
-        let owed: Vec<_> = book.settlements.new_rows().collect();
+        assert_eq!(conclude(&mut unit, approved(AMOUNT)), PaymentStatus::Declined);
+        let owed: Vec<_> = unit.settlements.new_rows().collect();
         let [(_, owed)] = owed[..] else { panic!("{owed:?}") };
         assert_eq!((owed.task, owed.money.minor, owed.status), (Task::Void, AMOUNT, RequestStatus::Pending));
     }
-    let topics: Vec<_> = book.events.iter().map(|event| event.topic).collect();
+    let topics: Vec<_> = unit.events.iter().map(|event| event.topic).collect();
     assert_eq!(topics, ["payment.failed"]);
 }
 
 #[test]
-fn two_questions_at_once_are_one() {
+fn lookups_made_at_once_count_as_one() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);
-    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
     let order = order(1, AMOUNT);
-    book.authorize(&order);
+    order.decide(&mut unit);
     let mut absent_at = |attempts| {
         let conclusion = RecordPspOutcome { looked_up_at: Some(attempts), ..concluded(&order, Verdict::Absent) };
-        book.conclude(&conclusion).unwrap();
-        book.payments.get(&order.payment_id).unwrap().status
+        conclusion.decide(&mut unit).unwrap();
+        unit.payments.get(&order.payment_id).unwrap().status
     };
     assert_eq!(absent_at(0), PaymentStatus::Unknown);
     // Asked before the first answer was written: the request may still be on its way.
@@ -392,12 +394,12 @@ fn two_questions_at_once_are_one() {
 }
 
 #[test]
-fn another_merchant_sees_nothing() {
+fn change_by_another_merchant_finds_no_payment() {
     let policy = Policy::default();
     let mut ids = IdGenerator::new(0);
-    let mut book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
-    book.authorize(&order(1, AMOUNT));
+    let mut unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    order(1, AMOUNT).decide(&mut unit);
     let stranger = ChangePayment { merchant_id: "MERCHANT-2".into(), ..change(1, Change::Void, None) };
     let unknown = change(2, Change::Void, None);
-    assert_eq!(book.change(&stranger), book.change(&unknown));
+    assert_eq!(stranger.decide(&mut unit), unknown.decide(&mut unit));
 }

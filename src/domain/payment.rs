@@ -107,8 +107,8 @@ pub struct Payment {
     pub due_at: Option<Timestamp>,
     /// How often the resolver has asked the PSP about it; once it is authorized, how many captures have failed.
     pub attempts: u32,
-    /// The idempotency claim that its authorization answers.
-    pub claim: KeyHash,
+    /// The idempotency key that its authorization answers.
+    pub key_hash: KeyHash,
     pub timeline: Timeline,
     /// The event that told of the capture: the ledger books no other. None before it, and where it was told before that
     /// was kept.

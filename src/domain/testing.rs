@@ -1,6 +1,6 @@
 //! Values that the tests of several rooms need.
 
-use super::command::{Authorize, RecordPspOutcome};
+use super::commands::{Authorize, RecordPspOutcome};
 use super::id::PaymentId;
 use super::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use super::money::{Currency, Money};
@@ -18,7 +18,7 @@ pub fn approved(minor: i64) -> Verdict {
     Verdict::Approved { reference: "psp_1".into(), money: krw(minor) }
 }
 
-/// What the PSP says of an order, as the one who had it sent records it.
+/// What the PSP says of an authorization, as the one who had it sent records it.
 pub fn concluded(order: &Authorize, verdict: Verdict) -> RecordPspOutcome {
     RecordPspOutcome {
         payment_id: order.payment_id,
@@ -31,7 +31,7 @@ pub fn concluded(order: &Authorize, verdict: Verdict) -> RecordPspOutcome {
     }
 }
 
-/// An order of `MERCHANT-1` for payment `id`, with a key of its own.
+/// An authorization of `MERCHANT-1` for payment `id`, with a key of its own.
 pub fn order(id: i64, minor: i64) -> Authorize {
     let key = format!("key-{id}");
     Authorize {

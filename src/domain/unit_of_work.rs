@@ -1,6 +1,6 @@
 //! The working set of one batch: the rows that its commands name, the decisions made on them, and what has to be
-//! written. It is filled by a store, changed by the rules of `decide`, and written by the store in one transaction. A
-//! decision either applies whole or leaves no trace.
+//! written. A store fills it, the decisions of `commands` change it, and the store writes it in one transaction. A decision
+//! either applies whole or leaves no trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,7 +109,7 @@ impl<K: Ord, V> RowSet<K, V> {
 pub struct ReadSet {
     pub payments: BTreeSet<PaymentId>,
     pub refunds: BTreeSet<RefundId>,
-    pub claims: BTreeSet<KeyHash>,
+    pub idempotency_records: BTreeSet<KeyHash>,
     /// Captures and voids.
     pub settlements: BTreeSet<EventId>,
     pub refund_requests: BTreeSet<EventId>,
@@ -119,11 +119,11 @@ pub struct ReadSet {
 }
 
 impl ReadSet {
-    /// Needs what `other` needs too.
+    /// Reads what `other` reads too.
     pub fn join(&mut self, other: &Self) {
         self.payments.extend(&other.payments);
         self.refunds.extend(&other.refunds);
-        self.claims.extend(&other.claims);
+        self.idempotency_records.extend(&other.idempotency_records);
         self.settlements.extend(&other.settlements);
         self.refund_requests.extend(&other.refund_requests);
         self.balances.extend(other.balances.iter().cloned());
@@ -140,7 +140,7 @@ pub struct UnitOfWork<'a> {
     pub ids: &'a mut IdGenerator,
     pub payments: RowSet<PaymentId, Payment>,
     pub refunds: RowSet<RefundId, Refund>,
-    pub claims: RowSet<KeyHash, IdempotencyRecord>,
+    pub idempotency_records: RowSet<KeyHash, IdempotencyRecord>,
     pub settlements: RowSet<EventId, PspRequest>,
     pub refund_requests: RowSet<EventId, PspRequest>,
     pub balances: RowSet<BalanceKey, Balance>,
@@ -168,7 +168,7 @@ impl<'a> UnitOfWork<'a> {
             ids,
             payments: RowSet::default(),
             refunds: RowSet::default(),
-            claims: RowSet::default(),
+            idempotency_records: RowSet::default(),
             settlements: RowSet::default(),
             refund_requests: RowSet::default(),
             balances: RowSet::default(),
@@ -189,23 +189,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shelf_tells_what_to_write() {
-        let mut shelf = RowSet::default();
-        shelf.load(1, "stored");
-        shelf.load(2, "stored");
-        shelf.load(3, "stored");
-        shelf.put(2, "changed");
-        shelf.put(4, "new");
-        shelf.put(4, "new, and again");
-        shelf.put(5, "new");
-        shelf.remove(&5);
-        shelf.remove(&3);
-        assert_eq!(shelf.new_rows().collect::<Vec<_>>(), [(&4, &"new, and again")]);
-        assert_eq!(shelf.changed_rows().collect::<Vec<_>>(), [(&2, &"changed")]);
-        assert_eq!(shelf.removed_rows().map(|(key, _)| *key).collect::<Vec<_>>(), [3]);
-        assert_eq!((shelf.get(&1), shelf.get(&3), shelf.get(&5)), (Some(&"stored"), None, None));
-        shelf.settle();
-        assert_eq!(shelf.changed_rows().count() + shelf.new_rows().count() + shelf.removed_rows().count(), 0);
-        assert_eq!(shelf.get(&2), Some(&"changed"));
+    fn row_set_tells_what_to_write() {
+        let mut rows = RowSet::default();
+        rows.load(1, "stored");
+        rows.load(2, "stored");
+        rows.load(3, "stored");
+        rows.put(2, "changed");
+        rows.put(4, "new");
+        rows.put(4, "new, and again");
+        rows.put(5, "new");
+        rows.remove(&5);
+        rows.remove(&3);
+        assert_eq!(rows.new_rows().collect::<Vec<_>>(), [(&4, &"new, and again")]);
+        assert_eq!(rows.changed_rows().collect::<Vec<_>>(), [(&2, &"changed")]);
+        assert_eq!(rows.removed_rows().map(|(key, _)| *key).collect::<Vec<_>>(), [3]);
+        assert_eq!((rows.get(&1), rows.get(&3), rows.get(&5)), (Some(&"stored"), None, None));
+        rows.settle();
+        assert_eq!(rows.changed_rows().count() + rows.new_rows().count() + rows.removed_rows().count(), 0);
+        assert_eq!(rows.get(&2), Some(&"changed"));
     }
 }

@@ -8,7 +8,7 @@ use crate::actors::admission::AdmissionPermit;
 use crate::actors::guarded_psp::Asked;
 use crate::actors::shard_writer::WriteError;
 use crate::actors::shards::Shard;
-use crate::domain::command::{AbandonAuthorization, Authorize, RecordPspOutcome};
+use crate::domain::commands::{AbandonAuthorization, Authorize, RecordPspOutcome};
 use crate::domain::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use crate::domain::payment::{CaptureMode, Metadata};
 use crate::domain::psp::{PspKey, Verdict};

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{App, Call, CallResult, FlowError, Response};
 use crate::actors::admission::AdmissionPermit;
-use crate::domain::command::{Change, ChangePayment};
+use crate::domain::commands::{Change, ChangePayment};
 use crate::domain::key::{Fingerprint, KeyHash, KeyedRequest};
 use crate::domain::{Bucket, PaymentId};
 
@@ -73,8 +73,8 @@ impl App {
             trace: call.trace,
         };
         // Dying before this is committed changes nothing; after it, the workers go on and a repeated call is answered.
-        let claimed = permit.shard().write(order).await?;
-        let answer = match self.fresh(claimed) {
+        let outcome = permit.shard().write(order).await?;
+        let answer = match self.fresh(outcome) {
             ControlFlow::Continue(recorded) => Ok(Response { recorded, replayed: false }),
             ControlFlow::Break(answer) => answer,
         };

@@ -5,7 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Call, FlowError, Operations};
-use crate::domain::command::{Command, Discard, RecordOperatorAction, Redrive};
+use crate::domain::command::Command;
+use crate::domain::commands::{Discard, RecordOperatorAction, Redrive};
 use crate::domain::dead_letter::{Disposal, LetterStatus, Operator, StoredDeadLetter};
 use crate::domain::{ActionId, LetterId, Timestamp};
 use crate::infra::database::{LetterFilter, StoredAction};

@@ -8,7 +8,7 @@ use super::drill_record::{DrillError, DrillView, Drills, STEPS, StepStatus};
 use super::{App, AuthorizeRequest, Call, ChangeRequest};
 use crate::actors::admission::Priority;
 use crate::actors::breaker::{BreakerState, BreakerView};
-use crate::domain::command::Change;
+use crate::domain::commands::Change;
 use crate::domain::key::Fingerprint;
 use crate::domain::outcome::PaymentOutcome;
 use crate::domain::payment::{CaptureMode, Metadata};

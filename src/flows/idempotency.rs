@@ -55,20 +55,20 @@ impl App {
         let Some(keyed_request) = keyed_request else { return Err(refused) };
         let _span = Span::begin(trace, SpanKind::Internal, || "claim_reader find");
         let reader = &self.claim_readers[self.shards.index_of(bucket)];
-        let claim = row_reader::find(reader, keyed_request.key_hash).await?.filter(|claim| claim.holds(self.now()));
-        let Some(claim) = claim else { return Err(refused) };
-        match self.fresh(claim.again(keyed_request)) {
+        let record = row_reader::find(reader, keyed_request.key_hash).await?.filter(|record| record.holds(self.now()));
+        let Some(record) = record else { return Err(refused) };
+        match self.fresh(record.again(keyed_request)) {
             ControlFlow::Break(answer) => answer.inspect(|answer| {
                 self.remember(keyed_request.key_hash, keyed_request.fingerprint, &answer.recorded);
             }),
-            // A claim is there, so nothing of the call is fresh.
+            // A record is there, so nothing of the call is fresh.
             ControlFlow::Continue(()) => Err(refused),
         }
     }
 
     /// Goes on with what executed now, or ends with what a repeated call is told.
-    pub(super) fn fresh<T>(&self, claimed: KeyOutcome<T>) -> ControlFlow<Result<Response, FlowError>, T> {
-        match claimed {
+    pub(super) fn fresh<T>(&self, outcome: KeyOutcome<T>) -> ControlFlow<Result<Response, FlowError>, T> {
+        match outcome {
             KeyOutcome::Fresh(value) => ControlFlow::Continue(value),
             KeyOutcome::Replay(recorded) => {
                 self.idempotency.hit("shard");

@@ -9,7 +9,7 @@ use super::capability::{Capabilities, Capability, Level, Readiness};
 use crate::actors::breaker::BreakerState;
 use crate::actors::shards::Shard;
 use crate::config::Role;
-use crate::domain::command::Ping;
+use crate::domain::commands::Ping;
 use crate::runtime::{ActorSnapshot, State};
 
 /// A database that does not answer within this is down.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::acknowledged::Acknowledged;
 use super::cluster::Cluster;
-use crate::domain::command::Change;
+use crate::domain::commands::Change;
 use crate::domain::key::Fingerprint;
 use crate::domain::outcome::{PaymentOutcome, StoredResponse};
 use crate::domain::payment::{CaptureMode, Metadata};

@@ -118,21 +118,21 @@ impl BatchCommitter {
     async fn commit_whole(&mut self, orders: &mut [PendingCommand], ctx: &Context) -> Result<(), DatabaseError> {
         let (mut trusting, mut others) = (ReadSet::default(), ReadSet::default());
         for order in orders.iter() {
-            order.0.needs(if order.0.trusts_recent() { &mut trusting } else { &mut others });
+            order.0.reads(if order.0.trusts_recent() { &mut trusting } else { &mut others });
         }
         let mut retries = 0;
         loop {
             let begun = ctx.clock().instant();
-            let mut book = UnitOfWork::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
-            let needs = self.recent.fill(trusting.clone(), &others, &mut book);
-            let decide = |book: &mut UnitOfWork<'_>| {
-                orders.iter_mut().for_each(|order| order.0.decide(book));
-                !book.events.is_empty()
+            let mut unit = UnitOfWork::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
+            let read_set = self.recent.fill(trusting.clone(), &others, &mut unit);
+            let decide = |unit: &mut UnitOfWork<'_>| {
+                orders.iter_mut().for_each(|order| order.0.decide(unit));
+                !unit.events.is_empty()
             };
-            let error = match self.database.batch(&needs, book, decide).await {
-                Ok((has_events, book)) => {
-                    self.meter.committed(&book, orders.len(), begun.elapsed());
-                    self.recent.keep(book);
+            let error = match self.database.batch(&read_set, unit, decide).await {
+                Ok((has_events, unit)) => {
+                    self.meter.committed(&unit, orders.len(), begun.elapsed());
+                    self.recent.keep(unit);
                     if has_events {
                         self.publisher.nudge();
                     }

@@ -73,7 +73,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::command::{Attempted, Authorize, Change, ChangePayment, RecordPspAttempt};
+    use crate::domain::commands::{Attempted, Authorize, Change, ChangePayment, RecordPspAttempt};
     use crate::domain::idempotency::KeyOutcome;
     use crate::domain::request::PspProgress;
     use crate::domain::testing::{approved, concluded, order};
@@ -140,16 +140,16 @@ mod tests {
             None
         }
 
-        fn needs(&self, needs: &mut ReadSet) {
-            self.order.needs(needs);
+        fn reads(&self, read_set: &mut ReadSet) {
+            self.order.reads(read_set);
         }
 
-        fn decide(&self, book: &mut UnitOfWork<'_>) {
+        fn decide(&self, unit: &mut UnitOfWork<'_>) {
             assert!(!self.panics, "a poisoned command");
-            book.authorize(&self.order);
-            let mut payment = book.payments.get(&self.order.payment_id).unwrap().clone();
+            self.order.decide(unit);
+            let mut payment = unit.payments.get(&self.order.payment_id).unwrap().clone();
             payment.captured = 1;
-            book.payments.put(payment.id, payment);
+            unit.payments.put(payment.id, payment);
         }
     }
 

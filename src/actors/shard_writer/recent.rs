@@ -47,19 +47,19 @@ impl<K, V> Default for Rows<K, V> {
 }
 
 impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
-    /// Puts what is here of the needed rows into the book, and leaves the others to be read.
-    fn fill(&self, needed: &mut std::collections::BTreeSet<K>, shelf: &mut RowSet<K, V>) {
+    /// Puts what is here of the needed rows into the unit of work, and leaves the others to be read.
+    fn fill(&self, needed: &mut std::collections::BTreeSet<K>, rows: &mut RowSet<K, V>) {
         needed.retain(|key| match self.rows.get(key) {
             Some(row) => {
-                shelf.load(key.clone(), row.clone());
+                rows.load(key.clone(), row.clone());
                 false
             }
             None => true,
         });
     }
 
-    fn keep(&mut self, shelf: RowSet<K, V>) {
-        for (key, row, is_written) in shelf.into_rows() {
+    fn keep(&mut self, rows: RowSet<K, V>) {
+        for (key, row, is_written) in rows.into_rows() {
             let row = if is_written { row.written() } else { row };
             if self.rows.insert(key.clone(), row).is_none() {
                 self.order.push_back(key);
@@ -78,35 +78,35 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
 pub struct Recent {
     payments: Rows<PaymentId, Payment>,
     refunds: Rows<RefundId, Refund>,
-    claims: Rows<KeyHash, IdempotencyRecord>,
+    idempotency_records: Rows<KeyHash, IdempotencyRecord>,
     balances: Rows<BalanceKey, Balance>,
 }
 
 impl Recent {
-    /// Fills the book with what is known of `trusting`, the needs of commands that may rest on it; the rest of them,
-    /// and all that others need, is what remains to be read.
-    pub fn fill(&self, mut trusting: ReadSet, others: &ReadSet, book: &mut UnitOfWork<'_>) -> ReadSet {
-        self.payments.fill(&mut trusting.payments, &mut book.payments);
-        self.refunds.fill(&mut trusting.refunds, &mut book.refunds);
-        self.claims.fill(&mut trusting.claims, &mut book.claims);
-        self.balances.fill(&mut trusting.balances, &mut book.balances);
+    /// Fills the unit of work with what is known of `trusting`, the rows of commands that may rest on it. Returns what
+    /// remains to be read: the rest of them, and all that the `others` read.
+    pub fn fill(&self, mut trusting: ReadSet, others: &ReadSet, unit: &mut UnitOfWork<'_>) -> ReadSet {
+        self.payments.fill(&mut trusting.payments, &mut unit.payments);
+        self.refunds.fill(&mut trusting.refunds, &mut unit.refunds);
+        self.idempotency_records.fill(&mut trusting.idempotency_records, &mut unit.idempotency_records);
+        self.balances.fill(&mut trusting.balances, &mut unit.balances);
         trusting.join(others);
         trusting
     }
 
-    /// Keeps the rows of a book that was just committed.
-    pub fn keep(&mut self, book: UnitOfWork<'_>) {
+    /// Keeps the rows of a unit of work that was just committed.
+    pub fn keep(&mut self, unit: UnitOfWork<'_>) {
         // What was let go is gone from the tables too.
-        for (key_hash, _) in book.claims.removed_rows() {
-            self.claims.rows.remove(key_hash);
+        for (key_hash, _) in unit.idempotency_records.removed_rows() {
+            self.idempotency_records.rows.remove(key_hash);
         }
-        for (id, _) in book.payments.removed_rows() {
+        for (id, _) in unit.payments.removed_rows() {
             self.payments.rows.remove(id);
         }
-        self.payments.keep(book.payments);
-        self.refunds.keep(book.refunds);
-        self.claims.keep(book.claims);
-        self.balances.keep(book.balances);
+        self.payments.keep(unit.payments);
+        self.refunds.keep(unit.refunds);
+        self.idempotency_records.keep(unit.idempotency_records);
+        self.balances.keep(unit.balances);
     }
 }
 
@@ -122,19 +122,19 @@ mod tests {
     fn what_was_written_is_known_with_its_new_version_and_the_rest_is_to_be_read() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
-        let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
-        book.authorize(&order(1, 100));
-        recent.keep(book);
+        let mut unit = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
+        order(1, 100).decide(&mut unit);
+        recent.keep(unit);
 
         let mut trusting = ReadSet::default();
         trusting.payments.extend([PaymentId::from_stored(1), PaymentId::from_stored(2)]);
         let mut others = ReadSet::default();
-        order(3, 100).needs(&mut others);
-        let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
-        let to_read = recent.fill(trusting, &others, &mut book);
-        assert_eq!(book.payments.get(&PaymentId::from_stored(1)).map(|payment| payment.version), Some(1));
+        order(3, 100).reads(&mut others);
+        let mut unit = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
+        let to_read = recent.fill(trusting, &others, &mut unit);
+        assert_eq!(unit.payments.get(&PaymentId::from_stored(1)).map(|payment| payment.version), Some(1));
         assert_eq!(to_read.payments.into_iter().collect::<Vec<_>>(), [PaymentId::from_stored(2)]);
-        assert_eq!(to_read.claims, others.claims);
+        assert_eq!(to_read.idempotency_records, others.idempotency_records);
     }
 
     #[test]
@@ -142,9 +142,9 @@ mod tests {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
         for id in 0..2 * ROWS_MAX as i64 {
-            let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
-            book.authorize(&order(id + 1, 100));
-            recent.keep(book);
+            let mut unit = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
+            order(id + 1, 100).decide(&mut unit);
+            recent.keep(unit);
         }
         assert_eq!((recent.payments.rows.len(), recent.payments.order.len()), (ROWS_MAX, ROWS_MAX));
     }

@@ -132,7 +132,7 @@ impl Snapshot {
         let hidden: HashSet<i64> = page.unreadable.iter().filter_map(|damaged| damaged.id.parse().ok()).collect();
         let claims = self.claims_of(&payments).await?;
         let dossier = |payment: Payment| Dossier {
-            claim: claims.iter().find(|claim| claim.scope == payment.claim.0).cloned(),
+            claim: claims.iter().find(|claim| claim.scope == payment.key_hash.0).cloned(),
             payment,
             refunds: Vec::new(),
             settlements: Vec::new(),
@@ -179,7 +179,7 @@ impl Snapshot {
         if payments.is_empty() {
             return Ok(Vec::new());
         }
-        let scopes = payments.iter().map(|payment| payment.claim.0.to_vec());
+        let scopes = payments.iter().map(|payment| payment.key_hash.0.to_vec());
         Ok(claims().filter(idempotency_key::Column::Scope.is_in(scopes)).into_model().all(&self.0).await?)
     }
 

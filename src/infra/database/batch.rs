@@ -18,26 +18,26 @@ use crate::domain::Timestamp;
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 
 impl ShardDatabase {
-    /// One batch in one transaction: reads what it needs, lets `decide` change the book, writes and commits. When this
-    /// returns, with the book as it is written, all of it is durable; when it fails, none of it happened, except if it
-    /// is [`DatabaseError::InDoubt`].
+    /// One batch in one transaction: reads the rows of the read set, lets `decide` change the unit of work, writes and
+    /// commits. When this returns, with the unit of work as it is written, all of it is durable; when it fails, none of
+    /// it happened, except if it is [`DatabaseError::InDoubt`].
     pub async fn batch<'a, T>(
         &self,
-        needs: &ReadSet,
-        book: UnitOfWork<'a>,
+        read_set: &ReadSet,
+        unit: UnitOfWork<'a>,
         decide: impl FnOnce(&mut UnitOfWork<'a>) -> T,
     ) -> Result<(T, UnitOfWork<'a>), DatabaseError> {
         #[cfg(test)]
         if let Some(memory) = &self.memory {
-            let committed = commit::batch(self.id, memory, needs, book, decide).await;
-            return committed.map(|(decided, book, _)| (decided, book));
+            let committed = commit::batch(self.id, memory, read_set, unit, decide).await;
+            return committed.map(|(decided, unit, _)| (decided, unit));
         }
-        let (decided, book, rows) = self.noted(commit::batch(self.id, self, needs, book, decide).await)?;
+        let (decided, unit, rows) = self.noted(commit::batch(self.id, self, read_set, unit, decide).await)?;
         // Committed to a file that is gone is committed nowhere, and to one that was moved away is committed there.
         let in_doubt = |gone| DatabaseError::InDoubt(Box::new(DatabaseError::Storage(lost(gone))));
         self.noted(self.check_file().map_err(in_doubt))?;
         self.health.committed(rows > 0);
-        Ok((decided, book))
+        Ok((decided, unit))
     }
 
     /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
@@ -97,12 +97,12 @@ impl Begins for ShardDatabase {
 }
 
 impl Begun for Writing {
-    async fn load(&mut self, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
-        load::load(&self.tx, &self.unreadable, needs, book).await
+    async fn load(&mut self, read_set: &ReadSet, unit: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
+        load::load(&self.tx, &self.unreadable, read_set, unit).await
     }
 
-    async fn write(&mut self, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
-        write::write(&self.tx, &self.statements, self.packet_max, book).await
+    async fn write(&mut self, unit: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
+        write::write(&self.tx, &self.statements, self.packet_max, unit).await
     }
 
     async fn write_probe(&mut self) -> Result<(), DatabaseError> {

@@ -30,10 +30,10 @@ pub(super) trait Begins {
 
 /// A transaction. Dropped without its end, it is undone, and its connection is never used again.
 pub(super) trait Begun: Sized {
-    async fn load(&mut self, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError>;
+    async fn load(&mut self, read_set: &ReadSet, unit: &mut UnitOfWork<'_>) -> Result<(), DatabaseError>;
 
     /// Returns how many rows were written.
-    async fn write(&mut self, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError>;
+    async fn write(&mut self, unit: &UnitOfWork<'_>) -> Result<u64, DatabaseError>;
 
     /// Writes one row for nothing but to have written.
     async fn write_probe(&mut self) -> Result<(), DatabaseError>;
@@ -47,21 +47,21 @@ pub(super) trait Begun: Sized {
     async fn is_there(&mut self, witness: Witness) -> Result<bool, DatabaseError>;
 }
 
-/// Reads what the batch needs, lets `decide` change the book, writes and commits. When this returns, with the book as
-/// it is written and how many rows that were, all of it is durable; when it fails, none of it happened, except if it is
-/// [`DatabaseError::InDoubt`].
+/// Reads the rows of the read set, lets `decide` change the unit of work, writes and commits. When this returns, with
+/// the unit of work as it is written and how many rows that were, all of it is durable; when it fails, none of it
+/// happened, except if it is [`DatabaseError::InDoubt`].
 pub(super) async fn batch<'a, T>(
     id: ShardId,
     database: &impl Begins,
-    needs: &ReadSet,
-    mut book: UnitOfWork<'a>,
+    read_set: &ReadSet,
+    mut unit: UnitOfWork<'a>,
     decide: impl FnOnce(&mut UnitOfWork<'a>) -> T,
 ) -> Result<(T, UnitOfWork<'a>, u64), DatabaseError> {
     let mut tx = database.begin().await?;
     let written = in_time(async {
-        tx.load(needs, &mut book).await?;
-        let decided = decide(&mut book);
-        let rows = tx.write(&book).await?;
+        tx.load(read_set, &mut unit).await?;
+        let decided = decide(&mut unit);
+        let rows = tx.write(&unit).await?;
         Ok::<_, DatabaseError>((decided, rows))
     });
     let (decided, rows) = match written.await.flatten() {
@@ -74,16 +74,16 @@ pub(super) async fn batch<'a, T>(
         }
     };
     if let Err(failure) = tx.commit().await {
-        look_for(id, database, &book, failure).await?;
+        look_for(id, database, &unit, failure).await?;
     }
-    Ok((decided, book, rows))
+    Ok((decided, unit, rows))
 }
 
 /// Finds out whether a batch is in the tables although its COMMIT failed.
 async fn look_for(
     id: ShardId,
     database: &impl Begins,
-    book: &UnitOfWork<'_>,
+    unit: &UnitOfWork<'_>,
     failure: DbErr,
 ) -> Result<(), DatabaseError> {
     if is_undone(&failure) {
@@ -97,7 +97,7 @@ async fn look_for(
         other => other,
     };
     // What has no witness is decided again: marks and schedules, which the tables then have already or get once.
-    let Some(witness) = Witness::of(book) else { return Err(not_committed()) };
+    let Some(witness) = Witness::of(unit) else { return Err(not_committed()) };
     let begun = Instant::now();
     loop {
         match ask_for(database, witness, has_to_write).await {

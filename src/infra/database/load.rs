@@ -18,42 +18,47 @@ use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{EventId, Timestamp};
 use crate::infra::sqlite::even_chunks;
 
-/// Fills the book with the rows that are needed and exist.
+/// Fills the unit of work with the rows that are needed and exist.
 pub async fn load(
     db: &impl ConnectionTrait,
     unreadable: &Unreadable,
-    needs: &ReadSet,
-    book: &mut UnitOfWork<'_>,
+    read_set: &ReadSet,
+    unit: &mut UnitOfWork<'_>,
 ) -> Result<(), DatabaseError> {
-    load_all(db, needs, book).await.inspect_err(|error| {
+    load_all(db, read_set, unit).await.inspect_err(|error| {
         if let DatabaseError::Damaged(damaged) = error {
             unreadable.note(damaged);
         }
     })
 }
 
-async fn load_all(db: &impl ConnectionTrait, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
-    let key_hashes: Vec<Vec<u8>> = needs.claims.iter().map(|scope| scope.0.to_vec()).collect();
+async fn load_all(
+    db: &impl ConnectionTrait,
+    read_set: &ReadSet,
+    unit: &mut UnitOfWork<'_>,
+) -> Result<(), DatabaseError> {
+    let key_hashes: Vec<Vec<u8>> = read_set.idempotency_records.iter().map(|scope| scope.0.to_vec()).collect();
     for claim in by_key(db, idempotency_key::Column::Scope, &key_hashes, rows::claim).await? {
-        book.claims.load(claim.key_hash, claim);
+        unit.idempotency_records.load(claim.key_hash, claim);
     }
-    for payment in by_key(db, payment::Column::Id, &ids(&needs.payments), rows::payment).await? {
-        book.payments.load(payment.id, payment);
+    for payment in by_key(db, payment::Column::Id, &ids(&read_set.payments), rows::payment).await? {
+        unit.payments.load(payment.id, payment);
     }
-    for refund in by_key(db, refund::Column::Id, &ids(&needs.refunds), rows::refund).await? {
-        book.refunds.load(refund.id, refund);
+    for refund in by_key(db, refund::Column::Id, &ids(&read_set.refunds), rows::refund).await? {
+        unit.refunds.load(refund.id, refund);
     }
-    for request in by_key(db, settlement_request::Column::Id, &ids(&needs.settlements), rows::settlement).await? {
-        book.settlements.load(request.id, request);
+    for request in by_key(db, settlement_request::Column::Id, &ids(&read_set.settlements), rows::settlement).await? {
+        unit.settlements.load(request.id, request);
     }
-    for request in by_key(db, refund_request::Column::Id, &ids(&needs.refund_requests), rows::refund_request).await? {
-        book.refund_requests.load(request.id, request);
+    for request in by_key(db, refund_request::Column::Id, &ids(&read_set.refund_requests), rows::refund_request).await?
+    {
+        unit.refund_requests.load(request.id, request);
     }
-    for kept in by_key(db, dead_letter::Column::Id, &ids(&needs.letters), letters::letter).await? {
-        book.letters.load(kept.letter.id, kept);
+    for kept in by_key(db, dead_letter::Column::Id, &ids(&read_set.letters), letters::letter).await? {
+        unit.letters.load(kept.letter.id, kept);
     }
-    load_balances(db, needs, book).await?;
-    load_processed(db, needs, book).await
+    load_balances(db, read_set, unit).await?;
+    load_processed(db, read_set, unit).await
 }
 
 fn ids<K>(ids: &std::collections::BTreeSet<Id<K>>) -> Vec<i64> {
@@ -83,11 +88,11 @@ where
 
 async fn load_balances(
     db: &impl ConnectionTrait,
-    needs: &ReadSet,
-    book: &mut UnitOfWork<'_>,
+    read_set: &ReadSet,
+    unit: &mut UnitOfWork<'_>,
 ) -> Result<(), DatabaseError> {
     use account_balance::Column::{Account, Currency, MerchantId};
-    let keys: Vec<_> = needs.balances.iter().collect();
+    let keys: Vec<_> = read_set.balances.iter().collect();
     for chunk in even_chunks(&keys) {
         let wanted = chunk.iter().fold(Condition::any(), |any, key| {
             let parts: SimpleExpr = MerchantId
@@ -99,7 +104,7 @@ async fn load_balances(
         let query = account_balance::Entity::find().filter(wanted).lock_exclusive();
         for row in each(db, query, MerchantId, rows::balance).await? {
             let (key, balance) = row?;
-            book.balances.load(key, balance);
+            unit.balances.load(key, balance);
         }
     }
     Ok(())
@@ -107,13 +112,13 @@ async fn load_balances(
 
 async fn load_processed(
     db: &impl ConnectionTrait,
-    needs: &ReadSet,
-    book: &mut UnitOfWork<'_>,
+    read_set: &ReadSet,
+    unit: &mut UnitOfWork<'_>,
 ) -> Result<(), DatabaseError> {
     use processed_event::Column::{Consumer as Who, EventId as Event};
     for consumer in Consumer::ALL {
         let events: Vec<i64> =
-            needs.processed.iter().filter(|(who, _)| *who == consumer).map(|(_, event)| event.get()).collect();
+            read_set.processed.iter().filter(|(who, _)| *who == consumer).map(|(_, event)| event.get()).collect();
         for chunk in even_chunks(&events) {
             let rows = processed_event::Entity::find()
                 .filter(Who.eq(consumer.name()))
@@ -121,7 +126,7 @@ async fn load_processed(
                 .all(db)
                 .await?;
             for row in rows {
-                book.processed.load((consumer, EventId::from_stored(row.event_id)), Timestamp(row.processed_at));
+                unit.processed.load((consumer, EventId::from_stored(row.event_id)), Timestamp(row.processed_at));
             }
         }
     }

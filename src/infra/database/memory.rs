@@ -35,7 +35,7 @@ use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 pub struct Tables {
     pub payments: BTreeMap<PaymentId, Payment>,
     pub refunds: BTreeMap<RefundId, Refund>,
-    pub claims: BTreeMap<KeyHash, IdempotencyRecord>,
+    pub idempotency_records: BTreeMap<KeyHash, IdempotencyRecord>,
     pub settlements: BTreeMap<EventId, PspRequest>,
     pub refund_requests: BTreeMap<EventId, PspRequest>,
     pub balances: BTreeMap<BalanceKey, Balance>,
@@ -143,18 +143,18 @@ impl SqlxDatabaseError for Full {
 }
 
 macro_rules! load {
-    ($tables:ident, $book:ident, $needs:ident: $($table:ident),*) => {$(
-        for key in &$needs.$table {
+    ($tables:ident, $unit:ident, $read_set:ident: $($table:ident),*) => {$(
+        for key in &$read_set.$table {
             if let Some(row) = $tables.$table.get(key) {
-                $book.$table.load(key.clone(), row.clone());
+                $unit.$table.load(key.clone(), row.clone());
             }
         }
     )*};
 }
 
 macro_rules! save {
-    ($tables:ident, $book:ident: $($table:ident),*) => {$(
-        for (key, row) in $book.$table.written_rows() {
+    ($tables:ident, $unit:ident: $($table:ident),*) => {$(
+        for (key, row) in $unit.$table.written_rows() {
             if $tables.$table.get(key).map_or(0, |stored| stored.version) != row.version {
                 return Err(DatabaseError::Conflict);
             }
@@ -222,18 +222,19 @@ impl Transaction {
 }
 
 impl Begun for Transaction {
-    async fn load(&mut self, needs: &ReadSet, book: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
+    async fn load(&mut self, read_set: &ReadSet, unit: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
         let tables = &self.seen;
-        load!(tables, book, needs: payments, refunds, claims, settlements, refund_requests, balances, letters);
-        for key in needs.processed.iter().filter(|key| tables.processed.contains(key)) {
-            book.processed.load(*key, Timestamp(0));
+        load!(tables, unit, read_set: payments, refunds, idempotency_records, settlements, refund_requests);
+        load!(tables, unit, read_set: balances, letters);
+        for key in read_set.processed.iter().filter(|key| tables.processed.contains(key)) {
+            unit.processed.load(*key, Timestamp(0));
         }
         Ok(())
     }
 
-    async fn write(&mut self, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
+    async fn write(&mut self, unit: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
         let mut written = self.seen.clone();
-        write(&mut written, book)?;
+        write(&mut written, unit)?;
         self.seen = written;
         // Nobody asks how many.
         Ok(1)
@@ -372,9 +373,9 @@ impl Memory {
         Ok(due(payments, |payment| payment.due_at, now, limit))
     }
 
-    pub async fn claims(&self, key_hashes: &[KeyHash]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
+    pub async fn idempotency_records(&self, key_hashes: &[KeyHash]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
         let tables = self.reading().await?;
-        Ok(key_hashes.iter().filter_map(|scope| tables.claims.get(scope).cloned()).collect())
+        Ok(key_hashes.iter().filter_map(|key_hash| tables.idempotency_records.get(key_hash).cloned()).collect())
     }
 
     pub async fn dead_letters_due(
@@ -400,34 +401,34 @@ fn due<T>(
     due
 }
 
-/// Writes what the book has decided: all of it, or nothing.
-fn write(tables: &mut Tables, book: &UnitOfWork<'_>) -> Result<(), DatabaseError> {
-    for (scope, claim) in book.claims.removed_rows() {
-        if tables.claims.get(scope).is_some_and(|stored| stored.version == claim.version) {
-            tables.claims.remove(scope);
+/// Writes what the unit of work has decided: all of it, or nothing.
+fn write(tables: &mut Tables, unit: &UnitOfWork<'_>) -> Result<(), DatabaseError> {
+    for (key_hash, record) in unit.idempotency_records.removed_rows() {
+        if tables.idempotency_records.get(key_hash).is_some_and(|stored| stored.version == record.version) {
+            tables.idempotency_records.remove(key_hash);
         }
     }
-    for (id, payment) in book.payments.removed_rows() {
+    for (id, payment) in unit.payments.removed_rows() {
         if tables.payments.get(id).is_none_or(|stored| stored.version != payment.version) {
             return Err(DatabaseError::Conflict);
         }
         tables.payments.remove(id);
     }
-    save!(tables, book: claims, payments, refunds, settlements, refund_requests, balances, letters);
-    insert_processed(tables, &book.processed)?;
-    for (payment_id, page) in &book.timeline_pages {
+    save!(tables, unit: idempotency_records, payments, refunds, settlements, refund_requests, balances, letters);
+    insert_processed(tables, &unit.processed)?;
+    for (payment_id, page) in &unit.timeline_pages {
         if tables.timeline_pages.insert((*payment_id, page.first), page.clone()).is_some() {
             return Err(DatabaseError::Conflict);
         }
     }
-    for entry in &book.entries {
+    for entry in &unit.entries {
         let is_known = tables.entries.iter().any(|known| known.event_id == entry.event_id);
         if is_known && !is_planted(Bug::MissingDedupe) {
             return Err(DatabaseError::Conflict);
         }
         tables.entries.push(entry.clone());
     }
-    for event in &book.events {
+    for event in &unit.events {
         if tables.outbox.iter().any(|known| known.event_id == event.id.get()) {
             return Err(DatabaseError::Conflict);
         }
@@ -442,8 +443,8 @@ fn write(tables: &mut Tables, book: &UnitOfWork<'_>) -> Result<(), DatabaseError
             published_at: None,
         });
     }
-    for row in tables.outbox.iter_mut().filter(|row| book.published.contains(&row.seq)) {
-        row.published_at = Some(book.now.0);
+    for row in tables.outbox.iter_mut().filter(|row| unit.published.contains(&row.seq)) {
+        row.published_at = Some(unit.now.0);
     }
     Ok(())
 }

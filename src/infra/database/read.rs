@@ -68,9 +68,9 @@ impl ShardDatabase {
         self.all_readable(found)
     }
 
-    /// The claims among `key_hashes` that exist and can be read.
-    pub async fn claims(&self, key_hashes: &[KeyHash]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
-        or_in_memory!(self.claims(key_hashes));
+    /// The idempotency records among `key_hashes` that exist and can be read.
+    pub async fn idempotency_records(&self, key_hashes: &[KeyHash]) -> Result<Vec<IdempotencyRecord>, DatabaseError> {
+        or_in_memory!(self.idempotency_records(key_hashes));
         let key_hashes = key_hashes.iter().map(|scope| scope.0.to_vec());
         let query = idempotency_key::Entity::find().filter(idempotency_key::Column::Scope.is_in(key_hashes));
         let found = query.all(&self.readers).await?;

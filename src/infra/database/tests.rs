@@ -12,7 +12,8 @@ use sea_orm::ConnectionTrait;
 use std::hash::{BuildHasher, RandomState};
 
 use super::*;
-use crate::domain::command::{Change, ChangePayment, Command, PostLedgerEntry, RecordPspAttempt, RecordPspOutcome};
+use crate::domain::command::Command;
+use crate::domain::commands::{Change, ChangePayment, PostLedgerEntry, RecordPspAttempt, RecordPspOutcome};
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::idempotency::KeyOutcome;
 use crate::domain::payment::PaymentStatus;
@@ -68,27 +69,27 @@ impl Fixture {
 
     async fn run<T>(
         &mut self,
-        needs: ReadSet,
+        read_set: ReadSet,
         decide: impl FnOnce(&mut UnitOfWork<'_>) -> T,
     ) -> Result<T, DatabaseError> {
-        let book = UnitOfWork::new(NOW, &self.policy, &mut self.ids);
-        Ok(self.db.batch(&needs, book, decide).await?.0)
+        let unit = UnitOfWork::new(NOW, &self.policy, &mut self.ids);
+        Ok(self.db.batch(&read_set, unit, decide).await?.0)
     }
 
     /// Takes on a payment.
     async fn try_authorize(&mut self, id: i64) -> Result<KeyOutcome<()>, DatabaseError> {
         let order = order(id, 100);
-        let mut needs = ReadSet::default();
-        order.needs(&mut needs);
-        self.run(needs, |book| book.authorize(&order)).await
+        let mut read_set = ReadSet::default();
+        order.reads(&mut read_set);
+        self.run(read_set, |unit| order.decide(unit)).await
     }
 
     async fn authorize(&mut self, id: i64) -> PaymentId {
         assert_eq!(self.try_authorize(id).await.unwrap(), KeyOutcome::Fresh(()));
         let conclusion = conclusion(id, approved(100));
-        let mut needs = ReadSet::default();
-        conclusion.needs(&mut needs);
-        self.run(needs, |book| book.conclude(&conclusion)).await.unwrap().unwrap();
+        let mut read_set = ReadSet::default();
+        conclusion.reads(&mut read_set);
+        self.run(read_set, |unit| conclusion.decide(unit)).await.unwrap().unwrap();
         PaymentId::from_stored(id)
     }
 
@@ -101,9 +102,9 @@ impl Fixture {
             request_id: "r".into(),
             trace: TRACE,
         };
-        let mut needs = ReadSet::default();
-        order.needs(&mut needs);
-        self.run(needs, |book| book.change(&order)).await.unwrap();
+        let mut read_set = ReadSet::default();
+        order.reads(&mut read_set);
+        self.run(read_set, |unit| order.decide(unit)).await.unwrap();
     }
 
     async fn work(&mut self, request: crate::domain::request::PspRequest) {
@@ -118,9 +119,9 @@ impl Fixture {
             event: Some((consumer, request.id)),
             trace: TRACE,
         };
-        let mut needs = ReadSet::default();
-        attempt.needs(&mut needs);
-        self.run(needs, |book| book.attempt(&attempt)).await.unwrap().unwrap();
+        let mut read_set = ReadSet::default();
+        attempt.reads(&mut read_set);
+        self.run(read_set, |unit| attempt.decide(unit)).await.unwrap().unwrap();
     }
 
     async fn book_events(&mut self) {
@@ -134,9 +135,9 @@ impl Fixture {
                 data: serde_json::from_str(&row.payload).unwrap(),
                 trace: row.traceparent.parse().unwrap(),
             };
-            let mut needs = ReadSet::default();
-            posting.needs(&mut needs);
-            self.run(needs, |book| book.post(&posting)).await.unwrap().unwrap();
+            let mut read_set = ReadSet::default();
+            posting.reads(&mut read_set);
+            self.run(read_set, |unit| posting.decide(unit)).await.unwrap().unwrap();
         }
     }
 }
@@ -182,10 +183,10 @@ async fn a_row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_writt
     let stale = shop.db.payment(first).await.unwrap().unwrap();
     shop.change(first, Change::Capture { amount: None }).await;
     let result = shop
-        .run(ReadSet::default(), |book| {
-            book.payments.load(first, stale.clone());
-            book.payments.put(first, stale.clone());
-            book.authorize(&order(2, 100));
+        .run(ReadSet::default(), |unit| {
+            unit.payments.load(first, stale.clone());
+            unit.payments.put(first, stale.clone());
+            order(2, 100).decide(unit);
         })
         .await;
     assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
@@ -199,17 +200,17 @@ async fn a_key_taken_by_somebody_else_at_the_same_time_is_a_conflict(mut shop: F
     // Decided without having read the claim, as a second host would that read before the first one's commit.
     let mut again = order(2, 100);
     again.keyed_request = order(1, 100).keyed_request;
-    let result = shop.run(ReadSet::default(), |book| book.authorize(&again)).await;
+    let result = shop.run(ReadSet::default(), |unit| again.decide(unit)).await;
     assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
     shop.drop().await;
 }
 
 async fn a_row_that_the_database_refuses_is_said_so(mut shop: Fixture) {
     let result = shop
-        .run(ReadSet::default(), |book| {
+        .run(ReadSet::default(), |unit| {
             let mut payment = order(1, 100).payment(&Policy::default(), NOW);
             payment.captured = 7;
-            book.payments.put(payment.id, payment);
+            unit.payments.put(payment.id, payment);
         })
         .await;
     assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}");
@@ -229,7 +230,7 @@ async fn whatever_a_text_holds_is_read_back_as_it_was(mut shop: Fixture) {
         })
         .collect();
     let put =
-        |book: &mut UnitOfWork<'_>| payments.iter().for_each(|payment| book.payments.put(payment.id, payment.clone()));
+        |unit: &mut UnitOfWork<'_>| payments.iter().for_each(|payment| unit.payments.put(payment.id, payment.clone()));
     shop.run(ReadSet::default(), put).await.unwrap();
     for payment in &payments {
         let stored = shop.db.payment(payment.id).await.unwrap().unwrap();
@@ -244,7 +245,7 @@ async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
         payment.metadata.extend((0..40).map(|key| (format!("key {key}"), "'".repeat(500))));
         payment
     };
-    let put = |book: &mut UnitOfWork<'_>| (1..=450).map(fat).for_each(|payment| book.payments.put(payment.id, payment));
+    let put = |unit: &mut UnitOfWork<'_>| (1..=450).map(fat).for_each(|payment| unit.payments.put(payment.id, payment));
     shop.run(ReadSet::default(), put).await.unwrap();
     let last = PaymentId::from_stored(450);
     assert_eq!(shop.db.payment(last).await.unwrap().unwrap().metadata, fat(450).metadata);
@@ -254,15 +255,16 @@ async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
 async fn published_events_and_expired_claims_are_pruned(mut shop: Fixture) {
     shop.authorize(1).await;
     let seqs: Vec<i64> = shop.db.unpublished(10).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |book| book.published = seqs).await.unwrap();
+    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
     assert_eq!(shop.db.outbox_backlog().await.unwrap(), OutboxBacklog { pending: 0, oldest: None });
     assert_eq!(shop.db.prune(NOW, NOW, 10).await.unwrap(), 0);
     let end = NOW.after(shop.policy.answers_kept);
     assert_eq!(shop.db.prune(end, end, 10).await.unwrap(), 2);
     let again = order(1, 100);
-    let mut needs = ReadSet::default();
-    again.needs(&mut needs);
-    let known = shop.run(needs, |book| book.claims.get(&again.keyed_request.key_hash).is_some()).await.unwrap();
+    let mut read_set = ReadSet::default();
+    again.reads(&mut read_set);
+    let known =
+        shop.run(read_set, |unit| unit.idempotency_records.get(&again.keyed_request.key_hash).is_some()).await.unwrap();
     assert!(!known);
     shop.drop().await;
 }

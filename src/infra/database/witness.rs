@@ -19,10 +19,10 @@ pub enum Witness {
 
 impl Witness {
     /// A row that the batch inserts, if it inserts any.
-    pub fn of(book: &UnitOfWork<'_>) -> Option<Self> {
-        let event = book.events.first().map(|event| Self::Event(event.id));
-        let payment = || book.payments.new_rows().next().map(|(id, _)| Self::Payment(*id));
-        let processed = || book.processed.new_rows().next().map(|((who, event), _)| Self::Processed(*who, *event));
+    pub fn of(unit: &UnitOfWork<'_>) -> Option<Self> {
+        let event = unit.events.first().map(|event| Self::Event(event.id));
+        let payment = || unit.payments.new_rows().next().map(|(id, _)| Self::Payment(*id));
+        let processed = || unit.processed.new_rows().next().map(|((who, event), _)| Self::Processed(*who, *event));
         event.or_else(payment).or_else(processed)
     }
 

@@ -1,4 +1,4 @@
-//! Writes a decided book: one multi-row statement a table, in key order, each row guarded by the version that was read.
+//! Writes a decided unit of work: one multi-row statement a table, in key order, each row guarded by the version that was read.
 
 use sea_orm::sea_query::{Alias, Expr, Func, Iden, IntoIden, OnConflict, Values};
 use sea_orm::{
@@ -20,50 +20,52 @@ use crate::domain::request::Task;
 use crate::domain::unit_of_work::UnitOfWork;
 use crate::infra::sqlite::{even_chunks, even_sizes};
 
-/// Writes everything that the book's decisions have changed. A row that somebody else has written since it was read
+/// Writes everything that the unit of work's decisions have changed. A row that somebody else has written since it was read
 /// makes the whole of it a [`DatabaseError::Conflict`]: roll back, read again, decide again. No statement is longer
 /// than `packet_max`. Returns how many rows were written.
 pub async fn write(
     tx: &Transaction,
     statements: &Statements,
     packet_max: usize,
-    book: &UnitOfWork<'_>,
+    unit: &UnitOfWork<'_>,
 ) -> Result<u64, DatabaseError> {
-    let removed = remove_claims(tx, book).await?.saturating_add(remove_payments(tx, book).await?);
+    let removed = remove_claims(tx, unit).await?.saturating_add(remove_payments(tx, unit).await?);
     let mut writing = Writing::begin(tx, statements, packet_max);
-    let (anew, claims): (Vec<_>, Vec<_>) =
-        book.claims.written_rows().partition(|(_, claim)| claim.version > 0 && claim.created_at == book.now);
+    let (anew, claims): (Vec<_>, Vec<_>) = unit
+        .idempotency_records
+        .written_rows()
+        .partition(|(_, claim)| claim.version > 0 && claim.created_at == unit.now);
     writing.save(claims.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM).await?;
     writing.save(anew.into_iter().map(|(_, claim)| (claim.version, rows::claim_row(claim))), CLAIM_ANEW).await?;
-    let payments = book.payments.written_rows().map(|(_, row)| (row.version, rows::payment_row(row)));
+    let payments = unit.payments.written_rows().map(|(_, row)| (row.version, rows::payment_row(row)));
     writing.save(payments, PAYMENT).await?;
-    let pages = book.timeline_pages.iter();
+    let pages = unit.timeline_pages.iter();
     writing.insert(pages.map(|(payment_id, page)| rows::timeline_page_row(*payment_id, page))).await?;
-    let refunds = book.refunds.written_rows().map(|(_, row)| (row.version, rows::refund_row(row)));
+    let refunds = unit.refunds.written_rows().map(|(_, row)| (row.version, rows::refund_row(row)));
     writing.save(refunds, REFUND).await?;
-    let settlements = book.settlements.written_rows().map(|(_, row)| (row.version, rows::settlement_row(row)));
+    let settlements = unit.settlements.written_rows().map(|(_, row)| (row.version, rows::settlement_row(row)));
     writing.save(settlements, SETTLEMENT).await?;
-    let refund_requests = book.refund_requests.written_rows().filter_map(|(_, row)| match row.task {
+    let refund_requests = unit.refund_requests.written_rows().filter_map(|(_, row)| match row.task {
         Task::Refund(refund_id) => Some((row.version, rows::refund_request_row(row, refund_id))),
         Task::Capture(_) | Task::Void => None,
     });
     writing.save(refund_requests, REFUND_REQUEST).await?;
-    let balances = book.balances.written_rows().map(|(key, row)| (row.version, rows::balance_row(key, row)));
+    let balances = unit.balances.written_rows().map(|(key, row)| (row.version, rows::balance_row(key, row)));
     writing.save(balances, BALANCE).await?;
-    let processed = book.processed.written_rows();
+    let processed = unit.processed.written_rows();
     writing.insert(processed.map(|((consumer, event), at)| rows::processed_row(*consumer, *event, *at))).await?;
-    writing.insert(book.entries.iter().map(rows::ledger_entry_row)).await?;
-    let letters = book.letters.written_rows().map(|(_, kept)| (kept.version, letters::letter_row(kept)));
+    writing.insert(unit.entries.iter().map(rows::ledger_entry_row)).await?;
+    let letters = unit.letters.written_rows().map(|(_, kept)| (kept.version, letters::letter_row(kept)));
     writing.save(letters, DEAD_LETTER).await?;
-    writing.insert(book.actions.iter().map(letters::action_row)).await?;
-    writing.insert(book.events.iter().map(rows::event_row)).await?;
-    writing.mark_published(&book.published, book.now).await?;
+    writing.insert(unit.actions.iter().map(letters::action_row)).await?;
+    writing.insert(unit.events.iter().map(rows::event_row)).await?;
+    writing.mark_published(&unit.published, unit.now).await?;
     Ok(removed.saturating_add(writing.end().await?))
 }
 
 /// Frees the keys of what was let go.
-async fn remove_claims(tx: &Transaction, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
-    let key_hashes: Vec<Vec<u8>> = book.claims.removed_rows().map(|(scope, _)| scope.0.to_vec()).collect();
+async fn remove_claims(tx: &Transaction, unit: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
+    let key_hashes: Vec<Vec<u8>> = unit.idempotency_records.removed_rows().map(|(scope, _)| scope.0.to_vec()).collect();
     if key_hashes.is_empty() {
         return Ok(0);
     }
@@ -77,9 +79,9 @@ async fn remove_claims(tx: &Transaction, book: &UnitOfWork<'_>) -> Result<u64, D
 
 /// Takes away payments of which nothing was sent, as they were read: one that somebody else has written since stays,
 /// and is a conflict.
-async fn remove_payments(tx: &Transaction, book: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
+async fn remove_payments(tx: &Transaction, unit: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
     use payment::Column::{Id, Version};
-    let removed: Vec<_> = book.payments.removed_rows().collect();
+    let removed: Vec<_> = unit.payments.removed_rows().collect();
     for chunk in even_chunks(&removed) {
         let as_read = chunk
             .iter()

@@ -5,7 +5,7 @@ use self::shop::{Shop, audit_dir, capture, refund, shard_of};
 use crate::cli::audit::sources::Sources;
 use crate::cli::audit::{AuditError, Invariant, audit};
 use crate::config::Config;
-use crate::domain::command::Change;
+use crate::domain::commands::Change;
 use crate::infra::event_log::{Delivery, EventLogError, EventReader, GroupProgress};
 use crate::runtime::Clock;
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::audit::sources::Sources;
 use crate::cli::audit::{AuditError, Report, audit};
 use crate::config::Config;
-use crate::domain::command::{
-    AbandonAuthorization, Authorize, Change, ChangePayment, Command, MarkPublished, PostLedgerEntry, RecordPspAttempt,
+use crate::domain::command::Command;
+use crate::domain::commands::{
+    AbandonAuthorization, Authorize, Change, ChangePayment, MarkPublished, PostLedgerEntry, RecordPspAttempt,
 };
 use crate::domain::event::{Consumer, EVENT_PARTITIONS, Topic, known_topic, topics};
 use crate::domain::identity::{Companion, ShardIdentity, SystemId};
@@ -108,11 +109,11 @@ impl Shop {
     }
 
     pub async fn write<C: Command>(&mut self, about: PaymentId, command: C) -> C::Answer {
-        let mut needs = ReadSet::default();
-        command.needs(&mut needs);
+        let mut read_set = ReadSet::default();
+        command.reads(&mut read_set);
         let (database, now) = (self.database(about), self.now());
-        let book = UnitOfWork::new(now, &self.policy, &mut self.ids);
-        database.batch(&needs, book, |book| command.decide(book)).await.unwrap().0
+        let unit = UnitOfWork::new(now, &self.policy, &mut self.ids);
+        database.batch(&read_set, unit, |unit| command.decide(unit)).await.unwrap().0
     }
 
     /// Takes on a payment that nobody has asked the PSP about yet.

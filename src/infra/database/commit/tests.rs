@@ -33,10 +33,10 @@ fn shard(commits: Vec<FaultDecision>) -> ShardDatabase {
 
 async fn authorize(shard: &ShardDatabase, id: i64) -> Result<(), DatabaseError> {
     let (order, policy, mut ids) = (order(id, 100), Policy::default(), IdGenerator::new(0));
-    let mut needs = ReadSet::default();
-    order.needs(&mut needs);
-    let book = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
-    shard.batch(&needs, book, |book| drop(book.authorize(&order))).await.map(drop)
+    let mut read_set = ReadSet::default();
+    order.reads(&mut read_set);
+    let unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    shard.batch(&read_set, unit, |unit| drop(order.decide(unit))).await.map(drop)
 }
 
 async fn is_stored(shard: &ShardDatabase, id: i64) -> bool {

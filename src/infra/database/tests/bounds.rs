@@ -16,13 +16,13 @@ impl Fixture {
 
     async fn captured(&mut self, minor: i64) -> PaymentId {
         let order = order(1, minor);
-        let mut needs = ReadSet::default();
-        order.needs(&mut needs);
-        self.run(needs, |book| book.authorize(&order)).await.unwrap();
+        let mut read_set = ReadSet::default();
+        order.reads(&mut read_set);
+        self.run(read_set, |unit| order.decide(unit)).await.unwrap();
         let conclusion = conclusion(1, approved(minor));
-        let mut needs = ReadSet::default();
-        conclusion.needs(&mut needs);
-        self.run(needs, |book| book.conclude(&conclusion)).await.unwrap().unwrap();
+        let mut read_set = ReadSet::default();
+        conclusion.reads(&mut read_set);
+        self.run(read_set, |unit| conclusion.decide(unit)).await.unwrap().unwrap();
         self.change(order.payment_id, Change::Capture { amount: None }).await;
         let due = self.db.requests_due(Timestamp(i64::MAX), false, 10).await.unwrap();
         self.work(due[0].clone()).await;
@@ -87,9 +87,9 @@ async fn a_payment_has_so_many_refunds_and_no_more() {
         request_id: "r".into(),
         trace: TRACE,
     };
-    let mut needs = ReadSet::default();
-    order.needs(&mut needs);
-    let KeyOutcome::Fresh(refused) = shop.run(needs, |book| book.change(&order)).await.unwrap() else { panic!() };
+    let mut read_set = ReadSet::default();
+    order.reads(&mut read_set);
+    let KeyOutcome::Fresh(refused) = shop.run(read_set, |unit| order.decide(unit)).await.unwrap() else { panic!() };
     let limit = crate::domain::outcome::PaymentOutcome::Refused { refusal: Refusal::RefundLimitReached { limit: 3 } };
     assert_eq!(refused.outcome, limit);
 }

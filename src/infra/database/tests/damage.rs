@@ -49,9 +49,9 @@ async fn damaged_rows_take_no_ones_place_among_what_is_due() {
     // A damaged row costs the command that needs it, and is damage whatever its kind.
     let change = Change::Void;
     for id in 1..=4 {
-        let mut needs = ReadSet::default();
-        needs.payments.insert(PaymentId::from_stored(id));
-        let refused = shop.run(needs, |_| change.clone()).await;
+        let mut read_set = ReadSet::default();
+        read_set.payments.insert(PaymentId::from_stored(id));
+        let refused = shop.run(read_set, |_| change.clone()).await;
         assert!(matches!(refused, Err(DatabaseError::Damaged(_))), "{id}: {refused:?}");
     }
 }

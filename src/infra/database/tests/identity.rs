@@ -64,6 +64,6 @@ async fn data_without_an_identity_show_their_payments() {
     let seen = found(&place).await;
     assert!(seen.holds_data && !seen.has_published && payments.iter().all(|id| seen.payments.contains(id)));
     let seqs: Vec<i64> = shop.db.unpublished(1).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |book| book.published = seqs).await.unwrap();
+    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
     assert!(found(&place).await.has_published);
 }

@@ -135,7 +135,7 @@ async fn a_commit_whose_answer_is_lost_is_read_back() {
         let breaker = commit_breaker(address, is_committed).await;
         let own = shop.db.clone();
         shop.db = shop.opened_at(&format!("mysql://rialto:rialto@{breaker}/{name}")).await;
-        let result = shop.run(ReadSet::default(), |book| book.authorize(&order(1, 100))).await;
+        let result = shop.run(ReadSet::default(), |unit| order(1, 100).decide(unit)).await;
         let stored = own.payment(order(1, 100).payment_id).await.unwrap();
         if is_committed {
             assert_eq!(result.unwrap(), KeyOutcome::Fresh(()));
@@ -154,12 +154,12 @@ async fn a_host_that_hangs_in_a_transaction_frees_its_rows_in_time() {
     let Some(mut shop) = Fixture::on_mariadb().await else { return };
     let id = shop.authorize(1).await;
     let hung = shop.db.writer.begin().await.unwrap();
-    let mut needs = ReadSet::default();
-    needs.payments.insert(id);
+    let mut read_set = ReadSet::default();
+    read_set.payments.insert(id);
     let mut ids = IdGenerator::new(1);
     let policy = Policy::default();
-    let mut book = UnitOfWork::new(NOW, &policy, &mut ids);
-    load::load(&hung, &shop.db.unreadable, &needs, &mut book).await.unwrap();
+    let mut unit = UnitOfWork::new(NOW, &policy, &mut ids);
+    load::load(&hung, &shop.db.unreadable, &read_set, &mut unit).await.unwrap();
     let begun = Instant::now();
     let change = ChangePayment {
         payment_id: id,
@@ -170,9 +170,9 @@ async fn a_host_that_hangs_in_a_transaction_frees_its_rows_in_time() {
         trace: TRACE,
     };
     loop {
-        let mut needs = ReadSet::default();
-        change.needs(&mut needs);
-        match shop.run(needs, |book| drop(book.change(&change))).await {
+        let mut read_set = ReadSet::default();
+        change.reads(&mut read_set);
+        match shop.run(read_set, |unit| drop(change.decide(unit))).await {
             Ok(_) => break,
             Err(DatabaseError::Conflict) => assert!(begun.elapsed() < Duration::from_secs(20)),
             Err(error) => panic!("{error}"),
@@ -198,17 +198,17 @@ async fn two_writers_lose_nothing_of_each_others() {
             let mut ids = IdGenerator::new(node);
             let mut done = 0;
             while done < 100 {
-                let mut needs = ReadSet::default();
-                needs.payments.extend(&payments);
-                let book = UnitOfWork::new(NOW, &policy, &mut ids);
-                let add = |book: &mut UnitOfWork<'_>| {
+                let mut read_set = ReadSet::default();
+                read_set.payments.extend(&payments);
+                let unit = UnitOfWork::new(NOW, &policy, &mut ids);
+                let add = |unit: &mut UnitOfWork<'_>| {
                     for id in &payments {
-                        let mut payment = book.payments.get(id).unwrap().clone();
+                        let mut payment = unit.payments.get(id).unwrap().clone();
                         payment.attempts += 1;
-                        book.payments.put(*id, payment);
+                        unit.payments.put(*id, payment);
                     }
                 };
-                match db.batch(&needs, book, add).await {
+                match db.batch(&read_set, unit, add).await {
                     Ok(_) => done += 1,
                     Err(DatabaseError::Conflict) => {}
                     Err(error) => panic!("{error}"),
@@ -229,14 +229,14 @@ async fn two_writers_lose_nothing_of_each_others() {
 async fn fill(shop: &mut Fixture) {
     for first in (1..2_000).step_by(100) {
         let orders: Vec<_> = (first..first + 100).map(|id| order(id, 100)).collect();
-        shop.run(ReadSet::default(), |book| orders.iter().for_each(|order| drop(book.authorize(order)))).await.unwrap();
-        let mut needs = ReadSet::default();
+        shop.run(ReadSet::default(), |unit| orders.iter().for_each(|order| drop(order.decide(unit)))).await.unwrap();
+        let mut read_set = ReadSet::default();
         let conclusions: Vec<_> = (first..first + 100).map(|id| conclusion(id, approved(100))).collect();
-        conclusions.iter().for_each(|conclusion| conclusion.needs(&mut needs));
-        shop.run(needs, |book| conclusions.iter().for_each(|done| drop(book.conclude(done)))).await.unwrap();
+        conclusions.iter().for_each(|conclusion| conclusion.reads(&mut read_set));
+        shop.run(read_set, |unit| conclusions.iter().for_each(|done| drop(done.decide(unit)))).await.unwrap();
     }
     let seqs: Vec<i64> = shop.db.unpublished(1_900).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |book| book.published = seqs).await.unwrap();
+    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
     for id in 1..=300 {
         shop.change(PaymentId::from_stored(id), Change::Capture { amount: None }).await;
     }
@@ -269,7 +269,7 @@ async fn run_each_statement(shop: &mut Fixture) {
     shop.work(due[0].clone()).await;
     shop.book_events().await;
     let seqs: Vec<i64> = shop.db.unpublished(3).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |book| book.published = seqs).await.unwrap();
+    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
     shop.db.payments(&[id]).await.unwrap();
     shop.db.refunds_of(id, None, 10).await.unwrap();
     shop.db.ledger_of(id, None, 10).await.unwrap();
