@@ -1,6 +1,6 @@
 //! The working set of one batch: the rows that its commands name, the decisions made on them, and what has to be
-//! written. A store fills it, the decisions of `commands` change it, and the store writes it in one transaction. A decision
-//! either applies whole or leaves no trace.
+//! written. A store fills it, the decisions of `commands` change it, and the store writes it in one transaction. A
+//! decision either applies whole or leaves no trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 

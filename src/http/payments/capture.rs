@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use super::answer::{Called, EXECUTION};
 use super::change::{CHANGE, change, change_request};
 use crate::domain::PaymentId;
-use crate::domain::command::Change;
+use crate::domain::commands::Change;
 use crate::flows::{ChangeRequest, Priority};
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, body};
 use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};

@@ -2,7 +2,7 @@
 
 use super::answer::{Called, perform};
 use crate::domain::PaymentId;
-use crate::domain::command::Change;
+use crate::domain::commands::Change;
 use crate::domain::key::Fingerprint;
 use crate::flows::{ChangeRequest, Priority};
 use crate::http::body::{IdempotencyKey, MerchantId};

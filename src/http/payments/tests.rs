@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{authorize::AuthorizeBody, capture::CaptureBody, refund::RefundBody, void::VoidBody};
 use crate::domain::PaymentId;
-use crate::domain::command::Change;
+use crate::domain::commands::Change;
 use crate::domain::payment::CaptureMode;
 use crate::flows::{AuthorizeRequest, ChangeRequest};
 use crate::http::body::{Body, Given};
