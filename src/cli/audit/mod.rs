@@ -38,7 +38,7 @@ pub use recheck::LookError;
 pub use report::{Finding, Invariant, Report};
 use sources::Sources;
 
-/// Payments, claims or events read at once.
+/// Payments, keys or events read at once.
 const PAGE: u64 = 500;
 
 /// Check that every invariant holds, also beside a running node.
@@ -216,10 +216,10 @@ impl Instant {
         let failed = self.failed();
         let mut after = Vec::new();
         loop {
-            let claims = self.snapshot.claims(&after, PAGE).await.map_err(&failed)?;
-            let Some((last, _)) = claims.last() else { break };
+            let found = self.snapshot.keys(&after, PAGE).await.map_err(&failed)?;
+            let Some((last, _)) = found.last() else { break };
             after.clone_from(&last.scope);
-            let findings = claims.iter().flat_map(|(claim, payment)| keys::judge(self.shard, claim, payment.as_ref()));
+            let findings = found.iter().flat_map(|(key, payment)| keys::judge(self.shard, key, payment.as_ref()));
             findings.for_each(|finding| report.note(finding));
         }
         let (mut balances, mut is_whole) = (Vec::new(), true);

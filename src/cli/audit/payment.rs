@@ -7,7 +7,7 @@ use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::{Refund, RefundStatus};
 use crate::domain::request::{PspRequest, RequestStatus, Task};
 use crate::domain::{Bucket, PaymentId, ShardId, ShardMap, Timestamp};
-use crate::infra::database::audit::{ClaimRow, Dossier};
+use crate::infra::database::audit::{Dossier, KeyFact};
 
 /// All but the ledger and what is elsewhere.
 pub fn judge(dossier: &Dossier, shard: ShardId, map: &ShardMap) -> Vec<Finding> {
@@ -33,10 +33,10 @@ pub fn judge(dossier: &Dossier, shard: ShardId, map: &ShardMap) -> Vec<Finding> 
         let text = format!("of {} is on shard {shard}", payment.merchant_id);
         findings.push(Finding::broken(PaymentShard, of(payment.id, text)));
     }
-    if let Some(other) = payment_of_same_key(payment, dossier.claim.as_ref()) {
+    if let Some(other) = payment_of_same_key(payment, dossier.key.as_ref()) {
         findings.push(Finding::broken(KeysPayments, of(payment.id, format!("its key belongs to {other}"))));
     }
-    if payment.status == PaymentStatus::Authorizing && dossier.claim.is_none() {
+    if payment.status == PaymentStatus::Authorizing && dossier.key.is_none() {
         findings.push(Finding::broken(KeysPayments, of(payment.id, "under way without a claim")));
     }
     findings
@@ -195,10 +195,10 @@ fn describe(request: &PspRequest) -> String {
 }
 
 /// The payment that holds this one's key, if that cannot be: a key that has expired may be taken anew.
-fn payment_of_same_key(payment: &Payment, claim: Option<&ClaimRow>) -> Option<PaymentId> {
-    let claim = claim.filter(|claim| claim.payment_id != payment.id.get())?;
+fn payment_of_same_key(payment: &Payment, key: Option<&KeyFact>) -> Option<PaymentId> {
+    let key = key.filter(|key| key.payment_id != payment.id.get())?;
     // Nothing was sent of a released payment, and its key was freed at once.
-    let kept_ms = claim.expires_at.saturating_sub(claim.created_at);
-    let was_taken_anew = claim.created_at >= payment.requested_at.0.saturating_add(kept_ms);
-    (!payment.is_not_sent() && !was_taken_anew).then(|| PaymentId::from_stored(claim.payment_id))
+    let kept_ms = key.expires_at.saturating_sub(key.created_at);
+    let was_taken_anew = key.created_at >= payment.requested_at.0.saturating_add(kept_ms);
+    (!payment.is_not_sent() && !was_taken_anew).then(|| PaymentId::from_stored(key.payment_id))
 }

@@ -10,11 +10,12 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
+use super::ShardDatabase;
 use super::connection::Transaction;
 use super::error::DatabaseError;
-use super::rows::Damaged;
-use super::unreadable::{decoded, each};
-use super::{ShardDatabase, rows};
+use super::readable::{decoded, each};
+use super::row::Damaged;
+use super::table::Table;
 use crate::domain::ledger::{Balance, BalanceKey, LedgerEntry};
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
@@ -37,8 +38,8 @@ pub struct Dossier {
     pub settlements: Vec<PspRequest>,
     pub refund_requests: Vec<PspRequest>,
     pub entries: Vec<LedgerEntry>,
-    /// Who holds the key that the payment was authorized under, if it is still kept.
-    pub claim: Option<ClaimRow>,
+    /// The key that the payment was authorized under, if it is still kept.
+    pub key: Option<KeyFact>,
 }
 
 /// Payments in the order of their ids, and what belongs to payments that are not there.
@@ -56,9 +57,9 @@ pub struct Page {
     pub next: Option<PaymentId>,
 }
 
-/// A claimed key without its answer.
+/// An idempotency key without its answer.
 #[derive(Debug, Clone, FromQueryResult)]
-pub struct ClaimRow {
+pub struct KeyFact {
     pub scope: Vec<u8>,
     pub operation: String,
     pub payment_id: i64,
@@ -68,9 +69,9 @@ pub struct ClaimRow {
     pub expires_at: i64,
 }
 
-/// What a claim says about its payment can be held against this.
+/// What a key says about its payment can be held against this.
 #[derive(Debug, Clone, FromQueryResult)]
-pub struct ClaimedPayment {
+pub struct PaymentFact {
     pub id: i64,
     pub claim: Vec<u8>,
     pub status: String,
@@ -101,7 +102,7 @@ impl Snapshot {
     pub async fn page(&self, after: PaymentId, limit: u64) -> Result<Page, DatabaseError> {
         let key = payment::Column::Id;
         let query = payment::Entity::find().filter(key.gt(after.get())).order_by_asc(key).limit(limit);
-        let found = each(&self.0, query, key, rows::payment).await?;
+        let found = each(&self.0, query).await?;
         let is_last = (found.len() as u64) < limit;
         let last = found.last().and_then(|last| match last {
             Ok(payment) => Some(payment.id),
@@ -116,7 +117,7 @@ impl Snapshot {
 
     /// One payment, with all that is its; none if it cannot be read.
     pub async fn dossier(&self, id: PaymentId) -> Result<Option<Dossier>, DatabaseError> {
-        let found = each(&self.0, payment::Entity::find_by_id(id.get()), payment::Column::Id, rows::payment).await?;
+        let found = each(&self.0, payment::Entity::find_by_id(id.get())).await?;
         Ok(self.between(found, id.get() - 1, id.get()).await?.dossiers.pop())
     }
 
@@ -130,9 +131,9 @@ impl Snapshot {
         let mut page = Page::default();
         let payments = page.sorted(found);
         let hidden: HashSet<i64> = page.unreadable.iter().filter_map(|damaged| damaged.id.parse().ok()).collect();
-        let claims = self.claims_of(&payments).await?;
+        let keys = self.keys_of(&payments).await?;
         let dossier = |payment: Payment| Dossier {
-            claim: claims.iter().find(|claim| claim.scope == payment.key_hash.0).cloned(),
+            key: keys.iter().find(|key| key.scope == payment.key_hash.0).cloned(),
             payment,
             refunds: Vec::new(),
             settlements: Vec::new(),
@@ -140,32 +141,28 @@ impl Snapshot {
             entries: Vec::new(),
         };
         page.dossiers = payments.into_iter().map(dossier).collect();
-        let (column, key) = (refund::Column::PaymentId, refund::Column::Id);
-        for refund in page.sorted(within(&self.0, column, key, after, through, rows::refund).await?) {
+        for refund in page.sorted(within(&self.0, refund::Column::PaymentId, after, through).await?) {
             match find(&mut page.dossiers, refund.payment_id) {
                 Some(dossier) => dossier.refunds.push(refund),
                 None if hidden.contains(&refund.payment_id.get()) => {}
                 None => page.orphans.push(("refund", refund.id.get(), refund.payment_id)),
             }
         }
-        let (column, key) = (settlement_request::Column::PaymentId, settlement_request::Column::Id);
-        for request in page.sorted(within(&self.0, column, key, after, through, rows::settlement).await?) {
+        for request in page.sorted(within(&self.0, settlement_request::Column::PaymentId, after, through).await?) {
             match find(&mut page.dossiers, request.payment_id) {
                 Some(dossier) => dossier.settlements.push(request),
                 None if hidden.contains(&request.payment_id.get()) => {}
                 None => page.orphans.push(("settlement_request", request.id.get(), request.payment_id)),
             }
         }
-        let (column, key) = (refund_request::Column::PaymentId, refund_request::Column::Id);
-        for request in page.sorted(within(&self.0, column, key, after, through, rows::refund_request).await?) {
+        for request in page.sorted(within(&self.0, refund_request::Column::PaymentId, after, through).await?) {
             match find(&mut page.dossiers, request.payment_id) {
                 Some(dossier) => dossier.refund_requests.push(request),
                 None if hidden.contains(&request.payment_id.get()) => {}
                 None => page.orphans.push(("refund_request", request.id.get(), request.payment_id)),
             }
         }
-        let (column, key) = (ledger_entry::Column::PaymentId, ledger_entry::Column::Id);
-        for entry in page.sorted(within(&self.0, column, key, after, through, rows::ledger_entry).await?) {
+        for entry in page.sorted(within(&self.0, ledger_entry::Column::PaymentId, after, through).await?) {
             match find(&mut page.dossiers, entry.payment_id) {
                 Some(dossier) => dossier.entries.push(entry),
                 None if hidden.contains(&entry.payment_id.get()) => page.other_entries.push(entry),
@@ -175,38 +172,38 @@ impl Snapshot {
         Ok(page)
     }
 
-    async fn claims_of(&self, payments: &[Payment]) -> Result<Vec<ClaimRow>, DatabaseError> {
+    async fn keys_of(&self, payments: &[Payment]) -> Result<Vec<KeyFact>, DatabaseError> {
         if payments.is_empty() {
             return Ok(Vec::new());
         }
         let scopes = payments.iter().map(|payment| payment.key_hash.0.to_vec());
-        Ok(claims().filter(idempotency_key::Column::Scope.is_in(scopes)).into_model().all(&self.0).await?)
+        Ok(keys().filter(idempotency_key::Column::Scope.is_in(scopes)).into_model().all(&self.0).await?)
     }
 
-    /// Up to `limit` claims whose scope is above `after` (at first, nothing), by scope, each with its payment if there
+    /// Up to `limit` keys whose scope is above `after` (at first, nothing), by scope, each with its payment if there
     /// is one.
-    pub async fn claims(
-        &self,
-        after: &[u8],
-        limit: u64,
-    ) -> Result<Vec<(ClaimRow, Option<ClaimedPayment>)>, DatabaseError> {
-        let found: Vec<ClaimRow> = claims()
+    pub async fn keys(&self, after: &[u8], limit: u64) -> Result<Vec<(KeyFact, Option<PaymentFact>)>, DatabaseError> {
+        let found: Vec<KeyFact> = keys()
             .filter(idempotency_key::Column::Scope.gt(after.to_vec()))
             .order_by_asc(idempotency_key::Column::Scope)
             .limit(limit)
             .into_model()
             .all(&self.0)
             .await?;
-        let payments: Vec<ClaimedPayment> = payment::Entity::find()
+        let payments: Vec<PaymentFact> = payment::Entity::find()
             .select_only()
             .columns([payment::Column::Id, payment::Column::Claim, payment::Column::Status])
-            .filter(payment::Column::Id.is_in(found.iter().map(|claim| claim.payment_id)))
+            .filter(payment::Column::Id.is_in(found.iter().map(|key| key.payment_id)))
             .order_by_asc(payment::Column::Id)
             .into_model()
             .all(&self.0)
             .await?;
-        let of = |claim: &ClaimRow| payments.binary_search_by_key(&claim.payment_id, |payment| payment.id).ok();
-        Ok(found.into_iter().map(|claim| (of(&claim).map(|at| payments[at].clone()), claim)).map(swap).collect())
+        let of = |key: &KeyFact| payments.binary_search_by_key(&key.payment_id, |payment| payment.id).ok();
+        let with_payment = |key: KeyFact| {
+            let payment = of(&key).map(|at| payments[at].clone());
+            (key, payment)
+        };
+        Ok(found.into_iter().map(with_payment).collect())
     }
 
     /// Up to `limit` events of the outbox above the place `after`, in their order.
@@ -219,12 +216,12 @@ impl Snapshot {
             .order_by_asc(Seq)
             .limit(limit);
         let found = self.0.query_all(query.build(self.0.get_database_backend())).await?;
-        Ok(found.iter().map(|row| decoded(row, "outbox_event", &Seq)).collect())
+        Ok(found.iter().map(|row| decoded::<outbox_event::Entity, _>(row)).collect())
     }
 
     /// All balances of the shard: two for each merchant and currency that ever captured.
     pub async fn balances(&self) -> Result<Vec<Result<(BalanceKey, Balance), Damaged>>, DatabaseError> {
-        each(&self.0, account_balance::Entity::find(), account_balance::Column::MerchantId, rows::balance).await
+        each(&self.0, account_balance::Entity::find()).await
     }
 
     /// When the oldest event happened that nobody has been told yet.
@@ -240,11 +237,7 @@ impl Snapshot {
     }
 }
 
-fn swap<A, B>((a, b): (A, B)) -> (B, A) {
-    (b, a)
-}
-
-fn claims() -> sea_orm::Select<idempotency_key::Entity> {
+fn keys() -> sea_orm::Select<idempotency_key::Entity> {
     use idempotency_key::Column::{CreatedAt, ExpiresAt, FinishedAt, Operation, Outcome, PaymentId, Scope};
     idempotency_key::Entity::find()
         .select_only()
@@ -258,20 +251,18 @@ fn find(dossiers: &mut [Dossier], id: PaymentId) -> Option<&mut Dossier> {
 }
 
 /// The rows whose `column` is above `after` and at most `through`.
-async fn within<C, T>(
+async fn within<C>(
     tx: &Transaction,
     column: C,
-    key: C,
     after: i64,
     through: i64,
-    read: impl Fn(<C::EntityName as EntityTrait>::Model) -> Result<T, Damaged>,
-) -> Result<Vec<Result<T, Damaged>>, DatabaseError>
+) -> Result<Vec<Result<<C::EntityName as Table>::Row, Damaged>>, DatabaseError>
 where
     C: ColumnTrait,
-    C::EntityName: EntityTrait<Column = C>,
+    C::EntityName: Table<Column = C>,
 {
     let query = C::EntityName::find().filter(column.gt(after)).filter(column.lte(through)).order_by_asc(column);
-    each(tx, query, key, read).await
+    each(tx, query).await
 }
 
 impl Page {

@@ -13,7 +13,8 @@ use super::error::DatabaseError;
 use super::statements::Statements;
 use super::unreadable::Unreadable;
 use super::witness::Witness;
-use super::{ShardDatabase, load, write};
+use super::write::BatchWriter;
+use super::{ShardDatabase, tables};
 use crate::domain::Timestamp;
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 
@@ -40,7 +41,7 @@ impl ShardDatabase {
         Ok((decided, unit))
     }
 
-    /// Deletes events published before `published_before`, and claims that have expired by `now`: at most `limit` of
+    /// Deletes events published before `published_before`, and keys that have expired by `now`: at most `limit` of
     /// each, so that a prune never holds the writer for long. Returns how many rows went.
     pub async fn prune(&self, published_before: Timestamp, now: Timestamp, limit: u64) -> Result<u64, DatabaseError> {
         #[cfg(test)]
@@ -49,7 +50,7 @@ impl ShardDatabase {
         }
         let pruned = async {
             let tx = self.writer.begin().await?;
-            let deleted = in_time(write::prune(&tx, published_before, now, limit)).await??;
+            let deleted = in_time(tables::prune(&tx, published_before, now, limit)).await??;
             tx.commit().await?;
             self.health.committed(deleted > 0);
             Ok(deleted)
@@ -98,11 +99,18 @@ impl Begins for ShardDatabase {
 
 impl Begun for Writing {
     async fn load(&mut self, read_set: &ReadSet, unit: &mut UnitOfWork<'_>) -> Result<(), DatabaseError> {
-        load::load(&self.tx, &self.unreadable, read_set, unit).await
+        tables::load(&self.tx, read_set, unit).await.inspect_err(|error| {
+            if let DatabaseError::Damaged(damaged) = error {
+                self.unreadable.note(damaged);
+            }
+        })
     }
 
     async fn write(&mut self, unit: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
-        write::write(&self.tx, &self.statements, self.packet_max, unit).await
+        let removed = tables::remove(&self.tx, unit).await?;
+        let mut batch = BatchWriter::begin(&self.tx, &self.statements, self.packet_max);
+        tables::write(&mut batch, unit).await?;
+        Ok(removed.saturating_add(batch.end().await?))
     }
 
     async fn write_probe(&mut self) -> Result<(), DatabaseError> {

@@ -3,7 +3,7 @@
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 
-use super::rows::Damaged;
+use super::row::Damaged;
 use migrations::{SchemaError, SchemaStatus};
 
 /// Why a shard's database did not do what it was asked.

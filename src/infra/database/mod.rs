@@ -5,45 +5,43 @@ mod batch;
 mod commit;
 mod connection;
 mod error;
-mod figures;
 mod health;
 pub mod identity;
 mod ill_treat;
-mod letters;
-mod load;
 mod mariadb;
 #[cfg(test)]
 pub mod memory;
-mod read;
+mod open;
+mod psp_requests;
 mod readable;
-mod rows;
+mod row;
 mod script;
 mod statements;
-mod timelines;
+mod table;
+mod tables;
 mod unreadable;
 mod witness;
 mod write;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use sea_orm::DatabaseConnection;
+use entities::payment;
+use sea_orm::sea_query::Expr;
+use sea_orm::{EntityTrait, QuerySelect};
 
 pub use error::DatabaseError;
 pub use health::Health;
 pub use ill_treat::{IllTreated, Kill};
-pub use letters::{LetterFilter, StoredAction};
-pub use read::{DuePlace, ListFilter, OutboxBacklog, OutboxRow};
-pub use rows::Damaged;
+pub use row::Damaged;
+pub use tables::{DuePlace, LetterFilter, ListFilter, OutboxBacklog, OutboxRow, StoredAction};
 
-use self::connection::{PacketMax, Pool, Target};
+use self::connection::{PacketMax, Pool};
 use self::statements::Statements;
 use self::unreadable::Unreadable;
 use crate::domain::ShardId;
 use crate::domain::timeline::Timeline;
 use crate::infra::data_guard::{DataGuard, Lost};
-use crate::infra::sqlite;
-use migrations::SchemaStatus;
+use crate::infra::telemetry::pools::Pools;
 
 /// One shard's database. Writing is the shard writer's alone; anyone may read.
 #[derive(Debug, Clone)]
@@ -75,71 +73,32 @@ macro_rules! or_in_memory {
 }
 use or_in_memory;
 
-/// How many connections read a shard beside its writer: publisher, retriers and look-ups, a handful at a time.
-const READERS: u32 = 4;
 /// What a payment's row has beside its timeline and the merchant's texts, at most and with room to spare.
 const REST_OF_ROW: usize = 3 * 1024;
 
 impl ShardDatabase {
-    /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
-    /// for a newer one, refuses and says which migration.
-    pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
-        let guard = DataGuard::lock(path).map_err(|error| DatabaseError::Server(error.to_string()))?;
-        let opening = sqlite::open_writer(path).await?;
-        prepare(id, &opening, migrate).await?;
-        let writer = Pool::guarded(Target::Sqlite(Box::new(sqlite::writing(path))), 1, guard.clone());
-        let opened = Self { guard: guard.clone(), ..Self::new(id, writer, reader_pool(path, guard)) };
-        // A reader is there before the last writer goes: the write-ahead log stays as it is.
-        opened.ping().await?;
-        opened.guard.hold_write_ahead_log().map_err(|error| DatabaseError::Server(error.to_string()))?;
-        opening.close().await?;
-        Ok(opened)
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DatabaseError> {
+        payment::Entity::find()
+            .select_only()
+            .expr(Expr::value(1))
+            .limit(1)
+            .into_tuple::<i32>()
+            .one(&self.readers)
+            .await?;
+        Ok(())
     }
 
-    /// Opens an existing SQLite file only to read it, whoever writes it.
-    pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
-        let opening = sqlite::open_readers(path, 1).await?;
-        prepare(id, &opening, false).await?;
-        let readers = reader_pool(path, DataGuard::default());
-        let opened = Self::new(id, readers.clone(), readers);
-        opened.ping().await?;
-        opening.close().await?;
-        Ok(opened)
+    /// The engine, as OpenTelemetry names it.
+    pub fn system(&self) -> &'static str {
+        self.writer.system()
     }
 
-    /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
-    /// [`open_sqlite`](Self::open_sqlite), with one host at a time.
-    pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
-        let packet_max = PacketMax::default();
-        let opening = mariadb::open(url).await?;
-        mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
-        packet_max.set(mariadb::max_allowed_packet(&opening).await?);
-        // A connection is woken on the thread that made it. Those that are used from now on are made where they are
-        // used.
-        opening.close().await?;
-        let writers = mariadb::writers(url, &packet_max)?;
-        Ok(Self { packet_max, ..Self::new(id, writers, mariadb::readers(url, READERS)?) })
-    }
-
-    /// A shard that is nowhere but in memory.
-    #[cfg(test)]
-    pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {
-        let nowhere = || reader_pool(Path::new("nowhere"), DataGuard::default());
-        Self { memory: Some(memory), ..Self::new(id, nowhere(), nowhere()) }
-    }
-
-    fn new(id: ShardId, writer: Pool, readers: Pool) -> Self {
-        Self {
-            id,
-            health: Health::default(),
-            writer,
-            readers,
-            statements: Arc::default(),
-            guard: DataGuard::default(),
-            unreadable: Arc::new(Unreadable::new(id)),
-            packet_max: PacketMax::default(),
-            #[cfg(test)]
-            memory: None,
+    /// Adds its pools to those that the metrics show.
+    pub fn show_in(&self, pools: &mut Pools) {
+        for (name, pool) in [("writer", &self.writer), ("readers", &self.readers)] {
+            let pool = pool.clone();
+            pools.add(format!("shard_{}_{name}", self.id), move || pool.in_use());
         }
     }
 
@@ -161,23 +120,6 @@ impl ShardDatabase {
     pub fn texts_max(&self) -> usize {
         // Written in hexadecimal, as what has a backslash is, everything is twice as long.
         (self.packet_max.get() / 2).saturating_sub(Timeline::ROW_BYTES_MAX + REST_OF_ROW)
-    }
-}
-
-fn reader_pool(path: &Path, guard: DataGuard) -> Pool {
-    Pool::guarded(Target::Sqlite(Box::new(sqlite::reading(path))), READERS, guard)
-}
-
-/// Brings the schema up to this version, or refuses one that is not.
-async fn prepare(id: ShardId, db: &DatabaseConnection, migrate: bool) -> Result<(), DatabaseError> {
-    if migrate {
-        for name in migrations::migrate(db).await? {
-            tracing::info!(shard.id = id.0, migration = name, "migration applied");
-        }
-    }
-    match migrations::status(db).await? {
-        SchemaStatus::Current => Ok(()),
-        status => Err(DatabaseError::Schema(status)),
     }
 }
 

@@ -150,7 +150,7 @@ fn conclusion(id: i64, verdict: Verdict) -> RecordPspOutcome {
     concluded(&order(id, 100), verdict)
 }
 
-async fn a_payment_lives_its_whole_life_in_the_tables(mut shop: Fixture) {
+async fn payment_is_stored_over_its_whole_life(mut shop: Fixture) {
     let id = shop.authorize(1).await;
     shop.change(id, Change::Capture { amount: Some(80) }).await;
     let later = Timestamp(NOW.0 + 60_000);
@@ -178,7 +178,7 @@ async fn a_payment_lives_its_whole_life_in_the_tables(mut shop: Fixture) {
     shop.drop().await;
 }
 
-async fn a_row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written(mut shop: Fixture) {
+async fn row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written(mut shop: Fixture) {
     let first = shop.authorize(1).await;
     let stale = shop.db.payment(first).await.unwrap().unwrap();
     shop.change(first, Change::Capture { amount: None }).await;
@@ -195,9 +195,9 @@ async fn a_row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_writt
     shop.drop().await;
 }
 
-async fn a_key_taken_by_somebody_else_at_the_same_time_is_a_conflict(mut shop: Fixture) {
+async fn key_taken_by_somebody_else_at_the_same_time_is_a_conflict(mut shop: Fixture) {
     shop.authorize(1).await;
-    // Decided without having read the claim, as a second host would that read before the first one's commit.
+    // Decided without having read the record, as a second host would that read before the first one's commit.
     let mut again = order(2, 100);
     again.keyed_request = order(1, 100).keyed_request;
     let result = shop.run(ReadSet::default(), |unit| again.decide(unit)).await;
@@ -205,7 +205,7 @@ async fn a_key_taken_by_somebody_else_at_the_same_time_is_a_conflict(mut shop: F
     shop.drop().await;
 }
 
-async fn a_row_that_the_database_refuses_is_said_so(mut shop: Fixture) {
+async fn row_that_the_database_refuses_is_told_as_refused(mut shop: Fixture) {
     let result = shop
         .run(ReadSet::default(), |unit| {
             let mut payment = order(1, 100).payment(&Policy::default(), NOW);
@@ -217,7 +217,7 @@ async fn a_row_that_the_database_refuses_is_said_so(mut shop: Fixture) {
     shop.drop().await;
 }
 
-async fn whatever_a_text_holds_is_read_back_as_it_was(mut shop: Fixture) {
+async fn text_with_any_characters_is_read_back_unchanged(mut shop: Fixture) {
     let controls: String = (0..=0x9f_u8).map(char::from).collect();
     let texts = ["O'Hara", "''", "'), (2", "\\", "\\'; DROP TABLE payment; -- ", "? ?", "`\"#", "日本語 🛶", &controls];
     let payments: Vec<_> = (1..)
@@ -239,7 +239,7 @@ async fn whatever_a_text_holds_is_read_back_as_it_was(mut shop: Fixture) {
     shop.drop().await;
 }
 
-async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
+async fn batch_longer_than_a_packet_is_written(mut shop: Fixture) {
     let fat = |id| {
         let mut payment = order(id, 100).payment(&Policy::default(), NOW);
         payment.metadata.extend((0..40).map(|key| (format!("key {key}"), "'".repeat(500))));
@@ -252,7 +252,7 @@ async fn a_batch_may_be_longer_than_a_packet(mut shop: Fixture) {
     shop.drop().await;
 }
 
-async fn published_events_and_expired_claims_are_pruned(mut shop: Fixture) {
+async fn published_events_and_expired_keys_are_pruned(mut shop: Fixture) {
     shop.authorize(1).await;
     let seqs: Vec<i64> = shop.db.unpublished(10).await.unwrap().iter().map(|row| row.seq).collect();
     shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
@@ -266,6 +266,26 @@ async fn published_events_and_expired_claims_are_pruned(mut shop: Fixture) {
     let known =
         shop.run(read_set, |unit| unit.idempotency_records.get(&again.keyed_request.key_hash).is_some()).await.unwrap();
     assert!(!known);
+    shop.drop().await;
+}
+
+async fn every_table_of_payments_takes_part_in_batches(shop: Fixture) {
+    let part = tables::NAMES.iter().copied();
+    // What the database is, whether it can be written, and which migrations it has had.
+    let apart = ["shard_identity", "write_probe", "seaql_migrations"];
+    let expected: std::collections::BTreeSet<_> = part.chain(apart).map(str::to_owned).collect();
+    let found = match &shop.server {
+        None => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'".to_owned(),
+        Some((_, name)) => format!(
+            "SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables \
+            WHERE table_schema = '{name}'"
+        ),
+    };
+    let tx = shop.db.readers.begin_reading(std::time::Duration::from_secs(5)).await.unwrap();
+    let found = tx.query_all(sea_orm::Statement::from_string(tx.get_database_backend(), found)).await.unwrap();
+    let found = found.iter().map(|row| row.try_get::<String>("", "name").unwrap()).collect();
+    assert_eq!(expected, found);
+    tx.rollback().await;
     shop.drop().await;
 }
 
@@ -295,11 +315,12 @@ macro_rules! on_each {
 }
 
 on_each! {
-    a_payment_lives_its_whole_life_in_the_tables
-    a_row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written
-    a_key_taken_by_somebody_else_at_the_same_time_is_a_conflict
-    a_row_that_the_database_refuses_is_said_so
-    whatever_a_text_holds_is_read_back_as_it_was
-    a_batch_may_be_longer_than_a_packet
-    published_events_and_expired_claims_are_pruned
+    payment_is_stored_over_its_whole_life
+    row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written
+    key_taken_by_somebody_else_at_the_same_time_is_a_conflict
+    row_that_the_database_refuses_is_told_as_refused
+    text_with_any_characters_is_read_back_unchanged
+    batch_longer_than_a_packet_is_written
+    published_events_and_expired_keys_are_pruned
+    every_table_of_payments_takes_part_in_batches
 }

@@ -7,11 +7,8 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 use parking_lot::Mutex;
-use sea_orm::sea_query::Iden;
-use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QueryResult, QueryTrait, Select};
 
-use super::error::DatabaseError;
-use super::rows::Damaged;
+use super::row::Damaged;
 use crate::domain::ShardId;
 use crate::infra::telemetry::catalogue;
 
@@ -19,37 +16,23 @@ use crate::infra::telemetry::catalogue;
 const LEFT_ALONE: Duration = Duration::from_secs(60);
 /// How many rows of a table are left alone at once: they are named in the query.
 const LEFT_ALONE_MAX: usize = 1_000;
-/// How often a query is asked again because what it found could not be read.
-pub(super) const ROUNDS_MAX: usize = 8;
-
-/// The tables whose rows are read one by one.
-const TABLES: [&str; 10] = [
-    "payment",
-    "refund",
-    "idempotency_key",
-    "settlement_request",
-    "refund_request",
-    "ledger_entry",
-    "account_balance",
-    "dead_letter",
-    "outbox_event",
-    "timeline_page",
-];
-
 /// What is known of a shard's unreadable rows.
 #[derive(Debug)]
 pub struct Unreadable {
     shard: ShardId,
+    /// How many rows are known at most.
+    known_max: usize,
     /// When each was met last, by table and id.
     known: Mutex<HashMap<(&'static str, String), Instant>>,
     met: Counter<u64>,
 }
 
 impl Unreadable {
-    pub fn new(shard: ShardId) -> Self {
-        let series = TABLES.map(|table| labels(shard, table));
+    /// Of the rows of these tables.
+    pub fn new(shard: ShardId, tables: &[&'static str]) -> Self {
+        let series: Vec<_> = tables.iter().map(|table| labels(shard, table)).collect();
         let met = catalogue::UNREADABLE_ROWS.to_counter_from_zero(series.iter().map(<[_; 2]>::as_slice));
-        Self { shard, known: Mutex::default(), met }
+        Self { shard, known_max: tables.len() * LEFT_ALONE_MAX, known: Mutex::default(), met }
     }
 
     /// Counts the row and leaves it alone from here on.
@@ -67,7 +50,7 @@ impl Unreadable {
         known.retain(|_, since| now.duration_since(*since) < LEFT_ALONE);
         let is_new = !known.contains_key(&(table, id.clone()));
         // The time of the first meeting counts: a row is looked at again after the while, whoever has met it meanwhile.
-        if is_new && known.len() < TABLES.len() * LEFT_ALONE_MAX {
+        if is_new && known.len() < self.known_max {
             known.insert((table, id), now);
         }
         is_new
@@ -89,42 +72,13 @@ fn labels(shard: ShardId, table: &'static str) -> [KeyValue; 2] {
     [KeyValue::new("shard", i64::from(shard.0)), KeyValue::new("table", table)]
 }
 
-/// The name of an entity's table, as it is known for good.
-pub(super) fn table<E: EntityTrait>() -> &'static str {
-    let entity = E::default();
-    let name = entity.table_name();
-    TABLES.into_iter().find(|known| *known == name).unwrap_or("other")
-}
-
-/// The rows that a query finds, each read by itself; `key` names them.
-pub async fn each<E: EntityTrait, T>(
-    db: &impl ConnectionTrait,
-    query: Select<E>,
-    key: E::Column,
-    read: impl Fn(E::Model) -> Result<T, Damaged>,
-) -> Result<Vec<Result<T, Damaged>>, DatabaseError> {
-    let found = db.query_all(query.build(db.get_database_backend())).await?;
-    let model = |row: &QueryResult| decoded::<E::Model>(row, table::<E>(), &key);
-    Ok(found.iter().map(|row| model(row).and_then(&read)).collect())
-}
-
-/// A row as a model; values of another type than their column's are damage like any other.
-pub fn decoded<M: FromQueryResult>(row: &QueryResult, table: &'static str, key: &impl Iden) -> Result<M, Damaged> {
-    M::from_query_result(row, "").map_err(|_| {
-        let key = key.to_string();
-        let number = row.try_get::<i64>("", &key).map(|number| number.to_string());
-        let id = number.or_else(|_| row.try_get::<String>("", &key)).unwrap_or_else(|_| "?".to_owned());
-        Damaged { table, id, column: "value" }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_left_alone_from_its_first_meeting_on() {
-        let unreadable = Unreadable::new(ShardId(1));
+    fn unreadable_row_is_left_alone_from_its_first_meeting_on() {
+        let unreadable = Unreadable::new(ShardId(1), &["payment", "refund"]);
         assert_eq!(unreadable.left_alone("payment"), [0; 0]);
         let damaged = |id: &str| Damaged { table: "payment", id: id.to_owned(), column: "status" };
         unreadable.note(&damaged("7"));

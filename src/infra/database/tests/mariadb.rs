@@ -159,7 +159,7 @@ async fn a_host_that_hangs_in_a_transaction_frees_its_rows_in_time() {
     let mut ids = IdGenerator::new(1);
     let policy = Policy::default();
     let mut unit = UnitOfWork::new(NOW, &policy, &mut ids);
-    load::load(&hung, &shop.db.unreadable, &read_set, &mut unit).await.unwrap();
+    tables::load(&hung, &read_set, &mut unit).await.unwrap();
     let begun = Instant::now();
     let change = ChangePayment {
         payment_id: id,

@@ -1,0 +1,102 @@
+//! Opening a shard's database, in a file or on a server.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+
+use super::connection::{PacketMax, Pool, Target};
+use super::error::DatabaseError;
+use super::health::Health;
+#[cfg(test)]
+use super::memory;
+use super::unreadable::Unreadable;
+use super::{ShardDatabase, mariadb, tables};
+use crate::domain::ShardId;
+use crate::infra::data_guard::DataGuard;
+use crate::infra::sqlite;
+use migrations::SchemaStatus;
+
+/// How many connections read a shard beside its writer: publisher, retriers and look-ups, a handful at a time.
+const READERS: u32 = 4;
+
+impl ShardDatabase {
+    /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
+    /// for a newer one, refuses and says which migration.
+    pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
+        let guard = DataGuard::lock(path).map_err(|error| DatabaseError::Server(error.to_string()))?;
+        let opening = sqlite::open_writer(path).await?;
+        prepare(id, &opening, migrate).await?;
+        let writer = Pool::guarded(Target::Sqlite(Box::new(sqlite::writing(path))), 1, guard.clone());
+        let opened = Self { guard: guard.clone(), ..Self::new(id, writer, reader_pool(path, guard)) };
+        // A reader is there before the last writer goes: the write-ahead log stays as it is.
+        opened.ping().await?;
+        opened.guard.hold_write_ahead_log().map_err(|error| DatabaseError::Server(error.to_string()))?;
+        opening.close().await?;
+        Ok(opened)
+    }
+
+    /// Opens an existing SQLite file only to read it, whoever writes it.
+    pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
+        let opening = sqlite::open_readers(path, 1).await?;
+        prepare(id, &opening, false).await?;
+        let readers = reader_pool(path, DataGuard::default());
+        let opened = Self::new(id, readers.clone(), readers);
+        opened.ping().await?;
+        opening.close().await?;
+        Ok(opened)
+    }
+
+    /// Opens a shard on a MariaDB server, waiting for one that is not up yet; `migrate` as for
+    /// [`open_sqlite`](Self::open_sqlite), with one host at a time.
+    pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
+        let packet_max = PacketMax::default();
+        let opening = mariadb::open(url).await?;
+        mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
+        packet_max.set(mariadb::max_allowed_packet(&opening).await?);
+        // A connection is woken on the thread that made it. Those that are used from now on are made where they are
+        // used.
+        opening.close().await?;
+        let writers = mariadb::writers(url, &packet_max)?;
+        Ok(Self { packet_max, ..Self::new(id, writers, mariadb::readers(url, READERS)?) })
+    }
+
+    /// A shard that is nowhere but in memory.
+    #[cfg(test)]
+    pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {
+        let nowhere = || reader_pool(Path::new("nowhere"), DataGuard::default());
+        Self { memory: Some(memory), ..Self::new(id, nowhere(), nowhere()) }
+    }
+
+    fn new(id: ShardId, writer: Pool, readers: Pool) -> Self {
+        Self {
+            id,
+            health: Health::default(),
+            writer,
+            readers,
+            statements: Arc::default(),
+            guard: DataGuard::default(),
+            unreadable: Arc::new(Unreadable::new(id, tables::NAMES)),
+            packet_max: PacketMax::default(),
+            #[cfg(test)]
+            memory: None,
+        }
+    }
+}
+
+fn reader_pool(path: &Path, guard: DataGuard) -> Pool {
+    Pool::guarded(Target::Sqlite(Box::new(sqlite::reading(path))), READERS, guard)
+}
+
+/// Brings the schema up to this version, or refuses one that is not.
+async fn prepare(id: ShardId, db: &DatabaseConnection, migrate: bool) -> Result<(), DatabaseError> {
+    if migrate {
+        for name in migrations::migrate(db).await? {
+            tracing::info!(shard.id = id.0, migration = name, "migration applied");
+        }
+    }
+    match migrations::status(db).await? {
+        SchemaStatus::Current => Ok(()),
+        status => Err(DatabaseError::Schema(status)),
+    }
+}
