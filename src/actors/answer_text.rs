@@ -1,5 +1,8 @@
 //! A recorded answer as the cache keeps it: the facts alone, in a JSON array without names, from which the same answer
 //! is made again to the letter. Ten minutes of answers at full load are in memory at a time, so that each byte counts.
+//!
+//! Nodes of two versions share the cache while an upgrade goes on. This form is version 1 and has no number. A later
+//! version has another number of members or other names; it is refused here, and then the database answers.
 
 use std::borrow::Cow;
 
@@ -10,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::key::Fingerprint;
 use crate::domain::money::Currency;
 use crate::domain::outcome::{Amounts, PaymentOutcome, PaymentSnapshot, StoredResponse, sentence};
-use crate::domain::payment::{Metadata, PaymentStatus, Refusal};
+use crate::domain::payment::{Metadata, PaymentStatus};
 use crate::domain::{PaymentId, RefundId, Timestamp};
+use crate::infra::stored::StoredRefusal;
 
 /// The answer to a request, and the fingerprint that tells whether it is the same request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +52,7 @@ enum Said<'a> {
     #[serde(rename = "p")]
     Pending(Facts<'a>),
     #[serde(rename = "r")]
-    Refused(Cow<'a, Refusal>),
+    Refused(StoredRefusal),
 }
 
 /// A payment: id, merchant, status, currency, amount, the amounts authorized, captured, capturable, refunded and
@@ -77,7 +81,7 @@ pub(super) fn write(answer: &CachedAnswer) -> Result<String, TextError> {
         PaymentOutcome::Declined { payment, reason } => Said::Declined(facts(payment)?, reason.into()),
         PaymentOutcome::NotSent { payment } => Said::NotSent(facts(payment)?),
         PaymentOutcome::Pending { payment } => Said::Pending(facts(payment)?),
-        PaymentOutcome::Refused { refusal } => Said::Refused(Cow::Borrowed(refusal)),
+        PaymentOutcome::Refused { refusal } => Said::Refused(refusal.into()),
     };
     let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(fingerprint.0);
     Ok(serde_json::to_string(&Text(fingerprint.into(), request_id.into(), kept_until.map(|time| time.0), said))?)
@@ -97,7 +101,7 @@ pub(super) fn read(text: &str) -> Result<CachedAnswer, TextError> {
         }
         Said::NotSent(facts) => PaymentOutcome::NotSent { payment: payment(facts)? },
         Said::Pending(facts) => PaymentOutcome::Pending { payment: payment(facts)? },
-        Said::Refused(refusal) => PaymentOutcome::Refused { refusal: refusal.into_owned() },
+        Said::Refused(refusal) => PaymentOutcome::Refused { refusal: refusal.into() },
     };
     let (request_id, kept_until) = (request_id.into_owned(), kept_until.map(Timestamp));
     Ok(CachedAnswer { fingerprint, recorded: StoredResponse { outcome, request_id, kept_until } })
@@ -165,6 +169,7 @@ fn payment(facts: Facts<'_>) -> Result<PaymentSnapshot, TextError> {
 mod tests {
     use super::*;
     use crate::domain::key::KeyHash;
+    use crate::domain::payment::Refusal;
     use crate::infra::cache::AnswerCache as _;
     use crate::infra::cache::redis::RedisAnswers;
     use crate::infra::redis::testing::RedisServer;
@@ -227,6 +232,38 @@ mod tests {
             let answer = CachedAnswer { recorded, ..authorized(9) };
             let text = write(&answer).unwrap();
             assert_eq!(read(&text).unwrap(), answer, "{text}");
+        }
+    }
+
+    /// As nodes of the version before read and write it.
+    #[test]
+    fn answer_is_written_as_before() {
+        let text = write(&authorized(1)).unwrap();
+        let expected = concat!(
+            r#"["FINGERPRINT","req_0000000000000001",1796031000038,{"d":[7153246951833600001,"MERCHANT-1001","#,
+            r#""AUTHORIZED","KRW",129000,[129000,0,129000,0,0],1795426200001,37,604800037,{"p":"psp_0000000000001"}]}]"#
+        );
+        let fingerprint = text.split('"').nth(1).unwrap().to_owned();
+        assert_eq!(text, expected.replace("FINGERPRINT", &fingerprint));
+        let refused = StoredResponse {
+            outcome: PaymentOutcome::Refused { refusal: Refusal::StateConflict { status: PaymentStatus::Voided } },
+            request_id: "req_1".to_owned(),
+            kept_until: None,
+        };
+        let text = write(&CachedAnswer { recorded: refused, ..authorized(1) }).unwrap();
+        let expected = r#"["FINGERPRINT","req_1",null,{"r":{"state_conflict":{"status":"VOIDED"}}}]"#;
+        assert_eq!(text, expected.replace("FINGERPRINT", &fingerprint));
+    }
+
+    #[test]
+    fn text_with_more_or_other_members_is_refused() {
+        let text = write(&authorized(1)).unwrap();
+        for later in [
+            text.replacen(']', ",7]", 1),
+            format!("{},2]", &text[..text.len() - 1]),
+            text.replace("{\"d\":", "{\"z\":"),
+        ] {
+            assert!(read(&later).is_err(), "{later}");
         }
     }
 

@@ -1,7 +1,5 @@
-//! What a caller is told, in the contract's own words: the same value is answered, stored under the idempotency key and
-//! answered again.
-
-use serde::{Deserialize, Serialize};
+//! What a caller is told: the same value is answered, stored under the idempotency key and answered again. How it is
+//! written is for those who write it: the API and the store each have their own form.
 
 use super::id::{PaymentId, RefundId};
 use super::money::Currency;
@@ -9,8 +7,7 @@ use super::payment::{Metadata, Payment, PaymentStatus, Refusal};
 use super::time::Timestamp;
 
 /// The amounts of a payment, in the currency's minor unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amounts {
     pub authorized: i64,
     pub captured: i64,
@@ -19,35 +16,22 @@ pub struct Amounts {
     pub refundable: i64,
 }
 
-/// A payment as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Payment)]
+/// A payment as a caller is shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentSnapshot {
-    #[schema(value_type = String, example = "pay_01H455VB4PEX5")]
     pub payment_id: PaymentId,
-    #[schema(example = "MERCHANT-1")]
     pub merchant_id: String,
     pub status: PaymentStatus,
-    #[schema(value_type = String, example = "KRW")]
     pub currency: Currency,
     pub amounts: Amounts,
     /// What the merchant asked to authorize.
     pub amount: i64,
-    #[schema(value_type = String, format = DateTime)]
     pub requested_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
     /// Until when it can be captured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub capture_before: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub psp_reference: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    #[serde(skip_serializing_if = "Metadata::is_empty", default)]
-    #[schema(inline)]
     pub metadata: Metadata,
     /// One sentence for people.
     pub message: String,
@@ -107,8 +91,7 @@ fn message(payment: &Payment) -> String {
 }
 
 /// The end of an operation's execution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentOutcome {
     /// It did what was asked.
     Done { payment: PaymentSnapshot, refund_id: Option<RefundId> },
@@ -138,11 +121,10 @@ impl PaymentOutcome {
 }
 
 /// An outcome as it is stored: with the id of the request that it answered, so that a replay is the same to the letter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredResponse {
     pub outcome: PaymentOutcome,
     pub request_id: String,
     /// Until when it is kept under its key. None if it is not: another call under the key executes.
-    #[serde(skip)]
     pub kept_until: Option<Timestamp>,
 }

@@ -15,8 +15,7 @@ use super::timeline::Timeline;
 use super::trace::TraceContext;
 
 /// Who asks for the capture: the merchant later, or Rialto at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CaptureMode {
     #[default]
     Manual,
@@ -24,6 +23,8 @@ pub enum CaptureMode {
 }
 
 impl CaptureMode {
+    pub const ALL: [Self; 2] = [Self::Manual, Self::Automatic];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Manual => "manual",
@@ -36,8 +37,7 @@ impl CaptureMode {
 pub type Metadata = BTreeMap<String, String>;
 
 /// A request that the rules refuse. Nothing has changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("no such payment")]
     PaymentNotFound,

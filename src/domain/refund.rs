@@ -1,15 +1,12 @@
 //! One refund of a payment.
 
-use serde::{Deserialize, Serialize};
-
 use super::id::{EventId, PaymentId, RefundId};
 use super::money::Money;
 use super::payment::{Payment, WaitingRefund};
 use super::time::Timestamp;
 
 /// Where a refund stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefundStatus {
     Requested,
     Refunded,

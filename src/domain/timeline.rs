@@ -2,6 +2,8 @@
 //! with the change that it tells of and outlives the pruned outbox. A row holds so much of it and no more: what is
 //! older moves to pages of its own, in the same transaction.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::id::EventId;
@@ -10,8 +12,7 @@ use super::time::Timestamp;
 use super::trace::TraceContext;
 
 /// What an entry tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimelineKind {
     /// The payment was taken on: its intent is durable, the PSP not asked yet.
     Requested,
@@ -27,19 +28,69 @@ pub enum TimelineKind {
     LedgerEntry,
 }
 
-/// One line of a payment's timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
+impl TimelineKind {
+    pub const ALL: [Self; 6] =
+        [Self::Requested, Self::PspCall, Self::Decision, Self::Retry, Self::Event, Self::LedgerEntry];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::PspCall => "psp_call",
+            Self::Decision => "decision",
+            Self::Retry => "retry",
+            Self::Event => "event",
+            Self::LedgerEntry => "ledger_entry",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// One entry of a payment's timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimelineEntry {
-    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     pub what: TimelineKind,
     pub detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub event_id: Option<EventId>,
     /// The trace in which it happened: 32 hexadecimal digits.
     pub trace_id: String,
+}
+
+/// The version of the lines that are written.
+const VERSION: u32 = 1;
+
+/// A line as it is stored, which no other form of an entry can change. Version 1 is written without its number: a line
+/// is short, there are many, and those of before there was a number are the same. A line of a later version says so.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredLine<'a> {
+    #[serde(default = "first_version", skip_serializing)]
+    v: u32,
+    at: Timestamp,
+    what: Cow<'a, str>,
+    detail: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
+    trace_id: Cow<'a, str>,
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+/// The entry that a line is; none for one that cannot be read.
+fn entry(line: &str) -> Option<TimelineEntry> {
+    let line: StoredLine<'_> = serde_json::from_str(line).ok().filter(|line: &StoredLine<'_>| line.v == VERSION)?;
+    Some(TimelineEntry {
+        at: line.at,
+        what: TimelineKind::parse(&line.what)?,
+        detail: line.detail.into_owned(),
+        event_id: line.event_id,
+        trace_id: line.trace_id.into_owned(),
+    })
 }
 
 /// How an entry's event begins in its line.
@@ -96,7 +147,7 @@ impl Timeline {
         if let Some((end, _)) = detail.char_indices().nth(Self::DETAIL_MAX) {
             detail.truncate(end);
         }
-        self.push(&TimelineEntry { at, what, detail, event_id: None, trace_id: trace.trace_id_hex() });
+        self.push(at, what, &detail, None, trace);
     }
 
     /// Notes a call to the PSP, what it said, and how long it took. What it has said for good comes once for each thing
@@ -109,14 +160,7 @@ impl Timeline {
     }
 
     pub fn note_event(&mut self, at: Timestamp, topic: &str, event_id: EventId, trace: &TraceContext) {
-        let trace_id = trace.trace_id_hex();
-        self.push(&TimelineEntry {
-            at,
-            what: TimelineKind::Event,
-            detail: topic.to_owned(),
-            event_id: Some(event_id),
-            trace_id,
-        });
+        self.push(at, TimelineKind::Event, topic, Some(event_id), trace);
     }
 
     /// The event that was noted last.
@@ -138,7 +182,7 @@ impl Timeline {
 
     fn events(&self) -> impl Iterator<Item = TimelineEntry> {
         let lines = self.0.lines().filter(|line| line.contains(EVENT_MEMBER));
-        lines.filter_map(|line| serde_json::from_str(line).ok())
+        lines.filter_map(entry)
     }
 
     /// How many entries have moved to pages.
@@ -203,12 +247,21 @@ impl Timeline {
         self.0.len() > Self::RETRIES_BYTES_MAX || self.0.starts_with(MOVED)
     }
 
-    fn push(&mut self, entry: &TimelineEntry) {
-        if entry.what == TimelineKind::Retry && self.is_full_of_retries() {
+    fn push(
+        &mut self,
+        at: Timestamp,
+        what: TimelineKind,
+        detail: &str,
+        event_id: Option<EventId>,
+        trace: &TraceContext,
+    ) {
+        if what == TimelineKind::Retry && self.is_full_of_retries() {
             return;
         }
-        // Writing plain strings and numbers as JSON into memory cannot fail; an entry that did would be left out.
-        if let Ok(line) = serde_json::to_string(entry) {
+        let (what, detail, trace_id) = (what.name().into(), detail.into(), trace.trace_id_hex().into());
+        let line = StoredLine { v: VERSION, at, what, detail, event_id, trace_id };
+        // Writing plain strings and numbers as JSON into memory cannot fail; a line that did would be left out.
+        if let Ok(line) = serde_json::to_string(&line) {
             if !self.0.is_empty() {
                 self.0.push('\n');
             }
@@ -218,7 +271,7 @@ impl Timeline {
 
     /// The entries, oldest first. A line that cannot be read is passed over: the timeline informs, it decides nothing.
     pub fn entries(&self) -> Vec<TimelineEntry> {
-        self.0.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.0.lines().filter_map(entry).collect()
     }
 }
 
@@ -230,7 +283,7 @@ mod tests {
     const TRACE: TraceContext = TraceContext { trace_id: 7, span_id: 1, sampled: false };
 
     #[test]
-    fn entries_come_back_in_order() {
+    fn entries_are_read_in_the_order_of_writing() {
         let mut timeline = Timeline::default();
         timeline.note(Timestamp(1), TimelineKind::Requested, "authorize\nwith a \"line break\"", &TRACE);
         timeline.note_event(Timestamp(2), "payment.authorized", EventId::from_stored(9), &TRACE);
@@ -246,8 +299,61 @@ mod tests {
         assert_eq!(Timeline::default().last_event(), None);
     }
 
+    /// As the version before versions wrote them, one of each kind.
+    const STORED: [&str; 6] = [
+        r#"{"at":"2026-11-23T09:30:00.037Z","what":"requested","detail":"a \"detail\"\n차","traceId":"TRACE"}"#,
+        r#"{"at":"2026-11-23T09:30:00.037Z","what":"psp_call","detail":"a \"detail\"\n차","traceId":"TRACE"}"#,
+        r#"{"at":"2026-11-23T09:30:00.037Z","what":"decision","detail":"a \"detail\"\n차","traceId":"TRACE"}"#,
+        r#"{"at":"2026-11-23T09:30:00.037Z","what":"retry","detail":"a \"detail\"\n차","traceId":"TRACE"}"#,
+        concat!(
+            r#"{"at":"2026-11-23T09:30:00.037Z","what":"event","detail":"a \"detail\"\n차","#,
+            r#""eventId":"evt_0000000000009","traceId":"TRACE"}"#
+        ),
+        r#"{"at":"2026-11-23T09:30:00.037Z","what":"ledger_entry","detail":"a \"detail\"\n차","traceId":"TRACE"}"#,
+    ];
+
+    /// Each of them, and what it says.
+    fn stored() -> impl Iterator<Item = (String, TimelineEntry)> {
+        TimelineKind::ALL.into_iter().zip(STORED).map(|(what, line)| {
+            let trace_id = TRACE.trace_id_hex();
+            let event_id = (what == TimelineKind::Event).then(|| EventId::from_stored(9));
+            let (at, detail) = (Timestamp(1_795_426_200_037), "a \"detail\"\n차".to_owned());
+            (line.replace("TRACE", &trace_id), TimelineEntry { at, what, detail, event_id, trace_id })
+        })
+    }
+
     #[test]
-    fn a_row_holds_so_much_and_the_pages_hold_the_rest_in_order() {
+    fn line_without_version_is_read() {
+        for (line, entry) in stored() {
+            assert_eq!(Timeline::from_stored(line).entries(), [entry]);
+        }
+    }
+
+    #[test]
+    fn line_is_written_as_before() {
+        for (line, entry) in stored() {
+            let mut timeline = Timeline::default();
+            match entry.event_id {
+                Some(id) => timeline.note_event(entry.at, &entry.detail, id, &TRACE),
+                None => timeline.note(entry.at, entry.what, entry.detail, &TRACE),
+            }
+            assert_eq!(timeline.as_stored(), line);
+        }
+    }
+
+    #[test]
+    fn line_of_a_later_version_is_passed_over() {
+        let known = stored().next().unwrap();
+        let later = stored().map(|(line, _)| line.replacen('{', "{\"v\":2,", 1));
+        let unknown = known.0.replace("requested", "settled");
+        let lines: Vec<String> = later.chain([unknown, known.0]).collect();
+        assert_eq!(Timeline::from_stored(lines.join("\n")).entries(), [known.1]);
+        let numbered = stored().map(|(line, _)| line.replacen('{', "{\"v\":1,", 1)).collect::<Vec<_>>().join("\n");
+        assert_eq!(Timeline::from_stored(numbered).entries().len(), STORED.len());
+    }
+
+    #[test]
+    fn long_timeline_moves_older_entries_to_pages_in_order() {
         let mut timeline = Timeline::default();
         let (mut pages, mut longest) = (Vec::new(), 0);
         for number in 0..5_000 {
@@ -278,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_bound_of_before_is_cut_at_once() {
+    fn unbounded_row_is_cut_at_once() {
         let mut timeline = Timeline::default();
         for number in 0..20_000 {
             timeline.note(Timestamp(number), TimelineKind::Decision, "x", &TRACE);
@@ -291,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_retries_do_not_grow_it_but_decisions_stay() {
+    fn endless_retries_are_left_out_and_decisions_are_kept() {
         let mut timeline = Timeline::default();
         for _ in 0..10_000 {
             timeline.note(Timestamp(1), TimelineKind::Retry, "again", &TRACE);

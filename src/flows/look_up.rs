@@ -1,8 +1,5 @@
 //! Look up one payment, its timeline, or a merchant's payments. Reads what is committed; changes nothing.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::{App, FlowError};
 use crate::actors::row_reader;
 use crate::domain::event::Consumer;
@@ -10,9 +7,9 @@ use crate::domain::id::{Id, Kind};
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::outcome::PaymentSnapshot;
 use crate::domain::payment::{Payment, PaymentStatus, WaitingRefund};
-use crate::domain::refund::{Refund, RefundStatus};
+use crate::domain::refund::Refund;
 use crate::domain::timeline::{Timeline, TimelineEntry, TimelineKind};
-use crate::domain::{Bucket, Currency, EntryId, EventId, PaymentId, RefundId, Timestamp};
+use crate::domain::{Bucket, EntryId, EventId, PaymentId, RefundId, Timestamp};
 use crate::infra::database::{Damaged, ListFilter, ShardDatabase};
 
 /// What is shown beside the payment: of each list so many, or as many as one page has.
@@ -41,93 +38,34 @@ pub const PAGE_DEFAULT: u32 = 100;
 const TIMELINE_PAGES: u64 = 16;
 
 /// A payment with what was asked for beside it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug)]
 pub struct PaymentDetails {
-    #[serde(flatten)]
     pub payment: PaymentSnapshot,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refunds: Option<Vec<RefundView>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ledger: Option<Vec<LedgerEntryView>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub events: Option<Vec<EventView>>,
-    /// True if one of the lists has more than is shown: ask for that list alone, with `startingAfter`. Left out when
-    /// not.
-    #[serde(rename = "hasMore", skip_serializing_if = "std::ops::Not::not")]
+    pub refunds: Option<Vec<Refund>>,
+    pub ledger: Option<Vec<LedgerEntry>>,
+    pub events: Option<Vec<PaymentEvent>>,
+    /// Whether one of the lists has more than is shown.
     pub has_more: bool,
-    /// Refunds and ledger entries that belong here and cannot be read. Left out when there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Refunds and ledger entries that belong here and cannot be read.
     pub unreadable: Vec<String>,
 }
 
 /// A part of what happened to a payment, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = TimelineAnswer)]
+#[derive(Debug)]
 pub struct TimelinePart {
-    #[schema(value_type = String)]
     pub payment_id: PaymentId,
     pub entries: Vec<TimelineEntry>,
     /// Whether there are later entries.
     pub has_more: bool,
-    /// What to give as `startingAfter` for those. Left out when there are none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    /// Where those go on; none when there are none.
     pub next: Option<String>,
 }
 
-/// One refund; the amount is in the currency's minor unit.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RefundView {
-    #[schema(value_type = String)]
-    pub refund_id: RefundId,
-    pub status: RefundStatus,
-    pub amount: i64,
-    #[schema(value_type = String)]
-    pub currency: Currency,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub psp_reference: Option<String>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
-    pub requested_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
-    pub updated_at: Timestamp,
-}
-
-/// One ledger entry: a transfer of `amount` (minor unit) from the credited to the debited account.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LedgerEntryView {
-    #[schema(value_type = String)]
-    pub entry_id: EntryId,
-    #[schema(value_type = String)]
-    pub event_id: EventId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub refund_id: Option<RefundId>,
-    pub debit_account: &'static str,
-    pub credit_account: &'static str,
-    pub amount: i64,
-    #[schema(value_type = String)]
-    pub currency: Currency,
-    #[schema(value_type = String, format = DateTime)]
-    pub booked_at: Timestamp,
-}
-
 /// One event that was published of a payment, or is about to be.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EventView {
-    #[schema(value_type = String)]
+#[derive(Debug)]
+pub struct PaymentEvent {
     pub event_id: EventId,
-    #[serde(rename = "type")]
-    pub kind: String,
-    #[schema(value_type = String, format = DateTime)]
+    pub topic: String,
     pub occurred_at: Timestamp,
     /// 32 hexadecimal digits.
     pub trace_id: String,
@@ -155,13 +93,10 @@ pub struct ListQuery {
 }
 
 /// One page of payments, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Page {
     pub data: Vec<PaymentSnapshot>,
-    /// Payments that belong on this page and cannot be read. Left out when there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    /// Payments that belong on this page and cannot be read.
     pub unreadable: Vec<PaymentId>,
     /// Whether there are more in the page's direction.
     pub has_more: bool,
@@ -192,14 +127,14 @@ impl App {
             let waiting = waiting_refunds(&payment, after, &found);
             found.extend(waiting.into_iter().map(Ok));
             shown.cut(&mut found, most);
-            shown.refunds = Some(shown.readable(found, RefundId::from_stored, RefundView::from));
+            shown.refunds = Some(shown.readable(found, RefundId::from_stored));
         }
         if expand.ledger {
             let after =
                 expand.after.and_then(|after| if let ExpandCursor::Entry(id) = after { Some(id) } else { None });
             let mut found = database.ledger_of(id, after, most as u64 + 1).await?;
             shown.cut(&mut found, most);
-            shown.ledger = Some(shown.readable(found, EntryId::from_stored, LedgerEntryView::from));
+            shown.ledger = Some(shown.readable(found, EntryId::from_stored));
         }
         if expand.events {
             let after =
@@ -301,9 +236,9 @@ async fn events_of(
     payment: &Payment,
     after: Option<EventId>,
     limit: usize,
-) -> Result<Vec<EventView>, FlowError> {
+) -> Result<Vec<PaymentEvent>, FlowError> {
     let (mut found, mut from, moved) = (Vec::new(), 0, payment.timeline.moved());
-    let is_wanted = |event: &EventView| after.is_none_or(|after| event.event_id > after);
+    let is_wanted = |event: &PaymentEvent| after.is_none_or(|after| event.event_id > after);
     while from < moved && found.len() < limit {
         let pages = database.timeline_pages(payment.id, from, moved, TIMELINE_PAGES).await?;
         let Some(last) = pages.last() else { break };
@@ -337,54 +272,19 @@ impl PaymentDetails {
     }
 
     /// What can be read; the rest is named.
-    fn readable<K: Kind, T, V>(
-        &mut self,
-        found: Vec<Result<T, Damaged>>,
-        id: impl Fn(i64) -> Id<K>,
-        view: impl Fn(T) -> V,
-    ) -> Vec<V> {
-        let mut views = Vec::with_capacity(found.len());
+    fn readable<K: Kind, T>(&mut self, found: Vec<Result<T, Damaged>>, id: impl Fn(i64) -> Id<K>) -> Vec<T> {
+        let mut readable = Vec::with_capacity(found.len());
         for row in found {
             match row {
-                Ok(row) => views.push(view(row)),
+                Ok(row) => readable.push(row),
                 Err(damaged) => self.unreadable.extend(damaged.id.parse().map(|stored| id(stored).to_string())),
             }
         }
-        views
+        readable
     }
 }
 
-fn event(entry: TimelineEntry) -> Option<EventView> {
-    Some(EventView { event_id: entry.event_id?, kind: entry.detail, occurred_at: entry.at, trace_id: entry.trace_id })
-}
-
-impl From<Refund> for RefundView {
-    fn from(refund: Refund) -> Self {
-        Self {
-            refund_id: refund.id,
-            status: refund.status,
-            amount: refund.money.minor,
-            currency: refund.money.currency,
-            reason: refund.reason,
-            psp_reference: refund.psp_reference,
-            failure: refund.failure,
-            requested_at: refund.requested_at,
-            updated_at: refund.updated_at,
-        }
-    }
-}
-
-impl From<LedgerEntry> for LedgerEntryView {
-    fn from(entry: LedgerEntry) -> Self {
-        Self {
-            entry_id: entry.id,
-            event_id: entry.event_id,
-            refund_id: entry.refund_id,
-            debit_account: entry.debit.name(),
-            credit_account: entry.credit.name(),
-            amount: entry.money.minor,
-            currency: entry.money.currency,
-            booked_at: entry.created_at,
-        }
-    }
+fn event(entry: TimelineEntry) -> Option<PaymentEvent> {
+    let TimelineEntry { at, detail, event_id, trace_id, .. } = entry;
+    Some(PaymentEvent { event_id: event_id?, topic: detail, occurred_at: at, trace_id })
 }

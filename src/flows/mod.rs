@@ -30,8 +30,7 @@ pub use error::FlowError;
 pub use idempotency_meter::IdempotencyMeter;
 pub use jobs::{JobError, JobLease, JobView};
 pub use look_up::{
-    Cursor, EventView, Expand, ExpandCursor, LedgerEntryView, ListQuery, PAGE_DEFAULT, Page, PaymentDetails,
-    RefundView, TimelinePart,
+    Cursor, Expand, ExpandCursor, ListQuery, PAGE_DEFAULT, Page, PaymentDetails, PaymentEvent, TimelinePart,
 };
 pub use operations::{Operations, UnknownBreaker};
 

@@ -13,6 +13,7 @@ pub mod psp;
 pub mod redis;
 pub mod sqlite;
 pub mod storage;
+pub mod stored;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use utoipa::PartialSchema;
 use utoipa::openapi::schema::SchemaType;
-use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type};
 
 use super::card::holds_card_number;
 use super::fields::Object;
@@ -193,7 +193,8 @@ impl Member for CaptureMode {
     }
 
     fn schema() -> RefOr<Schema> {
-        <Option<Self> as PartialSchema>::schema()
+        let none = ObjectBuilder::new().schema_type(Type::Null);
+        OneOfBuilder::new().item(none).item(<Self as PartialSchema>::schema()).into()
     }
 }
 

@@ -13,9 +13,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::headers::{add_to_answer, of_requests, text};
 use super::problems::problems;
-use crate::domain::outcome::PaymentSnapshot;
 use crate::domain::payment::PaymentStatus;
 use crate::http::endpoint::{Described, Entry, Method, PathParameter, QueryParameter, Shape};
+use crate::http::payments::PaymentView;
 use crate::http::problem::{Code, ProblemBody};
 
 const ABOUT: &str = "Authorize, capture, void and refund payments. Every path under `/payments` is served under \
@@ -58,11 +58,11 @@ fn server(url: &str, about: &str) -> utoipa::openapi::Server {
 fn shared_components() -> Components {
     let mut schemas = Vec::new();
     ProblemBody::schemas(&mut schemas);
-    PaymentSnapshot::schemas(&mut schemas);
+    PaymentView::schemas(&mut schemas);
     ComponentsBuilder::new()
         .schema("Code", Code::schema())
         .schema("Problem", ProblemBody::schema())
-        .schema("Payment", PaymentSnapshot::schema())
+        .schema("Payment", PaymentView::schema())
         .schema("PaymentStatus", PaymentStatus::schema())
         .schemas_from_iter(schemas)
         .build()

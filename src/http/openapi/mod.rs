@@ -2,6 +2,7 @@
 
 mod document;
 mod headers;
+mod names;
 mod page;
 mod problems;
 mod serve;

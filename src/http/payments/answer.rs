@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::payment_view::PaymentView;
 use crate::domain::RefundId;
 use crate::domain::outcome::{PaymentOutcome, PaymentSnapshot, StoredResponse};
 use crate::flows::{App, Call, CallResult, FlowError, Quota};
@@ -31,7 +32,7 @@ pub const EXECUTION: &[Code] = &[
 #[serde(rename_all = "camelCase")]
 pub struct PaymentAnswer<'a> {
     #[serde(flatten)]
-    payment: &'a PaymentSnapshot,
+    payment: PaymentView<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     refund_id: Option<RefundId>,
@@ -106,10 +107,10 @@ fn tell_quota(response: &mut HttpResponse, limit: &'static str, quota: &Quota) {
 fn stored(response: &StoredResponse) -> HttpResponse {
     let problem = match &response.outcome {
         PaymentOutcome::Done { payment, refund_id } => {
-            return HttpResponse::Ok().json(PaymentAnswer { payment, refund_id: *refund_id });
+            return HttpResponse::Ok().json(PaymentAnswer { payment: payment.into(), refund_id: *refund_id });
         }
         PaymentOutcome::Pending { payment } => {
-            return HttpResponse::Accepted().json(PaymentAnswer { payment, refund_id: None });
+            return HttpResponse::Accepted().json(PaymentAnswer { payment: payment.into(), refund_id: None });
         }
         PaymentOutcome::Declined { payment, reason } => Problem::from(Code::PaymentDeclined)
             .detail(format!("The payment provider declined: {reason}."))
@@ -125,5 +126,5 @@ fn stored(response: &StoredResponse) -> HttpResponse {
 
 fn shown_payment(payment: &PaymentSnapshot) -> Value {
     // Texts, integers and a map with text keys: it always has a JSON form.
-    serde_json::to_value(payment).unwrap_or_default()
+    serde_json::to_value(PaymentView::from(payment)).unwrap_or_default()
 }

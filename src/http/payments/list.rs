@@ -7,7 +7,7 @@ use crate::domain::{Bucket, PaymentId};
 use crate::flows::{App, Cursor, Expand, FlowError, ListQuery, Page};
 use crate::http::body::is_merchant_id;
 use crate::http::endpoint::{
-    Endpoint, Json, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit, parse_time,
+    Endpoint, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit, parse_time,
 };
 use crate::http::problem::{Code, Problem};
 
@@ -84,14 +84,14 @@ impl Endpoint for ListPayments {
     type Path = ();
     type Query = ListQuery;
     type Body = ();
-    type Answer = Json<Page>;
+    type Answer = Page;
 
-    async fn handle(request: Request<'_, Self>) -> Result<Json<Page>, Problem> {
+    async fn handle(request: Request<'_, Self>) -> Result<Page, Problem> {
         let (app, query) = (request.app, request.query);
         if let Some(Cursor::StartingAfter(id) | Cursor::EndingBefore(id)) = query.cursor {
             check_cursor(app, id, &query.merchant_id).await?;
         }
-        app.list(query).await.map(Json).map_err(|error| Problem::from(&error))
+        app.list(query).await.map_err(|error| Problem::from(&error))
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 
 use crate::domain::PaymentId;
 use crate::flows::{Expand, ExpandCursor, PaymentDetails};
-use crate::http::endpoint::{Endpoint, Json, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit};
+use crate::http::endpoint::{Endpoint, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit};
 use crate::http::problem::{Code, Problem};
 
 impl Query for Expand {
@@ -64,11 +64,11 @@ impl Endpoint for LookUpPayment {
     type Path = PaymentId;
     type Query = Expand;
     type Body = ();
-    type Answer = Json<PaymentDetails>;
+    type Answer = PaymentDetails;
 
-    async fn handle(request: Request<'_, Self>) -> Result<Json<PaymentDetails>, Problem> {
+    async fn handle(request: Request<'_, Self>) -> Result<PaymentDetails, Problem> {
         let found = request.app.look_up(request.path, request.query).await;
-        found.map(Json).map_err(|error| Problem::from(&error))
+        found.map_err(|error| Problem::from(&error))
     }
 }
 

@@ -6,13 +6,17 @@ mod capture;
 mod change;
 mod list;
 mod look_up;
+mod payment_view;
 mod refund;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod timeline_view;
 mod void;
 
 use super::endpoint::Entry;
+
+pub use payment_view::PaymentView;
 
 #[cfg(any(test, fuzzing))]
 pub use authorize::AuthorizeBody;

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 
 use crate::domain::PaymentId;
 use crate::flows::{PAGE_DEFAULT, TimelinePart};
-use crate::http::endpoint::{Endpoint, Json, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit};
+use crate::http::endpoint::{Endpoint, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit};
 use crate::http::problem::{Code, Problem};
 
 /// Which part of a timeline.
@@ -46,12 +46,12 @@ impl Endpoint for ShowTimeline {
     type Path = PaymentId;
     type Query = Part;
     type Body = ();
-    type Answer = Json<TimelinePart>;
+    type Answer = TimelinePart;
 
-    async fn handle(request: Request<'_, Self>) -> Result<Json<TimelinePart>, Problem> {
+    async fn handle(request: Request<'_, Self>) -> Result<TimelinePart, Problem> {
         let Part { after, limit } = request.query;
         let found = request.app.timeline(request.path, after, limit).await;
-        found.map(Json).map_err(|error| Problem::from(&error))
+        found.map_err(|error| Problem::from(&error))
     }
 }
 

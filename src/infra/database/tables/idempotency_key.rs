@@ -11,11 +11,12 @@ use crate::domain::{PaymentId, Timestamp};
 use crate::infra::database::connection::Transaction;
 use crate::infra::database::error::DatabaseError;
 use crate::infra::database::readable::by_key;
-use crate::infra::database::row::{Damaged, Reading, json_of_texts};
+use crate::infra::database::row::{Damaged, Reading};
 use crate::infra::database::table::Table;
 use crate::infra::database::write::{BatchWriter, Update};
 use crate::infra::database::{ShardDatabase, or_in_memory};
 use crate::infra::sqlite::even_chunks;
+use crate::infra::stored;
 
 /// A key gets its answer.
 const ANSWER: Update<Column> =
@@ -44,7 +45,7 @@ impl Table for Entity {
         let reading = Reading { table: Self::NAME, id: row.payment_id };
         let recorded: Option<StoredResponse> = match &row.outcome {
             None => None,
-            Some(json) => Some(reading.column("outcome", serde_json::from_str(json).ok())?),
+            Some(text) => Some(reading.column("outcome", stored::response::read(text).ok())?),
         };
         Ok(IdempotencyRecord {
             key_hash: KeyHash(reading.column("scope", row.scope.try_into().ok())?),
@@ -100,7 +101,7 @@ fn row(record: &IdempotencyRecord) -> ActiveModel {
         idempotency_key: record.key.clone(),
         payment_id: record.payment_id.get(),
         fingerprint: record.fingerprint.0.to_vec(),
-        outcome: record.recorded.as_ref().map(json_of_texts),
+        outcome: record.recorded.as_ref().map(stored::response::write),
         created_at: record.created_at.0,
         finished_at: record.finished_at.map(|time| time.0),
         expires_at: record.expires_at.0,

@@ -85,3 +85,25 @@ async fn requests_letters_and_events_that_are_damaged_stop_no_others() {
     let seqs = |rows: &[OutboxRow]| rows.iter().map(|row| row.seq).collect::<Vec<_>>();
     assert_eq!(seqs(&shop.db.unpublished(2).await.unwrap()), seqs(&waiting[2..4]));
 }
+
+#[tokio::test]
+async fn answer_of_a_later_version_is_damage_and_nothing_is_executed_under_its_key() {
+    let mut shop = Fixture::on_sqlite().await;
+    let id = shop.authorize(1).await;
+    let order = order(1, 100);
+    let keys = [order.keyed_request.key_hash];
+    let answered = shop.db.idempotency_records(&keys).await.unwrap().remove(0).recorded.unwrap();
+    for (spoilt, is_read) in [("json_remove(outcome, '$.v')", true), ("json_set(outcome, '$.v', 2)", false)] {
+        shop.spoil(&format!("UPDATE idempotency_key SET outcome = {spoilt}")).await;
+        let found = shop.db.idempotency_records(&keys).await;
+        let again = shop.try_authorize(1).await;
+        if is_read {
+            assert_eq!(found.unwrap().remove(0).recorded, Some(answered.clone()));
+            assert!(matches!(again, Ok(KeyOutcome::Replay(_))), "{again:?}");
+        } else {
+            assert!(matches!(found, Err(DatabaseError::Damaged(_))), "{found:?}");
+            assert!(matches!(again, Err(DatabaseError::Damaged(_))), "{again:?}");
+        }
+    }
+    assert_eq!(shop.db.payment(id).await.unwrap().unwrap().version, 2, "nothing was written");
+}
