@@ -17,3 +17,6 @@ pub mod node;
 pub use rialto_runtime as runtime;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+#[path = "../tests/http/mod.rs"]
+mod http_tests;

@@ -32,6 +32,7 @@ impl ShardDatabase {
         filter: &LetterFilter,
         limit: u64,
     ) -> Result<Vec<StoredDeadLetter>, DatabaseError> {
+        or_in_memory!(self.dead_letters(filter, limit));
         use dead_letter::Column::{ErrorType, Id, SourceTopic, Status, Topic};
         let mut query = dead_letter::Entity::find().order_by_desc(Id);
         if let Some(topic) = filter.topic {
@@ -53,6 +54,7 @@ impl ShardDatabase {
     }
 
     pub async fn dead_letter(&self, id: LetterId) -> Result<Option<StoredDeadLetter>, DatabaseError> {
+        or_in_memory!(self.dead_letter(id));
         let key = dead_letter::Column::Id;
         let found = each(&self.readers, dead_letter::Entity::find_by_id(id.get()), key, letter).await?;
         Ok(self.all_readable(found)?.pop())
@@ -73,6 +75,7 @@ impl ShardDatabase {
 
     /// What operators did, newest first.
     pub async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
+        or_in_memory!(self.actions(limit));
         let query = operator_action::Entity::find().order_by_desc(operator_action::Column::Id).limit(limit);
         Ok(query.all(&self.readers).await?)
     }
@@ -151,7 +154,12 @@ pub fn letter_row(kept: &StoredDeadLetter) -> dead_letter::ActiveModel {
     .into_active_model()
 }
 
-pub fn action_row(action: &Action) -> operator_action::ActiveModel {
+pub fn action_row(done: &Action) -> operator_action::ActiveModel {
+    action(done).into_active_model()
+}
+
+/// What an operator did, as it is kept.
+pub(super) fn action(action: &Action) -> StoredAction {
     operator_action::Model {
         id: action.id.get(),
         at: action.at.0,
@@ -161,5 +169,4 @@ pub fn action_row(action: &Action) -> operator_action::ActiveModel {
         detail: cut(&action.detail, 1024),
         request_id: cut(&action.request_id, 64),
     }
-    .into_active_model()
 }

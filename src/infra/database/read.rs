@@ -98,6 +98,7 @@ impl ShardDatabase {
 
     /// Payments of a merchant, each if it can be read.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Result<Payment, Damaged>>, DatabaseError> {
+        or_in_memory!(self.list(filter));
         use payment::Column::{Id, MerchantId, Status};
         let mut query = payment::Entity::find().filter(MerchantId.eq(filter.merchant_id.as_str())).limit(filter.limit);
         if let Some(status) = filter.status {
@@ -126,6 +127,7 @@ impl ShardDatabase {
         after: Option<RefundId>,
         limit: u64,
     ) -> Result<Vec<Result<Refund, Damaged>>, DatabaseError> {
+        or_in_memory!(self.refunds_of(id, after, limit));
         use refund::Column::{Id, PaymentId as Payment};
         let query = refund::Entity::find().filter(Payment.eq(id.get())).order_by_asc(Id).limit(limit);
         let query = query.filter(Id.gt(after.map_or(i64::MIN, RefundId::get)));
@@ -141,6 +143,7 @@ impl ShardDatabase {
         after: Option<EntryId>,
         limit: u64,
     ) -> Result<Vec<Result<LedgerEntry, Damaged>>, DatabaseError> {
+        or_in_memory!(self.ledger_of(id, after, limit));
         use ledger_entry::Column::{Id, PaymentId as Payment};
         let query = ledger_entry::Entity::find().filter(Payment.eq(id.get())).order_by_asc(Id).limit(limit);
         let query = query.filter(Id.gt(after.map_or(i64::MIN, EntryId::get)));
@@ -151,6 +154,7 @@ impl ShardDatabase {
 
     /// The ledger entries that book these events, as far as they can be read.
     pub async fn entries_of(&self, events: &[EventId]) -> Result<Vec<LedgerEntry>, DatabaseError> {
+        or_in_memory!(self.entries_of(events));
         use ledger_entry::Column::{EventId as Event, Id};
         let mut entries = Vec::new();
         for chunk in even_chunks(events) {

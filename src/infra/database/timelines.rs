@@ -3,10 +3,10 @@
 use entities::timeline_page;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::ShardDatabase;
 use super::error::DatabaseError;
 use super::rows::Damaged;
 use super::unreadable::each;
+use super::{ShardDatabase, or_in_memory};
 use crate::domain::PaymentId;
 use crate::domain::timeline::{Timeline, TimelinePage};
 
@@ -20,6 +20,7 @@ impl ShardDatabase {
         before: u32,
         limit: u64,
     ) -> Result<Vec<TimelinePage>, DatabaseError> {
+        or_in_memory!(self.timeline_pages(id, from, before, limit));
         use timeline_page::Column::{First, PaymentId as Payment};
         let query = timeline_page::Entity::find()
             .filter(Payment.eq(id.get()))

@@ -1,0 +1,115 @@
+//! The life of payments, as a merchant sees it.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::node::{TestNode, order};
+
+#[actix_web::test]
+async fn what_grows_is_shown_in_pages_and_ends_at_its_limit() {
+    let shop = TestNode::start_with(&[("PAYMENT__REFUNDS_MAX", "60")]).await;
+    let payment = shop.captured(1_000).await;
+    for number in 0..60 {
+        shop.refund(&payment, json!({"amount": 1, "idempotencyKey": format!("refund-{number}")})).await.expect(200);
+    }
+    let one_more = json!({"amount": 1, "idempotencyKey": "one more"});
+    let refused = shop.refund(&payment, one_more).await.expect_problem(422, "refund_limit_reached");
+    assert_eq!(refused.json()["limit"], 60);
+    shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
+    let path = format!("/payments/{}", payment.id);
+    for (list, key, count) in [("refunds", "refundId", 60), ("ledger", "entryId", 61), ("events", "eventId", 123)] {
+        if list == "ledger" {
+            shop.ledger(&payment, count).await;
+        }
+        let mut ids: Vec<String> = Vec::new();
+        loop {
+            let after = ids.last().map(|id| format!("&startingAfter={id}")).unwrap_or_default();
+            let found = shop.get(&format!("{path}?expand={list}&limit=25{after}")).await.expect(200).json();
+            ids.extend(found[list].as_array().unwrap().iter().map(|shown| shown[key].as_str().unwrap().to_owned()));
+            if found["hasMore"] != true {
+                break;
+            }
+        }
+        assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (count, count), "{list}");
+        assert!(ids.is_sorted(), "{list}");
+    }
+    let (mut entries, mut next) = (Vec::new(), String::new());
+    loop {
+        let found = shop.get(&format!("{path}/timeline?limit=40{next}")).await.expect(200).json();
+        entries.extend(found["entries"].as_array().unwrap().clone());
+        if found["hasMore"] != true {
+            break;
+        }
+        next = format!("&startingAfter={}", found["next"].as_str().unwrap());
+    }
+    let of = |what: &str| entries.iter().filter(|entry| entry["what"] == what).count();
+    assert_eq!((of("event"), of("ledger_entry"), of("requested")), (123, 61, 1));
+    for (place, entry) in entries.iter().enumerate().filter(|(_, entry)| entry["what"] == "ledger_entry") {
+        assert_eq!(entries[place - 1]["eventId"], entry["eventId"], "each behind its event");
+    }
+    shop.audit().await;
+}
+
+#[actix_web::test]
+async fn a_payment_is_authorized_captured_and_refunded() {
+    let shop = TestNode::start().await;
+    let payment = shop.authorize(50_000).await;
+    let captured = shop.capture(&payment, json!({})).await.expect(200).json();
+    assert_eq!(captured["status"], "CAPTURE_REQUESTED");
+    let captured = shop.eventually(&payment, "CAPTURED").await;
+    assert_eq!(captured["amounts"]["captured"], 50_000);
+    let refunded = shop.refund(&payment, json!({"reason": "torn"})).await.expect(200).json();
+    assert_eq!(refunded["status"], "REFUND_REQUESTED");
+    assert!(refunded["refundId"].as_str().unwrap().starts_with("ref_"));
+    let refunded = shop.eventually(&payment, "REFUNDED").await;
+    assert_eq!(refunded["amounts"]["refunded"], 50_000);
+    assert_eq!(refunded["amounts"]["refundable"], 0);
+
+    let entries = shop.ledger(&payment, 2).await;
+    // Captures and refunds are topics of their own: which of the two is booked first is not promised.
+    let booked: BTreeSet<_> = entries
+        .iter()
+        .map(|entry| {
+            (
+                entry["debitAccount"].as_str().unwrap(),
+                entry["creditAccount"].as_str().unwrap(),
+                entry["amount"].as_i64(),
+            )
+        })
+        .collect();
+    let amount = Some(50_000);
+    let both = [("merchant_receivable", "customer_funds", amount), ("customer_funds", "merchant_receivable", amount)];
+    assert_eq!((entries.len(), booked), (2, both.into()));
+    let timeline = shop.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
+    let entries = timeline["entries"].as_array().unwrap();
+    for (what, detail) in [
+        ("requested", "authorize 50000 KRW"),
+        ("psp_call", "authorize approved"),
+        ("event", "payment.authorized"),
+        ("event", "payment.capture-requested"),
+        ("psp_call", "capture approved"),
+        ("event", "payment.captured"),
+        ("ledger_entry", "debit merchant_receivable credit customer_funds 50000 KRW"),
+        ("event", "payment.refund-requested"),
+        ("psp_call", "refund approved"),
+        ("event", "payment.refunded"),
+        ("ledger_entry", "debit customer_funds credit merchant_receivable 50000 KRW"),
+    ] {
+        let told =
+            entries.iter().any(|entry| entry["what"] == what && entry["detail"].as_str().unwrap().starts_with(detail));
+        assert!(told, "{what} {detail}: {timeline:#}");
+    }
+    shop.audit().await;
+}
+
+#[actix_web::test]
+async fn the_seeds_paths_and_fields_still_work() {
+    let shop = TestNode::start().await;
+    let authorized = shop.post("/api/payments/authorize", &order("MERCHANT-2", 1_000)).await.expect(200).json();
+    for member in ["paymentId", "status", "amount", "currency", "message"] {
+        assert!(!authorized[member].is_null(), "{member}: {authorized}");
+    }
+    let id = authorized["paymentId"].as_str().unwrap();
+    shop.post(&format!("/api/payments/capture/{id}"), &json!({"merchantId": "MERCHANT-2"})).await.expect(200);
+}
