@@ -105,14 +105,9 @@ impl Cluster {
     }
 
     async fn start(&self, fates: &Arc<SeededFaults>) -> Arc<Running> {
-        let psp = MemoryPsp {
-            books: self.books.clone(),
-            fate: fates.clone(),
-            chance: self.environment.chance.clone(),
-        };
+        let psp = MemoryPsp { books: self.books.clone(), fate: fates.clone(), chance: self.environment.chance.clone() };
         let answers = MemoryCache { answers: Arc::default(), fate: fates.clone() };
-        let adapters =
-            self.store.adapters(&self.config, fates, Arc::new(psp), Arc::new(answers), Arc::new(NoLimits));
+        let adapters = self.store.adapters(&self.config, fates, Arc::new(psp), Arc::new(answers), Arc::new(NoLimits));
         // A process has faults, clock and chance of the world, and dead letters and meters of its own.
         let Environment { clock, chance, placement, .. } = self.environment.clone();
         let environment = Environment::new(clock, chance, placement);

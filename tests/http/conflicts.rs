@@ -79,10 +79,8 @@ async fn automatic_capture_needs_no_second_call() {
     let mut body = order("MERCHANT-1", 100);
     body["captureMode"] = json!("automatic");
     let authorized = shop.post("/payments/authorize", &body).await.expect(200).json();
-    let payment = Payment {
-        id: authorized["paymentId"].as_str().unwrap().to_owned(),
-        merchant: "MERCHANT-1".to_owned(),
-    };
+    let payment =
+        Payment { id: authorized["paymentId"].as_str().unwrap().to_owned(), merchant: "MERCHANT-1".to_owned() };
     shop.eventually(&payment, "CAPTURED").await;
     shop.audit().await;
 }

@@ -31,10 +31,6 @@ impl Document {
         DOCUMENT.get_or_init(|| Self(answer.json()))
     }
 
-    pub fn json(&self) -> &Value {
-        &self.0
-    }
-
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
         self.0["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
             let methods = item.as_object().unwrap().iter();
@@ -48,12 +44,12 @@ impl Document {
         let is_payments = path.starts_with("/api/payments");
         let path = if is_payments { &path["/api".len()..] } else { path };
         // HEAD is GET without a body.
-        let method = if method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
+        let method = if method == Method::HEAD { "GET" } else { method.as_str() };
         let mut fitting: Vec<_> = self.operations().filter(|operation| fits(operation.path, path)).collect();
         // The path without parameters is meant where there is one.
         fitting.sort_by_key(|operation| operation.path.matches('{').count());
         let path = fitting.first()?.path;
-        fitting.into_iter().find(|operation| operation.path == path && operation.method == method)
+        fitting.into_iter().find(|operation| operation.path == path && operation.method.to_uppercase() == method)
     }
 
     /// Whether an answer is one that the document names: its status, kind, members, headers and code.

@@ -7,12 +7,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod document;
+pub mod document;
 mod event_log;
-mod node;
+pub mod node;
 mod psp;
 
 mod answers;
+mod bad_input;
 mod captures;
 mod conflicts;
 mod contract;

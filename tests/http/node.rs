@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::dev::Service as _;
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use actix_web::test::{TestRequest, init_service};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub struct TestNode {
     process: RefCell<Process>,
 }
 
-type Respond = dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>;
+type Respond = dyn Fn(TestRequest, Length) -> LocalBoxFuture<'static, Answer>;
 
 /// What ends with a process.
 struct Process {
@@ -79,7 +79,7 @@ impl TestNode {
 
     pub fn request(&self, method: Method, path: &str) -> Request<'_> {
         let request = TestRequest::default().method(method.clone()).uri(path);
-        Request { node: self, request, method, path: path.to_owned() }
+        Request { node: self, request, length: Length::Real, method, path: path.to_owned() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -130,10 +130,16 @@ impl Process {
         let (bytes, within) = (config.http.body_max_bytes, Duration::from_millis(config.http.body_timeout_ms));
         let service = Service::new(app, prometheus::Registry::new(), BodyLimits { bytes, within });
         let application = Rc::new(init_service(service.application()).await);
-        let respond = move |request: TestRequest| -> LocalBoxFuture<'static, Answer> {
+        let respond = move |request: TestRequest, length| -> LocalBoxFuture<'static, Answer> {
             let application = application.clone();
+            let mut request = request.to_request();
+            match length {
+                Length::Real => {}
+                Length::Untold => drop(request.headers_mut().remove(CONTENT_LENGTH)),
+                Length::Claimed(length) => drop(request.headers_mut().insert(CONTENT_LENGTH, length.into())),
+            }
             Box::pin(async move {
-                match application.call(request.to_request()).await {
+                match application.call(request).await {
                     Ok(response) => answer(response.into_parts().1).await,
                     // What the server's dispatcher makes of an error.
                     Err(error) => answer(error.error_response()).await,
@@ -152,10 +158,19 @@ async fn answer(response: actix_web::HttpResponse<impl actix_web::body::MessageB
     Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
 }
 
+/// What a request says of its body's length.
+#[derive(Clone, Copy)]
+enum Length {
+    Real,
+    Untold,
+    Claimed(u64),
+}
+
 /// A request, made piece by piece.
 pub struct Request<'a> {
     node: &'a TestNode,
     request: TestRequest,
+    length: Length,
     method: Method,
     path: String,
 }
@@ -163,7 +178,8 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// One header more: what was there of this name stays.
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
-        self.request = self.request.append_header((name, value.as_ref()));
+        let value = HeaderValue::from_bytes(value.as_ref().as_bytes()).unwrap();
+        self.request = self.request.append_header((name, value));
         self
     }
 
@@ -171,27 +187,31 @@ impl Request<'_> {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
-    /// With its length announced, as clients do.
-    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
-        let body = body.into();
-        self.header("content-length", body.len().to_string()).unannounced(body)
-    }
-
-    pub fn unannounced(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.request = self.request.set_payload(body.into());
         self
     }
 
+    /// As in chunks, of which nobody says how many there are.
+    pub fn without_length(self) -> Self {
+        Self { length: Length::Untold, ..self }
+    }
+
+    /// Announces a body of another length than it has.
+    pub fn claiming(self, length: u64) -> Self {
+        Self { length: Length::Claimed(length), ..self }
+    }
+
     pub async fn send(self) -> Answer {
-        let respond = self.node.process.borrow().respond.clone();
-        let answer = respond(self.request).await;
-        Document::of(self.node).await.check(&self.method, &self.path, &answer);
+        let (node, method, path) = (self.node, self.method.clone(), self.path.clone());
+        let answer = self.send_unchecked().await;
+        Document::of(node).await.check(&method, &path, &answer);
         answer
     }
 
     /// As `send`, where the document comes from.
     pub(super) async fn send_unchecked(self) -> Answer {
         let respond = self.node.process.borrow().respond.clone();
-        respond(self.request).await
+        respond(self.request, self.length).await
     }
 }
