@@ -23,6 +23,7 @@ mod data_guard;
 mod dead_letters;
 mod exercise;
 mod faults;
+mod flows;
 mod full_disk;
 mod hosts;
 mod idempotency;
