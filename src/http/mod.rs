@@ -22,7 +22,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource};
+use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, guard};
 
 use crate::flows::App;
 use crate::runtime::LocalExecutor;
@@ -124,19 +124,23 @@ fn routes(config: &mut ServiceConfig, takes_payments: bool) {
             config.service(resource(&format!("{prefix}{}", entries[0].path), entries));
         }
     }
-    config.service(web::resource("/docs/{file:.*}").get(openapi::page_file));
+    let page = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(openapi::page_file);
+    config.service(refusing("/docs/{file:.*}", "GET, HEAD".into()).route(page));
+}
+
+/// A path with the endpoints that it has.
+fn resource(path: &str, entries: &[&'static Entry]) -> Resource {
+    let methods: Vec<_> = entries.iter().map(|entry| entry.methods()).collect();
+    let resource = refusing(path, methods.join(", ").into());
+    entries.iter().fold(resource, |resource, entry| resource.route(entry.route()))
 }
 
 /// A path, and what it answers to methods that it does not have.
-fn resource(path: &str, entries: &[&'static Entry]) -> Resource {
-    let methods: Vec<_> = entries.iter().map(|entry| entry.methods()).collect();
-    let methods: Arc<str> = methods.join(", ").into();
-    let refuse_method = move |request: HttpRequest| {
+fn refusing(path: &str, methods: Arc<str>) -> Resource {
+    web::resource(path).default_service(web::to(move |request: HttpRequest| {
         let problem = Problem::from(Code::MethodNotAllowed).allow(methods.clone());
         async move { refuse(&request, &problem) }
-    };
-    let resource = web::resource(path).default_service(web::to(refuse_method));
-    entries.iter().fold(resource, |resource, entry| resource.route(entry.route()))
+    }))
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap as Map;
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use super::node::{Answer, TestNode};
+use super::common::Answer;
 
-/// The document, read once.
+/// The document.
 pub struct Document(Value);
 
 /// What the document says of one method of a path.
@@ -21,14 +20,8 @@ pub struct Operation<'a> {
 }
 
 impl Document {
-    /// Every node has the same.
-    pub async fn of(node: &TestNode) -> &'static Self {
-        static DOCUMENT: OnceLock<Document> = OnceLock::new();
-        if let Some(document) = DOCUMENT.get() {
-            return document;
-        }
-        let answer = node.request(Method::GET, "/openapi.json").send_unchecked().await.expect(200);
-        DOCUMENT.get_or_init(|| Self(answer.json()))
+    pub fn of(answer: &Answer) -> Self {
+        Self(answer.json())
     }
 
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::dev::Service as _;
@@ -97,6 +97,16 @@ impl TestNode {
     /// A body as it is, with a content type.
     pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
         self.request(Method::POST, path).header("content-type", content_type).body(body).send().await
+    }
+
+    /// What the node says of its calls: every node says the same, so it is asked once.
+    pub async fn document(&self) -> &'static Document {
+        static DOCUMENT: OnceLock<Document> = OnceLock::new();
+        if let Some(document) = DOCUMENT.get() {
+            return document;
+        }
+        let answer = self.request(Method::GET, "/openapi.json").send_unchecked().await.expect(200);
+        DOCUMENT.get_or_init(|| Document::of(&answer))
     }
 
     /// Waits until tables, event log and the PSP's books fit together and nothing is under way.
@@ -205,12 +215,11 @@ impl Request<'_> {
     pub async fn send(self) -> Answer {
         let (node, method, path) = (self.node, self.method.clone(), self.path.clone());
         let answer = self.send_unchecked().await;
-        Document::of(node).await.check(&method, &path, &answer);
+        node.document().await.check(&method, &path, &answer);
         answer
     }
 
-    /// As `send`, where the document comes from.
-    pub(super) async fn send_unchecked(self) -> Answer {
+    async fn send_unchecked(self) -> Answer {
         let respond = self.node.process.borrow().respond.clone();
         respond(self.request, self.length).await
     }

@@ -1,6 +1,6 @@
-//! A shard in memory, for the simulation and the tests of HTTP: the tables' keys and versions hold as they do in a database, and every call
-//! asks a fate what becomes of it. Writing goes through one connection at a time, as on SQLite; a COMMIT may fail, and
-//! on a full disk the ROLLBACK after it fails too.
+//! A shard in memory, for the simulation and the tests of HTTP: the tables' keys and versions hold as they do in a
+//! database, and every call asks a fate what becomes of it. Writing goes through one connection at a time, as on
+//! SQLite; a COMMIT may fail, and on a full disk the ROLLBACK after it fails too.
 
 mod look_ups;
 

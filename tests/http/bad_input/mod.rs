@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use super::document::Document;
 use super::node::{Answer, TestNode};
 
 /// An id of our form that no payment has.
@@ -130,7 +129,7 @@ async fn nothing_has_changed(shop: &TestNode) {
 #[actix_web::test]
 async fn every_operation_is_in_the_tables() {
     let shop = node().await;
-    let document = Document::of(&shop).await;
+    let document = shop.document().await;
     for call in calls() {
         let operation = document.operation(&call.method, &call.path);
         let operation = operation.unwrap_or_else(|| panic!("{} is not described", call.path));

@@ -6,7 +6,6 @@ use actix_web::http::Method;
 use serde_json::json;
 
 use super::{NOBODYS, calls, node, nothing_has_changed, refused};
-use crate::http_tests::document::Document;
 
 /// As segments of a path, encoded already.
 const NO_IDS: [&str; 36] = [
@@ -150,7 +149,7 @@ async fn methods_that_a_path_does_not_have_are_refused_with_those_that_it_has() 
     const METHODS: [&str; 12] =
         ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "get", "BREW"];
     let shop = node().await;
-    let document = Document::of(&shop).await;
+    let document = shop.document().await;
     for call in calls() {
         let path = call.path.split('?').next().unwrap();
         let operation = document.operation(&call.method, path).unwrap();
@@ -170,6 +169,12 @@ async fn methods_that_a_path_does_not_have_are_refused_with_those_that_it_has() 
             let allow: BTreeSet<_> = answer.header("allow").unwrap().split(", ").map(str::to_owned).collect();
             assert_eq!(allow, allowed, "{method} {url}");
         }
+    }
+    // The files of the page are no operation of the document.
+    for method in [Method::POST, Method::DELETE, Method::OPTIONS] {
+        let answer = shop.request(method, "/docs/").send().await;
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+        refused(&answer, "/docs/", 405, "method_not_allowed", None, "");
     }
     nothing_has_changed(&shop).await;
 }

@@ -6,7 +6,6 @@ use actix_web::http::Method;
 use serde_json::json;
 
 use super::{NOBODYS, call, calls, node, nothing_has_changed, refused};
-use crate::http_tests::document::Document;
 use crate::http_tests::node::TestNode;
 
 /// Operations that leave aside what their query says: it means nothing to them.
@@ -48,7 +47,7 @@ async fn parameters_that_nobody_knows_are_refused_by_every_operation() {
 #[actix_web::test]
 async fn every_parameter_may_be_given_once() {
     let shop = node().await;
-    let document = Document::of(&shop).await;
+    let document = shop.document().await;
     for call in calls() {
         let operation = document.operation(&call.method, &call.path).unwrap();
         for name in operation.parameters("query").keys() {
@@ -202,7 +201,7 @@ fn parameters(operation: &str) -> BTreeMap<&'static str, Wrong> {
 #[actix_web::test]
 async fn every_parameter_of_a_wrong_form_is_refused() {
     let shop = node().await;
-    let document = Document::of(&shop).await;
+    let document = shop.document().await;
     for call in calls() {
         let operation = document.operation(&call.method, &call.path).unwrap();
         let table = parameters(call.operation);
