@@ -55,7 +55,7 @@ async fn a_panic_is_kept_with_its_trace() {
     inject(&shop, json!({"actor": "shard_writer", "shard": 1, "fault": "panic", "times": 1})).await;
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let request = shop.request(Method::POST, "/payments/authorize");
-    let request = request.header("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
+    let request = request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     request.json(&order("MERCHANT-1", 1_000)).send().await.expect_problem(503, "outcome_unknown");
     let letter = eventually("the dead letter", async || {
         let letters = shop.get("/admin/actors/dead-letters").await.expect(200).json();
