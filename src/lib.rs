@@ -16,4 +16,7 @@ pub mod infra;
 pub mod node;
 pub use rialto_runtime as runtime;
 #[cfg(test)]
+#[path = "../tests/http/mod.rs"]
+mod http_tests;
+#[cfg(test)]
 mod simulation;

@@ -18,10 +18,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource};
+use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, guard};
 
 use crate::flows::App;
 use crate::runtime::LocalExecutor;
@@ -55,32 +56,63 @@ pub fn serve(
     registry: prometheus::Registry,
     settings: HttpSettings,
 ) -> std::io::Result<Server> {
-    let takes_payments = app.takes_payments();
-    let app = Data::new(app);
-    let registry = Data::new(registry);
-    let meter = Data::new(HttpMeter::new());
-    let document = Data::new(ApiDocument::new(&openapi::document(endpoints())));
-    let body_limits = Data::new(settings.body);
-    let server = HttpServer::new(move || {
+    let service = Service::new(app, registry, settings.body);
+    let server = HttpServer::new(move || service.clone().application())
+        .workers(settings.workers)
+        .max_connections(settings.connections_max)
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.header_timeout)
+        .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
+        .disable_signals();
+    Ok(server.listen(listener)?.run())
+}
+
+/// What answers requests, however they come: the server's threads share it.
+#[derive(Clone)]
+pub struct Service {
+    app: Data<App>,
+    registry: Data<prometheus::Registry>,
+    meter: Data<HttpMeter>,
+    document: Data<ApiDocument>,
+    body_limits: Data<BodyLimits>,
+}
+
+impl Service {
+    pub fn new(app: App, registry: prometheus::Registry, body: BodyLimits) -> Self {
+        Self {
+            app: Data::new(app),
+            registry: Data::new(registry),
+            meter: Data::new(HttpMeter::new()),
+            document: Data::new(ApiDocument::new(&openapi::document(endpoints()))),
+            body_limits: Data::new(body),
+        }
+    }
+
+    /// The part of one thread, which runs an actix system.
+    pub fn application(
+        self,
+    ) -> actix_web::App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody>,
+            Error = actix_web::Error,
+            InitError = (),
+        >,
+    > {
+        let takes_payments = self.app.takes_payments();
         actix_web::App::new()
-            .app_data(app.clone())
-            .app_data(registry.clone())
-            .app_data(meter.clone())
-            .app_data(document.clone())
-            .app_data(body_limits.clone())
+            .app_data(Data::new(LocalExecutor::at(self.app.executor.clone())))
             .app_data(Data::new(EventLoopDelay::of_this_thread()))
-            .app_data(Data::new(LocalExecutor::at(app.executor.clone())))
+            .app_data(self.app)
+            .app_data(self.registry)
+            .app_data(self.meter)
+            .app_data(self.document)
+            .app_data(self.body_limits)
             .wrap(from_fn(around))
             .configure(|config| routes(config, takes_payments))
             .default_service(web::to(not_found))
-    })
-    .workers(settings.workers)
-    .max_connections(settings.connections_max)
-    .keep_alive(settings.keep_alive)
-    .client_request_timeout(settings.header_timeout)
-    .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
-    .disable_signals();
-    Ok(server.listen(listener)?.run())
+    }
 }
 
 /// What a node answers that takes payments, or one that does other work.
@@ -92,19 +124,23 @@ fn routes(config: &mut ServiceConfig, takes_payments: bool) {
             config.service(resource(&format!("{prefix}{}", entries[0].path), entries));
         }
     }
-    config.service(web::resource("/docs/{file:.*}").get(openapi::page_file));
+    let page = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(openapi::page_file);
+    config.service(refusing("/docs/{file:.*}", "GET, HEAD".into()).route(page));
+}
+
+/// A path with the endpoints that it has.
+fn resource(path: &str, entries: &[&'static Entry]) -> Resource {
+    let methods: Vec<_> = entries.iter().map(|entry| entry.methods()).collect();
+    let resource = refusing(path, methods.join(", ").into());
+    entries.iter().fold(resource, |resource, entry| resource.route(entry.route()))
 }
 
 /// A path, and what it answers to methods that it does not have.
-fn resource(path: &str, entries: &[&'static Entry]) -> Resource {
-    let methods: Vec<_> = entries.iter().map(|entry| entry.methods()).collect();
-    let methods: Arc<str> = methods.join(", ").into();
-    let refuse_method = move |request: HttpRequest| {
+fn refusing(path: &str, methods: Arc<str>) -> Resource {
+    web::resource(path).default_service(web::to(move |request: HttpRequest| {
         let problem = Problem::from(Code::MethodNotAllowed).allow(methods.clone());
         async move { refuse(&request, &problem) }
-    };
-    let resource = web::resource(path).default_service(web::to(refuse_method));
-    entries.iter().fold(resource, |resource, entry| resource.route(entry.route()))
+    }))
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

@@ -39,19 +39,24 @@ impl<C: GroupCommitter> GroupCommit<C> {
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut waiting = Vec::with_capacity(BATCH_MAX);
             while queue.blocking_recv_many(&mut waiting, BATCH_MAX) > 0 {
-                let (batch, replies): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-                // A reply that cannot be delivered belongs to a caller that gave up.
-                match committer.commit(batch) {
-                    Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| {
-                        let _ = reply.send(Ok(answer));
-                    }),
-                    Err(error) => replies.into_iter().for_each(|reply| {
-                        let _ = reply.send(Err(error.clone()));
-                    }),
-                }
+                answer(&mut committer, &mut waiting);
             }
         })?;
         Ok(Self(door))
+    }
+
+    /// Starts the committer as a task of the thread that calls it, which it blocks: nothing is waited for that virtual
+    /// time does not know.
+    #[cfg(test)]
+    pub(super) fn start_here(mut committer: C) -> Self {
+        let (door, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
+        tokio::task::spawn_local(async move {
+            let mut waiting = Vec::with_capacity(BATCH_MAX);
+            while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+                answer(&mut committer, &mut waiting);
+            }
+        });
+        Self(door)
     }
 
     /// Has the command written and gives its answer. The outer error says that nobody is there to write: whether the
@@ -60,6 +65,20 @@ impl<C: GroupCommitter> GroupCommit<C> {
         let (reply, answer) = oneshot::channel();
         self.0.send((command, reply)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
+    }
+}
+
+/// Has all who wait answered in one batch.
+fn answer<C: GroupCommitter>(committer: &mut C, waiting: &mut Vec<(C::Command, Reply<C>)>) {
+    let (batch, replies): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+    // A reply that cannot be delivered belongs to a caller that gave up.
+    match committer.commit(batch) {
+        Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| {
+            let _ = reply.send(Ok(answer));
+        }),
+        Err(error) => replies.into_iter().for_each(|reply| {
+            let _ = reply.send(Err(error.clone()));
+        }),
     }
 }
 

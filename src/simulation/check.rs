@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::acknowledged::Acknowledged;
-use super::cluster::Cluster;
+use super::outside::Decided;
+use super::store::Store;
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::payment::PaymentStatus;
 use crate::domain::refund::RefundStatus;
@@ -12,22 +13,28 @@ use crate::domain::{EventId, PaymentId};
 use crate::infra::database::memory::Tables;
 use crate::infra::psp::{Action, PspAnswer};
 
-/// Everything that is wrong.
-pub fn violations(world: &Cluster, told: &[Acknowledged]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let shards: Vec<Tables> = world.shards.iter().map(|shard| shard.lock().clone()).collect();
-    for tables in &shards {
-        payments(world, tables, &mut wrong);
-        events(world, tables, &mut wrong);
-        ledger(tables, &mut wrong);
-    }
+/// Everything that is wrong, where `books` is what the PSP has decided.
+pub fn violations(store: &Store, books: &Decided, told: &[Acknowledged]) -> Vec<String> {
+    let mut wrong = discrepancies(store, books);
+    let shards: Vec<Tables> = store.shards.iter().map(|shard| shard.lock().clone()).collect();
     promises(&shards, told, &mut wrong);
     wrong
 }
 
+/// What does not fit together, whatever anybody was told.
+pub fn discrepancies(store: &Store, books: &Decided) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for shard in &store.shards {
+        let tables = shard.lock().clone();
+        payments(books, &tables, &mut wrong);
+        events(store, &tables, &mut wrong);
+        ledger(&tables, &mut wrong);
+    }
+    wrong
+}
+
 /// Payments agree with the PSP's books, and none is under way.
-fn payments(world: &Cluster, tables: &Tables, wrong: &mut Vec<String>) {
-    let books = world.books.lock();
+fn payments(books: &Decided, tables: &Tables, wrong: &mut Vec<String>) {
     for payment in tables.payments.values() {
         let id = payment.id;
         if matches!(payment.status, PaymentStatus::Authorizing | PaymentStatus::Unknown)
@@ -57,7 +64,8 @@ fn payments(world: &Cluster, tables: &Tables, wrong: &mut Vec<String>) {
                 payment.refunded
             ));
         }
-        if (payment.status == PaymentStatus::Voided || is_late) != voided {
+        let is_released = matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Expired);
+        if (is_released || is_late) != voided {
             wrong.push(format!("{id} is {}, and the psp has released it: {voided}", payment.status.name()));
         }
         let refunds = tables.refunds.values().filter(|refund| refund.payment_id == id);
@@ -75,8 +83,8 @@ fn payments(world: &Cluster, tables: &Tables, wrong: &mut Vec<String>) {
 
 /// Every event of the outbox is in the log, those of a payment first arriving in their order, and every group has read
 /// them.
-fn events(world: &Cluster, tables: &Tables, wrong: &mut Vec<String>) {
-    let log = world.log.lock();
+fn events(store: &Store, tables: &Tables, wrong: &mut Vec<String>) {
+    let log = store.log.lock();
     let events: BTreeSet<i64> = tables.outbox.iter().map(|row| row.event_id).collect();
     let (mut arrived, mut last): (BTreeSet<EventId>, BTreeMap<&str, EventId>) = Default::default();
     for (key, id) in &log.appended {

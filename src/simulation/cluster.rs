@@ -10,24 +10,17 @@ use tokio::sync::watch;
 use super::acknowledged::Acknowledged;
 use super::faults::{FaultRates, SeededFaults};
 use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
+use super::store::Store;
 use crate::actors::breaker::Forced;
 use crate::config::{Config, Roles};
-use crate::domain::{ShardId, ShardMap};
 use crate::flows::App;
-use crate::infra::data_guard::DataFiles;
-use crate::infra::database::ShardDatabase;
-use crate::infra::database::memory::{Memory, Tables};
-use crate::infra::event_log::fault_switch::FaultSwitch;
-use crate::infra::event_log::memory::{Held, MemoryLog};
-use crate::infra::telemetry::pools::Pools;
-use crate::node::simulated::{Adapters, build};
+use crate::node::simulated::build;
 use crate::runtime::{Chance, Environment, Fault, Running};
 
 /// See the module. Clones share everything.
 #[derive(Clone)]
 pub struct Cluster {
-    pub shards: Vec<Arc<Mutex<Tables>>>,
-    pub log: Arc<Mutex<Held>>,
+    pub store: Store,
     pub books: Books,
     pub weather: FaultRates,
     environment: Environment,
@@ -54,8 +47,7 @@ impl Cluster {
         // Fewer looks at nothing: half of a seed's time would go there.
         config.outbox.poll_ms = 200;
         Self {
-            shards: vec![Arc::default(), Arc::default()],
-            log: Arc::default(),
+            store: Store::new(&config),
             books: Arc::default(),
             weather: FaultRates::default(),
             environment,
@@ -104,7 +96,7 @@ impl Cluster {
             }
             fates.die();
             self.process.send_replace(None);
-            self.shards.iter().for_each(|shard| shard.lock().crash());
+            self.store.shards.iter().for_each(|shard| shard.lock().crash());
             tokio::task::spawn_local(async move { running.stop(Duration::ZERO).await });
             // Whoever died told of it; who gave up has nobody to tell.
             let _ = futures_util::FutureExt::now_or_never(self.weather.death.notified());
@@ -113,27 +105,9 @@ impl Cluster {
     }
 
     async fn start(&self, fates: &Arc<SeededFaults>) -> Arc<Running> {
-        let databases = self.shards.iter().zip(1..).map(|(tables, number)| {
-            let memory = Memory::new(tables.clone(), fates.clone());
-            ShardDatabase::in_memory(ShardId(number), memory)
-        });
-        let adapters = Adapters {
-            map: ShardMap::dealt(self.config.shard.count),
-            databases: databases.collect(),
-            log: Some(Arc::new(MemoryLog { held: self.log.clone(), fate: fates.clone() })),
-            fault_switch: FaultSwitch::default(),
-            psp: Arc::new(MemoryPsp {
-                books: self.books.clone(),
-                fate: fates.clone(),
-                chance: self.environment.chance.clone(),
-            }),
-            answers: Arc::new(MemoryCache { answers: Arc::default(), fate: fates.clone() }),
-            limits: Arc::new(NoLimits),
-            leases: None,
-            storage: None,
-            pools: Pools::default(),
-            files: DataFiles::default(),
-        };
+        let psp = MemoryPsp { books: self.books.clone(), fate: fates.clone(), chance: self.environment.chance.clone() };
+        let answers = MemoryCache { answers: Arc::default(), fate: fates.clone() };
+        let adapters = self.store.adapters(&self.config, fates, Arc::new(psp), Arc::new(answers), Arc::new(NoLimits));
         // A process has faults, clock and chance of the world, and dead letters and meters of its own.
         let Environment { clock, chance, placement, .. } = self.environment.clone();
         let environment = Environment::new(clock, chance, placement);

@@ -5,11 +5,12 @@
 //! `scripts/simulate` runs many seeds with the release profile.
 
 mod acknowledged;
-mod check;
+pub mod check;
 mod client;
 mod cluster;
 mod faults;
-mod outside;
+pub mod outside;
+pub mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,7 +44,7 @@ fn simulate(seed: u64, bug: Option<Bug>) -> (Vec<String>, Vec<String>) {
         let mut wrong = Vec::new();
         for _ in 0..REST.as_secs() / LOOK_EVERY.as_secs() {
             tokio::time::sleep(LOOK_EVERY).await;
-            wrong = check::violations(&world, &world.told());
+            wrong = check::violations(&world.store, &world.books.lock(), &world.told());
             if wrong.is_empty() {
                 break;
             }

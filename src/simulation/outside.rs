@@ -14,8 +14,10 @@ use crate::infra::psp::{Psp, PspAnswer, PspError, PspOperation};
 use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 use crate::runtime::Chance;
 
-/// What the PSP has done, by key.
-pub type Books = Arc<Mutex<BTreeMap<String, (PspOperation, PspAnswer)>>>;
+/// What the PSP has decided, by key.
+pub type Decided = BTreeMap<String, (PspOperation, PspAnswer)>;
+
+pub type Books = Arc<Mutex<Decided>>;
 
 /// The PSP as one process reaches it. Amounts that end in 7 are declined, first captures of amounts that end in 3 too.
 pub struct MemoryPsp {

@@ -51,12 +51,3 @@ async fn the_exercise_really_stops_the_broker() {
     let shop = TestNode::start_beside(&own, &settings).await.unwrap();
     expect_passed(&shop, "real").await;
 }
-
-#[tokio::test]
-async fn the_exercise_needs_faults_enabled_and_a_merchant() {
-    let shop = TestNode::start().await;
-    let path = "/admin/breakers/event_log/exercise";
-    shop.post(path, &json!({"merchantId": "EXERCISE-1"})).await.expect_problem(403, "faults_disabled");
-    shop.post(path, &json!({"merchantId": ""})).await.expect_problem(400, "merchant_id_invalid");
-    shop.post(path, &json!({})).await.expect_problem(400, "field_missing");
-}

@@ -37,13 +37,6 @@ async fn restarts(shop: &TestNode, name: &str) -> u64 {
     actors(shop, name).await.iter().map(|actor| actor["restarts"].as_u64().unwrap()).sum()
 }
 
-#[tokio::test]
-async fn faults_are_refused_unless_enabled() {
-    let shop = TestNode::start().await;
-    let fault = json!({"actor": "shard_writer", "fault": "panic", "times": 1});
-    shop.post("/admin/faults", &fault).await.expect_problem(403, "faults_disabled");
-}
-
 /// Runs whole payments while each incarnation of `actor` panics once, and checks that nothing acknowledged is lost.
 async fn panics_under_load(actor: &str) {
     let shop = TestNode::start_with(&[FAULTS, ("RESOLVER__AFTER_MS", "5100"), ("REQUESTS__GRACE_MS", "500")]).await;
@@ -141,16 +134,6 @@ panics! {
     a_resolver_panics_under_load "resolver";
 }
 
-#[tokio::test]
-async fn a_payment_reader_panics_and_the_look_up_is_answered() {
-    let shop = TestNode::start_with(&[FAULTS]).await;
-    let payment = shop.authorize(1_000).await;
-    inject(&shop, json!({"actor": "payment_reader", "fault": "panic", "times": 1})).await;
-    let found = shop.get(&format!("/payments/{}", payment.id)).await.expect(200).json();
-    assert_eq!(found["status"], "AUTHORIZED");
-    assert_eq!(restarts(&shop, "payment_reader").await, 1);
-}
-
 /// Six of a kind share one supervisor: one panic each is more than its intensity, so the supervisor itself is
 /// restarted.
 #[tokio::test]
@@ -166,27 +149,6 @@ async fn workers_of_all_partitions_panic_under_load() {
         shop.ledger(&payment, 2).await;
     }
     shop.audit().await;
-}
-
-#[tokio::test]
-async fn a_panic_is_kept_with_its_trace() {
-    let shop = TestNode::start_with(&[FAULTS]).await;
-    inject(&shop, json!({"actor": "shard_writer", "shard": 1, "fault": "panic", "times": 1})).await;
-    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let url = format!("{}/payments/authorize", shop.url);
-    let request = shop.http.post(url).header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
-    shop.send(request.json(&order("MERCHANT-1", 1_000))).await.expect_problem(503, "outcome_unknown");
-    let letter = eventually("the dead letter", async || {
-        let letters = shop.get("/admin/actors/dead-letters").await.expect(200).json();
-        Some(letters["data"][0].clone()).filter(Value::is_object)
-    })
-    .await;
-    assert_eq!(
-        (&letter["actor"], &letter["shard"], &letter["kind"]),
-        (&json!("shard_writer"), &json!(1), &json!("authorize"))
-    );
-    assert_eq!(letter["traceId"], trace, "{letter:#}");
-    shop.authorize(1_000).await;
 }
 
 #[tokio::test]
@@ -217,20 +179,6 @@ async fn more_panics_than_the_intensity_allows_end_the_process() {
     assert!(!status.success(), "{status}");
     shop.restart().await;
     shop.authorize(1_000).await;
-    shop.audit().await;
-}
-
-#[tokio::test]
-async fn an_authorization_that_took_too_long_to_be_taken_on_is_not_sent() {
-    let settings = [FAULTS, ("PSP__TIMEOUT_MS", "1000"), ("RESOLVER__AFTER_MS", "2000")];
-    let shop = TestNode::start_with(&settings).await;
-    // Longer than half of what the resolver waits, and shorter than all of it.
-    inject(&shop, json!({"actor": "shard_writer", "fault": {"delay": 1300}, "times": 1})).await;
-    let body = order("MERCHANT-1", 1_000);
-    let refused = shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
-    assert_eq!(refused.json()["retryable"], true);
-    let answer = shop.post("/payments/authorize", &body).await.expect(200);
-    assert_eq!(answer.json()["status"], "AUTHORIZED");
     shop.audit().await;
 }
 

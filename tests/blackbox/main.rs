@@ -1,6 +1,10 @@
 //! Black-box tests: the real program as a process of its own, spoken to over HTTP and the command line. One suite, run
 //! with everything embedded, and with `RIALTO_TEST_ON_SERVERS` on MariaDB, Redis and Kafka.
 
+#[macro_use]
+#[path = "../common/mod.rs"]
+mod common;
+
 mod collector;
 mod node;
 mod replay;
@@ -11,28 +15,25 @@ mod watch;
 mod alerts;
 mod answers;
 mod bad_input;
-mod captures;
 mod clock;
 mod conflicts;
-mod contract;
 mod crashes;
 mod damage;
 mod data_guard;
 mod dead_letters;
 mod exercise;
 mod faults;
+mod flows;
 mod full_disk;
 mod hosts;
 mod idempotency;
 mod identity;
 mod identity_servers;
 mod limits;
-mod listing;
 mod metrics;
 mod outages;
 mod outputs;
 mod payments;
-mod psp_faults;
 mod psp_simulator;
 mod refusals;
 mod startup;

@@ -4,20 +4,18 @@ use std::fs::File;
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
+pub use crate::common::{Answer, PATIENCE, Payment, eventually, new_key, order};
 use crate::servers::{OwnServers, Places};
 
-/// Longer than anything here takes on a busy machine; a test that waits so long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
 
 /// A running node with its own data directory and port.
@@ -92,88 +90,11 @@ impl Neighbour {
     }
 }
 
-/// One HTTP answer.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    /// The problem's code, of a problem that is whole.
-    pub fn code(&self) -> String {
-        let body = self.json();
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
-        assert_eq!(body["status"], self.status, "{}", self.text);
-        for member in ["type", "title", "code", "requestId"] {
-            assert!(body[member].is_string(), "{member}: {}", self.text);
-        }
-        assert!(body["retryable"].is_boolean(), "{}", self.text);
-        body["code"].as_str().unwrap().to_owned()
-    }
-
-    #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text);
-        self
-    }
-
-    #[track_caller]
-    pub fn expect_problem(self, status: u16, code: &str) -> Self {
-        assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text);
-        self
-    }
-}
-
-/// A payment that a test has made.
-#[derive(Debug, Clone)]
-pub struct Payment {
-    pub id: String,
-    pub merchant: String,
-}
-
-/// A key that no other call has used.
-pub fn new_key() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("key-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// The body of an authorization in KRW with a key of its own.
-pub fn order(merchant: &str, amount: i64) -> Value {
-    json!({"merchantId": merchant, "amount": amount, "currency": "KRW", "idempotencyKey": new_key()})
-}
-
-/// Waits until `condition` gives a value.
-#[track_caller]
-pub fn eventually<T, F>(what: &str, condition: impl Fn() -> F) -> impl Future<Output = T>
-where
-    F: Future<Output = Option<T>>,
-{
-    let what = what.to_owned();
-    async move {
-        let begun = Instant::now();
-        loop {
-            if let Some(value) = condition().await {
-                return value;
-            }
-            assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
 async fn answered(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
     let response = request.send().await?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let status = response.status().as_u16();
+    let header = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap().to_owned());
+    let headers = response.headers().iter().map(header).collect();
     Ok(Answer { status, headers, text: response.text().await? })
 }
 
@@ -401,6 +322,10 @@ impl TestNode {
         self.send(self.http.post(format!("{}{path}", self.url)).json(body)).await
     }
 
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.http.put(format!("{}{path}", self.url)).json(body)).await
+    }
+
     /// A body as it is, with a content type.
     pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).header("content-type", content_type);
@@ -415,78 +340,9 @@ impl TestNode {
     pub async fn try_send(&self, request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
         answered(request).await
     }
-
-    /// An authorized payment of `MERCHANT-1`.
-    pub async fn authorize(&self, amount: i64) -> Payment {
-        self.authorize_for("MERCHANT-1", amount).await
-    }
-
-    pub async fn authorize_for(&self, merchant: &str, amount: i64) -> Payment {
-        let answer = self.post("/payments/authorize", &order(merchant, amount)).await.expect(200);
-        let body = answer.json();
-        assert_eq!(body["status"], "AUTHORIZED");
-        Payment { id: body["paymentId"].as_str().unwrap().to_owned(), merchant: merchant.to_owned() }
-    }
-
-    /// A payment whose money is taken.
-    pub async fn captured(&self, amount: i64) -> Payment {
-        let payment = self.authorize(amount).await;
-        self.capture(&payment, json!({})).await.expect(200);
-        self.eventually(&payment, "CAPTURED").await;
-        payment
-    }
-
-    /// Asks for a capture; `more` are further members of the body.
-    pub async fn capture(&self, payment: &Payment, more: Value) -> Answer {
-        self.change("capture", payment, more).await
-    }
-
-    pub async fn void(&self, payment: &Payment, more: Value) -> Answer {
-        self.change("void", payment, more).await
-    }
-
-    /// As `capture`; with a key of its own, if it is of an amount and has none.
-    pub async fn refund(&self, payment: &Payment, mut more: Value) -> Answer {
-        if !more["amount"].is_null() && more["idempotencyKey"].is_null() {
-            more["idempotencyKey"] = json!(new_key());
-        }
-        self.change("refund", payment, more).await
-    }
-
-    async fn change(&self, operation: &str, payment: &Payment, more: Value) -> Answer {
-        let mut body = json!({"merchantId": payment.merchant});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.post(&format!("/payments/{operation}/{}", payment.id), &body).await
-    }
-
-    /// Holds a breaker to a state, or lets it go its own way again.
-    pub async fn force_breaker(&self, name: &str, state: Option<&str>) {
-        let url = format!("{}/admin/breakers/{name}", self.url);
-        self.send(self.http.put(url).json(&json!({ "state": state }))).await.expect(200);
-    }
-
-    pub async fn look_up(&self, payment: &Payment) -> Value {
-        self.get(&format!("/payments/{}", payment.id)).await.expect(200).json()
-    }
-
-    /// Waits until the payment has this status, and gives it.
-    pub async fn eventually(&self, payment: &Payment, status: &str) -> Value {
-        eventually(&format!("{} {status}", payment.id), async || {
-            Some(self.look_up(payment).await).filter(|found| found["status"] == status)
-        })
-        .await
-    }
-
-    /// Waits until the payment has `count` ledger entries, and gives them.
-    pub async fn ledger(&self, payment: &Payment, count: usize) -> Vec<Value> {
-        eventually(&format!("{count} ledger entries of {}", payment.id), async || {
-            let found = self.get(&format!("/payments/{}?expand=ledger", payment.id)).await.expect(200).json();
-            let entries = found["ledger"].as_array().unwrap().clone();
-            (entries.len() >= count).then_some(entries)
-        })
-        .await
-    }
 }
+
+verbs!(TestNode);
 
 /// A command, and what its first line begins with once it serves.
 const SERVE: (&str, &str) = ("serve", "rialto: serving on ");

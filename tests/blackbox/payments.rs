@@ -104,17 +104,6 @@ async fn a_payment_is_authorized_captured_and_refunded() {
 }
 
 #[tokio::test]
-async fn the_seeds_paths_and_fields_still_work() {
-    let shop = TestNode::start().await;
-    let authorized = shop.post("/api/payments/authorize", &order("MERCHANT-2", 1_000)).await.expect(200).json();
-    for member in ["paymentId", "status", "amount", "currency", "message"] {
-        assert!(!authorized[member].is_null(), "{member}: {authorized}");
-    }
-    let id = authorized["paymentId"].as_str().unwrap();
-    shop.post(&format!("/api/payments/capture/{id}"), &json!({"merchantId": "MERCHANT-2"})).await.expect(200);
-}
-
-#[tokio::test]
 async fn what_was_begun_is_finished_even_if_the_client_leaves() {
     // The resolver, which finishes what a crash leaves, comes too late to be the one.
     let settings = [("PSP__SIMULATOR__LATENCY_MS", "1000"), ("RESOLVER__AFTER_MS", "3600000")];

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use crate::lexer::{Token, lex, without_tests};
 
+/// Where the tests are that are compiled as a module of the library.
+const HTTP_TESTS: &str = "tests/http/";
+
 /// One Rust file.
 #[derive(Debug)]
 pub struct Source {
@@ -15,14 +18,17 @@ pub struct Source {
     pub tokens: Vec<Token>,
     /// The same, of files that only tests see too: what a file needs is what it needs.
     pub needs: Vec<Token>,
-    /// Where the package's module tree has it; `src/lib.rs` and `src/main.rs` are the root, and the runtime's crate is
-    /// `runtime`, as which the package passes it on. `None` elsewhere.
+    /// Where the package's module tree has it; `src/lib.rs` and `src/main.rs` are the root, the runtime's crate is
+    /// `runtime`, as which the package passes it on, and the tests in `tests/http` are `http_tests`. `None` elsewhere.
     pub module: Option<Vec<String>>,
 }
 
 impl Source {
     /// The directory that it is in: the first name under `src/`, or the crate it belongs to.
     pub fn room(&self) -> &str {
+        if self.path.starts_with(HTTP_TESTS) {
+            return "http_tests";
+        }
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let room = inside.split('/').next().unwrap_or(inside);
         room.strip_suffix(".rs").unwrap_or(room)
@@ -94,8 +100,10 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
 }
 
 fn module(path: &str) -> Option<Vec<String>> {
-    let (root, inside) = match path.strip_prefix("runtime/src/") {
-        Some(inside) => (Some("runtime".to_owned()), inside),
+    let elsewhere = [("runtime/src/", "runtime"), (HTTP_TESTS, "http_tests")];
+    let elsewhere = elsewhere.iter().find_map(|(folder, name)| Some(((*name).to_owned(), path.strip_prefix(folder)?)));
+    let (root, inside) = match elsewhere {
+        Some((root, inside)) => (Some(root), inside),
         None => (None, path.strip_prefix("src/")?),
     };
     let inside = inside.strip_suffix(".rs")?;
@@ -127,6 +135,8 @@ mod tests {
             ("entities/src/c.rs", ""),
             ("runtime/src/d.rs", ""),
             ("runtime/src/lib.rs", ""),
+            ("tests/http/e/mod.rs", ""),
+            ("tests/blackbox/e.rs", ""),
         ]);
         let module = |at: usize| project.sources[at].module.as_ref().map(|module| module.join("::"));
         assert_eq!(
@@ -134,7 +144,8 @@ mod tests {
             ("a::b".into(), "a".into(), "".into())
         );
         assert_eq!((module(3), module(4), module(5)), (None, Some("runtime::d".into()), Some("runtime".into())));
-        let rooms = project.sources.iter().map(Source::room).collect::<Vec<_>>();
+        assert_eq!((module(6), module(7)), (Some("http_tests::e".into()), None));
+        let rooms = project.sources[..6].iter().map(Source::room).collect::<Vec<_>>();
         assert_eq!(rooms, ["a", "a", "main", "entities", "runtime", "runtime"]);
     }
 

@@ -10,7 +10,8 @@ const COLUMNS_MAX: usize = 120;
 
 /// The layers, top to bottom: a room may import from those below it, and from itself. `config` stands beside `infra`
 /// and may be read by it, because an adapter is built from its settings; nothing goes the other way.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
+    &["http_tests"],
     &["main"],
     &["cli", "fuzzing", "simulation"],
     &["node"],

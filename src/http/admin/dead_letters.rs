@@ -11,7 +11,7 @@ use crate::domain::LetterId;
 use crate::domain::dead_letter::LetterStatus;
 use crate::domain::event::DeadLetterTopic;
 use crate::flows::{DeadLetterView, Disposals, LetterFilter, Selection};
-use crate::http::body::{Given, Member, Optional, Typed, Wrong, body, deserialized};
+use crate::http::body::{Given, Member, Nested, Optional, OptionalObject, Typed, Wrong, body, deserialized};
 use crate::http::endpoint::{
     ASK, Endpoint, Json, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, WRITE, parse_limit,
 };
@@ -129,6 +129,10 @@ pub struct FilterOrder {
     source_topic: Option<String>,
 }
 
+impl Nested for FilterOrder {
+    const MEMBERS: &'static [&'static str] = &["topic", "errorType", "sourceTopic"];
+}
+
 /// Up to 1 000 ids. They may be left out.
 #[derive(Debug)]
 pub struct LetterIds(Option<Vec<LetterId>>);
@@ -152,7 +156,7 @@ body! {
     /// Which dead letters: by their ids, those that a filter fits, or all that are open.
     pub struct RedriveRequest {
         ids "ids": LetterIds,
-        filter "filter": Optional<Option<FilterOrder>>,
+        filter "filter": OptionalObject<FilterOrder>,
         all "all": Optional<bool>,
         /// Say what would be done and do nothing. Not given: true.
         dry_run "dryRun": Optional<bool>,
@@ -163,7 +167,7 @@ body! {
     /// Which dead letters, as for a redrive, and why.
     pub struct DiscardRequest {
         ids "ids": LetterIds,
-        filter "filter": Optional<Option<FilterOrder>>,
+        filter "filter": OptionalObject<FilterOrder>,
         all "all": Optional<bool>,
         /// Say what would be done and do nothing. Not given: true.
         dry_run "dryRun": Optional<bool>,
@@ -186,10 +190,10 @@ impl PartialSchema for Reason {
 /// Exactly one of the three.
 fn selection(
     LetterIds(ids): LetterIds,
-    Optional(filter): Optional<Option<FilterOrder>>,
+    OptionalObject(filter): OptionalObject<FilterOrder>,
     Optional(all): Optional<bool>,
 ) -> Result<Selection, Problem> {
-    match (ids, filter.flatten(), all.unwrap_or(false)) {
+    match (ids, filter, all.unwrap_or(false)) {
         (Some(ids), None, false) if (1..=IDS_MAX).contains(&ids.len()) => Ok(Selection::These(ids)),
         (None, Some(filter), false) => Ok(Selection::Matching(LetterFilter {
             topic: filter.topic.as_deref().map(topic).transpose()?,

@@ -12,7 +12,7 @@ use super::sound::is_sound;
 use crate::http::problem::{Code, FieldError, Problem};
 
 /// Unknown fields that are pointed at, so that no answer is longer than what it answers.
-const UNKNOWN_FIELDS_MAX: usize = 20;
+pub(super) const UNKNOWN_FIELDS_MAX: usize = 20;
 
 /// The members that are not taken yet, and what is wrong so far.
 pub struct Fields<'a> {

@@ -6,6 +6,7 @@ use serde_path_to_error::{Path, Segment};
 use utoipa::PartialSchema;
 use utoipa::openapi::{RefOr, Schema};
 
+use super::fields::{Object, UNKNOWN_FIELDS_MAX};
 use super::member::{Given, Member, Wrong, escaped};
 use crate::http::problem::Code;
 
@@ -40,6 +41,37 @@ impl<T: DeserializeOwned + PartialSchema> Member for Optional<T> {
 
     fn schema() -> RefOr<Schema> {
         T::schema()
+    }
+}
+
+/// What an object within a body may have.
+pub trait Nested: DeserializeOwned {
+    const MEMBERS: &'static [&'static str];
+}
+
+/// A member that is an object, may be left out, and may be null.
+#[derive(Debug)]
+pub struct OptionalObject<T>(pub Option<T>);
+
+impl<T: Nested> Member for OptionalObject<T>
+where
+    Option<T>: PartialSchema,
+{
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = &[];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let Some(text) = text.filter(|text| text.get() != "null") else { return Ok(Self(None)) };
+        // serde would read a struct from an array, too.
+        let Object(members) = serde_json::from_str(text.get()).map_err(|_| Code::FieldTypeInvalid)?;
+        let unknown = members.iter().filter(|(name, _)| !T::MEMBERS.contains(&name.as_ref()));
+        let unknown = unknown.map(|(name, _)| (format!("/{}", escaped(name)), Code::UnknownField));
+        let unknown: Vec<_> = unknown.take(UNKNOWN_FIELDS_MAX).collect();
+        if unknown.is_empty() { deserialized(text).map(|value| Self(Some(value))) } else { Err(Wrong::below(unknown)) }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        Option::<T>::schema()
     }
 }
 

@@ -124,7 +124,13 @@ impl Query for AnyQuery {
 /// # Errors
 /// [`Code::LimitInvalid`].
 pub fn parse_limit(text: &str) -> Result<u32, Problem> {
-    text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| Code::LimitInvalid.into())
+    parse_number(text).filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| Code::LimitInvalid.into())
+}
+
+/// Up to nine digits and nothing else: Rust's own reading takes a sign.
+pub fn parse_number(text: &str) -> Option<u32> {
+    let is_number = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 /// # Errors

@@ -4,7 +4,9 @@ use actix_web::http::StatusCode;
 
 use crate::domain::PaymentId;
 use crate::flows::{PAGE_DEFAULT, TimelinePart};
-use crate::http::endpoint::{Endpoint, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit};
+use crate::http::endpoint::{
+    Endpoint, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit, parse_number,
+};
 use crate::http::problem::{Code, Problem};
 
 /// Which part of a timeline.
@@ -27,7 +29,7 @@ impl Query for Part {
     ];
 
     fn read(pairs: &Pairs) -> Result<Self, Problem> {
-        let after = pairs.value("startingAfter").map(|text| text.parse().map_err(|_| Code::CursorInvalid));
+        let after = pairs.value("startingAfter").map(|text| parse_number(text).ok_or(Code::CursorInvalid));
         Ok(Self { after: after.transpose()?, limit: pairs.value("limit").map_or(Ok(PAGE_DEFAULT), parse_limit)? })
     }
 }

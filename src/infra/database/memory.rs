@@ -1,6 +1,8 @@
-//! A shard in memory, for the simulation: the tables' keys and versions hold as they do in a database, and every call
-//! asks a fate what becomes of it. Writing goes through one connection at a time, as on SQLite; a COMMIT may fail, and
-//! on a full disk the ROLLBACK after it fails too.
+//! A shard in memory, for the simulation and the tests of HTTP: the tables' keys and versions hold as they do in a
+//! database, and every call asks a fate what becomes of it. Writing goes through one connection at a time, as on
+//! SQLite; a COMMIT may fail, and on a full disk the ROLLBACK after it fails too.
+
+mod look_ups;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +18,7 @@ use tokio::time::Instant;
 use super::commit::{Begins, Begun};
 use super::witness::Witness;
 use super::{DatabaseError, DuePlace, OutboxBacklog, OutboxRow};
-use crate::domain::dead_letter::StoredDeadLetter;
+use crate::domain::dead_letter::{Action, StoredDeadLetter};
 use crate::domain::event::{Consumer, DeadLetterTopic};
 use crate::domain::idempotency::IdempotencyRecord;
 use crate::domain::key::KeyHash;
@@ -44,6 +46,8 @@ pub struct Tables {
     pub timeline_pages: BTreeMap<(PaymentId, u32), TimelinePage>,
     pub outbox: Vec<OutboxRow>,
     pub letters: BTreeMap<LetterId, StoredDeadLetter>,
+    /// In the order in which they were done.
+    pub actions: Vec<Action>,
     /// With answers given before their commit: the tables as they were before each write of late.
     undo: Vec<(Instant, Arc<Tables>)>,
     trouble: Trouble,
@@ -443,6 +447,7 @@ fn write(tables: &mut Tables, unit: &UnitOfWork<'_>) -> Result<(), DatabaseError
             published_at: None,
         });
     }
+    tables.actions.extend(unit.actions.iter().cloned());
     for row in tables.outbox.iter_mut().filter(|row| unit.published.contains(&row.seq)) {
         row.published_at = Some(unit.now.0);
     }

@@ -146,6 +146,7 @@ impl ShardDatabase {
         filter: &LetterFilter,
         limit: u64,
     ) -> Result<Vec<StoredDeadLetter>, DatabaseError> {
+        or_in_memory!(self.dead_letters(filter, limit));
         let mut query = Entity::find().order_by_desc(Column::Id);
         if let Some(topic) = filter.topic {
             query = query.filter(Column::Topic.eq(topic.name()));
@@ -166,6 +167,7 @@ impl ShardDatabase {
     }
 
     pub async fn dead_letter(&self, id: LetterId) -> Result<Option<StoredDeadLetter>, DatabaseError> {
+        or_in_memory!(self.dead_letter(id));
         let found = each(&self.readers, Entity::find_by_id(id.get())).await?;
         Ok(self.all_readable(found)?.pop())
     }

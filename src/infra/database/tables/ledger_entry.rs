@@ -6,12 +6,12 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder
 use crate::domain::ledger::{Account, LedgerEntry};
 use crate::domain::unit_of_work::UnitOfWork;
 use crate::domain::{EntryId, EventId, Money, PaymentId, RefundId, Timestamp};
-use crate::infra::database::ShardDatabase;
 use crate::infra::database::error::DatabaseError;
 use crate::infra::database::readable::each;
 use crate::infra::database::row::{Damaged, Reading};
 use crate::infra::database::table::Table;
 use crate::infra::database::write::BatchWriter;
+use crate::infra::database::{ShardDatabase, or_in_memory};
 use crate::infra::sqlite::even_chunks;
 
 impl Table for Entity {
@@ -63,6 +63,7 @@ impl ShardDatabase {
         after: Option<EntryId>,
         limit: u64,
     ) -> Result<Vec<Result<LedgerEntry, Damaged>>, DatabaseError> {
+        or_in_memory!(self.ledger_of(id, after, limit));
         let query = Entity::find().filter(Column::PaymentId.eq(id.get())).order_by_asc(Column::Id).limit(limit);
         let query = query.filter(Column::Id.gt(after.map_or(i64::MIN, EntryId::get)));
         let found = each(&self.readers, query).await?;
@@ -72,6 +73,7 @@ impl ShardDatabase {
 
     /// The ledger entries that book these events, as far as they can be read.
     pub async fn entries_of(&self, events: &[EventId]) -> Result<Vec<LedgerEntry>, DatabaseError> {
+        or_in_memory!(self.entries_of(events));
         let mut entries = Vec::new();
         for chunk in even_chunks(events) {
             let query = Entity::find().filter(Column::EventId.is_in(chunk.iter().map(|event| event.get())));

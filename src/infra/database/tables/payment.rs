@@ -209,6 +209,7 @@ impl ShardDatabase {
 
     /// Payments of a merchant, each if it can be read.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Result<Payment, Damaged>>, DatabaseError> {
+        or_in_memory!(self.list(filter));
         let mut query = Entity::find().filter(Column::MerchantId.eq(filter.merchant_id.as_str())).limit(filter.limit);
         if let Some(status) = filter.status {
             query = query.filter(Column::Status.eq(status.name()));

@@ -6,13 +6,13 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder
 use crate::domain::refund::{Refund, RefundStatus};
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{EventId, Money, PaymentId, RefundId, Timestamp};
-use crate::infra::database::ShardDatabase;
 use crate::infra::database::connection::Transaction;
 use crate::infra::database::error::DatabaseError;
 use crate::infra::database::readable::{by_key, each};
 use crate::infra::database::row::{Damaged, Reading, cut};
 use crate::infra::database::table::Table;
 use crate::infra::database::write::{BatchWriter, Update};
+use crate::infra::database::{ShardDatabase, or_in_memory};
 
 const CHANGE: Update<Column> = Update {
     name: "change",
@@ -89,6 +89,7 @@ impl ShardDatabase {
         after: Option<RefundId>,
         limit: u64,
     ) -> Result<Vec<Result<Refund, Damaged>>, DatabaseError> {
+        or_in_memory!(self.refunds_of(id, after, limit));
         let query = Entity::find().filter(Column::PaymentId.eq(id.get())).order_by_asc(Column::Id).limit(limit);
         let query = query.filter(Column::Id.gt(after.map_or(i64::MIN, RefundId::get)));
         let found = each(&self.readers, query).await?;

@@ -6,12 +6,12 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder
 use crate::domain::PaymentId;
 use crate::domain::timeline::{Timeline, TimelinePage};
 use crate::domain::unit_of_work::UnitOfWork;
-use crate::infra::database::ShardDatabase;
 use crate::infra::database::error::DatabaseError;
 use crate::infra::database::readable::each;
 use crate::infra::database::row::{Damaged, Reading, count};
 use crate::infra::database::table::Table;
 use crate::infra::database::write::BatchWriter;
+use crate::infra::database::{ShardDatabase, or_in_memory};
 
 impl Table for Entity {
     type Row = TimelinePage;
@@ -44,6 +44,7 @@ impl ShardDatabase {
         before: u32,
         limit: u64,
     ) -> Result<Vec<TimelinePage>, DatabaseError> {
+        or_in_memory!(self.timeline_pages(id, from, before, limit));
         let query = Entity::find()
             .filter(Column::PaymentId.eq(id.get()))
             .filter(Column::First.gt(i64::from(from) - i64::from(Timeline::PAGE_ENTRIES_MAX)))

@@ -80,6 +80,14 @@ impl Simulator {
         Ok(Self { config, chance, clock, door, guard, refusals: Mutex::default() })
     }
 
+    /// Starts on books in memory, in the thread that calls it.
+    #[cfg(test)]
+    pub fn in_memory(config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
+        let guard = DataGuard::default();
+        let clerk = Clerk(PrivateWriter::open(Path::new(":memory:"), FORMAT, TABLES)?, guard.clone());
+        Ok(Self { config, chance, clock, door: GroupCommit::start_here(clerk), guard, refusals: Mutex::default() })
+    }
+
     /// What lies at this path. Creates nothing.
     pub fn look(books: &Path) -> Result<FoundCompanion, IdentityError> {
         file_identity::look(books, IS_USED)

@@ -1,9 +1,9 @@
 //! Captures that fail, that come late, and refunds that come before them.
 
-use rialto::infra::psp::simulator::books::Books;
 use serde_json::{Value, json};
 
-use crate::node::{Payment, TestNode, eventually, new_key, order};
+use super::node::{Payment, TestNode, eventually, new_key, order};
+use crate::infra::psp::Action;
 
 const MAGIC: (&str, &str) = ("PSP__SIMULATOR__MAGIC_AMOUNTS", "true");
 
@@ -21,7 +21,7 @@ async fn refunds(shop: &TestNode, payment: &Payment) -> Vec<Value> {
     shown["refunds"].as_array().unwrap().clone()
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn a_capture_that_failed_can_be_made_again_or_given_up() {
     let shop = TestNode::start_with(&[MAGIC]).await;
     let (again, voided) = (declined_capture(&shop).await, declined_capture(&shop).await);
@@ -37,17 +37,17 @@ async fn a_capture_that_failed_can_be_made_again_or_given_up() {
     shop.ledger(&again, 1).await;
     shop.void(&voided, json!({})).await.expect(200);
     shop.eventually(&voided, "VOIDED").await;
-    let books = Books::open_read_only(&shop.books()).await.unwrap();
     eventually("the hold is released", async || {
-        let holds = books.authorizations("", 10).await.unwrap();
-        holds.iter().any(|hold| hold.payment == voided.id && hold.voided).then_some(())
+        let decided = shop.psp.decided().await;
+        let mut voids = decided.values().filter(|(operation, _)| matches!(operation.action, Action::Void { .. }));
+        voids.any(|(operation, _)| operation.payment_id.to_string() == voided.id).then_some(())
     })
     .await;
-    assert_eq!(books.count("capture").await.unwrap(), (4, 4));
+    assert_eq!(shop.psp.count("capture").await, (4, 4));
     shop.audit().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn a_capture_that_failed_is_released_when_its_time_has_passed() {
     let shop =
         TestNode::start_with(&[MAGIC, ("PAYMENT__CAPTURE_WINDOW_MS", "3000"), ("RESOLVER__POLL_MS", "100")]).await;
@@ -58,7 +58,7 @@ async fn a_capture_that_failed_is_released_when_its_time_has_passed() {
     shop.audit().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn nothing_is_captured_after_its_time_though_nobody_has_looked() {
     // The resolver has other things to do.
     let settings = [("PAYMENT__CAPTURE_WINDOW_MS", "1000"), ("RESOLVER__POLL_MS", "60000")];
@@ -71,7 +71,7 @@ async fn nothing_is_captured_after_its_time_though_nobody_has_looked() {
     shop.void(&payment, json!({})).await.expect(200);
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn a_refund_of_a_capture_under_way_waits_for_it() {
     let shop = TestNode::start_with(&[MAGIC, ("REQUESTS__GRACE_MS", "500"), ("REQUESTS__POLL_MS", "50")]).await;
     let (kept, failing) = (shop.authorize(1_000).await, shop.authorize(5_003).await);
@@ -103,7 +103,7 @@ async fn a_refund_of_a_capture_under_way_waits_for_it() {
     shop.audit().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn what_cannot_be_looked_up_holds_up_nobody_behind_it() {
     let shop = TestNode::start_with(&[
         MAGIC,

@@ -1,0 +1,97 @@
+//! Every call once, end to end, on whatever the suite is run on: each way to the storage is gone over HTTP. What all
+//! the calls answer is in `tests/http`.
+
+use serde_json::{Value, json};
+
+use crate::node::{TestNode, eventually, order};
+
+const QUICK: &[(&str, &str)] = &[
+    ("PSP__SIMULATOR__MAGIC_AMOUNTS", "true"),
+    ("PSP__TIMEOUT_MS", "300"),
+    ("RESOLVER__AFTER_MS", "1000"),
+    ("RESOLVER__LADDER_MS", "[100, 200, 300, 400, 500]"),
+    ("RESOLVER__POLL_MS", "50"),
+    ("REQUESTS__RETRY_BASE_MS", "20"),
+    ("REQUESTS__RETRY_CAP_MS", "100"),
+    ("REQUESTS__POLL_MS", "50"),
+    ("REQUESTS__TRIES_MAX", "3"),
+    ("DEAD_LETTERS__POLL_MS", "50"),
+];
+
+fn ids(page: &Value) -> Vec<String> {
+    page["data"].as_array().unwrap().iter().map(|payment| payment["paymentId"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn payments_are_listed_by_page_status_and_time() {
+    let shop = TestNode::start().await;
+    let (first, voided, last) = (shop.authorize(1).await, shop.authorize(2).await, shop.authorize(3).await);
+    shop.authorize_for("MERCHANT-1025", 4).await;
+    shop.void(&voided, json!({})).await.expect(200);
+    let list =
+        async |query: String| shop.get(&format!("/payments?merchantId=MERCHANT-1&{query}")).await.expect(200).json();
+    let all = list(String::new()).await;
+    assert_eq!(
+        (ids(&all), &all["hasMore"]),
+        (vec![last.id.clone(), voided.id.clone(), first.id.clone()], &json!(false))
+    );
+    let older = list(format!("limit=1&startingAfter={}", last.id)).await;
+    assert_eq!((ids(&older), &older["hasMore"]), (vec![voided.id.clone()], &json!(true)));
+    let newer = list(format!("limit=1&endingBefore={}", voided.id)).await;
+    assert_eq!((ids(&newer), &newer["hasMore"]), (vec![last.id.clone()], &json!(false)));
+    assert_eq!(ids(&list("status=VOIDED".to_owned()).await), [voided.id.as_str()]);
+    let at = shop.look_up(&last).await["requestedAt"].as_str().unwrap().to_owned();
+    assert_eq!(ids(&list(format!("createdAfter={at}")).await), Vec::<String>::new());
+    let before = ids(&list(format!("createdBefore={at}")).await);
+    assert!(before.contains(&first.id) && !before.contains(&last.id), "{before:?}");
+}
+
+#[tokio::test]
+async fn declined_unknown_and_refused_outcomes_are_kept() {
+    let shop = TestNode::start_with(QUICK).await;
+    let body = order("MERCHANT-1", 4_002);
+    let declined = shop.post("/payments/authorize", &body).await.expect_problem(402, "payment_declined");
+    let again = shop.post("/payments/authorize", &body).await.expect(402);
+    assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &declined.text));
+    let body = order("MERCHANT-1", 4_005);
+    shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
+    let unknown = shop.post("/payments/authorize", &order("MERCHANT-1", 4_003)).await.expect(202).json();
+    let path = format!("/payments/{}", unknown["paymentId"].as_str().unwrap());
+    eventually("the resolver has found it", async || {
+        let found = shop.get(&path).await.expect(200).json();
+        (found["status"] == "AUTHORIZED").then_some(())
+    })
+    .await;
+    let payment = shop.captured(1_000).await;
+    let key = json!({"idempotencyKey": "all", "amount": 2_000});
+    let refused = shop.refund(&payment, key.clone()).await.expect_problem(422, "refund_exceeds_captured");
+    assert_eq!(shop.refund(&payment, key).await.expect(422).text, refused.text);
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_listed_shown_redriven_and_discarded() {
+    let shop = TestNode::start_with(QUICK).await;
+    let payment = shop.authorize(5_002).await;
+    shop.capture(&payment, json!({})).await.expect(200);
+    shop.eventually(&payment, "CAPTURE_FAILED").await;
+    let letters = async |query: &str| {
+        let found = shop.get(&format!("/admin/dead-letters?{query}")).await.expect(200).json();
+        found["data"].as_array().unwrap().clone()
+    };
+    let found = letters("topic=settlement.dlq&status=open&limit=1").await;
+    assert_eq!((found.len(), &found[0]["eventKey"]), (1, &json!(payment.id)));
+    let id = found[0]["id"].as_str().unwrap();
+    shop.get(&format!("/admin/dead-letters/{id}")).await.expect(200);
+    assert_eq!(letters(&format!("startingAfter={id}")).await, Vec::<Value>::new());
+    let outcome = async |path: &str, body: Value| {
+        let done = shop.post(&format!("/admin/dead-letters/{path}"), &body).await.expect(200).json();
+        done["data"][0]["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(outcome("redrive", json!({"ids": [id], "dryRun": false})).await, "told_as_failed");
+    assert_eq!(outcome("discard", json!({"all": true, "reason": "by hand", "dryRun": false})).await, "discarded");
+    assert_eq!(letters("status=discarded").await[0]["note"], "by hand");
+    let trail = shop.get("/admin/actions?limit=1").await.expect(200).json();
+    assert_eq!(trail["data"][0]["action"], "dead_letter.discard", "{trail:#}");
+    shop.audit().await;
+}

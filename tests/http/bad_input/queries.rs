@@ -1,0 +1,279 @@
+//! Parameters of queries: unknown, given twice, of a wrong form, at their limits and beyond.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actix_web::http::Method;
+use serde_json::json;
+
+use super::{NOBODYS, call, calls, node, nothing_has_changed, refused};
+use crate::http_tests::node::TestNode;
+
+/// Operations that leave aside what their query says: it means nothing to them.
+const WITHOUT_REGARD: [&str; 4] = ["metrics", "explain", "document", "docs"];
+
+/// A path with one parameter more; `text` is encoded already.
+fn with(path: &str, name: &str, text: &str) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{name}={text}")
+}
+
+#[actix_web::test]
+async fn parameters_that_nobody_knows_are_refused_by_every_operation() {
+    let shop = node().await;
+    for mut call in calls().into_iter().filter(|call| !WITHOUT_REGARD.contains(&call.operation)) {
+        let sound = call.path.clone();
+        let is_command = sound.starts_with("/payments/") && call.method == Method::POST;
+        for query in
+            ["color=red", "Limit=5", "LIMIT=5", "merchantid=MERCHANT-1", "x", "%00=1", "%ff=1", "limit%5B%5D=5"]
+        {
+            let separator = if sound.contains('?') { '&' } else { '?' };
+            call.path = format!("{sound}{separator}{query}");
+            let answer = call.send_sound(&shop).await;
+            // Whoever pays says it all in the body.
+            if is_command {
+                assert!(!answer.text.contains("unknown_parameter"), "{}: {}", call.path, answer.text);
+                continue;
+            }
+            refused(&answer, &call.path, 400, "unknown_parameter", None, query);
+        }
+    }
+    for operation in WITHOUT_REGARD {
+        let call = call(operation);
+        let plain = shop.get(&call.path).await;
+        assert_eq!(shop.get(&with(&call.path, "color", "red")).await.status, plain.status, "{operation}");
+    }
+}
+
+#[actix_web::test]
+async fn every_parameter_may_be_given_once() {
+    let shop = node().await;
+    let document = shop.document().await;
+    for call in calls() {
+        let operation = document.operation(&call.method, &call.path).unwrap();
+        for name in operation.parameters("query").keys() {
+            let path = call.path.split('?').next().unwrap();
+            let twice = with(&with(path, name, "1"), name, "1");
+            refused(&shop.get(&twice).await, &twice, 400, "unknown_parameter", None, name);
+        }
+    }
+    nothing_has_changed(&shop).await;
+}
+
+const LIMITS: [&str; 24] = [
+    "0",
+    "-0",
+    "101",
+    "1000",
+    "-1",
+    "%2B5",
+    "%205",
+    "5%20",
+    "+5",
+    "1.0",
+    "1.5",
+    "1e1",
+    "0x10",
+    "",
+    "%20",
+    "five",
+    "null",
+    "true",
+    "4294967296",
+    "99999999999999999999",
+    "%D9%A5",
+    "%EF%BC%95",
+    "5%00",
+    "5,6",
+];
+const TIMES: [&str; 20] = [
+    "",
+    "1",
+    "1764000000000",
+    "now",
+    "yesterday",
+    "2026",
+    "2026-11-23",
+    "2026-11-23T09:30",
+    "2026-11-23T09:30:00",
+    "2026-11-23T25:00:00Z",
+    "2026-11-23T09:60:00Z",
+    "2026-13-01T00:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "2026-11-31T00:00:00Z",
+    "26-11-23T09:30:00Z",
+    "2026-11-23T09:30:00%2B24:00",
+    "2026-11-23T09:30:00+09:00x",
+    "%202026-11-23T09:30:00Z",
+    "23.11.2026",
+    "Mon,%2023%20Nov%202026%2009:30:00%20GMT",
+];
+/// Texts that are no id of whatever kind.
+const NO_IDS: [&str; 14] = [
+    "",
+    "%20",
+    "1",
+    "0",
+    "-1",
+    "pay_",
+    "pay_1",
+    "pay_000000000000",
+    "pay_00000000000001",
+    "pay_000000000000I",
+    "pay_8000000000000",
+    "PAY_0000000000001",
+    "pay-0000000000001",
+    "pay_0000000000001%00",
+];
+const KINDS: [&str; 6] = ["pay", "ref", "evt", "ent", "dlq", "act"];
+
+fn ids_but(kind: &str) -> Vec<String> {
+    let others = KINDS.into_iter().filter(|other| *other != kind).map(|other| format!("{other}_0000000000001"));
+    NO_IDS.map(str::to_owned).into_iter().chain(others).collect()
+}
+
+/// What a parameter must not be, and the code.
+type Wrong = Vec<(String, &'static str)>;
+
+fn of(texts: &[&str], code: &'static str) -> Wrong {
+    texts.iter().map(|text| ((*text).to_owned(), code)).collect()
+}
+
+/// The wrong values of every parameter of an operation.
+fn parameters(operation: &str) -> BTreeMap<&'static str, Wrong> {
+    let limits = || ("limit", of(&LIMITS, "limit_invalid"));
+    let cursor = |name, kind: &str| (name, ids_but(kind).into_iter().map(|id| (id, "cursor_invalid")).collect());
+    let merchants = ["", "%20", "a%20b", "a%2Fb", "M%C3%9C", "%00", "%ff", "MERCHANT-1,MERCHANT-2", &"M".repeat(33)];
+    let statuses = ["", "PAID", "captured", "Captured", "%20CAPTURED", "CAPTURED,VOIDED", "*", "0"];
+    match operation {
+        "list" => [
+            ("merchantId", of(&merchants, "merchant_id_invalid")),
+            ("status", of(&statuses, "status_invalid")),
+            ("createdAfter", of(&TIMES, "time_invalid")),
+            ("createdBefore", of(&TIMES, "time_invalid")),
+            limits(),
+            cursor("startingAfter", "pay"),
+            cursor("endingBefore", "pay"),
+        ]
+        .into(),
+        "lookUp" => {
+            let expansions = [
+                "",
+                ",",
+                "refunds,",
+                ",refunds",
+                "Refunds",
+                "refund",
+                "refunds;ledger",
+                "refunds%20ledger",
+                "all",
+                "*",
+            ];
+            let mut all: BTreeMap<_, _> = [("expand", of(&expansions, "expand_invalid")), limits()].into();
+            // Nothing is expanded of which a cursor could be.
+            let (name, mut cursors): (_, Wrong) = cursor("startingAfter", "");
+            cursors.push(("ref_0000000000001".to_owned(), "cursor_invalid"));
+            all.insert(name, cursors);
+            all
+        }
+        "timeline" => {
+            let places = ["", "-1", "%2B1", "1.5", "1e1", "x", "0x1", "%D9%A5", "1%20", "10000000000", NOBODYS];
+            [limits(), ("startingAfter", of(&places, "cursor_invalid"))].into()
+        }
+        "deadLetters" => {
+            let topics = ["", "payment", "payment.captured", "PAYMENT.DLQ", "payment.dlq%20", "ledger.dlq", "*"];
+            let statuses = ["", "Open", "OPEN", "closed", "open,redriven", "*"];
+            [
+                limits(),
+                ("topic", of(&topics, "topic_invalid")),
+                ("status", of(&statuses, "status_invalid")),
+                cursor("startingAfter", "dlq"),
+                // Any text: what nothing has is found nowhere.
+                ("errorType", Wrong::new()),
+                ("sourceTopic", Wrong::new()),
+            ]
+            .into()
+        }
+        "operatorActions" => [limits()].into(),
+        _ => BTreeMap::new(),
+    }
+}
+
+#[actix_web::test]
+async fn every_parameter_of_a_wrong_form_is_refused() {
+    let shop = node().await;
+    let document = shop.document().await;
+    for call in calls() {
+        let operation = document.operation(&call.method, &call.path).unwrap();
+        let table = parameters(call.operation);
+        let described: BTreeSet<_> = operation.parameters("query").into_keys().collect();
+        assert_eq!(described, table.keys().copied().collect(), "{}", call.operation);
+        for (name, wrong) in table {
+            for (text, code) in wrong {
+                let path = if name == "merchantId" { "/payments" } else { &call.path };
+                let path = with(path, name, &text);
+                refused(&shop.get(&path).await, &path, 400, code, None, name);
+            }
+        }
+    }
+    nothing_has_changed(&shop).await;
+}
+
+#[actix_web::test]
+async fn what_is_just_allowed_is_listed() {
+    let shop = TestNode::start().await;
+    let payment = shop.captured(100).await;
+    let list = "/payments?merchantId=MERCHANT-1";
+    let (id, shown) = (&payment.id, format!("/payments/{}", payment.id));
+    for path in [
+        format!("{list}&limit=1"),
+        format!("{list}&limit=100"),
+        format!("{list}&status=CAPTURED&limit=20"),
+        format!("{list}&createdAfter=2026-11-23T09:30:00Z&createdBefore=2999-11-23T09:30:00.123456Z"),
+        format!("{list}&createdAfter=2026-11-23T09:30:00%2B09:00"),
+        format!("{list}&createdAfter=1970-01-01T00:00:00Z"),
+        format!("{list}&createdAfter=0001-01-01T00:00:00Z&createdBefore=9999-12-31T23:59:59Z"),
+        format!("{list}&startingAfter={id}"),
+        format!("{list}&endingBefore={id}"),
+        "/payments?merchantId=M".to_owned(),
+        format!("/payments?merchantId={}", "M".repeat(32)),
+        "/payments?%6DerchantId=MERCHANT%2D1".to_owned(),
+        "/payments?merchantId=MERCHANT-1&".to_owned(),
+        format!("{shown}?expand=refunds,ledger,events&limit=1"),
+        format!("{shown}?expand=refunds&limit=100&startingAfter=ref_0000000000001"),
+        format!("{shown}?expand=ledger&startingAfter=ent_0000000000001"),
+        format!("{shown}?expand=events&startingAfter=evt_0000000000001"),
+        format!("{shown}/timeline?limit=1"),
+        format!("{shown}/timeline?limit=100&startingAfter=0"),
+        format!("{shown}/timeline?startingAfter=999999999"),
+        "/admin/dead-letters?limit=100&topic=refund.dlq&status=discarded&errorType=%00&sourceTopic=".to_owned(),
+        "/admin/dead-letters?startingAfter=dlq_7ZZZZZZZZZZZZ".to_owned(),
+        "/admin/actions?limit=100".to_owned(),
+    ] {
+        shop.get(&path).await.expect(200);
+    }
+}
+
+#[actix_web::test]
+async fn a_cursor_is_of_the_merchants_own() {
+    let shop = TestNode::start().await;
+    let payment = shop.authorize(100).await;
+    // Of a merchant in the same bucket, so that only the database tells them apart.
+    let neighbour = shop.authorize_for("MERCHANT-1025", 100).await;
+    let list = "/payments?merchantId=MERCHANT-1";
+    for path in [
+        format!("{list}&startingAfter={}", neighbour.id),
+        format!("{list}&endingBefore={}", neighbour.id),
+        format!("{list}&startingAfter={NOBODYS}"),
+        format!("/payments?merchantId=MERCHANT-1024&startingAfter={NOBODYS}"),
+        format!("/payments?merchantId=MERCHANT-2&startingAfter={}", payment.id),
+        format!("{list}&endingBefore={}", payment.id.to_lowercase()),
+        format!("{list}&endingBefore={}&startingAfter={}", payment.id, payment.id),
+        format!("/payments/{}?expand=refunds,events&startingAfter=ref_0000000000001", payment.id),
+        format!("/payments/{}?expand=events&startingAfter=ref_0000000000001", payment.id),
+        format!("/payments/{}?expand=ledger&startingAfter={}", payment.id, payment.id),
+    ] {
+        refused(&shop.get(&path).await, &path, 400, "cursor_invalid", None, "");
+    }
+    let listed = shop.get(&format!("{list}&startingAfter={}", payment.id)).await.expect(200).json();
+    assert_eq!(listed, json!({"data": [], "hasMore": false}));
+}

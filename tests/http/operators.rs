@@ -1,0 +1,60 @@
+//! What operators ask for.
+
+use actix_web::http::Method;
+use serde_json::json;
+
+use super::node::TestNode;
+
+#[actix_web::test]
+async fn the_exercise_needs_faults_enabled_and_a_merchant() {
+    let shop = TestNode::start().await;
+    let path = "/admin/breakers/event_log/exercise";
+    shop.post(path, &json!({"merchantId": "EXERCISE-1"})).await.expect_problem(403, "faults_disabled");
+    shop.post(path, &json!({"merchantId": ""})).await.expect_problem(400, "merchant_id_invalid");
+    shop.post(path, &json!({})).await.expect_problem(400, "field_missing");
+}
+
+#[actix_web::test]
+async fn it_must_be_clear_which_letters_are_meant() {
+    let shop = TestNode::start().await;
+    for body in [
+        json!({}),
+        json!({"ids": []}),
+        json!({"all": true, "ids": ["dlq_0000000000001"]}),
+        json!({"all": true, "filter": {}}),
+    ] {
+        shop.post("/admin/dead-letters/redrive", &body).await.expect_problem(400, "selection_invalid");
+    }
+    let filter = json!({"filter": {"topic": "payment.captured"}});
+    shop.post("/admin/dead-letters/redrive", &filter).await.expect_problem(400, "topic_invalid");
+    let unknown = json!({"ids": ["dlq_0000000000001"], "dryRun": false});
+    let answer = shop.post("/admin/dead-letters/redrive", &unknown).await.expect(200).json();
+    assert_eq!(answer["data"][0]["outcome"], "nothing_left");
+    for (query, code) in [
+        ("limit=0", "limit_invalid"),
+        ("topic=payment.captured", "topic_invalid"),
+        ("status=closed", "status_invalid"),
+        ("startingAfter=1", "cursor_invalid"),
+        ("color=red", "unknown_parameter"),
+    ] {
+        shop.get(&format!("/admin/dead-letters?{query}")).await.expect_problem(400, code);
+    }
+    shop.get("/admin/dead-letters/dlq_0000000000001").await.expect_problem(404, "not_found");
+}
+
+#[actix_web::test]
+async fn what_operators_do_to_breakers_and_actors_is_in_the_trail() {
+    let shop = TestNode::start_with(&[("FAULTS__ENABLED", "true")]).await;
+    let put = shop.request(Method::PUT, "/admin/breakers/psp").header("x-operator", "kim");
+    put.json(&json!({"state": "open"})).send().await.expect(200);
+    let fault = json!({"actor": "resolver", "fault": {"delay": 1}});
+    shop.post("/admin/faults", &fault).await.expect(200);
+    let trail = shop.get("/admin/actions?limit=10").await.expect(200).json();
+    let said: Vec<_> = trail["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| (action["operator"].as_str().unwrap(), action["action"].as_str().unwrap()))
+        .collect();
+    assert_eq!(said, [("unnamed", "fault.inject"), ("kim", "breaker.force")]);
+}
