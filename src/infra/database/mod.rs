@@ -43,7 +43,7 @@ use crate::domain::ShardId;
 use crate::domain::timeline::Timeline;
 use crate::infra::data_guard::{DataGuard, Lost};
 use crate::infra::sqlite;
-use migrations::SchemaStatus;
+use migrations::{SchemaStatus, ShardMigrator};
 
 /// One shard's database. Writing is the shard writer's alone; anyone may read.
 #[derive(Debug, Clone)]
@@ -171,11 +171,11 @@ fn reader_pool(path: &Path, guard: DataGuard) -> Pool {
 /// Brings the schema up to this version, or refuses one that is not.
 async fn prepare(id: ShardId, db: &DatabaseConnection, migrate: bool) -> Result<(), DatabaseError> {
     if migrate {
-        for name in migrations::migrate(db).await? {
+        for name in migrations::migrate::<ShardMigrator>(db).await? {
             tracing::info!(shard.id = id.0, migration = name, "migration applied");
         }
     }
-    match migrations::status(db).await? {
+    match migrations::status::<ShardMigrator>(db).await? {
         SchemaStatus::Current => Ok(()),
         status => Err(DatabaseError::Schema(status)),
     }
