@@ -209,6 +209,8 @@ pub struct Discard {
 /// Write into the trail what an operator did that changed no row.
 #[derive(Debug, Clone)]
 pub struct RecordOperatorAction {
+    /// One of the shard's own: no other shard makes an action with its id.
+    pub bucket: Bucket,
     pub kind: &'static str,
     pub target: String,
     pub detail: String,
@@ -522,9 +524,8 @@ impl Command for RecordOperatorAction {
     fn needs(&self, _needs: &mut ReadSet) {}
 
     fn decide(&self, book: &mut UnitOfWork<'_>) {
-        let Self { kind, target, detail, operator, .. } = self;
-        // Any shard keeps it, and nobody looks for it by its id.
-        book.note(Some(operator), kind, Bucket::wrapping(0), target, detail);
+        let Self { bucket, kind, target, detail, operator, .. } = self;
+        book.note(Some(operator), kind, *bucket, target, detail);
     }
 }
 

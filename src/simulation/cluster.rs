@@ -14,6 +14,7 @@ use crate::actors::breaker::Forced;
 use crate::config::{Config, Roles};
 use crate::domain::{ShardId, ShardMap};
 use crate::flows::App;
+use crate::infra::control::memory::{KeptActions, MemoryControl};
 use crate::infra::data_guard::DataFiles;
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::memory::{Memory, Tables};
@@ -27,6 +28,7 @@ use crate::runtime::{Chance, Environment, Fault, Running};
 #[derive(Clone)]
 pub struct Cluster {
     pub shards: Vec<Arc<Mutex<Tables>>>,
+    pub control: KeptActions,
     pub log: Arc<Mutex<Held>>,
     pub books: Books,
     pub weather: FaultRates,
@@ -55,6 +57,7 @@ impl Cluster {
         config.outbox.poll_ms = 200;
         Self {
             shards: vec![Arc::default(), Arc::default()],
+            control: Arc::default(),
             log: Arc::default(),
             books: Arc::default(),
             weather: FaultRates::default(),
@@ -120,6 +123,7 @@ impl Cluster {
         let adapters = Adapters {
             map: ShardMap::dealt(self.config.shard.count),
             databases: databases.collect(),
+            control: Arc::new(MemoryControl { actions: self.control.clone(), fate: fates.clone() }),
             log: Some(Arc::new(MemoryLog { held: self.log.clone(), fate: fates.clone() })),
             fault_switch: FaultSwitch::default(),
             psp: Arc::new(MemoryPsp {

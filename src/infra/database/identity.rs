@@ -164,7 +164,8 @@ fn identity(row: shard_identity::Model) -> ShardIdentity {
     }
 }
 
-async fn tables(db: &DatabaseConnection) -> Result<Vec<String>, DatabaseError> {
+/// The names of all tables.
+pub(in crate::infra) async fn tables(db: &DatabaseConnection) -> Result<Vec<String>, DatabaseError> {
     let backend = db.get_database_backend();
     let query = match backend {
         DbBackend::MySql => {

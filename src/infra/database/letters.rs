@@ -1,7 +1,7 @@
 //! Dead letters and the trail of operators: rows, and what may be read of them.
 
 use entities::{dead_letter, operator_action};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 use super::error::DatabaseError;
 use super::rows::{Damaged, Reading, count, cut};
@@ -69,12 +69,6 @@ impl ShardDatabase {
         use dead_letter::Column::{DueAt, Id, Topic};
         let due = dead_letter::Entity::find().filter(DueAt.lte(now.0)).filter(Topic.eq(topic.name()));
         self.first_readable(due.order_by_asc(DueAt), Id, limit, letter).await
-    }
-
-    /// What operators did, newest first.
-    pub async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
-        let query = operator_action::Entity::find().order_by_desc(operator_action::Column::Id).limit(limit);
-        Ok(query.all(&self.readers).await?)
     }
 }
 
@@ -152,7 +146,12 @@ pub fn letter_row(kept: &StoredDeadLetter) -> dead_letter::ActiveModel {
 }
 
 pub fn action_row(action: &Action) -> operator_action::ActiveModel {
-    operator_action::Model {
+    action_model(action).into_active_model()
+}
+
+/// An action as it is kept.
+pub fn action_model(action: &Action) -> StoredAction {
+    StoredAction {
         id: action.id.get(),
         at: action.at.0,
         operator: cut(&action.operator, 64),
@@ -161,5 +160,4 @@ pub fn action_row(action: &Action) -> operator_action::ActiveModel {
         detail: cut(&action.detail, 1024),
         request_id: cut(&action.request_id, 64),
     }
-    .into_active_model()
 }

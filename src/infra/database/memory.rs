@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::commit::{Begins, Begun};
 use super::witness::Witness;
-use super::{DatabaseError, DuePlace, OutboxBacklog, OutboxRow};
+use super::letters::action_model;
+use super::{ActionBacklog, DatabaseError, DuePlace, OutboxBacklog, OutboxRow, StoredAction};
 use crate::domain::dead_letter::StoredDeadLetter;
 use crate::domain::event::{Consumer, DeadLetterTopic};
 use crate::domain::idempotency::IdempotencyRecord;
@@ -44,6 +45,8 @@ pub struct Tables {
     pub timeline_pages: BTreeMap<(PaymentId, u32), TimelinePage>,
     pub outbox: Vec<OutboxRow>,
     pub letters: BTreeMap<LetterId, StoredDeadLetter>,
+    /// Actions of operators that wait to be moved.
+    pub actions: BTreeMap<i64, StoredAction>,
     /// With answers given before their commit: the tables as they were before each write of late.
     undo: Vec<(Instant, Arc<Tables>)>,
     trouble: Trouble,
@@ -377,6 +380,29 @@ impl Memory {
         Ok(key_hashes.iter().filter_map(|scope| tables.claims.get(scope).cloned()).collect())
     }
 
+    pub async fn waiting_actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
+        let actions = self.reading().await?.actions;
+        Ok(actions.into_values().take(limit as usize).collect())
+    }
+
+    pub async fn newest_actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
+        let actions = self.reading().await?.actions;
+        Ok(actions.into_values().rev().take(limit as usize).collect())
+    }
+
+    pub async fn action_backlog(&self) -> Result<ActionBacklog, DatabaseError> {
+        let actions = self.reading().await?.actions;
+        let oldest = actions.values().map(|action| Timestamp(action.at)).min();
+        Ok(ActionBacklog { waiting: actions.len() as u64, oldest })
+    }
+
+    /// As a database of its own would do it, in a transaction.
+    pub async fn delete_actions(&self, ids: &[i64]) -> Result<(), DatabaseError> {
+        let mut tx = self.begin().await?;
+        tx.seen.actions.retain(|id, _| !ids.contains(id));
+        Ok(tx.commit().await?)
+    }
+
     pub async fn dead_letters_due(
         &self,
         topic: DeadLetterTopic,
@@ -417,6 +443,11 @@ fn write(tables: &mut Tables, book: &UnitOfWork<'_>) -> Result<(), DatabaseError
     insert_processed(tables, &book.processed)?;
     for (payment_id, page) in &book.timeline_pages {
         if tables.timeline_pages.insert((*payment_id, page.first), page.clone()).is_some() {
+            return Err(DatabaseError::Conflict);
+        }
+    }
+    for action in book.actions.iter().map(action_model) {
+        if tables.actions.insert(action.id, action).is_some() {
             return Err(DatabaseError::Conflict);
         }
     }

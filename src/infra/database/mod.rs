@@ -6,14 +6,16 @@ mod commit;
 mod connection;
 mod error;
 mod figures;
+pub(in crate::infra) mod file;
 mod health;
 pub mod identity;
 mod ill_treat;
 mod letters;
 mod load;
-mod mariadb;
+pub(in crate::infra) mod mariadb;
 #[cfg(test)]
 pub mod memory;
+mod moved_actions;
 mod read;
 mod readable;
 mod rows;
@@ -29,14 +31,17 @@ use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
 
+pub(in crate::infra) use commit::in_time;
+pub(in crate::infra) use connection::{PacketMax, Pool, lost};
 pub use error::DatabaseError;
 pub use health::Health;
 pub use ill_treat::{IllTreated, Kill};
 pub use letters::{LetterFilter, StoredAction};
+pub use moved_actions::ActionBacklog;
 pub use read::{DuePlace, ListFilter, OutboxBacklog, OutboxRow};
 pub use rows::Damaged;
 
-use self::connection::{PacketMax, Pool, Target};
+use self::file::FilePools;
 use self::statements::Statements;
 use self::unreadable::Unreadable;
 use crate::domain::ShardId;
@@ -84,23 +89,16 @@ impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
     /// for a newer one, refuses and says which migration.
     pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
-        let guard = DataGuard::lock(path).map_err(|error| DatabaseError::Server(error.to_string()))?;
-        let opening = sqlite::open_writer(path).await?;
-        prepare(id, &opening, migrate).await?;
-        let writer = Pool::guarded(Target::Sqlite(Box::new(sqlite::writing(path))), 1, guard.clone());
-        let opened = Self { guard: guard.clone(), ..Self::new(id, writer, reader_pool(path, guard)) };
-        // A reader is there before the last writer goes: the write-ahead log stays as it is.
-        opened.ping().await?;
-        opened.guard.hold_write_ahead_log().map_err(|error| DatabaseError::Server(error.to_string()))?;
-        opening.close().await?;
-        Ok(opened)
+        let opened = file::open(path, READERS, async |opening| prepare(id, opening, migrate).await).await;
+        let FilePools { writer, readers, guard } = opened?;
+        Ok(Self { guard, ..Self::new(id, writer, readers) })
     }
 
     /// Opens an existing SQLite file only to read it, whoever writes it.
     pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
         let opening = sqlite::open_readers(path, 1).await?;
         prepare(id, &opening, false).await?;
-        let readers = reader_pool(path, DataGuard::default());
+        let readers = file::readers(path, READERS, DataGuard::default());
         let opened = Self::new(id, readers.clone(), readers);
         opened.ping().await?;
         opening.close().await?;
@@ -124,7 +122,7 @@ impl ShardDatabase {
     /// A shard that is nowhere but in memory.
     #[cfg(test)]
     pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {
-        let nowhere = || reader_pool(Path::new("nowhere"), DataGuard::default());
+        let nowhere = || file::readers(Path::new("nowhere"), READERS, DataGuard::default());
         Self { memory: Some(memory), ..Self::new(id, nowhere(), nowhere()) }
     }
 
@@ -162,10 +160,6 @@ impl ShardDatabase {
         // Written in hexadecimal, as what has a backslash is, everything is twice as long.
         (self.packet_max.get() / 2).saturating_sub(Timeline::ROW_BYTES_MAX + REST_OF_ROW)
     }
-}
-
-fn reader_pool(path: &Path, guard: DataGuard) -> Pool {
-    Pool::guarded(Target::Sqlite(Box::new(sqlite::reading(path))), READERS, guard)
 }
 
 /// Brings the schema up to this version, or refuses one that is not.
