@@ -150,7 +150,11 @@ mod tests {
 
     #[test]
     fn addresses_are_not_shown() {
-        for text in ["[shard]\ncount = 1\ndatabases = [\"//u:secret@h\"]\n", "[redis]\nurl = \"//:secret@h\"\n", "[control]\ndatabase = \"//u:secret@h\"\n"] {
+        for text in [
+            "[shard]\ncount = 1\ndatabases = [\"//u:secret@h\"]\n",
+            "[redis]\nurl = \"//:secret@h\"\n",
+            "[control]\ndatabase = \"//u:secret@h\"\n",
+        ] {
             let said = Config::from_toml(text).unwrap_err().to_string();
             assert!(!said.contains("secret"), "{said}");
         }

@@ -29,11 +29,15 @@ impl ActionMover {
     }
 
     async fn move_some(&self) -> Result<StepDone, Failure> {
-        let waiting = self.database.waiting_actions(MOVED_MAX).await.map_err(Failure::new)?;
+        let waiting = self.database.waiting_actions(i64::MIN, MOVED_MAX).await.map_err(Failure::new)?;
         if waiting.is_empty() {
             return Ok(StepDone { count: 0, again: false });
         }
-        let kept = self.control.keep_actions(&waiting).await.map_err(|error| Failure::new(format!("control store: {error}")))?;
+        let kept = self
+            .control
+            .keep_actions(&waiting)
+            .await
+            .map_err(|error| Failure::new(format!("control store: {error}")))?;
         let kept: BTreeMap<i64, _> = kept.into_iter().map(|action| (action.id, action)).collect();
         let (moved, others): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|action| kept.get(&action.id) == Some(action));
@@ -100,7 +104,7 @@ mod tests {
     }
 
     async fn waiting(database: &ShardDatabase) -> Vec<StoredAction> {
-        database.waiting_actions(1_000).await.unwrap()
+        database.waiting_actions(i64::MIN, 1_000).await.unwrap()
     }
 
     #[tokio::test]

@@ -41,7 +41,9 @@ impl Actor for ControlKeeper {
         self.up.record(why.is_none().into(), &[]);
         let before = self.outages.why(CONTROL);
         match (&before, &why) {
-            (None, Some(why)) => tracing::warn!(error = why, "control store is out: operators' actions wait in the shards"),
+            (None, Some(why)) => {
+                tracing::warn!(error = why, "control store is out: operators' actions wait in the shards")
+            }
             (Some(_), None) => tracing::info!("control store is back"),
             _ => {}
         }

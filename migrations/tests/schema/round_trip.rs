@@ -336,8 +336,7 @@ async fn a_shards_identity() {
 #[tokio::test]
 async fn a_control_store() {
     on_each_of::<ControlMigrator>(async |db| {
-        let identity =
-            control_identity::Model { id: 1, system_id: "0123456789abcdef".repeat(2), created_at: i64::MAX };
+        let identity = control_identity::Model { id: 1, system_id: "0123456789abcdef".repeat(2), created_at: i64::MAX };
         round_trip::<control_identity::Entity>(db, vec![identity]).await;
         round_trip::<operator_action::Entity>(db, vec![action()]).await;
     })

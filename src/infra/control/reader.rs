@@ -20,9 +20,9 @@ impl ControlReader {
     /// [`ControlError`] also for a schema that is not of this version.
     pub async fn open(place: &ControlPlace) -> Result<Self, ControlError> {
         let (db, readers) = match place {
-            ControlPlace::File(path) => (sqlite::open_readers(path, 1).await?, {
-                file::readers(path, 1, DataGuard::default())
-            }),
+            ControlPlace::File(path) => {
+                (sqlite::open_readers(path, 1).await?, { file::readers(path, 1, DataGuard::default()) })
+            }
             ControlPlace::Server(url) => (mariadb::open_now(url).await?, mariadb::readers(url, 1)?),
         };
         is_current(&db).await?;

@@ -66,7 +66,8 @@ impl SqlControl {
                 let opening = mariadb::open_now(url).await?;
                 self.prepare(&opening).await?;
                 opening.close().await?;
-                let (writer, readers) = (mariadb::writers(url, &PacketMax::default())?, mariadb::readers(url, READERS)?);
+                let (writer, readers) =
+                    (mariadb::writers(url, &PacketMax::default())?, mariadb::readers(url, READERS)?);
                 Ok(Opened { writer, readers, guard: DataGuard::default() })
             }
         }

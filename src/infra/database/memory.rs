@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::commit::{Begins, Begun};
-use super::witness::Witness;
 use super::letters::action_model;
+use super::witness::Witness;
 use super::{ActionBacklog, DatabaseError, DuePlace, OutboxBacklog, OutboxRow, StoredAction};
 use crate::domain::dead_letter::StoredDeadLetter;
 use crate::domain::event::{Consumer, DeadLetterTopic};
@@ -380,9 +380,9 @@ impl Memory {
         Ok(key_hashes.iter().filter_map(|scope| tables.claims.get(scope).cloned()).collect())
     }
 
-    pub async fn waiting_actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
+    pub async fn waiting_actions(&self, after: i64, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
         let actions = self.reading().await?.actions;
-        Ok(actions.into_values().take(limit as usize).collect())
+        Ok(actions.into_values().filter(|action| action.id > after).take(limit as usize).collect())
     }
 
     pub async fn newest_actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {

@@ -19,10 +19,11 @@ pub struct ActionBacklog {
 }
 
 impl ShardDatabase {
-    /// Actions that wait, the oldest first.
-    pub async fn waiting_actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
-        or_in_memory!(self.waiting_actions(limit));
-        let query = operator_action::Entity::find().order_by_asc(operator_action::Column::Id).limit(limit);
+    /// Actions that wait, of ids above `after`, the oldest first.
+    pub async fn waiting_actions(&self, after: i64, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
+        use operator_action::Column::Id;
+        or_in_memory!(self.waiting_actions(after, limit));
+        let query = operator_action::Entity::find().filter(Id.gt(after)).order_by_asc(Id).limit(limit);
         Ok(query.all(&self.readers).await?)
     }
 

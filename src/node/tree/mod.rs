@@ -85,8 +85,7 @@ pub async fn build(
     }
     let breakers = vec![("psp", psp_breaker), ("event_log", log_breaker), ("psp_lookup", lookup_breaker)];
     let (board, fault_switch) = (builder.jobs.clone(), adapters.fault_switch);
-    let operations =
-        Operations::new(running.clone(), breakers, board, shards.clone(), adapters.control, fault_switch);
+    let operations = Operations::new(running.clone(), breakers, board, shards.clone(), adapters.control, fault_switch);
     let app = App::new(Parts {
         roles,
         clock: environment.clock.clone(),
