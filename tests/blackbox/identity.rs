@@ -69,6 +69,8 @@ async fn make_old(dir: &Path) {
         }
         shard.close().await.unwrap();
     }
+    // It kept no control store either.
+    remove(dir, "control.db");
     for name in ["events.db", "psp.db"] {
         let file = rialto::infra::sqlite::open_writer(&dir.join(name)).await.unwrap();
         file.execute_unprepared("DROP TABLE identity").await.unwrap();
