@@ -31,9 +31,12 @@ pub enum FlowError {
     Overloaded { retry_after: Duration },
     #[error("the merchant's shard is unavailable")]
     ShardUnavailable { retry_after: Duration },
-    /// The shard cannot write to its disk, or a commit failed, and nothing was written; or the control store is away.
-    #[error("the storage is unavailable")]
+    /// The shard cannot write to its disk, or a commit failed; nothing was written.
+    #[error("the shard's storage cannot write")]
     StorageUnavailable { retry_after: Duration },
+    /// The control store is away. No payment needs it.
+    #[error("the control store is unavailable")]
+    ControlUnavailable { retry_after: Duration },
     /// It was interrupted with the work in hand, which may or may not be done: repeating it with its key finds out.
     #[error("interrupted with the work in hand")]
     OutcomeUnknown,
@@ -100,7 +103,7 @@ impl From<DatabaseError> for FlowError {
 impl From<ControlError> for FlowError {
     fn from(error: ControlError) -> Self {
         tracing::warn!(%error, "control store cannot be read");
-        Self::StorageUnavailable { retry_after: CONTROL_RETRY_AFTER }
+        Self::ControlUnavailable { retry_after: CONTROL_RETRY_AFTER }
     }
 }
 

@@ -15,6 +15,7 @@ mod captures;
 mod clock;
 mod conflicts;
 mod contract;
+mod control_store;
 mod crashes;
 mod damage;
 mod data_guard;

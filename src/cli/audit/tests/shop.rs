@@ -31,7 +31,7 @@ use crate::runtime::{Chance, Clock};
 
 pub struct Shop {
     databases: Vec<ShardDatabase>,
-    pub control: SqlControl,
+    _control: SqlControl,
     log: EmbeddedLog,
     psp: Simulator,
     ids: IdGenerator,
@@ -74,7 +74,7 @@ impl Shop {
                 }
             }
         }
-        Self { databases, control, log, psp, ids: IdGenerator::new(0), policy: Policy::default(), clock, dir }
+        Self { databases, _control: control, log, psp, ids: IdGenerator::new(0), policy: Policy::default(), clock, dir }
     }
 
     /// Payments of every kind, and nothing under way.
