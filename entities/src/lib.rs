@@ -1,4 +1,5 @@
-//! SeaORM entities of the shards and of the control store: one table, one file. The `migrations` crate creates the tables.
+//! SeaORM entities of the shards and of the control store: one table, one file. The `migrations` crate creates the
+//! tables.
 //!
 //! Conventions of every table, and of every column that has no doc of its own:
 //!

@@ -2,8 +2,8 @@
 //! MariaDB 10.6+ and SQLite.
 //!
 //! Migrations of a release are not edited afterwards; a change of a schema is a new one at the end of its list
-//! ([`ShardMigrator`], [`ControlMigrator`]). On MariaDB the ledger's triggers need the TRIGGER privilege (and, with the binary log on,
-//! `log_bin_trust_function_creators = 1` or SUPER).
+//! ([`ShardMigrator`], [`ControlMigrator`]). On MariaDB the ledger's triggers need the TRIGGER privilege (and, with the
+//! binary log on, `log_bin_trust_function_creators = 1` or SUPER).
 
 mod control;
 mod m20261123_000001_payments;

@@ -1,8 +1,8 @@
 //! Action mover: brings operators' actions from a shard, where each was committed with what it did, to the control
 //! store. A step of a job: see `job`.   Sends: nothing.
 //! Durable: the actions, first in the shard and then in the control store.   In memory: nothing.
-//! A panic costs nothing: an action is deleted from the shard only once the control store has it as it is there, and one
-//! that was brought twice is there once. Limit: [`MOVED_MAX`] actions at once.
+//! A panic costs nothing: an action is deleted from the shard only once the control store has it as it is there, and
+//! one that was brought twice is there once. Limit: [`MOVED_MAX`] actions at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -172,7 +172,7 @@ async fn open_control(
     let place = control_place(config, data_dir);
     if let (ControlPlace::File(path), false) = (&place, config.shard.databases.is_empty()) {
         let path = path.display();
-        tracing::warn!(%path, "control.database is not set: what operators do on this host is kept in a file of its own");
+        tracing::warn!(%path, "control.database is not set: what is done on this host has a trail of its own");
     }
     let control = SqlControl::new(place, system.clone(), environment.clock.clone());
     match control.check().await {

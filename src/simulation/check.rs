@@ -20,8 +20,11 @@ pub fn violations(world: &Cluster, told: &[Acknowledged]) -> Vec<String> {
         payments(world, tables, &mut wrong);
         events(world, tables, &mut wrong);
         ledger(tables, &mut wrong);
+        let waiting = tables.actions.values().map(|action| format!("{} waits in its shard", action.target));
+        wrong.extend(waiting);
     }
     promises(&shards, told, &mut wrong);
+    trail(world, told, &mut wrong);
     wrong
 }
 
@@ -129,6 +132,17 @@ fn ledger(tables: &Tables, wrong: &mut Vec<String>) {
     }
 }
 
+/// What was noted for good is in the control store, whoever died on the way there.
+fn trail(world: &Cluster, told: &[Acknowledged], wrong: &mut Vec<String>) {
+    let kept = world.control.lock();
+    let noted = told.iter().filter_map(|told| match told {
+        Acknowledged::Noted { target } => Some(target),
+        _ => None,
+    });
+    let lost = noted.filter(|target| !kept.values().any(|action| action.target == **target));
+    wrong.extend(lost.map(|target| format!("{target} was noted and is lost")));
+}
+
 /// What was said holds.
 fn promises(shards: &[Tables], told: &[Acknowledged], wrong: &mut Vec<String>) {
     let find = |id: &PaymentId| shards.iter().find_map(|tables| tables.payments.get(id));
@@ -173,6 +187,8 @@ fn promises(shards: &[Tables], told: &[Acknowledged], wrong: &mut Vec<String>) {
                     wrong.push(format!("{refund_id} was promised and is lost"));
                 }
             }
+            // See `trail`.
+            Acknowledged::Noted { .. } => {}
             Acknowledged::Absurd(what) => wrong.push(what.clone()),
         }
     }

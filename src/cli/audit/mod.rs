@@ -1,5 +1,5 @@
-//! `rialto audit`: reads shards, control store, event log and the PSP simulator's books, and names every broken invariant. It may run
-//! beside a node, and changes nothing.
+//! `rialto audit`: reads shards, control store, event log and the PSP simulator's books, and names every broken
+//! invariant. It may run beside a node, and changes nothing.
 //!
 //! How a system in motion can be judged: each shard is read as it stood at one instant. What the shards must know by
 //! then (ends of the log, what the ledger group has behind it) is noted before that instant; what they say is done is

@@ -1,13 +1,15 @@
 //! What must hold of the trail: each action of an operator is in the control store, or waits in the shard where it was
 //! done, and is the same in both.
 
-use super::PAGE;
 use super::error::AuditError;
 use super::report::Invariant::TrailWhole;
 use super::report::{Finding, Report};
 use crate::domain::ActionId;
 use crate::infra::control::ControlReader;
 use crate::infra::database::ShardDatabase;
+
+/// Actions that are read at once.
+const PAGE: u64 = 500;
 
 /// Counts the actions, and holds those that wait against those that are kept. The shards are read first: what is moved
 /// meanwhile is seen twice instead of not at all.

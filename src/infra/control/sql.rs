@@ -88,13 +88,13 @@ impl SqlControl {
 
     /// Adds its pools to those that the metrics show.
     pub fn show_in(self: &Arc<Self>, pools: &mut Pools) {
-        let pool_of: [(&str, fn(&Opened) -> &Pool); 2] =
-            [("writer", |opened| &opened.writer), ("readers", |opened| &opened.readers)];
-        for (name, pool) in pool_of {
-            let store = self.clone();
-            let look = move || store.opened().map_or_else(|_| PoolUse::default(), |opened| pool(&opened).in_use());
-            pools.add(format!("control_{name}"), look);
-        }
+        let (writers, readers) = (self.clone(), self.clone());
+        pools.add("control_writer".to_owned(), move || writers.in_use(|opened| &opened.writer));
+        pools.add("control_readers".to_owned(), move || readers.in_use(|opened| &opened.readers));
+    }
+
+    fn in_use(&self, pool_of: impl Fn(&Opened) -> &Pool) -> PoolUse {
+        self.opened().map_or_else(|_| PoolUse::default(), |opened| pool_of(&opened).in_use())
     }
 }
 

@@ -194,7 +194,8 @@ async fn a_file_has_one_process() {
     let case = Fixture::on_sqlite();
     case.store(1).check().await.unwrap();
     let ControlPlace::File(path) = &case.place else { unreachable!("on SQLite") };
-    let python = "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()";
+    let python = "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); \
+                  sys.stdin.read()";
     let mut other = std::process::Command::new("python3")
         .args(["-c", python])
         .arg(path)

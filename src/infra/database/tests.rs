@@ -12,7 +12,6 @@ use sea_orm::ConnectionTrait;
 
 use std::hash::{BuildHasher, RandomState};
 
-use self::actions::actions_wait_until_they_are_deleted;
 use super::*;
 use crate::domain::command::{Change, ChangePayment, Command, PostLedgerEntry, RecordPspAttempt, RecordPspOutcome};
 use crate::domain::event::{Consumer, Topic};
@@ -302,5 +301,4 @@ on_each! {
     whatever_a_text_holds_is_read_back_as_it_was
     a_batch_may_be_longer_than_a_packet
     published_events_and_expired_claims_are_pruned
-    actions_wait_until_they_are_deleted
 }

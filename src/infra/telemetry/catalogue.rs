@@ -206,7 +206,8 @@ catalogue! {
         );
         ACTIONS_WAITING = Metric::gauge(
             "rialto_operator_actions_waiting", &["shard"],
-            "Operators' actions that wait in the shard to be moved to the control store; absent while the shard is down",
+            "Operators' actions that wait in the shard to be moved to the control store; absent while the shard is \
+             down",
         );
         ACTIONS_OLDEST_AGE = Metric::gauge(
             "rialto_operator_actions_oldest_age_seconds", &["shard"],

@@ -6,7 +6,7 @@ use crate::domain::command::RecordOperatorAction;
 use crate::domain::dead_letter::Operator;
 use crate::infra::database::ActionBacklog;
 
-pub async fn actions_wait_until_they_are_deleted(mut shop: Fixture) {
+async fn actions_wait_until_they_are_deleted(mut shop: Fixture) {
     assert_eq!(shop.db.action_backlog().await.unwrap(), ActionBacklog::default());
     let note = |book: &mut UnitOfWork<'_>| {
         for target in ["one", "two", "three"] {
@@ -28,4 +28,16 @@ pub async fn actions_wait_until_they_are_deleted(mut shop: Fixture) {
     shop.db.delete_actions(&[waiting[0].id, waiting[2].id]).await.unwrap();
     assert_eq!(shop.db.waiting_actions(i64::MIN, 10).await.unwrap(), waiting[1..2]);
     shop.drop().await;
+}
+
+#[tokio::test]
+async fn actions_wait_in_a_file_until_they_are_deleted() {
+    actions_wait_until_they_are_deleted(Fixture::on_sqlite().await).await;
+}
+
+#[tokio::test]
+async fn actions_wait_on_mariadb_until_they_are_deleted() {
+    if let Some(shop) = Fixture::on_mariadb().await {
+        actions_wait_until_they_are_deleted(shop).await;
+    }
 }
