@@ -83,6 +83,16 @@ pub struct Checked {
     is_control_known: bool,
 }
 
+impl Checked {
+    /// For whoever reads the control store as well.
+    ///
+    /// # Errors
+    /// [`MisfitError::NamelessControl`] if it is away, or is nobody's yet.
+    pub fn require_control(&self) -> Result<(), MisfitError> {
+        self.is_control_known.then_some(()).ok_or(MisfitError::NamelessControl)
+    }
+}
+
 impl Belongings<'_> {
     /// Whether all of it belongs together. Writes nothing.
     ///
@@ -115,17 +125,17 @@ impl Belongings<'_> {
         Ok(Checked { shards, system, is_control_known: control.is_some() })
     }
 
-    /// As [`check`](Self::check), for whoever only reads: all of it must be there and know what it is.
+    /// As [`check`](Self::check), for whoever only reads: all of it must be there and know what it is. The control
+    /// store may be away: see [`Checked::require_control`].
     ///
     /// # Errors
     /// As there.
-    pub async fn verify(&self) -> Result<(), MisfitError> {
+    pub async fn verify(&self) -> Result<Checked, MisfitError> {
         let checked = self.check(Accept::default()).await?;
         let mut shards = self.map.shards().zip(&checked.shards);
         match shards.find(|(_, found)| found.identity.is_none()) {
             Some((shard, _)) => Err(MisfitError::Nameless(shard)),
-            None if !checked.is_control_known => Err(MisfitError::NamelessControl),
-            None => Ok(()),
+            None => Ok(checked),
         }
     }
 

@@ -54,7 +54,8 @@ impl Sources {
         } else {
             Books::Http(HttpBooks::new(&psp_settings(config)?).map_err(OpenError::from)?)
         };
-        Belongings { config, map: &map, data_dir, roles: Roles::all() }.verify().await?;
+        let belongings = Belongings { config, map: &map, data_dir, roles: Roles::all() };
+        belongings.verify().await?.require_control()?;
         Ok(Self { map, databases, control, log, books })
     }
 
