@@ -5,6 +5,7 @@
 mod breaker;
 mod check;
 mod clock;
+mod control;
 mod dead_letters;
 mod faults;
 mod http;
@@ -32,6 +33,7 @@ pub use self::redis::Redis;
 pub use breaker::Breaker;
 pub use check::ConfigError;
 pub use clock::Clock;
+pub use control::Control;
 pub use dead_letters::DeadLetters;
 pub use faults::Faults;
 pub use http::Http;
@@ -148,7 +150,11 @@ mod tests {
 
     #[test]
     fn addresses_are_not_shown() {
-        for text in ["[shard]\ncount = 1\ndatabases = [\"//u:secret@h\"]\n", "[redis]\nurl = \"//:secret@h\"\n"] {
+        for text in [
+            "[shard]\ncount = 1\ndatabases = [\"//u:secret@h\"]\n",
+            "[redis]\nurl = \"//:secret@h\"\n",
+            "[control]\ndatabase = \"//u:secret@h\"\n",
+        ] {
             let said = Config::from_toml(text).unwrap_err().to_string();
             assert!(!said.contains("secret"), "{said}");
         }
@@ -172,6 +178,11 @@ mod tests {
             ("[telemetry]\notlp_endpoint = \"localhost\"\n", vec!["telemetry.otlp_endpoint", "http://"]),
             ("[telemetry]\ntrace_sample_ratio = 1.5\n", vec!["telemetry.trace_sample_ratio", "1.5", "0 to 1"]),
             ("[faults]\nevent_log_stop = \"true\"\n", vec!["faults.event_log_stop", "faults.event_log_start"]),
+            ("[control]\ndatabase = \"localhost\"\n", vec!["control.database", "mysql://"]),
+            (
+                "[shard]\ncount = 1\ndatabases = [\"mysql://one\"]\n[control]\ndatabase = \"mysql://one\"\n",
+                vec!["control.database", "that of a shard"],
+            ),
             ("nonsense", vec!["configuration"]),
         ] {
             let said = Config::from_toml(text).unwrap_err().to_string();

@@ -31,7 +31,7 @@ pub use self::adapters::{OpenError, psp_settings};
 pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
 pub use self::identity::{Accept, Belongings, MisfitError};
 pub use self::ill_treat::refuse_records;
-pub use self::places::kafka_settings;
+pub use self::places::{control_place, kafka_settings};
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;

@@ -29,6 +29,8 @@ servers status
 eval "$(servers env)"
 equal "[\"mysql://rialto:rialto@$(address mariadb-1)/rialto\",\"mysql://rialto:rialto@$(address mariadb-2)/rialto\"]" \
     "$RIALTO__SHARD__DATABASES" "databases"
+equal "mysql://rialto:rialto@$(address mariadb-1)/rialto_control" "$RIALTO__CONTROL__DATABASE" "the control store"
+equal 0 "$(sql mariadb-1 'SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()' rialto_control)" "its tables"
 equal "redis://$(address redis)/" "$RIALTO__REDIS__URL" "Redis"
 equal "$(address kafka)" "$RIALTO__KAFKA__BROKERS" "Kafka"
 for shard in mariadb-1 mariadb-2; do

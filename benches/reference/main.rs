@@ -49,7 +49,7 @@ async fn open(databases: &str, connections: u32) -> Result<Vec<DatabaseConnectio
         let mut options = ConnectOptions::new(url);
         options.max_connections(connections).sqlx_logging(false).test_before_acquire(false);
         let database = Database::connect(options).await?;
-        migrations::migrate(&database).await?;
+        migrations::migrate::<migrations::ShardMigrator>(&database).await?;
         opened.push(database);
     }
     Ok(opened)

@@ -331,6 +331,14 @@ DASHBOARDS = {
              {"{{instance}} shard {{shard}}": 'rialto_actor_depth{@,actor="shard_writer"} / rialto_actor_capacity{@,actor="shard_writer"}'},
              {"green": None, "yellow": 0.5, "red": 0.8}),
         ],
+        "Control store": [
+            ("states", "Control store", "none", "Whether each process reaches the control store. Payments go on without.",
+             {"{{instance}}": "rialto_control_store_up{@}"}, UP),
+            ("lines", "Actions that wait", "short", "What operators did and the control store does not have yet.",
+             {"shard {{shard}}": "max by (shard) (rialto_operator_actions_waiting{@})"}),
+            ("lines", "Age of the oldest action", "s", "How long the oldest of them has waited.",
+             {"shard {{shard}}": "max by (shard) (rialto_operator_actions_oldest_age_seconds{@})"}, {"green": None, "red": 600}),
+        ],
         "Ledger": [
             ("number", "Imbalance", "short", "By how many minor units debits and credits differ on a shard. Anything but 0 is wrong.",
              {"shard {{shard}}": "max by (shard) (rialto_ledger_imbalance{@})"}, NEVER),

@@ -1,4 +1,5 @@
-//! SeaORM entities of a shard: one table, one file. The `migrations` crate creates the tables.
+//! SeaORM entities of the shards and of the control store: one table, one file. The `migrations` crate creates the
+//! tables.
 //!
 //! Conventions of every table, and of every column that has no doc of its own:
 //!
@@ -12,6 +13,7 @@
 //!   enforces and SQLite does not: whoever writes a text of foreign origin cuts it to the length first.
 
 pub mod account_balance;
+pub mod control_identity;
 pub mod dead_letter;
 pub mod idempotency_key;
 pub mod ledger_entry;

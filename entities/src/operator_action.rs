@@ -1,4 +1,4 @@
-//! What operators did: written in the transaction of what it did, never changed.
+//! What operators did: written to a shard in the transaction of what it did, moved to the control store, never changed.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,9 +1,11 @@
-//! The schema of a shard, and the only place that creates tables: the same migrations serve MariaDB 10.6+ and SQLite.
+//! The schemas of a shard and of the control store, and the only place that creates tables: the same migrations serve
+//! MariaDB 10.6+ and SQLite.
 //!
-//! Migrations of a release are not edited afterwards; a change of the schema is a new one at the end of
-//! [`Migrator::migrations`]. On MariaDB the ledger's triggers need the TRIGGER privilege (and, with the binary log on,
-//! `log_bin_trust_function_creators = 1` or SUPER).
+//! Migrations of a release are not edited afterwards; a change of a schema is a new one at the end of its list
+//! ([`ShardMigrator`], [`ControlMigrator`]). On MariaDB the ledger's triggers need the TRIGGER privilege (and, with the
+//! binary log on, `log_bin_trust_function_creators = 1` or SUPER).
 
+mod control;
 mod m20261123_000001_payments;
 mod m20261123_000002_requests;
 mod m20261123_000003_ledger;
@@ -17,16 +19,17 @@ mod m20261128_000010_write_probe;
 mod schema;
 mod table;
 
+pub use control::ControlMigrator;
 pub use schema::{SchemaError, SchemaStatus, migrate, status};
 
 use sea_orm_migration::prelude::*;
 
-/// The migrations in the order in which they are applied. [`migrate`] applies them and [`status`] compares them with a
-/// database; the trait's own methods are for taking a schema down.
-pub struct Migrator;
+/// A shard's migrations in the order in which they are applied. [`migrate`] applies them and [`status`] compares them
+/// with a database; the trait's own methods are for taking a schema down.
+pub struct ShardMigrator;
 
 #[async_trait::async_trait]
-impl MigratorTrait for Migrator {
+impl MigratorTrait for ShardMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261123_000001_payments::Migration),

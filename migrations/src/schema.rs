@@ -8,8 +8,6 @@ use sea_orm_migration::sea_orm::{
 };
 use sea_orm_migration::seaql_migrations;
 
-use crate::Migrator;
-
 /// How long a host waits while another one migrates the same MariaDB database.
 const LOCK_WAIT_S: u32 = 60;
 
@@ -61,45 +59,45 @@ pub enum SchemaError {
     Locked,
 }
 
-/// Compares the database's schema with this binary's migrations. Changes nothing.
-pub async fn status(db: &DatabaseConnection) -> Result<SchemaStatus, DbErr> {
-    let applied = if SchemaManager::new(db).has_table(Migrator::migration_table_name().to_string()).await? {
+/// Compares the database's schema with this binary's migrations `M`. Changes nothing.
+pub async fn status<M: MigratorTrait>(db: &DatabaseConnection) -> Result<SchemaStatus, DbErr> {
+    let applied = if SchemaManager::new(db).has_table(M::migration_table_name().to_string()).await? {
         applied(db).await?
     } else {
         Vec::new()
     };
-    Ok(compare(&applied))
+    Ok(compare::<M>(&applied))
 }
 
 /// Applies what is missing and returns the names of the migrations applied, in order; empty if the schema was current.
 ///
 /// On SQLite it is one transaction. MariaDB commits each DDL statement for itself, so there a named lock keeps hosts
 /// that start together apart, and a migration that was cut off is completed by the next call.
-pub async fn migrate(db: &DatabaseConnection) -> Result<Vec<String>, SchemaError> {
+pub async fn migrate<M: MigratorTrait>(db: &DatabaseConnection) -> Result<Vec<String>, SchemaError> {
     // The lock belongs to a connection; a transaction is what holds on to one (and leaves a pool of one its only one).
     let connection = db.begin().await?;
     let applied = match db.get_database_backend() {
         DbBackend::MySql => {
             lock(&connection).await?;
-            let applied = apply(&connection).await;
+            let applied = apply::<M>(&connection).await;
             // Before anything is returned: the connection goes back to the pool, and its lock would go with it.
             connection.execute_unprepared(&format!("DO RELEASE_LOCK({LOCK_NAME})")).await?;
             applied?
         }
-        DbBackend::Sqlite | DbBackend::Postgres => apply(&connection).await?,
+        DbBackend::Sqlite | DbBackend::Postgres => apply::<M>(&connection).await?,
     };
     connection.commit().await?;
     Ok(applied)
 }
 
-async fn apply(connection: &DatabaseTransaction) -> Result<Vec<String>, SchemaError> {
-    Migrator::install(connection).await?;
-    let missing = match compare(&applied(connection).await?) {
+async fn apply<M: MigratorTrait>(connection: &DatabaseTransaction) -> Result<Vec<String>, SchemaError> {
+    M::install(connection).await?;
+    let missing = match compare::<M>(&applied(connection).await?) {
         SchemaStatus::Current => return Ok(Vec::new()),
         SchemaStatus::Ahead { unknown } => return Err(SchemaError::Ahead { unknown }),
         SchemaStatus::Behind { missing } => missing,
     };
-    Migrator::up(connection, None).await?;
+    M::up(connection, None).await?;
     Ok(missing)
 }
 
@@ -118,8 +116,8 @@ async fn applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-fn compare(applied: &[String]) -> SchemaStatus {
-    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+fn compare<M: MigratorTrait>(applied: &[String]) -> SchemaStatus {
+    let known: Vec<String> = M::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     let unknown: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
     let missing: Vec<String> = known.into_iter().filter(|name| !applied.contains(name)).collect();
     if !unknown.is_empty() {

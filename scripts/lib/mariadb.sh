@@ -23,10 +23,12 @@ mariadb_start() {
     # user without rights on the server, for whom read_only holds.
     cat >"$dir/$name.sql" <<'SQL'
 CREATE DATABASE IF NOT EXISTS rialto CHARACTER SET utf8mb4;
+CREATE DATABASE IF NOT EXISTS rialto_control CHARACTER SET utf8mb4;
 CREATE USER IF NOT EXISTS 'rialto'@'%' IDENTIFIED BY 'rialto';
 GRANT ALL ON *.* TO 'rialto'@'%';
 CREATE USER IF NOT EXISTS 'node'@'%' IDENTIFIED BY 'node';
 GRANT ALL ON rialto.* TO 'node'@'%';
+GRANT ALL ON rialto_control.* TO 'node'@'%';
 SQL
     # The socket's path is relative to the data directory: an absolute one may be longer than the kernel takes.
     in_background mariadbd "${options[@]}" --datadir="$dir/$name" --init-file="$dir/$name.sql" --bind-address="$host" \

@@ -1,9 +1,11 @@
 //! The actors: one concern, one file. They decide nothing about money; they bring commands to where `domain` decides.
 
+pub mod action_mover;
 pub mod admission;
 mod answer_text;
 pub mod breaker;
 mod burial;
+pub mod control_keeper;
 pub mod event_handler;
 pub mod event_worker;
 pub mod guarded_psp;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::domain::Timestamp;
 use crate::domain::event::DeadLetterTopic;
-use crate::infra::database::{DatabaseError, OutboxBacklog, ShardDatabase};
+use crate::infra::database::{ActionBacklog, DatabaseError, OutboxBacklog, ShardDatabase};
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Clock, Context, Failure, Metric, Never, Wake, meter};
 
@@ -27,6 +27,10 @@ struct ShardObservation {
     outbox: OutboxBacklog,
     /// How old the oldest event in it was then.
     age: Duration,
+    /// Operators' actions that wait.
+    actions: ActionBacklog,
+    /// How old the oldest of them was then.
+    actions_age: Duration,
     /// Open letters by topic; a topic without any is not named.
     letters: Vec<(String, u64)>,
     /// In minor units.
@@ -46,6 +50,8 @@ impl ShardObservations {
         sights.show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some_and(|sight| sight.takes_writes).into()));
         sights.show_shards(&catalogue::OUTBOX_PENDING, |sight| sight.map(|sight| sight.outbox.pending));
         sights.show_shards(&catalogue::OUTBOX_OLDEST_AGE, |sight| sight.map(|sight| sight.age.as_secs()));
+        sights.show_shards(&catalogue::ACTIONS_WAITING, |sight| sight.map(|sight| sight.actions.waiting));
+        sights.show_shards(&catalogue::ACTIONS_OLDEST_AGE, |sight| sight.map(|sight| sight.actions_age.as_secs()));
         sights.show_shards(&catalogue::LEDGER_IMBALANCE, |sight| sight.map(|sight| sight.imbalance));
         sights.show(&catalogue::DEAD_LETTERS_OPEN, |seen, tell| {
             for topic in DeadLetterTopic::ALL {
@@ -118,7 +124,9 @@ impl Observer {
     async fn look(&mut self, clock: &Clock) -> Result<ShardObservation, DatabaseError> {
         let outbox = self.database.outbox_backlog().await?;
         let now = Timestamp(clock.now_ms());
-        let age = outbox.oldest.map(|oldest| now.since(oldest)).unwrap_or_default();
+        let actions = self.database.action_backlog().await?;
+        let age_of = |oldest: Option<Timestamp>| oldest.map(|oldest| now.since(oldest)).unwrap_or_default();
+        let (age, actions_age) = (age_of(outbox.oldest), age_of(actions.oldest));
         let letters = self.database.open_letters().await?;
         let imbalance = match self.ledger {
             Some((at, imbalance)) if clock.instant() < at + self.ledger_every => imbalance,
@@ -129,7 +137,7 @@ impl Observer {
             }
         };
         let takes_writes = self.database.health.outage().is_none();
-        Ok(ShardObservation { takes_writes, outbox, age, letters, imbalance })
+        Ok(ShardObservation { takes_writes, outbox, age, actions, actions_age, letters, imbalance })
     }
 }
 

@@ -28,8 +28,13 @@ impl Outages {
         known.iter().map(|((store, call), why)| (*store, *call, why.clone())).collect()
     }
 
+    /// Why a store is out; none if it is well.
+    pub(super) fn why(&self, store: &'static str) -> Option<String> {
+        self.0.lock().iter().find(|((of, _), _)| *of == store).map(|(_, why)| why.clone())
+    }
+
     /// Keeps the reason; tells whether the store is out in any way.
-    fn set(&self, store: &'static str, call: &'static str, why: Option<String>) -> bool {
+    pub(super) fn set(&self, store: &'static str, call: &'static str, why: Option<String>) -> bool {
         let mut known = self.0.lock();
         match why {
             Some(why) => drop(known.insert((store, call), why)),

@@ -40,6 +40,11 @@ impl Shards {
         &self.shards[self.index_of(bucket)]
     }
 
+    /// A bucket of this shard's.
+    pub fn bucket_of(&self, shard: &Shard) -> Bucket {
+        self.map.bucket_of(shard.database.id)
+    }
+
     /// The place of the bucket's shard in `all`.
     pub fn index_of(&self, bucket: Bucket) -> usize {
         self.map.shard_of(bucket).0 as usize - 1

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::breaker::Breaker;
 use super::check::{ConfigError, not_allowed};
 use super::clock::Clock;
+use super::control::Control;
 use super::dead_letters::DeadLetters;
 use super::faults::Faults;
 use super::http::Http;
@@ -36,6 +37,7 @@ pub struct Config {
     pub storage: Storage,
     pub http: Http,
     pub shard: Shard,
+    pub control: Control,
     pub payment: Payment,
     pub limits: Limits,
     pub idempotency: Idempotency,
@@ -91,6 +93,7 @@ impl Config {
         self.clock.check()?;
         self.http.check()?;
         self.shard.check()?;
+        self.control.check(&self.shard.databases)?;
         self.payment.check()?;
         self.idempotency.check()?;
         self.breaker.check()?;

@@ -284,5 +284,28 @@ pub fn judge_companion(
     }
 }
 
+/// The control store is another system's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is that of system {found}, and the shards are {}: set control.database or --data-dir to that of \
+     before, or to an empty one, with which the trail of operators' actions begins anew",
+    shards.as_ref().map_or_else(|| "empty".to_owned(), |shards| format!("of system {shards}"))
+)]
+pub struct ControlMisfit {
+    found: SystemId,
+    shards: Option<SystemId>,
+}
+
+/// Whether the control store is that of the shards. An empty one may become it: what is lost with it is no money.
+///
+/// # Errors
+/// [`ControlMisfit`] if it is another system's.
+pub fn judge_control(shards: Option<&SystemId>, found: Option<&SystemId>) -> Result<(), ControlMisfit> {
+    match found {
+        Some(found) if shards != Some(found) => Err(ControlMisfit { found: found.clone(), shards: shards.cloned() }),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,12 @@ impl ShardMap {
         self.of_bucket[usize::from(bucket.get())]
     }
 
+    /// A bucket of this shard's.
+    pub fn bucket_of(&self, shard: ShardId) -> Bucket {
+        let place = self.of_bucket.iter().position(|of| *of == shard);
+        Bucket::wrapping(place.unwrap_or_default() as u64)
+    }
+
     /// Tells apart the ways in which buckets are dealt: databases that were filled by another one are not read by this.
     pub fn version(&self) -> u32 {
         1

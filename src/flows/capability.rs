@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub refund: Option<Capability>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<Capability>,
+    /// What operators do is kept and can be read. Payments go on without.
+    pub operate: Capability,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -45,7 +47,7 @@ impl Readiness {
     /// Whether nothing can be expected of the node: it cannot authorize, or if that is not its role, do any of its
     /// work.
     pub fn is_down(&self) -> bool {
-        let Capabilities { authorize, settle, refund, publish } = &self.capabilities;
+        let Capabilities { authorize, settle, refund, publish, operate: _ } = &self.capabilities;
         match authorize {
             Some(authorize) => authorize.status == Level::Down,
             None => {

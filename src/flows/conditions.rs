@@ -1,6 +1,7 @@
 //! What the node knows of its surroundings that is no reason to refuse a payment, and yet to be told.
 
 use super::capability::{Capability, Level};
+use crate::actors::control_keeper::CONTROL;
 use crate::actors::held_back::Refusals;
 use crate::actors::outage::Outages;
 use crate::infra::storage::Storage;
@@ -41,9 +42,14 @@ impl Conditions {
     }
 
     /// Stores that the node does without.
-    pub(super) fn of_stores(&self, authorize: &mut Capability, publish: &mut Capability) {
+    pub(super) fn of_stores(&self, authorize: &mut Capability, publish: &mut Capability, operate: &mut Capability) {
         for (store, call, why) in self.outages.all() {
             let without = match (store, call) {
+                (CONTROL, _) => {
+                    let reason = format!("the control store is away, operators' actions wait in the shards: {why}");
+                    operate.worsen(Level::Degraded, reason);
+                    continue;
+                }
                 ("leases", _) => {
                     publish.worsen(Level::Degraded, format!("leases are not shared, all processes work: {why}"));
                     continue;

@@ -1,4 +1,4 @@
-//! Dead letters for those who operate the node: look, redrive, put away; and the trail of who did what.
+//! Dead letters for those who operate the node: look, redrive, put away.
 
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 
 use super::{Call, FlowError, Operations};
 use crate::domain::command::Command;
-use crate::domain::commands::{Discard, RecordOperatorAction, Redrive};
+use crate::domain::commands::{Discard, Redrive};
 use crate::domain::dead_letter::{Disposal, LetterStatus, Operator, StoredDeadLetter};
-use crate::domain::{ActionId, LetterId, Timestamp};
-use crate::infra::database::{LetterFilter, StoredAction};
+use crate::domain::{LetterId, Timestamp};
+use crate::infra::database::LetterFilter;
 
 /// Letters that one call redrives or discards at most; what is more says so and is asked for again.
 const SELECTED_MAX: usize = 1_000;
@@ -81,21 +81,6 @@ pub struct Disposals {
     pub has_more: bool,
 }
 
-/// What an operator did.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ActionView {
-    #[schema(value_type = String)]
-    pub id: ActionId,
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    pub operator: String,
-    pub action: String,
-    pub target: String,
-    pub detail: String,
-    pub request_id: String,
-}
-
 impl Operations {
     /// Dead letters of all shards.
     pub async fn dead_letters(&self, filter: &LetterFilter, limit: usize) -> Result<LetterPage, FlowError> {
@@ -162,31 +147,6 @@ impl Operations {
         Ok(Disposals { dry_run, data, has_more })
     }
 
-    /// Writes what an operator did into the trail of the first shard that takes it. What was done stays done: the log
-    /// has it in any case.
-    pub async fn note(&self, kind: &'static str, target: &str, detail: String, operator: &str, call: &Call) {
-        tracing::warn!(operator, action = kind, target, detail, "an operator acts");
-        let operator = named(operator, call);
-        let noting = RecordOperatorAction { kind, target: target.to_owned(), detail, operator, trace: call.trace };
-        for shard in self.shards.all() {
-            if shard.write(noting.clone()).await.is_ok() {
-                return;
-            }
-        }
-        tracing::error!(action = kind, target, "an operator's action is in the log only");
-    }
-
-    /// What operators did, newest first.
-    pub async fn actions(&self, limit: usize) -> Result<Vec<ActionView>, FlowError> {
-        let mut actions = Vec::new();
-        for shard in self.shards.all() {
-            actions.extend(shard.database.actions(limit as u64).await?.into_iter().map(ActionView::from));
-        }
-        actions.sort_by_key(|action| std::cmp::Reverse(action.id));
-        actions.truncate(limit);
-        Ok(actions)
-    }
-
     async fn selected(&self, selection: Selection) -> Result<(Vec<LetterId>, bool), FlowError> {
         match selection {
             Selection::These(ids) => Ok((ids, false)),
@@ -210,7 +170,7 @@ impl Operations {
     }
 }
 
-fn named(operator: &str, call: &Call) -> Operator {
+pub(super) fn named(operator: &str, call: &Call) -> Operator {
     Operator { name: operator.to_owned(), request_id: call.request_id.clone() }
 }
 
@@ -236,20 +196,6 @@ impl From<StoredDeadLetter> for DeadLetterView {
             redrives: kept.redrives,
             redrive_at: kept.due_at,
             note: kept.note,
-        }
-    }
-}
-
-impl From<StoredAction> for ActionView {
-    fn from(row: StoredAction) -> Self {
-        Self {
-            id: ActionId::from_stored(row.id),
-            at: Timestamp(row.at),
-            operator: row.operator,
-            action: row.kind,
-            target: row.target,
-            detail: row.detail,
-            request_id: row.request_id,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::actors::breaker::BreakerError;
 use crate::actors::row_reader::ReadError;
 use crate::actors::shard_writer::WriteError;
+use crate::infra::control::ControlError;
 use crate::infra::database::DatabaseError;
 use crate::runtime::AskError;
 
@@ -33,6 +34,9 @@ pub enum FlowError {
     /// The shard cannot write to its disk, or a commit failed; nothing was written.
     #[error("the shard's storage cannot write")]
     StorageUnavailable { retry_after: Duration },
+    /// The control store is away. No payment needs it.
+    #[error("the control store is unavailable")]
+    ControlUnavailable { retry_after: Duration },
     /// It was interrupted with the work in hand, which may or may not be done: repeating it with its key finds out.
     #[error("interrupted with the work in hand")]
     OutcomeUnknown,
@@ -46,6 +50,8 @@ pub enum FlowError {
 
 /// When to come back to a shard whose database is down: about as long as it takes to notice that it is up again.
 const SHARD_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// When to come back to the control store: about as often as it is looked at.
+const CONTROL_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// When to read again what was interrupted: a fresh reader is there at once.
 const READ_RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -91,6 +97,13 @@ impl From<DatabaseError> for FlowError {
                 Self::Internal
             }
         }
+    }
+}
+
+impl From<ControlError> for FlowError {
+    fn from(error: ControlError) -> Self {
+        tracing::warn!(%error, "control store cannot be read");
+        Self::ControlUnavailable { retry_after: CONTROL_RETRY_AFTER }
     }
 }
 

@@ -16,6 +16,7 @@ mod jobs;
 mod look_up;
 mod operations;
 mod readiness;
+mod trail;
 
 pub use crate::actors::admission::Priority;
 pub use crate::infra::database::LetterFilter;
@@ -24,7 +25,7 @@ pub use authorize::AuthorizeRequest;
 pub use capability::{Capabilities, Capability, Level, Readiness};
 pub use change::ChangeRequest;
 pub use conditions::Conditions;
-pub use dead_letters::{ActionView, DeadLetterView, DisposalView, Disposals, LetterPage, Selection};
+pub use dead_letters::{DeadLetterView, DisposalView, Disposals, LetterPage, Selection};
 pub use drill_record::{DrillError, DrillView, Drills, Step, StepStatus};
 pub use error::FlowError;
 pub use idempotency_meter::IdempotencyMeter;
@@ -33,6 +34,7 @@ pub use look_up::{
     Cursor, Expand, ExpandCursor, ListQuery, PAGE_DEFAULT, Page, PaymentDetails, PaymentEvent, TimelinePart,
 };
 pub use operations::{Operations, UnknownBreaker};
+pub use trail::ActionView;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use super::jobs::JobView;
 use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, Forced, peek};
 use crate::actors::job::JobBoard;
 use crate::actors::shards::Shards;
+use crate::infra::control::ControlStore;
 use crate::infra::event_log::fault_switch::FaultSwitch;
 use crate::runtime::{DeadLetter, Faults, Handle, Running, TreeNode};
 
@@ -17,6 +18,7 @@ pub struct Operations {
     breakers: Vec<(&'static str, Handle<Breaker>)>,
     jobs: JobBoard,
     pub(super) shards: Shards,
+    pub(super) control: Arc<dyn ControlStore>,
     /// What an exercise cuts.
     pub(super) fault_switch: FaultSwitch,
     pub(super) drills: Drills,
@@ -33,9 +35,10 @@ impl Operations {
         breakers: Vec<(&'static str, Handle<Breaker>)>,
         jobs: JobBoard,
         shards: Shards,
+        control: Arc<dyn ControlStore>,
         fault_switch: FaultSwitch,
     ) -> Self {
-        Self { running, breakers, jobs, shards, fault_switch, drills: Drills::default() }
+        Self { running, breakers, jobs, shards, control, fault_switch, drills: Drills::default() }
     }
 
     /// The exercise under way, or the last one of this process.

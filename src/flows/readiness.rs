@@ -25,9 +25,11 @@ struct Findings {
     settle: Capability,
     refund: Capability,
     publish: Capability,
+    operate: Capability,
 }
 
 impl Findings {
+    /// Those that work on payments.
     fn all(&mut self) -> [&mut Capability; 4] {
         [&mut self.authorize, &mut self.settle, &mut self.refund, &mut self.publish]
     }
@@ -40,8 +42,8 @@ impl Findings {
 impl App {
     /// What the node can do now, of what belongs to its roles.
     pub async fn readiness(&self) -> Readiness {
-        let [authorize, settle, refund, publish] = std::array::from_fn(|_| Capability::up());
-        let mut findings = Findings { authorize, settle, refund, publish };
+        let [authorize, settle, refund, publish, operate] = std::array::from_fn(|_| Capability::up());
+        let mut findings = Findings { authorize, settle, refund, publish, operate };
         self.find_shards(&mut findings).await;
         self.find_files(&mut findings);
         self.find_breakers(&mut findings).await;
@@ -55,7 +57,8 @@ impl App {
             findings.all().into_iter().for_each(|capability| capability.worsen(Level::Degraded, reason.clone()));
         }
         self.conditions.of_events(&mut findings.publish);
-        self.conditions.of_stores(&mut findings.authorize, &mut findings.publish);
+        let Findings { authorize, publish, operate, .. } = &mut findings;
+        self.conditions.of_stores(authorize, publish, operate);
 
         let of = |role, capability| self.roles.has(role).then_some(capability);
         let capabilities = Capabilities {
@@ -63,10 +66,11 @@ impl App {
             settle: of(Role::Settlement, findings.settle),
             refund: of(Role::Refund, findings.refund),
             publish: of(Role::Publisher, findings.publish),
+            operate: findings.operate,
         };
-        let Capabilities { authorize, settle, refund, publish } = &capabilities;
+        let Capabilities { authorize, settle, refund, publish, operate } = &capabilities;
         let known = [authorize, settle, refund, publish].into_iter().flatten();
-        let status = known.map(|capability| capability.status).max().unwrap_or(Level::Up);
+        let status = known.map(|capability| capability.status).fold(operate.status, Level::max);
         Readiness { status, capabilities }
     }
 

@@ -130,8 +130,9 @@ codes! {
     Overloaded "overloaded" 503 true "Too much is waiting" "Come back after `Retry-After`.";
     ShardUnavailable "shard_unavailable" 503 true "The merchant's data are unavailable" "Come back after \
         `Retry-After`.";
-    StorageUnavailable "storage_unavailable" 503 true "The merchant's data cannot be written"
-        "The disk is full or read-only, or a commit failed; nothing was done. Come back after `Retry-After`.";
+    StorageUnavailable "storage_unavailable" 503 true "The storage is unavailable"
+        "The disk of the merchant's data is full or read-only, or a commit failed; nothing was done. For the trail of \
+         operators' actions, the control store is away. Come back after `Retry-After`.";
     OutcomeUnknown "outcome_unknown" 503 true "The outcome is not known"
         "It was interrupted, and may or may not be done: repeat the call with the same key, it is executed once at \
          most.";
@@ -269,6 +270,9 @@ impl From<&FlowError> for Problem {
             FlowError::StorageUnavailable { retry_after } => {
                 Self::from(Code::StorageUnavailable).retry_after(*retry_after)
             }
+            FlowError::ControlUnavailable { retry_after } => {
+                Self::from(Code::StorageUnavailable).detail("The control store is away.").retry_after(*retry_after)
+            }
             FlowError::OutcomeUnknown => Self::from(Code::OutcomeUnknown).retry_after(Duration::from_secs(1)),
             FlowError::Internal => Code::Internal.into(),
             FlowError::TextsTooLarge => Code::MetadataTooLarge.into(),
@@ -334,6 +338,7 @@ mod tests {
             (FlowError::Overloaded { retry_after }, Code::Overloaded),
             (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),
             (FlowError::StorageUnavailable { retry_after }, Code::StorageUnavailable),
+            (FlowError::ControlUnavailable { retry_after }, Code::StorageUnavailable),
             (FlowError::OutcomeUnknown, Code::OutcomeUnknown),
             (FlowError::Internal, Code::Internal),
             (FlowError::TextsTooLarge, Code::MetadataTooLarge),

@@ -1,6 +1,7 @@
 //! Adapters to what is outside, each behind a trait as narrow as its users need. Nothing here knows an actor.
 
 pub mod cache;
+pub mod control;
 pub mod data_guard;
 pub mod database;
 pub mod event_log;

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use super::data_dir::{event_log_path, psp_books_path};
 use super::identity::{Accept, Belongings, MisfitError};
-use super::places::{kafka_settings, shard_places};
+use super::places::{control_place, kafka_settings, shard_places};
 use crate::config::{Config, Roles};
 use crate::domain::event::topics;
+use crate::domain::identity::SystemId;
 use crate::domain::{ShardId, ShardMap};
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::memory::MemoryAnswers;
 use crate::infra::cache::redis::{RedisAnswers, RedisLimits};
 use crate::infra::cache::{AnswerCache, CacheError, LimitStore};
+use crate::infra::control::{ControlError, ControlPlace, ControlStore, SqlControl};
 use crate::infra::data_guard::DataFiles;
 use crate::infra::database::identity::ShardPlace;
 use crate::infra::database::{DatabaseError, ShardDatabase};
@@ -44,6 +46,8 @@ pub enum OpenError {
     Misfit(#[from] MisfitError),
     #[error("shard {shard}: {error}")]
     Shard { shard: ShardId, error: DatabaseError },
+    #[error("control store: {0}")]
+    Control(ControlError),
     #[error("event log: {0}")]
     EventLog(#[from] OpenLogError),
     #[error("event log: {0}")]
@@ -63,6 +67,7 @@ pub struct Adapters {
     pub map: ShardMap,
     /// In the map's order.
     pub databases: Vec<ShardDatabase>,
+    pub control: Arc<dyn ControlStore>,
     /// None where no role reads or writes it.
     pub log: Option<Arc<dyn EventLog>>,
     /// By which an exercise cuts the log off.
@@ -98,6 +103,7 @@ impl Adapters {
         let checked = belongings.check(accept).await?;
         let databases = open_shards(config, &map, data_dir).await?;
         let claimed = belongings.claim_shards(checked, environment).await?;
+        let control = open_control(environment, config, data_dir, claimed.system()).await?;
         let mut files = DataFiles::default();
         let log = if roles.use_event_log() { Some(open_log(config, data_dir, &mut files).await?) } else { None };
         let psp = open_psp(environment, config, data_dir, &mut files)?;
@@ -109,12 +115,14 @@ impl Adapters {
         let storage = Some(Storage::exported(data_dir));
         let mut pools = Pools::default();
         databases.iter().for_each(|database| database.show_in(&mut pools));
+        control.show_in(&mut pools);
         if config.redis.url.is_empty() {
             let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
             let limits = Arc::new(MemoryLimits::default());
             return Ok(Self {
                 map,
                 databases,
+                control,
                 log,
                 fault_switch,
                 psp,
@@ -138,7 +146,7 @@ impl Adapters {
         // It may be down now, which is no reason not to start.
         tokio::spawn(warn_of_noeviction(redis.clone()));
         let leases = Some(Arc::new(RedisLeases::new(redis)) as Arc<dyn LeaseStore>);
-        Ok(Self { map, databases, log, fault_switch, psp, answers, limits, leases, storage, pools, files })
+        Ok(Self { map, databases, control, log, fault_switch, psp, answers, limits, leases, storage, pools, files })
     }
 }
 
@@ -152,6 +160,27 @@ async fn open_shards(config: &Config, map: &ShardMap, data_dir: &Path) -> Result
         databases.push(opened.map_err(|error| OpenError::Shard { shard, error })?);
     }
     Ok(databases)
+}
+
+/// The control store, opened if that can be done now. Payments do not wait for it.
+async fn open_control(
+    environment: &Environment,
+    config: &Config,
+    data_dir: &Path,
+    system: &SystemId,
+) -> Result<Arc<SqlControl>, OpenError> {
+    let place = control_place(config, data_dir);
+    if let (ControlPlace::File(path), false) = (&place, config.shard.databases.is_empty()) {
+        let path = path.display();
+        tracing::warn!(%path, "control.database is not set: what is done on this host has a trail of its own");
+    }
+    let control = SqlControl::new(place, system.clone(), environment.clock.clone());
+    match control.check().await {
+        Err(error) if error.is_final() => return Err(OpenError::Control(error)),
+        Err(error) => tracing::warn!(%error, "control store cannot be opened yet"),
+        Ok(()) => {}
+    }
+    Ok(Arc::new(control))
 }
 
 async fn open_log(config: &Config, data_dir: &Path, files: &mut DataFiles) -> Result<Arc<dyn EventLog>, OpenError> {

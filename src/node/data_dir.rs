@@ -21,6 +21,11 @@ pub fn shard_path(data_dir: &Path, shard: ShardId) -> PathBuf {
     data_dir.join(format!("shard-{shard}.db"))
 }
 
+/// The control store.
+pub fn control_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.db")
+}
+
 /// The event log.
 pub fn event_log_path(data_dir: &Path) -> PathBuf {
     data_dir.join("events.db")

@@ -4,14 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use super::data_dir::{event_log_path, psp_books_path};
-use super::places::{kafka_settings, shard_places};
+use super::places::{control_place, kafka_settings, shard_places};
 use crate::config::{Config, Roles};
 use crate::domain::event::topics;
 use crate::domain::identity::{
     Companion, CompanionMisfit, FoundCompanion, FoundShard, ShardIdentity, ShardMisfit, SystemId, is_same,
-    judge_companion, judge_shards,
+    judge_companion, judge_control, judge_shards,
 };
 use crate::domain::{ShardId, ShardMap, Timestamp};
+use crate::infra::control::{ControlError, system_of};
 use crate::infra::database::DatabaseError;
 use crate::infra::database::identity::ShardRecord;
 use crate::infra::event_log::embedded::EmbeddedLog;
@@ -56,6 +57,10 @@ pub enum MisfitError {
     ShardCount { path: PathBuf, found: u32, wanted: u32 },
     #[error("data directory {path}: {error}")]
     Directory { path: PathBuf, error: std::io::Error },
+    #[error("control store: {0}")]
+    Control(#[from] ControlError),
+    #[error("the control store does not say what it is: no node has started on it yet")]
+    NamelessControl,
     #[error(transparent)]
     File(#[from] IdentityError),
     #[error("event log: {0}")]
@@ -74,6 +79,18 @@ pub struct Belongings<'a> {
 pub struct Checked {
     shards: Vec<FoundShard>,
     system: Option<SystemId>,
+    /// Whether the control store has been asked, and knows that it is the system's.
+    is_control_known: bool,
+}
+
+impl Checked {
+    /// For whoever reads the control store as well.
+    ///
+    /// # Errors
+    /// [`MisfitError::NamelessControl`] if it is away, or is nobody's yet.
+    pub fn require_control(&self) -> Result<(), MisfitError> {
+        self.is_control_known.then_some(()).ok_or(MisfitError::NamelessControl)
+    }
 }
 
 impl Belongings<'_> {
@@ -103,19 +120,31 @@ impl Belongings<'_> {
                 _ => {}
             }
         }
-        Ok(Checked { shards, system })
+        let control = self.look_control().await?;
+        judge_control(system.as_ref(), control.as_ref()).map_err(ControlError::from)?;
+        Ok(Checked { shards, system, is_control_known: control.is_some() })
     }
 
-    /// As [`check`](Self::check), for whoever only reads: all of it must be there and know what it is.
+    /// As [`check`](Self::check), for whoever only reads: all of it must be there and know what it is. The control
+    /// store may be away: see [`Checked::require_control`].
     ///
     /// # Errors
     /// As there.
-    pub async fn verify(&self) -> Result<(), MisfitError> {
+    pub async fn verify(&self) -> Result<Checked, MisfitError> {
         let checked = self.check(Accept::default()).await?;
         let mut shards = self.map.shards().zip(&checked.shards);
         match shards.find(|(_, found)| found.identity.is_none()) {
             Some((shard, _)) => Err(MisfitError::Nameless(shard)),
-            None => Ok(()),
+            None => Ok(checked),
+        }
+    }
+
+    /// None of one that does not know, or is away: no payment waits for it.
+    async fn look_control(&self) -> Result<Option<SystemId>, MisfitError> {
+        match system_of(&control_place(self.config, self.data_dir)).await {
+            Ok(found) => Ok(found),
+            Err(error) if error.is_final() => Err(error.into()),
+            Err(_) => Ok(None),
         }
     }
 
@@ -203,6 +232,10 @@ pub struct ClaimedShards {
 }
 
 impl ClaimedShards {
+    pub fn system(&self) -> &SystemId {
+        &self.system
+    }
+
     /// Has every shard remember it. The first shard's note decides between processes that start together.
     async fn note(&self, what: Companion, name: Option<String>, accept: Accept) -> Result<(), MisfitError> {
         let Some(name) = name else { return Ok(()) };

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::data_dir::shard_path;
+use super::data_dir::{control_path, shard_path};
 use crate::config::Config;
 use crate::domain::ShardMap;
+use crate::infra::control::ControlPlace;
 use crate::infra::database::identity::ShardPlace;
 use crate::infra::event_log::kafka;
 
@@ -16,6 +17,12 @@ pub fn shard_places(config: &Config, map: &ShardMap, data_dir: &Path) -> Vec<Sha
         None => ShardPlace::File(shard_path(data_dir, shard)),
     };
     map.shards().enumerate().map(place).collect()
+}
+
+/// The control store.
+pub fn control_place(config: &Config, data_dir: &Path) -> ControlPlace {
+    let url = &config.control.database;
+    if url.is_empty() { ControlPlace::File(control_path(data_dir)) } else { ControlPlace::Server(url.clone()) }
 }
 
 /// How Kafka is reached.

@@ -20,6 +20,10 @@ pub enum Acknowledged {
     RefundRequested {
         refund_id: RefundId,
     },
+    /// An action of an operator, by its target.
+    Noted {
+        target: String,
+    },
     /// What no state of the cluster explains.
     Absurd(String),
 }

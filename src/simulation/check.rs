@@ -18,6 +18,7 @@ pub fn violations(store: &Store, books: &Decided, told: &[Acknowledged]) -> Vec<
     let mut wrong = discrepancies(store, books);
     let shards: Vec<Tables> = store.shards.iter().map(|shard| shard.lock().clone()).collect();
     promises(&shards, told, &mut wrong);
+    trail(store, told, &mut wrong);
     wrong
 }
 
@@ -29,6 +30,7 @@ pub fn discrepancies(store: &Store, books: &Decided) -> Vec<String> {
         payments(books, &tables, &mut wrong);
         events(store, &tables, &mut wrong);
         ledger(&tables, &mut wrong);
+        wrong.extend(tables.actions.values().map(|action| format!("{} waits in its shard", action.target)));
     }
     wrong
 }
@@ -137,6 +139,17 @@ fn ledger(tables: &Tables, wrong: &mut Vec<String>) {
     }
 }
 
+/// What was noted for good is in the control store, whoever died on the way there.
+fn trail(store: &Store, told: &[Acknowledged], wrong: &mut Vec<String>) {
+    let kept = store.control.lock();
+    let noted = told.iter().filter_map(|told| match told {
+        Acknowledged::Noted { target } => Some(target),
+        _ => None,
+    });
+    let lost = noted.filter(|target| !kept.values().any(|action| action.target == **target));
+    wrong.extend(lost.map(|target| format!("{target} was noted and is lost")));
+}
+
 /// What was said holds.
 fn promises(shards: &[Tables], told: &[Acknowledged], wrong: &mut Vec<String>) {
     let find = |id: &PaymentId| shards.iter().find_map(|tables| tables.payments.get(id));
@@ -181,6 +194,8 @@ fn promises(shards: &[Tables], told: &[Acknowledged], wrong: &mut Vec<String>) {
                     wrong.push(format!("{refund_id} was promised and is lost"));
                 }
             }
+            // See `trail`.
+            Acknowledged::Noted { .. } => {}
             Acknowledged::Absurd(what) => wrong.push(what.clone()),
         }
     }

@@ -13,6 +13,9 @@ use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
 use super::store::Store;
 use crate::actors::breaker::Forced;
 use crate::config::{Config, Roles};
+use crate::domain::commands::RecordOperatorAction;
+use crate::domain::dead_letter::Operator;
+use crate::domain::testing::TRACE;
 use crate::flows::App;
 use crate::node::simulated::build;
 use crate::runtime::{Chance, Environment, Fault, Running};
@@ -115,8 +118,31 @@ impl Cluster {
         tokio::task::spawn_local(mischief(environment.clone(), fates.clone()));
         let (app, running) = build(&environment, &self.config, Roles::all(), adapters).await.expect("the tree starts");
         tokio::task::spawn_local(leave_psp_alone(app.clone(), environment.chance.clone(), fates.clone()));
+        tokio::task::spawn_local(self.clone().operate(app.clone(), fates.clone()));
         self.process.send_replace(Some(app));
         running
+    }
+
+    /// An operator acts now and then, and remembers what was noted for good.
+    async fn operate(self, app: App, fates: Arc<SeededFaults>) {
+        let chance = self.environment.chance.clone();
+        while fates.may_strike() {
+            tokio::time::sleep(chance.jitter(Duration::from_secs(4))).await;
+            let shards = app.shards.all();
+            let shard = &shards[usize::try_from(chance.below(shards.len() as u64)).unwrap_or_default()];
+            let target = format!("target {:016x}", chance.u64());
+            let noting = RecordOperatorAction {
+                bucket: app.shards.bucket_of(shard),
+                kind: "test.act",
+                target: target.clone(),
+                detail: String::new(),
+                operator: Operator { name: "kim".to_owned(), request_id: "req_1".to_owned() },
+                trace: TRACE,
+            };
+            if shard.write(noting).await.is_ok() {
+                self.tell(Acknowledged::Noted { target });
+            }
+        }
     }
 
     /// No more faults.
@@ -155,7 +181,8 @@ async fn leave_psp_alone(app: App, chance: Chance, fates: Arc<SeededFaults>) {
     }
 }
 
-const ACTORS: [&str; 8] = [
+const ACTORS: [&str; 9] = [
+    "action_mover",
     "shard_writer",
     "outbox_publisher",
     "settlement",

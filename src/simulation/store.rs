@@ -1,4 +1,4 @@
-//! What outlives a process: the tables of its shards and the event log. The simulation's clusters stand on it, and the
+//! What outlives a process: the tables of its shards, the control store and the event log. The simulation's clusters stand on it, and the
 //! tests of HTTP.
 
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::config::Config;
 use crate::domain::{ShardId, ShardMap};
 use crate::infra::cache::{AnswerCache, LimitStore};
+use crate::infra::control::memory::{KeptActions, MemoryControl};
 use crate::infra::data_guard::DataFiles;
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::memory::{Memory, Tables};
@@ -23,6 +24,7 @@ use crate::node::simulated::Adapters;
 pub struct Store {
     /// In the order of the shard map.
     pub shards: Vec<Arc<Mutex<Tables>>>,
+    pub control: KeptActions,
     pub log: Arc<Mutex<Held>>,
 }
 
@@ -30,7 +32,7 @@ impl Store {
     /// As many shards as are configured.
     pub fn new(config: &Config) -> Self {
         let shards = (0..config.shard.count.get()).map(|_| Arc::default());
-        Self { shards: shards.collect(), log: Arc::default() }
+        Self { shards: shards.collect(), control: Arc::default(), log: Arc::default() }
     }
 
     /// One process's way to it and to the rest of the outside; the process meets these fates.
@@ -51,6 +53,7 @@ impl Store {
         Adapters {
             map: ShardMap::dealt(config.shard.count),
             databases: databases.collect(),
+            control: Arc::new(MemoryControl { actions: self.control.clone(), fate: fate.clone() }),
             log: Some(Arc::new(Linked { log, fault_switch: fault_switch.clone() })),
             fault_switch,
             psp,

@@ -53,6 +53,7 @@ async fn each_fault_is_told_and_no_panel_stays_empty() {
         // Not told while somebody was woken for the same.
         watch.fires("ErrorBudgetBurnsSlowly", "chat").await;
         redis_goes_down(servers, watch).await;
+        the_control_store_goes_away(shop, watch).await;
         let meanwhile = async {
             a_node_goes_down(&mut neighbour, watch).await;
             an_actor_dies_again_and_again(shop, watch).await;
@@ -140,6 +141,27 @@ async fn the_psp_approves_another_amount(shop: &TestNode, watch: &Watch) {
     shop.post("/payments/authorize", &order("MERCHANT-1", 4_006)).await.expect(202);
     watch.fires("PspAmountMismatch", "pager").await;
     watch.ends("PspAmountMismatch", "pager").await;
+}
+
+/// Its table of identity is out of reach, as all of it would be; then it answers and takes nothing.
+async fn the_control_store_goes_away(shop: &TestNode, watch: &Watch) {
+    let control = Database::connect(shop.setting("CONTROL__DATABASE").unwrap()).await.unwrap();
+    let rename = async |from: &str, to: &str| {
+        control.execute_unprepared(&format!("RENAME TABLE {from} TO {to}")).await.unwrap();
+    };
+    rename("control_identity", "aside").await;
+    watch.fires("ControlStoreDown", "chat").await;
+    rename("aside", "control_identity").await;
+    watch.ends("ControlStoreDown", "chat").await;
+
+    rename("operator_action", "aside").await;
+    inject(shop, json!({"actor": "settlement_retrier", "shard": 1, "fault": {"delay": 1}})).await;
+    // As for the outbox: ten minutes are too long for a test.
+    jump_clock(shop, 900_000).await;
+    watch.fires("OperatorActionsWait", "chat").await;
+    jump_clock(shop, 0).await;
+    rename("aside", "operator_action").await;
+    watch.ends("OperatorActionsWait", "chat").await;
 }
 
 async fn kafka_goes_down(shop: &TestNode, servers: &OwnServers, watch: &Watch) {

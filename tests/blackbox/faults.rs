@@ -195,6 +195,7 @@ async fn jobs_show_when_they_ran_and_what_went_wrong() {
     .await;
     let names: std::collections::BTreeSet<_> = all.iter().map(|job| job["job"].as_str().unwrap()).collect();
     let expected = [
+        "move_actions",
         "prune",
         "publish",
         "redrive_ledger",

@@ -19,9 +19,9 @@ async fn stopped() -> (TestNode, [Payment; 2]) {
 }
 
 /// What belongs to a database; the last two are there only if nobody has closed it.
-const PARTS: [&str; 3] = ["", "-wal", "-shm"];
+pub const PARTS: [&str; 3] = ["", "-wal", "-shm"];
 
-fn remove(dir: &Path, name: &str) {
+pub fn remove(dir: &Path, name: &str) {
     for part in PARTS {
         let removed = std::fs::remove_file(dir.join(format!("{name}{part}")));
         assert!(removed.is_ok() || !part.is_empty());
@@ -69,6 +69,8 @@ async fn make_old(dir: &Path) {
         }
         shard.close().await.unwrap();
     }
+    // It kept no control store either.
+    remove(dir, "control.db");
     for name in ["events.db", "psp.db"] {
         let file = rialto::infra::sqlite::open_writer(&dir.join(name)).await.unwrap();
         file.execute_unprepared("DROP TABLE identity").await.unwrap();

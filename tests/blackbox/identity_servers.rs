@@ -43,6 +43,10 @@ async fn urls_that_were_swapped_are_refused_with_and_without_identity() {
         }
         db.close().await.unwrap();
     }
+    // The version before had no control store either.
+    let control = Database::connect(shop.setting("CONTROL__DATABASE").unwrap()).await.unwrap();
+    control.execute_unprepared("DELETE FROM control_identity").await.unwrap();
+    control.close().await.unwrap();
     let said = shop.refused(&[], &settings).await;
     assert!(said.contains(&format!("given for shard 1 holds {}, which belongs to shard 2", payments[1].id)), "{said}");
     shop.restart().await;
@@ -122,11 +126,14 @@ async fn a_second_node_with_a_simulator_of_its_own_is_refused() {
 #[tokio::test]
 async fn nodes_that_start_together_on_fresh_databases_are_one_system() {
     let Some((shop, _)) = stopped().await else { return };
-    let (one, two, topics) = (SpareDatabase::create().await, SpareDatabase::create().await, SpareTopics::new());
+    let (one, two, control) =
+        (SpareDatabase::create().await, SpareDatabase::create().await, SpareDatabase::create().await);
+    let topics = SpareTopics::new();
     let databases = listed(&[&one.url, &two.url]);
     let start = |id: &'static str| {
         let settings = [
             ("SHARD__DATABASES", databases.as_str()),
+            ("CONTROL__DATABASE", control.url.as_str()),
             ("KAFKA__TOPIC_PREFIX", topics.prefix.as_str()),
             ("NODE__ID", id),
         ];

@@ -17,6 +17,7 @@ mod answers;
 mod bad_input;
 mod clock;
 mod conflicts;
+mod control_store;
 mod crashes;
 mod damage;
 mod data_guard;

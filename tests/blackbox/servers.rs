@@ -47,6 +47,7 @@ impl Places {
         let databases: Vec<_> = self.databases.iter().map(|server| format!("\"{server}/{name}\"")).collect();
         [
             ("SHARD__DATABASES", format!("[{}]", databases.join(","))),
+            ("CONTROL__DATABASE", format!("{}/{name}_control", self.databases[0])),
             ("REDIS__URL", format!("redis://{}/", self.redis)),
             ("REDIS__KEY_PREFIX", format!("{name}:")),
             ("KAFKA__BROKERS", self.brokers.clone()),
@@ -57,9 +58,12 @@ impl Places {
     }
 
     async fn on_each_database(&self, statement: &str) {
-        for server in &self.databases {
+        for (place, server) in self.databases.iter().enumerate() {
             let db = Database::connect(server).await.unwrap();
             db.execute_unprepared(&format!("{statement} {}", self.name)).await.unwrap();
+            if place == 0 {
+                db.execute_unprepared(&format!("{statement} {}_control", self.name)).await.unwrap();
+            }
             db.close().await.unwrap();
         }
     }

@@ -214,6 +214,7 @@ impl Hosts {
         let databases = databases.map(|address| format!("\"mysql://rialto:rialto@{address}/rialto\""));
         let settings = [
             ("SHARD__DATABASES", format!("[{}]", databases.join(", "))),
+            ("CONTROL__DATABASE", format!("mysql://rialto:rialto@{}/rialto_control", one.server("mariadb-1"))),
             ("REDIS__URL", format!("redis://{}/", one.server("redis"))),
             ("KAFKA__BROKERS", one.server("kafka")),
             // Waits made short, so that what waits is taken up soon.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use migrations::ShardMigrator;
+use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
 /// Runs `case` on an empty database of each engine.
@@ -23,10 +25,15 @@ pub async fn on_each_empty(case: impl AsyncFn(&DatabaseConnection)) {
     server.execute_unprepared(&format!("DROP DATABASE {name}")).await.unwrap();
 }
 
-/// Runs `case` on a migrated database of each engine.
+/// Runs `case` on a shard of each engine.
 pub async fn on_each(case: impl AsyncFn(&DatabaseConnection)) {
+    on_each_of::<ShardMigrator>(case).await;
+}
+
+/// Runs `case` on a database of each engine that `M` has migrated.
+pub async fn on_each_of<M: MigratorTrait>(case: impl AsyncFn(&DatabaseConnection)) {
     on_each_empty(async |db| {
-        migrations::migrate(db).await.unwrap();
+        migrations::migrate::<M>(db).await.unwrap();
         case(db).await;
     })
     .await;

@@ -1,12 +1,13 @@
 //! Every entity fits its table: what is written is read back equal, at the limits of its types.
 
 use entities::*;
+use migrations::ControlMigrator;
 use sea_orm_migration::sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, DatabaseConnection, EntityTrait,
     IntoActiveModel, ModelTrait, QueryFilter,
 };
 
-use crate::databases::on_each;
+use crate::databases::{on_each, on_each_of};
 
 pub fn text(length: usize) -> String {
     "한".repeat(length)
@@ -40,6 +41,18 @@ pub fn payment() -> payment::Model {
         refunds: i32::MAX,
         version: 3,
         refunds_waiting: Some(r#"[{"amount":1}]"#.to_owned()),
+    }
+}
+
+fn action() -> operator_action::Model {
+    operator_action::Model {
+        id: i64::MAX,
+        at: 1,
+        operator: text(64),
+        kind: "dead_letter.redrive".to_owned(),
+        target: "dlq_0000000000001".to_owned(),
+        detail: text(1_024),
+        request_id: "r".repeat(64),
     }
 }
 
@@ -268,16 +281,7 @@ async fn events() {
         };
         round_trip::<dead_letter::Entity>(db, vec![full, bare]).await;
 
-        let action = operator_action::Model {
-            id: i64::MAX,
-            at: 1,
-            operator: text(64),
-            kind: "dead_letter.redrive".to_owned(),
-            target: "dlq_0000000000001".to_owned(),
-            detail: text(1_024),
-            request_id: "r".repeat(64),
-        };
-        round_trip::<operator_action::Entity>(db, vec![action]).await;
+        round_trip::<operator_action::Entity>(db, vec![action()]).await;
     })
     .await;
 }
@@ -325,6 +329,16 @@ async fn a_shards_identity() {
             created_at: i64::MAX,
         };
         round_trip::<shard_identity::Entity>(db, vec![identity]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_control_store() {
+    on_each_of::<ControlMigrator>(async |db| {
+        let identity = control_identity::Model { id: 1, system_id: "0123456789abcdef".repeat(2), created_at: i64::MAX };
+        round_trip::<control_identity::Entity>(db, vec![identity]).await;
+        round_trip::<operator_action::Entity>(db, vec![action()]).await;
     })
     .await;
 }

@@ -6,6 +6,7 @@ use super::books::BooksError;
 use super::recheck::LookError;
 use crate::config::ConfigError;
 use crate::domain::ShardId;
+use crate::infra::control::ControlError;
 use crate::infra::database::DatabaseError;
 use crate::infra::event_log::EventLogError;
 use crate::infra::sqlite;
@@ -22,6 +23,8 @@ pub enum AuditError {
     ShardCount { found: PathBuf, count: u32 },
     #[error("shard {shard}: {error}")]
     Shard { shard: ShardId, error: DatabaseError },
+    #[error("control store: {0}")]
+    Control(#[from] ControlError),
     #[error("event log: {0}")]
     EventLogFile(sqlite::OpenError),
     #[error("event log: {0}")]

@@ -1,5 +1,5 @@
-//! `rialto audit`: reads shards, event log and the PSP simulator's books, and names every broken invariant. It may run
-//! beside a node, and changes nothing.
+//! `rialto audit`: reads shards, control store, event log and the PSP simulator's books, and names every broken
+//! invariant. It may run beside a node, and changes nothing.
 //!
 //! How a system in motion can be judged: each shard is read as it stood at one instant. What the shards must know by
 //! then (ends of the log, what the ledger group has behind it) is noted before that instant; what they say is done is
@@ -18,6 +18,7 @@ mod psp;
 mod recheck;
 mod report;
 pub(super) mod sources;
+mod trail;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -141,6 +142,7 @@ async fn audit(sources: &Sources, settled: bool, clock: &Clock) -> Result<Report
     again.extend(recheck::outboxes(&sources.databases.iter().collect::<Vec<_>>(), clock).await?);
     again.extend(recheck::consumers(log, clock).await?);
     again.into_iter().for_each(|finding| report.note(finding));
+    trail::judge(&sources.databases, &sources.control, &mut report).await?;
     Ok(report)
 }
 

@@ -58,6 +58,7 @@ invariants! {
     PaymentShard, "payment.shard", "each payment, and all that is its, is on its merchant's shard";
     KeysPayments, "keys.payments", "each key belongs to one payment, and that payment to the key";
     KeysAnswers, "keys.answers", "each concluded operation has its answer under its key";
+    TrailWhole, "trail.whole", "each operator's action is in the control store, as it was done";
     RowsReadable, "rows.readable", "each row can be read";
     StuckPayments, "stuck.payments", "no payment waits for the resolver beyond its time";
     StuckRequests, "stuck.requests", "no request to the psp waits beyond its time";
@@ -101,12 +102,13 @@ pub struct Report {
     lines: Vec<Line>,
     payments: u64,
     payments_in_flight: u64,
+    actions: u64,
 }
 
 impl Report {
     pub(super) fn new(settled: bool) -> Self {
         let lines = vec![Line::default(); Invariant::ALL.len()];
-        Self { settled, lines, payments: 0, payments_in_flight: 0 }
+        Self { settled, lines, payments: 0, payments_in_flight: 0, actions: 0 }
     }
 
     pub(super) fn note(&mut self, finding: Finding) {
@@ -127,6 +129,15 @@ impl Report {
         self.payments += 1;
         self.payments_in_flight += u64::from(findings.iter().any(|finding| finding.is_in_flight));
         findings.into_iter().for_each(|finding| self.note(finding));
+    }
+
+    pub(super) fn count_actions(&mut self, actions: u64) {
+        self.actions += actions;
+    }
+
+    /// Actions of operators that the control store has.
+    pub fn actions(&self) -> u64 {
+        self.actions
     }
 
     /// Payments that were looked at.
@@ -193,6 +204,7 @@ impl Report {
             "broken": self.broken_in_all(),
             "payments": self.payments,
             "inFlight": self.payments_in_flight,
+            "operatorActions": self.actions,
             "invariants": invariants,
         })
     }
@@ -214,6 +226,7 @@ impl fmt::Display for Report {
                 writeln!(f, "          and {unnamed} more")?;
             }
         }
+        writeln!(f, "{} actions of operators are in the control store", self.actions)?;
         if self.is_clean() {
             write!(f, "audit: clean, {} payments, {} in flight", self.payments, self.payments_in_flight)
         } else {

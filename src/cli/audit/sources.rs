@@ -7,17 +7,21 @@ use super::error::AuditError;
 use crate::config::{Config, Roles};
 use crate::domain::event::topics;
 use crate::domain::{ShardId, ShardMap};
+use crate::infra::control::{ControlPlace, ControlReader};
 use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::{EventReader, embedded, kafka};
 use crate::infra::psp::http::HttpBooks;
 use crate::infra::psp::simulator::books::Books as FileBooks;
-use crate::node::{Belongings, OpenError, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path};
+use crate::node::{
+    Belongings, OpenError, control_place, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path,
+};
 
 /// Everything that is read.
 pub struct Sources {
     pub map: ShardMap,
     /// By shard, from 1.
     pub databases: Vec<ShardDatabase>,
+    pub control: ControlReader,
     pub log: Box<dyn EventReader>,
     pub books: Books,
 }
@@ -31,6 +35,11 @@ impl Sources {
         } else {
             mariadb_shards(&map, &config.shard.databases).await?
         };
+        let place = control_place(config, data_dir);
+        if let ControlPlace::File(path) = &place {
+            existing(path.clone())?;
+        }
+        let control = ControlReader::open(&place).await?;
         let topics: Vec<_> = topics().collect();
         let log: Box<dyn EventReader> = if config.kafka.brokers.is_empty() {
             let names: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
@@ -45,8 +54,9 @@ impl Sources {
         } else {
             Books::Http(HttpBooks::new(&psp_settings(config)?).map_err(OpenError::from)?)
         };
-        Belongings { config, map: &map, data_dir, roles: Roles::all() }.verify().await?;
-        Ok(Self { map, databases, log, books })
+        let belongings = Belongings { config, map: &map, data_dir, roles: Roles::all() };
+        belongings.verify().await?.require_control()?;
+        Ok(Self { map, databases, control, log, books })
     }
 
     pub fn database(&self, shard: ShardId) -> &ShardDatabase {

@@ -9,6 +9,8 @@ use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 /// Record one action of an operator.
 #[derive(Debug, Clone)]
 pub struct RecordOperatorAction {
+    /// One of the shard's own: no other shard makes an action with its id.
+    pub bucket: Bucket,
     pub kind: &'static str,
     pub target: String,
     pub detail: String,
@@ -31,7 +33,6 @@ impl Command for RecordOperatorAction {
     fn reads(&self, _: &mut ReadSet) {}
 
     fn decide(&self, unit: &mut UnitOfWork<'_>) {
-        // Any shard keeps it, and nobody looks for it by its id.
-        unit.record_action(&self.operator, self.kind, Bucket::wrapping(0), &self.target, &self.detail);
+        unit.record_action(&self.operator, self.kind, self.bucket, &self.target, &self.detail);
     }
 }

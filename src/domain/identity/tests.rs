@@ -178,3 +178,14 @@ fn processes_of_a_system_share_one_psp() {
     assert!(judge(&shards(true, Some("file 1")), there).is_err());
     assert!(judge(&shards(true, known), file(Some("file 1"), Some(7), true)).is_err());
 }
+
+#[test]
+fn a_control_store_of_another_system_is_refused_and_an_empty_one_is_not() {
+    let (ours, other) = (system(7), system(8));
+    for shards in [None, Some(&ours)] {
+        assert_eq!(judge_control(shards, None), Ok(()));
+        let refused = judge_control(shards, Some(&other)).unwrap_err().to_string();
+        assert!(refused.contains(&other.to_string()) && refused.contains("control.database"), "{refused}");
+    }
+    assert_eq!(judge_control(Some(&ours), Some(&ours)), Ok(()));
+}

@@ -27,7 +27,7 @@ impl Endpoint for ListActions {
     const PATH: &'static str = "/admin/actions";
     const ABOUT: &'static str = "What operators did, newest first.";
     const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "Actions")];
-    const CODES: &'static [&'static [Code]] = &[READ];
+    const CODES: &'static [&'static [Code]] = &[READ, &[Code::StorageUnavailable]];
 
     type Path = ();
     type Query = Limit;

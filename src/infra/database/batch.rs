@@ -74,7 +74,7 @@ impl ShardDatabase {
         self.noted(probed.await)
     }
 
-    fn noted<T>(&self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    pub(super) fn noted<T>(&self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         done.inspect_err(|error| self.health.failed(error))
     }
 }

@@ -125,7 +125,7 @@ async fn ask_for(database: &impl Begins, witness: Witness, has_to_write: bool) -
 }
 
 /// Gives up on what takes too long.
-pub(super) async fn in_time<T>(asked: impl Future<Output = T>) -> Result<T, DatabaseError> {
+pub(in crate::infra) async fn in_time<T>(asked: impl Future<Output = T>) -> Result<T, DatabaseError> {
     let no_answer = || DbErr::Conn(RuntimeErr::Internal(format!("no answer within {ANSWER_TIMEOUT:?}")));
     tokio::time::timeout(ANSWER_TIMEOUT, asked).await.map_err(|_| DatabaseError::Unavailable(no_answer()))
 }

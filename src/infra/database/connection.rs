@@ -240,7 +240,7 @@ impl Pool {
 }
 
 /// What is read from a file that is gone, or written there, is nowhere when the process ends.
-pub(super) fn lost(lost: Lost) -> DbErr {
+pub(in crate::infra) fn lost(lost: Lost) -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(lost.to_string()))
 }
 

@@ -4,6 +4,7 @@ use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::row::Damaged;
+use crate::infra::data_guard::GuardError;
 use migrations::{SchemaError, SchemaStatus};
 
 /// Why a shard's database did not do what it was asked.
@@ -146,6 +147,12 @@ fn of_mariadb(number: u16, error: DbErr) -> DatabaseError {
             DatabaseError::Storage(error)
         }
         _ => DatabaseError::Unavailable(error),
+    }
+}
+
+impl From<GuardError> for DatabaseError {
+    fn from(error: GuardError) -> Self {
+        Self::Server(error.to_string())
     }
 }
 

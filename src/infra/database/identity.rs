@@ -15,7 +15,7 @@ use super::mariadb;
 use crate::domain::identity::{Companion, FoundShard, ShardIdentity, SystemId};
 use crate::domain::{PaymentId, ShardId, Timestamp};
 use crate::infra::sqlite;
-use migrations::SchemaStatus;
+use migrations::{SchemaStatus, ShardMigrator};
 
 /// Where a shard's database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +164,8 @@ fn identity(row: shard_identity::Model) -> ShardIdentity {
     }
 }
 
-async fn tables(db: &DatabaseConnection) -> Result<Vec<String>, DatabaseError> {
+/// The names of all tables.
+pub(in crate::infra) async fn tables(db: &DatabaseConnection) -> Result<Vec<String>, DatabaseError> {
     let backend = db.get_database_backend();
     let query = match backend {
         DbBackend::MySql => {
@@ -178,7 +179,7 @@ async fn tables(db: &DatabaseConnection) -> Result<Vec<String>, DatabaseError> {
 
 /// Whether it holds data, and whether it knows of published events.
 async fn look_at(db: &DatabaseConnection) -> Result<(bool, bool), DatabaseError> {
-    if let ahead @ SchemaStatus::Ahead { .. } = in_time(migrations::status(db)).await?? {
+    if let ahead @ SchemaStatus::Ahead { .. } = in_time(migrations::status::<ShardMigrator>(db)).await?? {
         return Err(DatabaseError::Schema(ahead));
     }
     let tables = tables(db).await?;

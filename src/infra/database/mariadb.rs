@@ -34,6 +34,18 @@ const WRITER_SESSION: &str = "SET SESSION idle_transaction_timeout = 4, SESSION 
 pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
     let pool = opening_pool(url)?;
     let row = reach(&pool).await.map_err(unavailable)?;
+    trusted(pool, &row)
+}
+
+/// As [`open`], without waiting for a server that is not up.
+pub async fn open_now(url: &str) -> Result<DatabaseConnection, DatabaseError> {
+    let pool = opening_pool(url)?;
+    let row = present_itself(&pool).await.map_err(unavailable)?;
+    trusted(pool, &row)
+}
+
+/// A connection to a server that said this of itself, if it keeps what it must.
+fn trusted(pool: MySqlPool, row: &MySqlRow) -> Result<DatabaseConnection, DatabaseError> {
     let (version, flush): (String, i64) = (row.get(0), row.get(1));
     if !is_known(&version) {
         return Err(DatabaseError::Server(format!("MariaDB {version} is not one of 10.6 and above")));
@@ -85,11 +97,15 @@ pub async fn max_allowed_packet(db: &DatabaseConnection) -> Result<i64, Database
     asked.map_err(|error| DatabaseError::from(DbErr::Query(RuntimeErr::SqlxError(error))))
 }
 
-/// Waits for a server that is not up yet, and has it say its version and how it commits.
+/// Waits for a server that is not up yet, and has it present itself.
 async fn reach(pool: &MySqlPool) -> Result<MySqlRow, sqlx::Error> {
-    let ask = || sqlx::query("SELECT VERSION(), CAST(@@innodb_flush_log_at_trx_commit AS SIGNED)").fetch_one(pool);
     // Whatever a server says itself (no such user, no such database), it will say again.
-    until_it_passes(async || ask().await, |error| error.as_database_error().is_none()).await
+    until_it_passes(async || present_itself(pool).await, |error| error.as_database_error().is_none()).await
+}
+
+/// Has the server say its version and how it commits.
+async fn present_itself(pool: &MySqlPool) -> Result<MySqlRow, sqlx::Error> {
+    sqlx::query("SELECT VERSION(), CAST(@@innodb_flush_log_at_trx_commit AS SIGNED)").fetch_one(pool).await
 }
 
 /// Brings up the schema by `prepare`, again and again while a busy server refuses what it may do in a moment: another

@@ -16,9 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::commit::{Begins, Begun};
+use super::tables::stored_action;
 use super::witness::Witness;
-use super::{DatabaseError, DuePlace, OutboxBacklog, OutboxRow};
-use crate::domain::dead_letter::{Action, StoredDeadLetter};
+use super::{ActionBacklog, DatabaseError, DuePlace, OutboxBacklog, OutboxRow, StoredAction};
+use crate::domain::dead_letter::StoredDeadLetter;
 use crate::domain::event::{Consumer, DeadLetterTopic};
 use crate::domain::idempotency::IdempotencyRecord;
 use crate::domain::key::KeyHash;
@@ -46,8 +47,8 @@ pub struct Tables {
     pub timeline_pages: BTreeMap<(PaymentId, u32), TimelinePage>,
     pub outbox: Vec<OutboxRow>,
     pub letters: BTreeMap<LetterId, StoredDeadLetter>,
-    /// In the order in which they were done.
-    pub actions: Vec<Action>,
+    /// Actions of operators that wait to be moved.
+    pub actions: BTreeMap<i64, StoredAction>,
     /// With answers given before their commit: the tables as they were before each write of late.
     undo: Vec<(Instant, Arc<Tables>)>,
     trouble: Trouble,
@@ -382,6 +383,29 @@ impl Memory {
         Ok(key_hashes.iter().filter_map(|key_hash| tables.idempotency_records.get(key_hash).cloned()).collect())
     }
 
+    pub async fn waiting_actions(&self, after: i64, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
+        let actions = self.reading().await?.actions;
+        Ok(actions.into_values().filter(|action| action.id > after).take(limit as usize).collect())
+    }
+
+    pub async fn newest_actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
+        let actions = self.reading().await?.actions;
+        Ok(actions.into_values().rev().take(limit as usize).collect())
+    }
+
+    pub async fn action_backlog(&self) -> Result<ActionBacklog, DatabaseError> {
+        let actions = self.reading().await?.actions;
+        let oldest = actions.values().map(|action| Timestamp(action.at)).min();
+        Ok(ActionBacklog { waiting: actions.len() as u64, oldest })
+    }
+
+    /// As a database of its own would do it, in a transaction.
+    pub async fn delete_actions(&self, ids: &[i64]) -> Result<(), DatabaseError> {
+        let mut tx = self.begin().await?;
+        tx.seen.actions.retain(|id, _| !ids.contains(id));
+        Ok(tx.commit().await?)
+    }
+
     pub async fn dead_letters_due(
         &self,
         topic: DeadLetterTopic,
@@ -425,6 +449,11 @@ fn write(tables: &mut Tables, unit: &UnitOfWork<'_>) -> Result<(), DatabaseError
             return Err(DatabaseError::Conflict);
         }
     }
+    for action in unit.actions.iter().map(stored_action) {
+        if tables.actions.insert(action.id, action).is_some() {
+            return Err(DatabaseError::Conflict);
+        }
+    }
     for entry in &unit.entries {
         let is_known = tables.entries.iter().any(|known| known.event_id == entry.event_id);
         if is_known && !is_planted(Bug::MissingDedupe) {
@@ -447,7 +476,6 @@ fn write(tables: &mut Tables, unit: &UnitOfWork<'_>) -> Result<(), DatabaseError
             published_at: None,
         });
     }
-    tables.actions.extend(unit.actions.iter().cloned());
     for row in tables.outbox.iter_mut().filter(|row| unit.published.contains(&row.seq)) {
         row.published_at = Some(unit.now.0);
     }

@@ -5,10 +5,11 @@ mod batch;
 mod commit;
 mod connection;
 mod error;
+pub(in crate::infra) mod file;
 mod health;
 pub mod identity;
 mod ill_treat;
-mod mariadb;
+pub(in crate::infra) mod mariadb;
 #[cfg(test)]
 pub mod memory;
 mod open;
@@ -29,13 +30,14 @@ use entities::payment;
 use sea_orm::sea_query::Expr;
 use sea_orm::{EntityTrait, QuerySelect};
 
+pub(in crate::infra) use commit::in_time;
+pub(in crate::infra) use connection::{PacketMax, Pool, lost};
 pub use error::DatabaseError;
 pub use health::Health;
 pub use ill_treat::{IllTreated, Kill};
 pub use row::Damaged;
-pub use tables::{DuePlace, LetterFilter, ListFilter, OutboxBacklog, OutboxRow, StoredAction};
+pub use tables::{ActionBacklog, DuePlace, LetterFilter, ListFilter, OutboxBacklog, OutboxRow, StoredAction};
 
-use self::connection::{PacketMax, Pool};
 use self::statements::Statements;
 use self::unreadable::Unreadable;
 use crate::domain::ShardId;

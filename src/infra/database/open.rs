@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
 
-use super::connection::{PacketMax, Pool, Target};
+use super::connection::{PacketMax, Pool};
 use super::error::DatabaseError;
+use super::file::{self, FilePools};
 use super::health::Health;
 #[cfg(test)]
 use super::memory;
@@ -15,7 +16,7 @@ use super::{ShardDatabase, mariadb, tables};
 use crate::domain::ShardId;
 use crate::infra::data_guard::DataGuard;
 use crate::infra::sqlite;
-use migrations::SchemaStatus;
+use migrations::{SchemaStatus, ShardMigrator};
 
 /// How many connections read a shard beside its writer: publisher, retriers and look-ups, a handful at a time.
 const READERS: u32 = 4;
@@ -24,23 +25,16 @@ impl ShardDatabase {
     /// Opens a shard in a SQLite file. With `migrate`, brings a new or older file up to this version first; else, and
     /// for a newer one, refuses and says which migration.
     pub async fn open_sqlite(id: ShardId, path: &Path, migrate: bool) -> Result<Self, DatabaseError> {
-        let guard = DataGuard::lock(path).map_err(|error| DatabaseError::Server(error.to_string()))?;
-        let opening = sqlite::open_writer(path).await?;
-        prepare(id, &opening, migrate).await?;
-        let writer = Pool::guarded(Target::Sqlite(Box::new(sqlite::writing(path))), 1, guard.clone());
-        let opened = Self { guard: guard.clone(), ..Self::new(id, writer, reader_pool(path, guard)) };
-        // A reader is there before the last writer goes: the write-ahead log stays as it is.
-        opened.ping().await?;
-        opened.guard.hold_write_ahead_log().map_err(|error| DatabaseError::Server(error.to_string()))?;
-        opening.close().await?;
-        Ok(opened)
+        let opened = file::open(path, READERS, async |opening| prepare(id, opening, migrate).await).await;
+        let FilePools { writer, readers, guard } = opened?;
+        Ok(Self { guard, ..Self::new(id, writer, readers) })
     }
 
     /// Opens an existing SQLite file only to read it, whoever writes it.
     pub async fn open_sqlite_to_read(id: ShardId, path: &Path) -> Result<Self, DatabaseError> {
         let opening = sqlite::open_readers(path, 1).await?;
         prepare(id, &opening, false).await?;
-        let readers = reader_pool(path, DataGuard::default());
+        let readers = file::readers(path, READERS, DataGuard::default());
         let opened = Self::new(id, readers.clone(), readers);
         opened.ping().await?;
         opening.close().await?;
@@ -64,7 +58,7 @@ impl ShardDatabase {
     /// A shard that is nowhere but in memory.
     #[cfg(test)]
     pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {
-        let nowhere = || reader_pool(Path::new("nowhere"), DataGuard::default());
+        let nowhere = || file::readers(Path::new("nowhere"), READERS, DataGuard::default());
         Self { memory: Some(memory), ..Self::new(id, nowhere(), nowhere()) }
     }
 
@@ -84,18 +78,14 @@ impl ShardDatabase {
     }
 }
 
-fn reader_pool(path: &Path, guard: DataGuard) -> Pool {
-    Pool::guarded(Target::Sqlite(Box::new(sqlite::reading(path))), READERS, guard)
-}
-
 /// Brings the schema up to this version, or refuses one that is not.
 async fn prepare(id: ShardId, db: &DatabaseConnection, migrate: bool) -> Result<(), DatabaseError> {
     if migrate {
-        for name in migrations::migrate(db).await? {
+        for name in migrations::migrate::<ShardMigrator>(db).await? {
             tracing::info!(shard.id = id.0, migration = name, "migration applied");
         }
     }
-    match migrations::status(db).await? {
+    match migrations::status::<ShardMigrator>(db).await? {
         SchemaStatus::Current => Ok(()),
         status => Err(DatabaseError::Schema(status)),
     }

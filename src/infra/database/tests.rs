@@ -1,5 +1,6 @@
 //! What a shard's tables must do, on SQLite and on a real MariaDB.
 
+mod actions;
 mod bounds;
 mod damage;
 mod faults;

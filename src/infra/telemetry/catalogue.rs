@@ -179,7 +179,8 @@ catalogue! {
     "Connections" {
         POOL_CONNECTIONS = Metric::gauge(
             "rialto_pool_connections", &["pool", "state"],
-            "Connections that are open: pool shard_1_writer, shard_1_readers and so on, and redis; state idle or used",
+            "Connections that are open: pool shard_1_writer, shard_1_readers and so on, \
+             control_writer, control_readers, and redis; state idle or used",
         );
         POOL_CONNECTIONS_MAX = Metric::gauge("rialto_pool_connections_max", &["pool"], "Connections that may be open");
     }
@@ -198,6 +199,20 @@ catalogue! {
             "Debits and credits differ by so many minor units, summed over currencies: anything but 0 is an alarm; \
              absent while the shard is down",
         );
+    }
+    "Control store" {
+        CONTROL_STORE_UP = Metric::gauge(
+            "rialto_control_store_up", &[], "1 when the control store answered the last look, else 0",
+        );
+        ACTIONS_WAITING = Metric::gauge(
+            "rialto_operator_actions_waiting", &["shard"],
+            "Operators' actions that wait in the shard to be moved to the control store; absent while the shard is \
+             down",
+        );
+        ACTIONS_OLDEST_AGE = Metric::gauge(
+            "rialto_operator_actions_oldest_age_seconds", &["shard"],
+            "How long the oldest of them has waited, 0 when there is none; absent while the shard is down",
+        ).of("s");
     }
     "Leases" {
         LEASE_HELD = Metric::gauge("rialto_lease_held", &["lease"], "1 while this process holds the lease");

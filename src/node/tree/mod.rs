@@ -1,6 +1,7 @@
 //! The supervision tree: who there is, who supervises whom, and in which order they start. A branch is a file.
 
 mod builder;
+mod control;
 mod guards;
 mod pipeline;
 mod shards;
@@ -69,6 +70,7 @@ pub async fn build(
         }
         behind.extend(builder.consumers(roles, log, &work, &mut leases));
     }
+    behind.push(builder.control(&adapters.control, &shards, &mut leases, &conditions.outages));
     behind.extend(builder.watchers(roles, &shards, &psp, &mut leases));
     if let Some(store) = adapters.leases {
         builder.leases(&mut guards, store, leases, &conditions.outages);
@@ -82,6 +84,8 @@ pub async fn build(
         return Err(escalation);
     }
     let breakers = vec![("psp", psp_breaker), ("event_log", log_breaker), ("psp_lookup", lookup_breaker)];
+    let (board, fault_switch) = (builder.jobs.clone(), adapters.fault_switch);
+    let operations = Operations::new(running.clone(), breakers, board, shards.clone(), adapters.control, fault_switch);
     let app = App::new(Parts {
         roles,
         clock: environment.clock.clone(),
@@ -99,7 +103,7 @@ pub async fn build(
         idempotency: IdempotencyMeter::default(),
         psp,
         conditions,
-        operations: Operations::new(running.clone(), breakers, builder.jobs.clone(), shards, adapters.fault_switch),
+        operations,
         files: adapters.files,
     });
     Ok((app, running))

@@ -174,7 +174,7 @@ impl TreeBuilder<'_> {
     }
 
     /// A job on a shard.
-    fn job<S: Step>(
+    pub(super) fn job<S: Step>(
         &self,
         supervisor: &mut Supervisor,
         shard: ShardId,
@@ -192,9 +192,9 @@ impl TreeBuilder<'_> {
 }
 
 /// Which actor does which job, how often, and under which lease.
-struct Schedule {
-    name: &'static str,
-    job: &'static str,
-    every: Duration,
-    lease_guard: LeaseGuard,
+pub(super) struct Schedule {
+    pub name: &'static str,
+    pub job: &'static str,
+    pub every: Duration,
+    pub lease_guard: LeaseGuard,
 }

@@ -18,6 +18,36 @@ async fn a_system_at_rest_is_clean_and_nothing_of_it_is_in_flight() {
 }
 
 #[tokio::test]
+async fn actions_that_wait_are_in_flight_and_must_be_those_that_are_kept() {
+    let shop = Shop::open().await;
+    let insert = "INSERT INTO operator_action (id, at, operator, kind, target, detail, request_id) VALUES";
+    shop.damage("shard-1", &format!("{insert} (1, 2, 'kim', 'fault.inject', 'actor', 'panic', 'req_1')")).await;
+    let report = shop.assert_clean(false).await;
+    assert_eq!((report.in_flight(Invariant::TrailWhole), report.actions()), (1, 0));
+    // As a mover leaves it that died in between.
+    shop.damage("control", &format!("{insert} (1, 2, 'kim', 'fault.inject', 'actor', 'panic', 'req_1')")).await;
+    let report = shop.assert_clean(false).await;
+    assert_eq!((report.in_flight(Invariant::TrailWhole), report.actions()), (1, 1));
+    assert!(report.to_string().contains("1 actions of operators are in the control store"), "{report}");
+    assert!(shop.audit(true).await.unwrap().broken_names().contains("trail.whole"));
+    shop.damage("control", "UPDATE operator_action SET detail = 'hang'").await;
+    assert!(shop.audit(false).await.unwrap().broken_names().contains("trail.whole"));
+    shop.damage("shard-1", "DELETE FROM operator_action").await;
+    assert_eq!(shop.assert_clean(true).await.actions(), 1);
+}
+
+#[tokio::test]
+async fn a_control_store_of_another_system_or_none_is_an_error() {
+    let shop = Shop::open().await;
+    shop.damage("control", "UPDATE control_identity SET system_id = '00000000000000000000000000000002'").await;
+    let misfit = shop.audit(false).await.unwrap_err();
+    assert!(misfit.to_string().contains("system 00000000000000000000000000000002"), "{misfit}");
+    std::fs::remove_file(shop.path("control")).unwrap();
+    let missing = shop.audit(false).await;
+    assert!(matches!(&missing, Err(AuditError::NoFile(path)) if path.ends_with("control.db")), "{missing:?}");
+}
+
+#[tokio::test]
 async fn an_empty_system_is_clean() {
     let report = Shop::open().await.assert_clean(true).await;
     assert_eq!(report.payments(), 0);

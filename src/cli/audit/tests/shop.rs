@@ -20,6 +20,7 @@ use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, concluded, krw};
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{Bucket, EventId, IdGenerator, PaymentId, ShardId, ShardMap, Timestamp};
+use crate::infra::control::{ControlPlace, ControlStore, SqlControl};
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::audit::damage;
 use crate::infra::database::identity::{ShardPlace, ShardRecord};
@@ -31,6 +32,7 @@ use crate::runtime::{Chance, Clock};
 
 pub struct Shop {
     databases: Vec<ShardDatabase>,
+    _control: SqlControl,
     log: EmbeddedLog,
     psp: Simulator,
     ids: IdGenerator,
@@ -63,6 +65,9 @@ impl Shop {
             let name = Simulator::claim(&books, &system).unwrap();
             record.note(Companion::Psp, &name, false).await.unwrap();
         }
+        let place = ControlPlace::File(dir.path().join("control.db"));
+        let control = SqlControl::new(place, system, clock.clone());
+        control.check().await.unwrap();
         for consumer in Consumer::ALL {
             for topic in consumer.topics() {
                 for partition in 0..EVENT_PARTITIONS {
@@ -70,7 +75,7 @@ impl Shop {
                 }
             }
         }
-        Self { databases, log, psp, ids: IdGenerator::new(0), policy: Policy::default(), clock, dir }
+        Self { databases, _control: control, log, psp, ids: IdGenerator::new(0), policy: Policy::default(), clock, dir }
     }
 
     /// Payments of every kind, and nothing under way.

@@ -7,8 +7,7 @@ use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::timeline::{Timeline, TimelinePage};
 use crate::domain::{EntryId, EventId, LetterId, PaymentId, RefundId};
-use crate::infra::database::tables::stored_action;
-use crate::infra::database::{Damaged, DatabaseError, LetterFilter, ListFilter, StoredAction};
+use crate::infra::database::{Damaged, DatabaseError, LetterFilter, ListFilter};
 
 impl Memory {
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Result<Payment, Damaged>>, DatabaseError> {
@@ -86,11 +85,6 @@ impl Memory {
 
     pub async fn dead_letter(&self, id: LetterId) -> Result<Option<StoredDeadLetter>, DatabaseError> {
         Ok(self.reading().await?.letters.get(&id).cloned())
-    }
-
-    pub async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, DatabaseError> {
-        let actions = self.reading().await?.actions.into_iter().rev().take(limit as usize);
-        Ok(actions.map(|done| stored_action(&done)).collect())
     }
 }
 

@@ -15,9 +15,9 @@ mod settlement_request;
 mod timeline_page;
 
 pub use dead_letter::LetterFilter;
-pub use operator_action::StoredAction;
 #[cfg(test)]
 pub use operator_action::stored as stored_action;
+pub use operator_action::{ActionBacklog, StoredAction};
 pub use outbox_event::{OutboxBacklog, OutboxRow};
 pub use payment::{DuePlace, ListFilter};
 

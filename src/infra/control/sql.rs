@@ -1,0 +1,155 @@
+//! The control store in a database: a SQLite file or MariaDB. Each is opened, locked and written as a shard is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use entities::operator_action;
+use parking_lot::Mutex;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
+};
+use tokio::time::timeout;
+
+use super::{ControlError, ControlPlace, ControlStore, identity};
+use crate::domain::Timestamp;
+use crate::domain::identity::SystemId;
+use crate::infra::data_guard::{self, DataGuard, GuardError};
+use crate::infra::database::file::{self, FilePools};
+use crate::infra::database::{DatabaseError, PacketMax, Pool, StoredAction, in_time, lost, mariadb};
+use crate::infra::telemetry::pools::{PoolUse, Pools};
+use crate::runtime::Clock;
+use migrations::{ControlMigrator, SchemaStatus};
+
+/// How long opening it, or finding out whether it answers, may take.
+const CHECK_WITHIN: Duration = Duration::from_secs(5);
+/// How many connections read it.
+const READERS: u32 = 2;
+
+/// See the module.
+pub struct SqlControl {
+    place: ControlPlace,
+    system: SystemId,
+    clock: Clock,
+    /// None as long as it could not be opened.
+    opened: Mutex<Option<Opened>>,
+}
+
+#[derive(Debug, Clone)]
+struct Opened {
+    writer: Pool,
+    readers: Pool,
+    /// Of the file; of nothing where the data are on a server.
+    guard: DataGuard,
+}
+
+impl SqlControl {
+    /// The control store of `system` at this place, which is not opened yet.
+    pub fn new(place: ControlPlace, system: SystemId, clock: Clock) -> Self {
+        Self { place, system, clock, opened: Mutex::default() }
+    }
+
+    async fn open(&self) -> Result<Opened, ControlError> {
+        match &self.place {
+            ControlPlace::File(path) => {
+                if let Some(directory) = path.parent() {
+                    let failed = |error| GuardError::Io { path: directory.to_owned(), error };
+                    data_guard::create_directory(directory).map_err(failed)?;
+                }
+                let opened = file::open(path, READERS, async |opening| self.prepare(opening).await).await;
+                let FilePools { writer, readers, guard } = opened?;
+                Ok(Opened { writer, readers, guard })
+            }
+            ControlPlace::Server(url) => {
+                let opening = mariadb::open_now(url).await?;
+                self.prepare(&opening).await?;
+                opening.close().await?;
+                let (writer, readers) =
+                    (mariadb::writers(url, &PacketMax::default())?, mariadb::readers(url, READERS)?);
+                Ok(Opened { writer, readers, guard: DataGuard::default() })
+            }
+        }
+    }
+
+    /// Brings the schema up to this version, and makes it the system's.
+    async fn prepare(&self, db: &DatabaseConnection) -> Result<(), ControlError> {
+        for name in migrations::migrate::<ControlMigrator>(db).await.map_err(DatabaseError::from)? {
+            tracing::info!(migration = name, "migration applied to the control store");
+        }
+        is_current(db).await?;
+        identity::claim(db, &self.system, Timestamp(self.clock.now_ms())).await
+    }
+
+    fn opened(&self) -> Result<Opened, ControlError> {
+        self.opened.lock().clone().ok_or(ControlError::NotOpen)
+    }
+
+    /// Adds its pools to those that the metrics show.
+    pub fn show_in(self: &Arc<Self>, pools: &mut Pools) {
+        let (writers, readers) = (self.clone(), self.clone());
+        pools.add("control_writer".to_owned(), move || writers.in_use(|opened| &opened.writer));
+        pools.add("control_readers".to_owned(), move || readers.in_use(|opened| &opened.readers));
+    }
+
+    fn in_use(&self, pool_of: impl Fn(&Opened) -> &Pool) -> PoolUse {
+        self.opened().map_or_else(|_| PoolUse::default(), |opened| pool_of(&opened).in_use())
+    }
+}
+
+/// Refuses a schema that is not of this version.
+pub(super) async fn is_current(db: &DatabaseConnection) -> Result<(), ControlError> {
+    match migrations::status::<ControlMigrator>(db).await? {
+        SchemaStatus::Current => Ok(()),
+        status => Err(DatabaseError::Schema(status).into()),
+    }
+}
+
+#[async_trait]
+impl ControlStore for SqlControl {
+    async fn check(&self) -> Result<(), ControlError> {
+        let checked = async {
+            let Ok(opened) = self.opened() else {
+                let opened = self.open().await?;
+                *self.opened.lock() = Some(opened);
+                return Ok(());
+            };
+            let ask = Statement::from_string(opened.readers.get_database_backend(), "SELECT 1 FROM control_identity");
+            opened.readers.query_one(ask).await?;
+            Ok(())
+        };
+        timeout(CHECK_WITHIN, checked).await.unwrap_or(Err(ControlError::Late))
+    }
+
+    async fn keep_actions(&self, actions: &[StoredAction]) -> Result<Vec<StoredAction>, ControlError> {
+        use operator_action::Column::Id;
+        if actions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let opened = self.opened()?;
+        let mut keep = OnConflict::column(Id);
+        keep.do_nothing_on([Id]);
+        let rows = actions.iter().map(|action| action.clone().into_active_model());
+        let insert = operator_action::Entity::insert_many(rows).on_conflict(keep);
+        let of_these = Id.is_in(actions.iter().map(|action| action.id));
+        let tx = opened.writer.begin().await?;
+        let written = in_time(async {
+            match insert.exec_without_returning(&tx).await {
+                Ok(_) | Err(DbErr::RecordNotInserted) => {}
+                Err(error) => return Err(error),
+            }
+            operator_action::Entity::find().filter(of_these).all(&tx).await
+        });
+        let kept = written.await??;
+        tx.commit().await?;
+        // Committed to a file that is gone is committed nowhere.
+        opened.guard.check().map_err(lost)?;
+        Ok(kept)
+    }
+
+    async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, ControlError> {
+        let query = operator_action::Entity::find().order_by_desc(operator_action::Column::Id).limit(limit);
+        Ok(query.all(&self.opened()?.readers).await?)
+    }
+}
