@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::node::{TestNode, eventually, order};
+use crate::scrape::Scrape;
 
 const QUICK: &[(&str, &str)] = &[
     ("PSP__SIMULATOR__MAGIC_AMOUNTS", "true"),
@@ -55,6 +56,9 @@ async fn declined_unknown_and_refused_outcomes_are_kept() {
     assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &declined.text));
     let body = order("MERCHANT-1", 4_005);
     shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
+    // What was never sent is no decline.
+    let declined = Scrape::of(&shop).await.value("rialto_payment_changes_total", &[("status", "DECLINED")]);
+    assert_eq!(declined, Some(1.0));
     let unknown = shop.post("/payments/authorize", &order("MERCHANT-1", 4_003)).await.expect(202).json();
     let path = format!("/payments/{}", unknown["paymentId"].as_str().unwrap());
     eventually("the resolver has found it", async || {
@@ -94,4 +98,35 @@ async fn a_dead_letter_is_listed_shown_redriven_and_discarded() {
     let trail = shop.get("/admin/actions?limit=1").await.expect(200).json();
     assert_eq!(trail["data"][0]["action"], "dead_letter.discard", "{trail:#}");
     shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_refund_waits_for_its_capture() {
+    let shop = TestNode::start_with(QUICK).await;
+    let payment = shop.authorize(1_000).await;
+    // The capture is under way as long as the PSP is not asked.
+    shop.force_breaker("psp", Some("open")).await;
+    shop.capture(&payment, json!({})).await.expect(200);
+    let asked = shop.refund(&payment, json!({"amount": 400, "reason": "torn"})).await.expect(200).json();
+    assert_eq!(asked["status"], "CAPTURE_REQUESTED");
+    shop.force_breaker("psp", None).await;
+    shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
+    let shown = shop.get(&format!("/payments/{}?expand=refunds", payment.id)).await.expect(200).json();
+    assert_eq!((&shown["refunds"][0]["status"], &shown["refunds"][0]["reason"]), (&json!("REFUNDED"), &json!("torn")));
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn a_limit_is_counted_and_a_replay_is_not() {
+    let shop = TestNode::start_with(&[("LIMITS__AUTHORIZE_PER_MINUTE", "2")]).await;
+    let body = order("MERCHANT-1", 100);
+    for is_replay in [false, true] {
+        let answer = shop.post("/payments/authorize", &body).await.expect(200);
+        assert_eq!(answer.header("idempotent-replayed").is_some(), is_replay);
+        assert!(answer.header("ratelimit").unwrap().starts_with("\"authorize\";r=1;"), "{answer:?}");
+    }
+    shop.authorize(100).await;
+    let refused = shop.post("/payments/authorize", &order("MERCHANT-1", 100)).await.expect_problem(429, "rate_limited");
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    shop.authorize_for("MERCHANT-2", 100).await;
 }
