@@ -1,4 +1,5 @@
-//! A payment's timeline as the API shows it. A change here changes answers and the document, and nothing that is stored.
+//! A payment's timeline as the API shows it. A change here changes answers and the document, and nothing that is
+//! stored.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;

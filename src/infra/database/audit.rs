@@ -216,7 +216,7 @@ impl Snapshot {
             .order_by_asc(Seq)
             .limit(limit);
         let found = self.0.query_all(query.build(self.0.get_database_backend())).await?;
-        Ok(found.iter().map(|row| decoded::<outbox_event::Entity, _>(row)).collect())
+        Ok(found.iter().map(decoded::<outbox_event::Entity, _>).collect())
     }
 
     /// All balances of the shard: two for each merchant and currency that ever captured.

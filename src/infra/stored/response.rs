@@ -1,8 +1,8 @@
 //! The answer that is kept under an idempotency key, as its row holds it.
 //!
-//! A text says its version as `v`. Those without are from before there was one; they are version 1 as well, and are read
-//! for as long as such rows live: an idempotency key's time. A member may be added to version 1 if both who know it and
-//! who do not read the text rightly; everything else is a later version. That is refused, never guessed.
+//! A text says its version as `v`. Those without are from before there was one; they are version 1 as well, and are
+//! read for as long as such rows live: an idempotency key's time. A member may be added to version 1 if both who know
+//! it and who do not read the text rightly; everything else is a later version. That is refused, never guessed.
 
 use std::borrow::Cow;
 
