@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_set_for_all_once_it_is_believed() {
+    fn clock_step_reaches_all_clones_once_it_is_believed() {
         let clock = Clock::system();
         let before = clock.now_ms();
         clock.jump(3_600_000);

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_keeps_the_last_thousand_and_tells_its_subscribers() {
+    fn dead_letters_keep_the_last_thousand_and_notify_subscribers() {
         let letters = DeadLetters::default();
         let told = Arc::new(AtomicUsize::new(0));
         letters.subscribe({

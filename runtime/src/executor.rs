@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_done_elsewhere_and_a_panic_costs_only_itself() {
+    fn executor_runs_work_on_its_thread_and_a_panic_fails_only_that_work() {
         story(async {
             let (local_executor, running) = open().await;
             let here = std::thread::current().id();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_finished_when_its_asker_has_left() {
+    fn executor_finishes_work_after_its_caller_has_left() {
         story(async {
             let (local_executor, _running) = open().await;
             let (begin, begun) = oneshot::channel::<()>();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_thread_gets_its_results() {
+    fn busy_thread_receives_its_results() {
         story(async {
             let (local_executor, _running) = open().await;
             let is_over = std::rc::Rc::new(std::cell::Cell::new(false));

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn json_form() {
+    fn fault_round_trips_through_json() {
         for (json, fault) in [
             (r#""panic""#, Fault::Panic),
             (r#""hang""#, Fault::Hang),

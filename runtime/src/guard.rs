@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_not_believed_and_forgotten_when_it_is_taken_back() {
+    fn clock_step_is_ignored_and_forgotten_when_taken_back() {
         let mut state = state();
         assert_eq!(state.time(START + 100 + YEARS, 100), START + 100);
         assert_eq!(state.time(START + 2_000 + YEARS, 2_000), START + 2_000);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_stays_is_believed_in_the_end_and_one_that_moves_is_not() {
+    fn clock_step_that_stays_is_believed_and_one_that_moves_is_not() {
         let mut state = state();
         for now in (0..899_999).step_by(10_000) {
             assert_eq!(state.time(START + now + 3_600_000, now), START + now);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn corrections_are_followed_and_creeping_is_not() {
+    fn clock_corrections_are_followed_and_a_creeping_clock_is_not() {
         let mut state = state();
         // Half a thousandth for a day.
         for now in (0..86_400_000).step_by(1_000) {

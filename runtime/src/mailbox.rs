@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_what_waits_in_order() {
+    fn batches_hold_waiting_messages_in_order() {
         let mailbox = mailbox(8);
         let lease = mailbox.advance();
         (1..=5).for_each(|key| mailbox.push(told(key)).unwrap());
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_late_and_the_abandoned_make_room() {
+    fn late_and_abandoned_messages_make_room() {
         let mailbox = mailbox(2);
         let lease = mailbox.advance();
         let now = Instant::now();
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn suspects_come_alone_and_convicts_not_at_all() {
+    fn suspects_are_taken_alone_and_convicted_messages_never() {
         let mailbox = mailbox(8);
         let lease = mailbox.advance();
         let item = |key| Identity { kind: "item", key };
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_retired_incarnation_that_still_listens_swallows_no_ring() {
+    async fn retired_incarnation_that_still_listens_swallows_no_ring() {
         let mailbox = Arc::new(mailbox(8));
         let retired = mailbox.advance();
         let listening = tokio::spawn(async move { retired.rung().await });
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_answers_what_waits() {
+    async fn closing_answers_waiting_messages() {
         let mailbox = mailbox(8);
         let (reply, answer) = Reply::pair();
         mailbox.push(Envelope { message: Item(1, Some(reply)), asked: Some(answer.asked()), ..told(1) }).unwrap();

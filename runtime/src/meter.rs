@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn prometheus_sees_every_actor() {
+    fn prometheus_export_shows_every_actor() {
         let registry = prometheus::Registry::new();
         // As the process exports them: names are whole already.
         let exporter = opentelemetry_prometheus::exporter().without_units().without_counter_suffixes();

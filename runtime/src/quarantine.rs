@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_death_convicts() {
+    fn second_death_convicts_a_message() {
         let (mut quarantine, now) = (Quarantine::default(), Instant::now());
         assert!(quarantine.is_empty());
         assert_eq!(quarantine.suspicion(message(1), now), Suspicion::Clean);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_term_ends_and_each_further_death_doubles_the_next() {
+    fn conviction_ends_with_its_term_and_each_death_doubles_the_next() {
         let (mut quarantine, start) = (Quarantine::default(), Instant::now());
         quarantine.record_death(message(1), start);
         let mut now = start;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_survivor_is_acquitted() {
+    fn surviving_message_is_acquitted() {
         let (mut quarantine, now) = (Quarantine::default(), Instant::now());
         quarantine.record_death(message(1), now);
         quarantine.acquit(message(1));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_oldest_is_forgotten() {
+    fn quarantine_is_bounded_and_forgets_the_oldest() {
         let (mut quarantine, now) = (Quarantine { memory_max: 2, ..Quarantine::default() }, Instant::now());
         for key in 1..=3 {
             quarantine.record_death(message(key), now);

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asker_who_leaves_is_noticed() {
+    fn reply_notices_that_its_asker_has_left() {
         let (reply, answer) = Reply::<u8>::pair();
         let asked = answer.asked();
         assert!(!reply.is_abandoned());

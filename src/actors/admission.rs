@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_counts_while_it_is_in_the_house() {
+    fn call_counts_while_it_is_in_flight() {
         let limits = ShedLimits { shed_above: 2, shed_after: Duration::ZERO, shed_target: Duration::ZERO };
         let admission = admission(limits);
         let bucket = Bucket::of_merchant("MERCHANT-1");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overloaded_shard_goes_on_with_what_it_has_begun() {
+    fn overloaded_shard_admits_more_ongoing_work_than_new_work() {
         let limits = ShedLimits { shed_above: 100, shed_after: Duration::from_secs(1), shed_target: Duration::ZERO };
         let admission = admission(limits);
         let bucket = Bucket::of_merchant("MERCHANT-1");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_may_grow_until_it_is_long_and_then_must_be_short() {
+    fn queue_may_be_long_until_overload_and_must_then_be_short() {
         let gate = OverloadGate::default();
         assert!(lets_in(&gate, 100, 0), "not overloaded");
         assert!(!lets_in(&gate, 101, 1));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn while_others_are_overloaded_a_queue_must_be_short() {
+    fn queue_must_be_short_while_request_threads_are_late() {
         let gate = OverloadGate::default();
         let strictly = |waiting: u64| gate.lets_in(waiting > 100, waiting <= 50, true, Duration::ZERO);
         assert!(strictly(50));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn as_long_as_there_is_more_to_refuse_it_stays_and_then_it_ends() {
+    fn overload_lasts_while_calls_are_refused_and_then_ends() {
         let gate = OverloadGate::default();
         assert!(!lets_in(&gate, 101, 1_000));
         assert!(!lets_in(&gate, 80, 1_249), "refused again: the calm begins anew");

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_is_made_again_to_the_letter() {
+    fn cached_text_restores_every_answer_exactly() {
         let whole = |payment: &mut PaymentSnapshot| {
             payment.description = Some("Tea \"for\" two: 차".to_owned());
             payment.metadata = [("order".to_owned(), "A-1".to_owned())].into_iter().collect();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
+    fn malformed_text_is_refused() {
         let text = write(&authorized(1)).unwrap();
         let fingerprint = text.split('"').nth(1).unwrap();
         for wrong in ["", &fingerprint[2..], "?", &format!("{fingerprint}AAAA")] {

@@ -354,14 +354,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_put_off_is_tried_again_and_holds_the_offset() {
+    async fn postponed_event_is_tried_again_and_holds_the_offset() {
         let (commits, applied) = work([Ok(vec![delivery(4), delivery(5), delivery(6)])]).await;
         assert_eq!(commits, [5]);
         assert!(applied.iter().filter(|offset| **offset == 5).count() > 5, "{applied:?}");
     }
 
     #[tokio::test]
-    async fn a_log_that_cannot_be_read_for_long_kills_nobody_and_loses_nothing() {
+    async fn unreadable_log_kills_no_worker_and_loses_no_event() {
         let away = || Err(EventLogError::Unavailable("no file can be opened".into()));
         // More deaths than a supervisor allows.
         let fetches = std::iter::once(Ok(vec![delivery(4), delivery(5)]));
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_partition_that_was_reassigned_is_begun_afresh() {
+    async fn reassigned_partition_starts_from_the_committed_offset() {
         let before = vec![delivery(5), delivery(6)];
         let (commits, applied) = work([Ok(before), Err(EventLogError::Reassigned), Ok(vec![delivery(2)])]).await;
         assert_eq!(commits, [5, 3], "the place is where the log says");

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_kept_is_found() {
+    async fn kept_answer_is_found() {
         cached(&Cache::new(false), async |cache: Handle<IdempotencyCache>| {
             keep(&cache, key_hash(1), &answer("r-1"));
             // The first lookup may share the answer's batch and miss it; the next cannot.
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_batch_is_one_read_and_one_write() {
+    async fn batch_makes_one_read_and_one_write() {
         let store = Cache::new(false);
         cached(&store, async |cache: Handle<IdempotencyCache>| {
             keep(&cache, key_hash(1), &answer("r-1"));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cache_that_is_out_knows_nothing_and_says_so_at_once() {
+    async fn failed_cache_answers_none_at_once() {
         let store = Cache::new(true);
         cached(&store, async |cache: Handle<IdempotencyCache>| {
             let begun = tokio::time::Instant::now();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unreadable_answer_is_none() {
+    async fn unreadable_answer_counts_as_not_found() {
         let store = Cache::new(false);
         store.answers.put_many(vec![(key_hash(1), "{}".into())]).await.unwrap();
         cached(&store, async |cache: Handle<IdempotencyCache>| {

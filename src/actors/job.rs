@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_works_under_its_lease_and_shows_how_it_stands() {
+    async fn job_works_under_its_lease_and_shows_its_status() {
         let (script, board) = (Scripted::default(), JobBoard::default());
         let start = Instant::now();
         let lease = Lease::new("prune:shard-1", start);

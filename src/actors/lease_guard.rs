@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_view_ends_before_the_lease_and_without_a_store_everyone_works() {
+    fn guard_ends_before_the_lease_and_without_a_store_everyone_works() {
         let start = Instant::now();
         let lease = Lease::new("publisher:shard-1", start);
         let lease_guard = lease.lease_guard();

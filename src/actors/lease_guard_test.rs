@@ -64,7 +64,7 @@ async fn fill(shard: &Shard) {
 }
 
 #[tokio::test]
-async fn the_publisher_the_retriers_and_the_resolver_work_under_a_lease_alone() {
+async fn publisher_retriers_and_resolver_work_only_under_a_lease() {
     LocalSet::new().run_until(story()).await;
 }
 

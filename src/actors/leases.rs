@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_takes_over_within_5_s_of_a_death() {
+    async fn another_process_takes_over_within_5_s_of_a_death() {
         let server = RedisServer::start().await;
         let alive = Notify::new();
         let mut first = Box::pin(process(server.impatient_pool(PATIENCE), "host 1", async |first| {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_store_everyone_works_and_when_it_heals_one_does() {
+    async fn everyone_works_without_a_store_and_one_once_it_is_back() {
         let mut server = RedisServer::start().await;
         let pools = [server.impatient_pool(PATIENCE), server.impatient_pool(PATIENCE)];
         let [pool_1, pool_2] = pools;

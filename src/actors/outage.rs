@@ -104,7 +104,7 @@ mod tests {
     const DEGRADED: Metric = Metric::gauge("test_degraded", &[], "1 while the store is out");
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_failed_is_left_alone_for_a_while() {
+    async fn failed_store_is_not_asked_for_a_while() {
         let clock = Clock::simulated(0);
         let mut outage = Outage::new("redis", "get", DEGRADED, Outages::default());
         assert_eq!(outage.ask(&clock, ready(Ok(1))).await, Some(1));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_hangs_is_not_waited_for_long() {
+    async fn hanging_store_is_given_up_after_the_deadline() {
         let clock = Clock::simulated(0);
         let mut outage = Outage::new("redis", "get", DEGRADED, Outages::default());
         let begun = clock.instant();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_answers_and_takes_nothing_is_out_until_it_takes_something() {
+    async fn store_that_refuses_writes_is_out_until_a_write_succeeds() {
         let (clock, outages) = (Clock::simulated(0), Outages::default());
         let outage = |call| Outage::new("answers", call, DEGRADED, outages.clone());
         let (mut reads, mut writes) = (outage("get"), outage("put"));

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_event_is_published_at_once_and_the_next_ones_gather() {
+    async fn first_event_is_published_at_once_and_later_ones_are_batched() {
         LocalSet::new().run_until(story()).await;
     }
 
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refused_event_holds_back_its_payment_alone_and_comes_when_its_topic_is_mended() {
+    async fn refused_event_delays_only_its_payment_until_its_topic_recovers() {
         LocalSet::new().run_until(refused()).await;
     }
 }

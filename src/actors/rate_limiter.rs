@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_given_back_can_be_taken_again_with_the_store_and_without() {
+    async fn returned_token_can_be_taken_again_with_and_without_the_store() {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             for is_out in [false, true] {
                 store.is_out.store(is_out, Ordering::Relaxed);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_that_wait_go_to_the_store_in_one_call() {
+    async fn waiting_calls_reach_the_store_in_one_call() {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             let takes = join_all((0..5).map(|_| take(&limiter, "MERCHANT-1", PaymentOperation::Refund))).await;
             let allowed: Vec<_> = takes.iter().map(|taken| taken.allowed).collect();
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_action_has_its_limit_and_voids_share_that_of_captures() {
+    async fn actions_have_their_own_limits_and_voids_share_that_of_captures() {
         limiter(async |limiter: Handle<RateLimiter>, _| {
             for (operation, limit, remaining) in [
                 (PaymentOperation::Authorize, 48_000, 47_999),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn goes_on_alone_while_the_store_is_out() {
+    async fn limiter_counts_locally_while_the_store_is_out() {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             store.is_out.store(true, Ordering::Relaxed);
             for allowed in [true, true, true, false] {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn allows_only_this_hosts_share_while_the_store_is_out() {
+    async fn limiter_allows_only_its_hosts_share_while_the_store_is_out() {
         // (hosts, refunds that each allows of 3 a minute)
         for (hosts, share) in [(1, 3), (2, 1), (3, 1), (4, 1)] {
             limiter_among(hosts, async |limiter: Handle<RateLimiter>, store: Arc<Store>| {

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_look_up_finds_its_own_and_a_damaged_row_fails_no_other() {
+    async fn lookups_find_their_rows_and_a_damaged_row_fails_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shard.db");
         let database = ShardDatabase::open_sqlite(ShardId(1), &path, true).await.unwrap();

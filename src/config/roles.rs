@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_read_and_said() {
+    fn roles_are_parsed_and_displayed() {
         for (text, said) in [
             ("all", "all"),
             ("ingest", "ingest"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_requests_and_resolves_does_without_the_event_log() {
+    fn ingest_and_resolver_roles_need_no_event_log() {
         assert!(!"ingest,resolver".parse::<Roles>().unwrap().use_event_log());
         for role in ["publisher", "settlement", "refund", "ledger"] {
             assert!(role.parse::<Roles>().unwrap().use_event_log(), "{role}");

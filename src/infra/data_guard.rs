@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_deleted_or_replaced_is_lost_until_it_is_back() {
+    fn deleted_or_replaced_file_is_lost_until_it_is_back() {
         let (_dir, path, guard) = guarded();
         assert_eq!((guard.check(), guard.is_lost()), (Ok(()), false));
         let aside = beside(&path, ".aside");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_guard_lets_other_processes_have_the_file() {
+    fn last_guard_releases_the_file_to_other_processes() {
         let (_dir, path, guard) = guarded();
         let is_free = || {
             let python = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)";
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_ahead_log_that_is_deleted_or_replaced_is_lost_until_it_is_back() {
+    fn deleted_or_replaced_wal_is_lost_until_it_is_back() {
         let (_dir, path, guard) = guarded();
         let db = rusqlite::Connection::open(&path).unwrap();
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE fact (id INTEGER)").unwrap();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_directories_are_the_accounts_own() {
+    fn files_and_directories_are_private_to_the_account() {
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         let (dir, path, _guard) = guarded();
         assert_eq!(mode(&path), FILE_MODE);

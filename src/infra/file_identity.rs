@@ -81,7 +81,7 @@ mod tests {
     const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM fact)";
 
     #[test]
-    fn a_file_keeps_its_name_and_changes_its_system_only_on_purpose() {
+    fn file_keeps_its_name_and_changes_its_system_only_on_request() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("facts.db");
         let nothing = FoundCompanion { name: None, system: None, is_used: false, holds_data: false, is_file: true };
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_files_have_one_name() {
+    fn files_have_different_names() {
         let dir = tempfile::tempdir().unwrap();
         let names = ["one.db", "two.db"].map(|file| {
             PrivateWriter::open(&dir.path().join(file), 1, TABLES).unwrap();

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_wait_go_together_and_each_gets_its_own_answer() {
+    async fn waiting_commands_share_a_batch_and_each_gets_its_own_answer() {
         let (open, gate) = std::sync::mpsc::channel();
         let batches = Arc::new(Mutex::new(Vec::new()));
         let door = GroupCommit::start("doubler", Doubler { batches: batches.clone(), gate }).unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_closes_the_door() {
+    async fn panic_closes_the_group_committer() {
         let (_, gate) = std::sync::mpsc::channel();
         let door = GroupCommit::start("doubler", Doubler { batches: Arc::default(), gate }).unwrap();
         assert!(door.submit(0).await.is_err(), "nobody opens the gate any more");

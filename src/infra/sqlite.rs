@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_few_in_kind_and_lose_nothing() {
+    fn chunks_have_few_sizes_and_lose_no_row() {
         for len in [0, 1, 2, 3, 127, 128, 129, 300, 1000] {
             let rows: Vec<usize> = (0..len).collect();
             let chunks: Vec<&[usize]> = even_chunks(&rows).collect();

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_has_room_and_one_that_is_gone_has_none() {
+    fn existing_directory_has_room_and_missing_one_has_no_figure() {
         let directory = tempfile::tempdir().unwrap();
         let found = room(directory.path()).unwrap();
         assert!(found.free_bytes > 0 && found.size_bytes >= found.free_bytes, "{found:?}");

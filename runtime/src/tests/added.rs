@@ -64,7 +64,7 @@ async fn actor_added_before_the_start_starts_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn added_actor_is_restarted_from_its_factory_behind_the_same_handle_and_mailbox() {
+async fn added_actor_is_restarted_behind_its_handle_and_mailbox() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;
@@ -82,7 +82,7 @@ async fn added_actor_is_restarted_from_its_factory_behind_the_same_handle_and_ma
 }
 
 #[tokio::test(start_paused = true)]
-async fn added_actor_counts_against_the_intensity_and_comes_back_with_its_supervisor() {
+async fn added_actor_counts_against_intensity_and_restarts_with_supervisor() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;
@@ -154,7 +154,7 @@ async fn a_taken_name_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_added_or_removed_after_the_stop() {
+async fn stopped_supervisor_refuses_to_add_and_remove() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;
@@ -206,7 +206,7 @@ async fn children_change_while_their_supervisor_is_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_one_for_one_an_added_actor_does_not_wait_for_one_that_cannot_start() {
+async fn one_for_one_added_actor_does_not_wait_for_a_failing_start() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let root = Supervisor::new("root", Strategy::OneForOne, patient(), &env);
@@ -221,7 +221,7 @@ async fn under_one_for_one_an_added_actor_does_not_wait_for_one_that_cannot_star
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_rest_for_one_an_added_actor_starts_after_those_before_it_and_restarts_with_them() {
+async fn rest_for_one_added_actor_starts_last_and_restarts_with_others() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let mut root = Supervisor::new("root", Strategy::RestForOne, patient(), &env);
@@ -266,7 +266,7 @@ async fn a_supervisor_is_added_with_its_actors_and_removed_with_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_drop_or_hold_the_children_changes_nothing() {
+async fn dropping_or_holding_children_changes_nothing() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;

@@ -5,7 +5,7 @@ use super::*;
 use opentelemetry::metrics::MeterProvider;
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_actors_come_and_go_without_a_trace() {
+async fn thousand_actors_are_added_and_removed_without_a_trace() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let registry = prometheus::Registry::new();
@@ -44,7 +44,7 @@ async fn a_thousand_actors_come_and_go_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_blocked_thread_does_not_keep_a_removal_and_its_neighbour_recovers() {
+async fn blocked_thread_does_not_delay_a_removal_and_its_neighbour_recovers() {
     let (history, env) = (History::default(), Environment::service());
     let (children, running) = open(Strategy::OneForOne, &env).await;
     let (blocker, neighbour) = (add(&children, "blocker", &history), add(&children, "neighbour", &history));

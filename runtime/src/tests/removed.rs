@@ -26,7 +26,7 @@ async fn removal_of(children: &Children, name: &str, deadline: Duration) -> Dura
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removal_drains_until_its_deadline_and_answers_the_rest_while_siblings_go_on() {
+async fn removal_drains_until_its_deadline_while_siblings_go_on() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::OneForOne, &env).await;
@@ -169,7 +169,7 @@ impl Actor for Sleeper {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_hangs_does_not_outlast_the_deadline_of_its_removal() {
+async fn hanging_start_does_not_outlast_the_deadline_of_its_removal() {
     local(async {
         let env = simulated();
         let office = Supervisor::new("office", Strategy::OneForOne, patient(), &env);
@@ -186,7 +186,7 @@ async fn a_start_that_hangs_does_not_outlast_the_deadline_of_its_removal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_hangs_or_dies_of_it_is_removed_within_the_bound_and_not_restarted() {
+async fn child_that_hangs_or_dies_is_removed_in_time_and_not_restarted() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::OneForOne, &env).await;
@@ -226,7 +226,7 @@ async fn a_child_that_hangs_or_dies_of_it_is_removed_within_the_bound_and_not_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_dies_while_it_drains_is_not_restarted_and_counts_against_nobody() {
+async fn draining_child_that_dies_is_not_restarted_and_not_counted() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let no_restarts = Intensity { restarts: 0, within: SECOND };
@@ -282,7 +282,7 @@ async fn removals_go_on_while_a_sibling_of_rest_for_one_restarts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_died_while_its_supervisor_waits_for_another_is_removed_at_once() {
+async fn child_that_died_while_its_supervisor_waits_is_removed_at_once() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::RestForOne, &env).await;
@@ -321,7 +321,7 @@ async fn a_death_ends_the_drain(children: &Children, running: &Running, history:
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sibling_of_rest_for_one_that_dies_ends_the_drain_of_those_after_it() {
+async fn rest_for_one_death_ends_the_drain_of_later_siblings() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::RestForOne, &env).await;
@@ -365,7 +365,7 @@ async fn a_removal_ends_with_its_supervisor_even_if_that_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_rest_for_one_nobody_waits_for_a_child_that_drains() {
+async fn rest_for_one_does_not_wait_for_a_draining_child() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, _running) = open(Strategy::RestForOne, &env).await;

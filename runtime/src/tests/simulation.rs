@@ -47,7 +47,7 @@ fn day(seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn the_same_seed_repeats_itself_and_another_does_not() {
+fn equal_seeds_repeat_the_history_and_another_does_not() {
     let first = day(7);
     assert!(first.iter().any(|line| line.contains("hung")) && first.iter().any(|line| line.contains("panic")));
     assert_eq!(first, day(7));
@@ -102,7 +102,7 @@ fn moving_day(seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn children_that_come_and_go_repeat_themselves_for_the_same_seed() {
+fn added_and_removed_children_repeat_their_history_for_equal_seeds() {
     let first = moving_day(7);
     assert!(first.iter().any(|line| line.contains("Interrupted")) && first.iter().any(|line| line.contains("Ok(2)")));
     assert!(

@@ -40,7 +40,7 @@ async fn actors_of_one_slot_share_a_thread() {
 }
 
 #[tokio::test]
-async fn slots_take_turns_on_few_threads() {
+async fn slots_are_spread_over_few_threads() {
     let environment = Environment::service_on(std::num::NonZeroUsize::new(2).unwrap());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
     let actors: Vec<_> = ["a", "b", "c", "d"].map(|slot| office.actor(Options::new(slot).slot(slot), || InSlot)).into();
@@ -55,7 +55,7 @@ async fn slots_take_turns_on_few_threads() {
 }
 
 #[tokio::test]
-async fn a_panic_leaves_the_neighbours_of_its_thread_alone() {
+async fn panic_does_not_affect_other_actors_of_its_thread() {
     let (history, environment) = (History::default(), Environment::service());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
     let a = office.actor(Options::new("a"), Clerk::factory(&history));
@@ -67,7 +67,7 @@ async fn a_panic_leaves_the_neighbours_of_its_thread_alone() {
 }
 
 #[tokio::test]
-async fn an_actor_that_blocks_its_thread_is_replaced_and_its_neighbours_recover() {
+async fn actor_that_blocks_its_thread_is_replaced_and_neighbours_recover() {
     let (history, environment) = (History::default(), Environment::service());
     let mut office = Supervisor::new("office", Strategy::OneForOne, Intensity::default(), &environment);
     let options =
@@ -110,7 +110,7 @@ async fn a_stop_does_not_wait_for_a_blocked_thread() {
 }
 
 #[test]
-fn a_tree_works_under_an_actix_system_and_is_usable_from_any_thread() {
+fn tree_runs_under_an_actix_system_and_is_usable_from_any_thread() {
     actix_rt::System::new().block_on(async {
         let (clerk, _, running) = hire(Options::new("clerk"), &Environment::service()).await;
         let from_elsewhere = std::thread::spawn({

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn opens_at_either_rate_and_not_below() {
+    fn circuit_opens_at_either_rate_and_not_below() {
         let limit = Duration::from_millis(2_000);
         // (quick successes, quick failures, slow successes, why it opens)
         for (good, bad, slow, why) in [
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_another_window_do_not_open_it() {
+    fn failures_of_an_earlier_window_do_not_open_the_circuit() {
         let mut circuit = Circuit::new(Settings::default());
         (0..4).for_each(|_| call(&mut circuit, Failure, QUICK, 1_999));
         (0..4).for_each(|_| call(&mut circuit, Failure, QUICK, 11_000));
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_for_the_rest_of_the_open_time() {
+    fn open_circuit_refuses_for_the_rest_of_the_open_time() {
         let mut circuit = opened(1_000);
         for (now_ms, rest_ms) in [(1_000, 30_000), (1_001, 29_999), (30_999, 1)] {
             assert_eq!(circuit.permit(now_ms), Err(Refused { retry_after: Duration::from_millis(rest_ms) }));
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trial_calls_decide_when_all_have_reported() {
+    fn trial_calls_decide_once_all_have_reported() {
         for (outcomes, took, state) in [
             ([Success, Success, Success], QUICK, BreakerState::Closed),
             ([Success, Failure, Success], QUICK, BreakerState::Closed),
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_call_that_never_reports_is_given_up() {
+    fn trial_call_without_a_report_is_given_up() {
         let mut circuit = opened(0);
         let lost = circuit.permit(30_000).unwrap();
         (0..2).for_each(|_| call(&mut circuit, Success, QUICK, 30_000));
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_from_before_a_change_count_for_nothing() {
+    fn calls_permitted_before_a_state_change_are_not_counted() {
         let mut circuit = Circuit::new(Settings::default());
         let early: Vec<_> = (0..8).map(|_| circuit.permit(0).unwrap()).collect();
         (0..5).for_each(|_| call(&mut circuit, Failure, QUICK, 0));
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_force_and_release() {
+    fn operator_forces_and_releases_the_circuit() {
         let mut circuit = Circuit::new(Settings::default());
         circuit.force(None, 0);
         circuit.force(Some(Forced::Closed), 0);
@@ -460,7 +460,7 @@ mod tests {
     proptest! {
         /// Against a model that keeps every call of the epoch in a list and counts it all again each time.
         #[test]
-        fn agrees_with_a_naive_model(
+        fn circuit_agrees_with_a_naive_model(
             steps in prop::collection::vec(step(), 1..200),
             trial_calls in 1..5_u32,
             minimum_calls in 1..8_u32,

@@ -119,7 +119,7 @@ mod tests {
     use crate::domain::{IdGenerator, Timestamp};
 
     #[test]
-    fn what_was_written_is_known_with_its_new_version_and_the_rest_is_to_be_read() {
+    fn written_rows_are_known_with_their_version_and_others_are_read() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
         let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_kept() {
+    fn recent_rows_are_bounded() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
         for id in 0..2 * ROWS_MAX as i64 {

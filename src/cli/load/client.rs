@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn urls_that_cannot_be_sent_to_are_refused() {
+    async fn unusable_urls_are_refused() {
         for bad in
             ["https://127.0.0.1:1", "127.0.0.1:1", "/payments", "http://", "http://127.0.0.1:1/?a=b", "not a url"]
         {
@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_nobody_listens_on_is_one_error() {
+    async fn closed_port_is_one_error() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(matches!(Target::find(&format!("http://{free}")).await, Err(TargetError::Unreachable(..))));
     }
 
     #[tokio::test]
-    async fn the_path_of_the_url_stays_in_front() {
+    async fn url_path_is_kept_as_prefix() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let target = Target::find(&format!("http://{}/api/", listener.local_addr().unwrap())).await.unwrap();
         assert_eq!(target.authorize.path(), "/api/payments/authorize");

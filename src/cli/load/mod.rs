@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_loop_counts_what_the_server_saw() {
+    async fn closed_loop_counts_the_requests_that_the_server_saw() {
         let (summary, seen) = closed(Behaviour::default(), Scenario::Authorize, 4).await;
         let served = seen.authorizations.load(Ordering::Relaxed);
         assert!(summary.clean && served > 0, "{summary}");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_flow_waits_for_captured_and_drains_the_last_refund() {
+    async fn full_flow_waits_for_captured_and_for_the_last_refund() {
         let settle = Duration::from_millis(60);
         let (summary, seen) = closed(Behaviour { settle, ..Behaviour::default() }, Scenario::FullFlow, 4).await;
         let flows = summary.flows.as_ref().unwrap();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_open_loop_starts_everything_and_a_stall_shows_in_all_that_was_due_meanwhile() {
+    async fn open_loop_starts_on_time_and_a_stall_shows_in_latencies() {
         let stall = Duration::from_millis(500);
         let (address, seen) = start(Behaviour { stall: Some((20, stall)), ..Behaviour::default() });
         let base = args(&format!("http://{address}"), Scenario::Authorize);
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_executes_twice_is_found_out() {
+    async fn server_that_executes_twice_is_detected() {
         let (summary, _) =
             closed(Behaviour { forget_keys: true, ..Behaviour::default() }, Scenario::Duplicates, 8).await;
         let counts = summary.duplicates.as_ref().unwrap();
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_json_file_says_what_the_summary_says() {
+    async fn json_file_equals_the_summary() {
         let (address, _) = start(Behaviour::default());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run.json");

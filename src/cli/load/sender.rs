@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_told_apart_by_status_header_and_code() {
+    fn replies_are_classified_by_status_header_and_code() {
         let payment = r#"{"paymentId":"pay_1","status":"AUTHORIZED","amounts":{"authorized":5}}"#;
         assert_eq!(read_reply(&answer(200, false, payment)), Reply::Fresh("pay_1".to_owned()));
         assert_eq!(read_reply(&answer(200, true, payment)), Reply::Replayed("pay_1".to_owned()));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_hoped_for_has_a_label() {
+    fn unexpected_answer_has_a_label() {
         assert_eq!(describe(&Ok(answer(503, false, r#"{"code":"overloaded"}"#))), "503 overloaded");
         assert_eq!(describe(&Ok(answer(502, false, "<html>"))), "502");
         assert_eq!(describe(&Err(Failure::Timeout)), "timeout");

@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_what_was_recorded() {
+    fn percentiles_match_the_recorded_values() {
         let mut latencies = Latencies::new();
         for millis in 1..=1000 {
             latencies.record(Duration::from_millis(millis));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn latency_counts_from_the_instant_it_was_due_and_failures_have_one_too() {
+    fn latency_counts_from_the_due_instant_also_for_failures() {
         let due = Instant::now();
         let mut tally = Tally::new(due, due + Duration::from_secs(1));
         tally.record(Step::Authorize, due, due + Duration::from_millis(100), Ok(()));

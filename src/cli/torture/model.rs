@@ -301,7 +301,7 @@ mod tests {
     const REFUND: Ask = Ask::Refund { amount: 60 };
 
     #[test]
-    fn what_one_thread_could_have_done_is_explained() {
+    fn model_explains_sequential_histories() {
         for (history, end) in [
             (vec![], end("AUTHORIZED", 0, &[])),
             (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURED", 100, &[])),
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_thread_could_have_done_is_not() {
+    fn model_rejects_impossible_histories() {
         for (what, history, end) in [
             ("lost", vec![call(CAPTURE, done(), 1, 2)], end("AUTHORIZED", 0, &[])),
             ("unasked", vec![], end("CAPTURED", 100, &[])),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_vanish_for_good_and_new_connections_pass() {
+    async fn lost_answer_silences_its_connection_and_new_connections_pass() {
         let proxy = Proxy::start(echo().await).await.unwrap();
         let mut client = TcpStream::connect(&proxy.address).await.unwrap();
         assert_eq!(ask(&mut client, b"one").await.as_deref(), Some(&b"one"[..]));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_break_at_a_commit_and_nowhere_else() {
+    async fn connections_break_only_at_a_commit() {
         let proxy = Proxy::start(echo().await).await.unwrap();
         proxy.become_way(Way::CutAtCommit);
         let mut client = TcpStream::connect(&proxy.address).await.unwrap();

@@ -170,18 +170,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_given_back_can_be_taken_again() {
-        limit_cases::what_is_given_back_can_be_taken_again(&MemoryLimits::default()).await;
+    async fn returned_token_can_be_taken_again() {
+        limit_cases::returned_token_can_be_taken_again(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn merchants_and_actions_do_not_share() {
-        limit_cases::merchants_and_actions_do_not_share(&MemoryLimits::default()).await;
+    async fn merchants_and_actions_have_separate_buckets() {
+        limit_cases::merchants_and_actions_have_separate_buckets(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_real_limits_hold_to_the_last() {
-        limit_cases::the_real_limits_hold_to_the_last(&MemoryLimits::default()).await;
+    async fn default_limits_are_exact() {
+        limit_cases::default_limits_are_exact(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_takes_over_when_the_time_is_up() {
+    async fn another_holder_takes_over_when_the_lease_expires() {
         let (_server, leases) = leases().await;
         let ttl = Duration::from_millis(300);
         let begun = Instant::now();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lease_given_back_is_free_at_once_and_only_its_holder_gives_it_back() {
+    async fn released_lease_is_free_at_once_and_only_its_holder_releases_it() {
         let (_server, leases) = leases().await;
         let first = hold(&leases, "host 1", LONG).await.unwrap();
         leases.release_many("host 2", &names(&["a", "unknown"])).await.unwrap();

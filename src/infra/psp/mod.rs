@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_operation_can_be_known_as_not_sent() {
+    fn failed_lookup_never_means_operation_not_sent() {
         let not_sent = || PspError::NotSent("connection refused".into());
         assert_eq!(Verdict::from(Err(not_sent())), Verdict::NotSent { why: "connection refused".into() });
         assert!(matches!(looked_up(Err(not_sent())), Verdict::Unknown { .. }));

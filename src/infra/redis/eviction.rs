@@ -66,7 +66,7 @@ mod tests {
     use crate::infra::redis::testing::RedisServer;
 
     #[tokio::test]
-    async fn a_bounded_redis_that_evicts_nothing_is_found_out() {
+    async fn bounded_redis_without_eviction_is_detected() {
         let server = RedisServer::start().await;
         let set = async |name: &str, value: &str| server.ask::<()>(&["CONFIG", "SET", name, value]).await.unwrap();
         let pool = server.pool();

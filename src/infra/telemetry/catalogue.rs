@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_prometheus_and_say_the_unit() {
+    fn metric_names_follow_prometheus_and_include_the_unit() {
         let mut names = BTreeSet::new();
         for Metric { name, form, unit, .. } in sections().flat_map(|section| section.metrics) {
             assert!(names.insert(name), "{name} twice");

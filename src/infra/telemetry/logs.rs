@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_name_the_trace_that_they_are_about_and_only_that() {
+    async fn log_lines_name_only_the_trace_they_belong_to() {
         let lines = Lines::default();
         let builder = tracing_subscriber::fmt().with_writer(lines.clone()).json().flatten_event(true);
         let _logging = tracing::subscriber::set_default(builder.map_event_format(Traced).finish());

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_lost_and_later_ones_are_whole() {
+    fn failed_line_is_lost_and_later_lines_are_whole() {
         let disk = Disk::default();
         disk.room.store(7, Ordering::Relaxed);
         let mut log = Lossy::to(disk.clone()).unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_blocks_delays_nobody_and_the_lines_are_bounded() {
+    fn blocked_output_delays_no_writer_and_its_queue_is_bounded() {
         let disk = Disk::default();
         disk.room.store(1_000_000, Ordering::Relaxed);
         let mut log = Lossy::with_room(disk.clone(), 16).unwrap();

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_come_through_as_they_are() {
+    fn operations_round_trip_over_the_wire() {
         let authorization = "psp_auth_1".to_owned();
         for action in [
             Action::Authorize,

@@ -45,7 +45,7 @@ async fn topics_are_created_once_and_keep_their_partitions() {
 }
 
 #[tokio::test]
-async fn brokers_that_have_not_registered_yet_are_waited_for() {
+async fn opening_waits_for_brokers_that_have_not_registered() {
     let Some(settings) = broker() else { return };
     let _beside = BROKER.read().await;
     let open_timeout = Duration::from_secs(1);
@@ -179,7 +179,7 @@ fn signal(name: &str, pid: &str) {
 }
 
 #[tokio::test]
-async fn a_broker_that_hangs_costs_no_record_and_no_order() {
+async fn hanging_broker_loses_no_record_and_keeps_the_order() {
     let Some(settings) = broker() else { return };
     let _alone = BROKER.write().await;
     let dir = std::env::var("RIALTO_TEST_SERVERS").unwrap();
@@ -253,7 +253,7 @@ async fn limit(settings: &Settings, topic: &str, max_message_bytes: &str) {
 }
 
 #[tokio::test]
-async fn a_topic_that_refuses_records_holds_up_no_other_topic_and_no_other_key() {
+async fn topic_that_refuses_records_delays_no_other_topic_or_key() {
     let Some(settings) = broker() else { return };
     let _beside = BROKER.read().await;
     let log = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
@@ -295,7 +295,7 @@ async fn a_topic_that_refuses_records_holds_up_no_other_topic_and_no_other_key()
 }
 
 #[tokio::test]
-async fn a_topic_that_is_gone_holds_up_no_other() {
+async fn deleted_topic_delays_no_other_topic() {
     let Some(settings) = broker() else { return };
     let _beside = BROKER.read().await;
     let log = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
