@@ -1,4 +1,4 @@
-//! Chance, given to actors and never taken by them.
+//! Chance is given to actors: none draws it from elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;

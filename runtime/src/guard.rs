@@ -1,11 +1,11 @@
-//! Whether the wall clock can be believed. Monotonic time cannot be set. A wall clock that has moved against it by more
-//! than a correction does was set, and nobody knows whether rightly.
+//! Whether the wall clock can be believed. Monotonic time cannot be set. If the wall clock moves against it by more
+//! than a correction does, it was set, and it is unknown whether rightly.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// By how much the wall clock may move at once and be believed, and how long it must then stay to be believed again.
+/// How large a step of the wall clock is believed at once, and how long a larger one must last before it is believed.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockLimits {
     /// The largest step that is a correction.
@@ -25,11 +25,12 @@ impl Default for ClockLimits {
 pub struct Doubt {
     /// By how much it is ahead of what is believed.
     pub ahead_ms: i64,
-    /// How long it has stayed there.
+    /// Since when it is ahead by that much.
     pub since_ms: i64,
 }
 
-/// Corrections move the believed time by one part in so many at most: far more than NTP's half a thousandth.
+/// Corrections change the believed time at a rate of at most one part in so many: far more than NTP's half a
+/// thousandth.
 const SLEW: i64 = 100;
 
 /// Watches one clock.
@@ -41,11 +42,11 @@ pub(super) struct ClockGuard {
 
 #[derive(Debug)]
 struct State {
-    /// What the wall clock is believed to be above monotonic time; none before the first look.
+    /// How far the wall clock is believed to be above monotonic time; none before the first look.
     offset_ms: Option<i64>,
     /// When the offset was moved last.
     moved_ms: i64,
-    /// The offset that is not believed, and since when it has been that.
+    /// The offset that is not believed, and since when the clock has had it.
     doubt: Option<(i64, i64)>,
     step_max_ms: i64,
     settle_ms: i64,
@@ -63,7 +64,7 @@ impl ClockGuard {
         (state.step_max_ms, state.settle_ms) = (ms(limits.step_max), ms(limits.settle));
     }
 
-    /// The time to go by when the wall clock says `wall_ms`.
+    /// The time to use when the wall clock says `wall_ms`.
     pub(super) fn time(&self, wall_ms: i64) -> i64 {
         self.state.lock().time(wall_ms, ms(self.origin.elapsed()))
     }
@@ -149,7 +150,7 @@ mod tests {
         for now in (0..899_999).step_by(10_000) {
             assert_eq!(state.time(START + now + 3_600_000, now), START + now);
         }
-        // It moves on: the wait begins anew.
+        // The clock moves again, so the wait starts anew.
         assert_eq!(state.time(START + 900_000 + 7_200_000, 900_000), START + 900_000);
         assert_eq!(state.time(START + 1_799_999 + 7_200_000, 1_799_999), START + 1_799_999);
         assert_eq!(state.time(START + 1_800_000 + 7_200_000, 1_800_000), START + 1_800_000 + 7_200_000);

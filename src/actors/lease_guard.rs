@@ -65,7 +65,7 @@ impl LeaseHolder {
 }
 
 impl View {
-    fn standing(&self, now: Instant) -> LeaseState {
+    fn state(&self, now: Instant) -> LeaseState {
         let age = now.saturating_duration_since(self.answered);
         match self.grant {
             Some(grant) if age < LEASE_TTL - MARGIN => LeaseState::Held(grant.token),
@@ -90,8 +90,8 @@ impl Lease {
         LeaseGuard(Some(self.view.clone()))
     }
 
-    pub fn standing(&self, now: Instant) -> LeaseState {
-        self.view.lock().standing(now)
+    pub fn state(&self, now: Instant) -> LeaseState {
+        self.view.lock().state(now)
     }
 
     /// What the store said to a question asked at `asked`, which is before its time began to run.
@@ -123,7 +123,7 @@ impl LeaseGuard {
     pub fn holder(&self, now: Instant) -> LeaseHolder {
         let Some(view) = &self.0 else { return LeaseHolder::Alone };
         let view = view.lock();
-        match view.standing(now) {
+        match view.state(now) {
             LeaseState::Held(_) => LeaseHolder::This,
             LeaseState::Degraded => LeaseHolder::Everyone,
             LeaseState::NotMine => view.other.clone().map_or(LeaseHolder::Nobody, LeaseHolder::Other),
@@ -141,9 +141,9 @@ mod tests {
         let lease = Lease::new("publisher:shard-1", start);
         let lease_guard = lease.lease_guard();
         let at = |ms| start + Duration::from_millis(ms);
-        let expect = |ms, standing| {
-            assert_eq!(lease.standing(at(ms)), standing, "at {ms}");
-            assert_eq!(lease_guard.holder(at(ms)).is_to_work(), standing != LeaseState::NotMine, "at {ms}");
+        let expect = |ms, state| {
+            assert_eq!(lease.state(at(ms)), state, "at {ms}");
+            assert_eq!(lease_guard.holder(at(ms)).is_to_work(), state != LeaseState::NotMine, "at {ms}");
         };
         expect(0, LeaseState::NotMine);
         expect(3_500, LeaseState::NotMine);

@@ -61,15 +61,15 @@ impl Leases {
     fn measure(&mut self, clock: &Clock) {
         let now = clock.instant();
         for (lease, seen) in self.leases.iter().zip(&mut self.seen) {
-            let standing = lease.standing(now);
-            let Some(before) = seen.replace(standing) else {
-                self.meter.stands(lease, standing);
+            let state = lease.state(now);
+            let Some(before) = seen.replace(state) else {
+                self.meter.record(lease, state);
                 continue;
             };
-            if standing != before {
-                tracing::info!(lease.name = &**lease.name(), ?before, ?standing, "lease has changed");
-                self.meter.stands(lease, standing);
-                if matches!(before, LeaseState::Held(_)) && !matches!(standing, LeaseState::Held(_)) {
+            if state != before {
+                tracing::info!(lease.name = &**lease.name(), ?before, standing = ?state, "lease has changed");
+                self.meter.record(lease, state);
+                if matches!(before, LeaseState::Held(_)) && !matches!(state, LeaseState::Held(_)) {
                     self.meter.losses.add(1, &[label(lease)]);
                 }
             }
@@ -98,7 +98,7 @@ impl Actor for Leases {
         let now = ctx.clock().instant();
         for lease in &*self.leases {
             lease.give_up(now);
-            self.meter.stands(lease, LeaseState::NotMine);
+            self.meter.record(lease, LeaseState::NotMine);
         }
         if self.outage.ask(ctx.clock(), self.store.release_many(&self.holder, &self.names)).await.is_none() {
             tracing::info!("leases not given back, they end by themselves");
@@ -119,8 +119,8 @@ impl LeaseMeter {
         Self { held: catalogue::LEASE_HELD.to_gauge(), losses }
     }
 
-    fn stands(&self, lease: &Lease, standing: LeaseState) {
-        self.held.record(u64::from(matches!(standing, LeaseState::Held(_))), &[label(lease)]);
+    fn record(&self, lease: &Lease, state: LeaseState) {
+        self.held.record(u64::from(matches!(state, LeaseState::Held(_))), &[label(lease)]);
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
 
     impl Process {
         fn standings(&self) -> [LeaseState; 2] {
-            [0, 1].map(|i| self.leases[i].standing(self.clock.instant()))
+            [0, 1].map(|i| self.leases[i].state(self.clock.instant()))
         }
 
         /// Waits until it holds all, and returns the first token.

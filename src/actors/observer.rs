@@ -42,19 +42,20 @@ type Seen = BTreeMap<u32, Option<ShardObservation>>;
 impl ShardObservations {
     /// Shown by the metrics for as long as somebody holds them.
     pub fn exported() -> Self {
-        let sights = Self::default();
-        sights.show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some_and(|sight| sight.takes_writes).into()));
-        sights.show_shards(&catalogue::OUTBOX_PENDING, |sight| sight.map(|sight| sight.outbox.pending));
-        sights.show_shards(&catalogue::OUTBOX_OLDEST_AGE, |sight| sight.map(|sight| sight.age.as_secs()));
-        sights.show_shards(&catalogue::LEDGER_IMBALANCE, |sight| sight.map(|sight| sight.imbalance));
-        sights.show(&catalogue::DEAD_LETTERS_OPEN, |seen, tell| {
+        let observations = Self::default();
+        observations
+            .show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some_and(|sight| sight.takes_writes).into()));
+        observations.show_shards(&catalogue::OUTBOX_PENDING, |sight| sight.map(|sight| sight.outbox.pending));
+        observations.show_shards(&catalogue::OUTBOX_OLDEST_AGE, |sight| sight.map(|sight| sight.age.as_secs()));
+        observations.show_shards(&catalogue::LEDGER_IMBALANCE, |sight| sight.map(|sight| sight.imbalance));
+        observations.show(&catalogue::DEAD_LETTERS_OPEN, |seen, tell| {
             for topic in DeadLetterTopic::ALL {
                 let letters = seen.values().flatten().flat_map(|sight| &sight.letters);
                 let open = letters.filter(|(name, _)| name == topic.name()).map(|(_, count)| count).sum();
                 tell(open, KeyValue::new("topic", topic.name()));
             }
         });
-        sights
+        observations
     }
 
     fn show_shards(
@@ -72,12 +73,12 @@ impl ShardObservations {
     }
 
     fn show(&self, metric: &Metric, read: impl Fn(&Seen, &mut dyn FnMut(u64, KeyValue)) + Send + Sync + 'static) {
-        let sights = Arc::downgrade(&self.0);
+        let observations = Arc::downgrade(&self.0);
         let meter = meter();
         let gauge = meter.u64_observable_gauge(metric.name).with_description(metric.about).with_unit(metric.unit);
         let observed = gauge.with_callback(move |gauge| {
-            if let Some(sights) = sights.upgrade() {
-                read(&sights.lock(), &mut |figure, label| gauge.observe(figure, &[label]));
+            if let Some(observations) = observations.upgrade() {
+                read(&observations.lock(), &mut |figure, label| gauge.observe(figure, &[label]));
             }
         });
         observed.build();
@@ -87,7 +88,7 @@ impl ShardObservations {
 /// See the file's header.
 pub struct Observer {
     database: ShardDatabase,
-    sights: ShardObservations,
+    observations: ShardObservations,
     /// How often the balances are summed up: they are as many as there are merchants and currencies.
     ledger_every: Duration,
     /// When that was done last, and by how much they differed.
@@ -96,8 +97,8 @@ pub struct Observer {
 }
 
 impl Observer {
-    pub fn new(database: ShardDatabase, sights: ShardObservations, ledger_every: Duration) -> Self {
-        Self { database, sights, ledger_every, ledger: None, clock_doubted: catalogue::CLOCK_DOUBTED.to_gauge() }
+    pub fn new(database: ShardDatabase, observations: ShardObservations, ledger_every: Duration) -> Self {
+        Self { database, observations, ledger_every, ledger: None, clock_doubted: catalogue::CLOCK_DOUBTED.to_gauge() }
     }
 
     async fn observe(&mut self, clock: &Clock) {
@@ -105,14 +106,14 @@ impl Observer {
         let sight = match self.look(clock).await {
             Ok(sight) => Some(sight),
             Err(error) => {
-                let was_up = self.sights.0.lock().get(&shard).is_none_or(Option::is_some);
+                let was_up = self.observations.0.lock().get(&shard).is_none_or(Option::is_some);
                 if was_up {
                     tracing::warn!(shard.id = shard, %error, "shard does not answer");
                 }
                 None
             }
         };
-        self.sights.0.lock().insert(shard, sight);
+        self.observations.0.lock().insert(shard, sight);
     }
 
     async fn look(&mut self, clock: &Clock) -> Result<ShardObservation, DatabaseError> {

@@ -161,11 +161,11 @@ mod tests {
 
     async fn store(database: &ShardDatabase, orders: &[Authorize]) {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let mut needs = ReadSet::default();
-        orders.iter().for_each(|order| order.needs(&mut needs));
-        let book = UnitOfWork::new(Timestamp(1_000), &policy, &mut ids);
-        let decide = |book: &mut UnitOfWork<'_>| orders.iter().for_each(|order| drop(order.clone().decide(book)));
-        database.batch(&needs, book, decide).await.unwrap();
+        let mut read_set = ReadSet::default();
+        orders.iter().for_each(|order| order.needs(&mut read_set));
+        let unit = UnitOfWork::new(Timestamp(1_000), &policy, &mut ids);
+        let decide = |unit: &mut UnitOfWork<'_>| orders.iter().for_each(|order| drop(order.clone().decide(unit)));
+        database.batch(&read_set, unit, decide).await.unwrap();
     }
 
     #[tokio::test]

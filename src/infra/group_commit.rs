@@ -35,7 +35,7 @@ pub(super) struct Stopped;
 impl<C: GroupCommitter> GroupCommit<C> {
     /// Starts the committer in a thread of this name.
     pub(super) fn start(name: &str, mut committer: C) -> io::Result<Self> {
-        let (door, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
+        let (sender, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut waiting = Vec::with_capacity(BATCH_MAX);
             while queue.blocking_recv_many(&mut waiting, BATCH_MAX) > 0 {
@@ -51,7 +51,7 @@ impl<C: GroupCommitter> GroupCommit<C> {
                 }
             }
         })?;
-        Ok(Self(door))
+        Ok(Self(sender))
     }
 
     /// Has the command written and gives its answer. The outer error says that nobody is there to write: whether the
@@ -95,7 +95,7 @@ mod tests {
     async fn waiting_commands_share_a_batch_and_each_gets_its_own_answer() {
         let (open, gate) = std::sync::mpsc::channel();
         let batches = Arc::new(Mutex::new(Vec::new()));
-        let door = GroupCommit::start("doubler", Doubler { batches: batches.clone(), gate }).unwrap();
+        let group = GroupCommit::start("doubler", Doubler { batches: batches.clone(), gate }).unwrap();
         let numbers = || std::iter::once(0).chain(100..400);
         let opening = async {
             // tokio makes a task that has sent 128 things give way: all are sent after a few turns.
@@ -104,20 +104,20 @@ mod tests {
             }
             open.send(()).unwrap();
         };
-        let (answers, ()) = tokio::join!(futures_util::future::join_all(numbers().map(|n| door.submit(n))), opening);
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(numbers().map(|n| group.submit(n))), opening);
         for (n, answer) in numbers().zip(answers) {
             assert_eq!(answer.unwrap(), Ok(n * 2));
         }
         assert!(batches.lock().len() <= 2, "{batches:?}");
-        assert_eq!(door.submit(13).await.unwrap(), Err("unlucky"));
-        assert_eq!(door.submit(14).await.unwrap(), Ok(28));
+        assert_eq!(group.submit(13).await.unwrap(), Err("unlucky"));
+        assert_eq!(group.submit(14).await.unwrap(), Ok(28));
     }
 
     #[tokio::test]
     async fn panic_closes_the_group_committer() {
         let (_, gate) = std::sync::mpsc::channel();
-        let door = GroupCommit::start("doubler", Doubler { batches: Arc::default(), gate }).unwrap();
-        assert!(door.submit(0).await.is_err(), "nobody opens the gate any more");
-        assert!(door.submit(1).await.is_err());
+        let group = GroupCommit::start("doubler", Doubler { batches: Arc::default(), gate }).unwrap();
+        assert!(group.submit(0).await.is_err(), "nobody opens the gate any more");
+        assert!(group.submit(1).await.is_err());
     }
 }

@@ -34,7 +34,7 @@ async fn added_actors_are_shown_in_order_and_stop_in_reverse() {
         let running = root.start().await;
         let c = children.add(Options::new("c"), Clerk::factory(&history)).unwrap();
         let d = children.add(Options::new("clerk").shard(4), Clerk::factory(&history)).unwrap();
-        // Sent before they are up: it waits.
+        // Sent before the clerks are up, so it waits.
         assert_eq!(tokio::join!(c.ask(note(1)), d.ask(note(2))), (Ok(1), Ok(1)));
         assert_eq!(names(&running), ["a", "b", "c", "clerk/4"]);
         assert!(running.snapshot().actors().iter().all(|actor| actor.state == State::Running));
@@ -137,9 +137,9 @@ async fn a_taken_name_is_refused() {
         for (options, name) in [
             (Options::new("a"), "a"),
             (Options::new("a").shard(1), "a/1"),
-            // Shown as one that exists.
+            // The name is shown by an existing child.
             (Options::new("a/1"), "a/1"),
-            // An actor of another supervisor, whose series it would share.
+            // An actor of another supervisor has the name; the two would share a series.
             (Options::new("b"), "b"),
             (Options::new("back"), "back"),
         ] {
@@ -193,7 +193,7 @@ async fn children_change_while_their_supervisor_is_restarted() {
         let waits = gone.ask(note(4));
         let c = children.add(Options::new("c"), Clerk::factory(&history)).unwrap();
         let removed = async {
-            // Polled second: the message waits already.
+            // Polled second: the message waits by then.
             children.remove("gone", SECOND).await
         };
         let (waited, removed) = tokio::join!(waits, removed);

@@ -1,4 +1,4 @@
-//! The message that kills.
+//! Messages that kill their actor.
 
 use super::*;
 use futures_util::future::join_all;

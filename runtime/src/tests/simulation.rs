@@ -3,7 +3,7 @@
 use super::*;
 use tokio::runtime::Builder;
 
-/// A day at the office with deaths at random: every line of its history carries the virtual time.
+/// A day at the office with random deaths: every line of its history carries the virtual time.
 fn day(seed: u64) -> Vec<String> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
@@ -54,7 +54,7 @@ fn equal_seeds_repeat_the_history_and_another_does_not() {
     assert_ne!(first, day(8));
 }
 
-/// A day at an office whose clerks come and go, and die at random.
+/// A day at an office whose clerks are added and removed, and die at random.
 fn moving_day(seed: u64) -> Vec<String> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {

@@ -3,7 +3,7 @@
 use super::*;
 use std::thread::ThreadId;
 
-/// Answers on which thread it runs.
+/// Answers with the thread that it runs on.
 struct InSlot;
 
 struct Where(Reply<ThreadId>);
@@ -92,7 +92,7 @@ async fn actor_that_blocks_its_thread_is_replaced_and_neighbours_recover() {
     let letters = running.dead_letters().recent();
     assert_eq!((letters.len(), letters[0].key, letters[0].deaths), (1, Some(1), 1));
     assert!(letters[0].cause.ends_with("its thread is blocked"), "{}", letters[0].cause);
-    // The old life comes to, finishes the turn it was in, and finds that it may take nothing more.
+    // The old life continues, finishes its turn, and finds that it may take no more messages.
     history.reaches("1").await;
     assert_eq!(blocker.ask(note(6)).await, Ok(2));
     running.stop(Duration::from_secs(1)).await;

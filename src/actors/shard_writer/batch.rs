@@ -51,88 +51,88 @@ impl BatchCommitter {
     /// order that spoils it stands alone, so that it fails nobody else.
     pub(super) async fn commit(&mut self, batch: Vec<PendingCommand>, ctx: &Context) {
         let mut waiting = vec![batch];
-        while let Some(mut orders) = waiting.pop() {
-            orders.retain(|order| !order.0.is_abandoned());
-            if orders.is_empty() {
+        while let Some(mut commands) = waiting.pop() {
+            commands.retain(|command| !command.0.is_abandoned());
+            if commands.is_empty() {
                 continue;
             }
-            let mut span = self.span(&orders);
-            let committed = self.commit_whole(&mut orders, ctx).await;
+            let mut span = self.span(&commands);
+            let committed = self.commit_whole(&mut commands, ctx).await;
             committed.as_ref().err().into_iter().for_each(|error| span.fail(error.name()));
             drop(span);
             match committed {
-                Ok(()) => orders.into_iter().for_each(|order| order.0.answer(Ok(()))),
+                Ok(()) => commands.into_iter().for_each(|command| command.0.answer(Ok(()))),
                 // The next batch would fare no better: nobody waits for it to find out.
                 Err(error @ (DatabaseError::Unavailable(_) | DatabaseError::NotCommitted(_))) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
                     let lost = Err(WriteError::Unavailable);
-                    orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
+                    commands.into_iter().chain(waiting.drain(..).flatten()).for_each(|command| command.0.answer(lost));
                 }
                 Err(DatabaseError::Storage(error)) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard cannot write");
                     let lost = Err(WriteError::Storage);
-                    orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
+                    commands.into_iter().chain(waiting.drain(..).flatten()).for_each(|command| command.0.answer(lost));
                 }
                 Err(DatabaseError::InDoubt(error)) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "a commit is in doubt");
-                    orders.into_iter().for_each(|order| order.0.answer(Err(WriteError::Interrupted)));
+                    commands.into_iter().for_each(|command| command.0.answer(Err(WriteError::Interrupted)));
                 }
-                Err(DatabaseError::Conflict) if orders.len() == 1 => {
+                Err(DatabaseError::Conflict) if commands.len() == 1 => {
                     tracing::warn!(shard.id = self.database.id.0, "a command met conflict after conflict");
                     let later = Err(WriteError::Overloaded { retry_after: CONTENDED_RETRY_AFTER });
-                    orders.into_iter().for_each(|order| order.0.answer(later));
+                    commands.into_iter().for_each(|command| command.0.answer(later));
                 }
-                Err(error) if orders.len() == 1 => {
+                Err(error) if commands.len() == 1 => {
                     let shard = self.database.id.0;
-                    for order in orders {
-                        let kind = order.0.kind();
+                    for command in commands {
+                        let kind = command.0.kind();
                         let refuse =
                             || tracing::error!(shard.id = shard, command.kind = kind, %error, "command refused");
-                        order.0.trace().map_or_else(refuse, |trace| of_trace(trace, refuse));
-                        order.0.answer(Err(WriteError::Refused));
+                        command.0.trace().map_or_else(refuse, |trace| of_trace(trace, refuse));
+                        command.0.answer(Err(WriteError::Refused));
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(shard.id = self.database.id.0, batch.size = orders.len(), %error, "batch halved");
+                    tracing::warn!(shard.id = self.database.id.0, batch.size = commands.len(), %error, "batch halved");
                     self.meter.halved();
-                    let second = orders.split_off(orders.len() / 2);
+                    let second = commands.split_off(commands.len() / 2);
                     // The last one in is the first one out: the earlier half goes first.
                     waiting.push(second);
-                    waiting.push(orders);
+                    waiting.push(commands);
                 }
             }
         }
     }
 
     /// One span for the batch, linked to those that wait for it.
-    fn span(&self, orders: &[PendingCommand]) -> Span {
-        let waiting = orders.iter().filter_map(|order| order.0.within());
+    fn span(&self, commands: &[PendingCommand]) -> Span {
+        let waiting = commands.iter().filter_map(|command| command.0.within());
         let mut span = Span::begin_for(waiting, SpanKind::Client, || format!("COMMIT shard_{}", self.database.id));
         span.set("db.system.name", self.database.system());
         span.set("db.operation.name", "COMMIT");
-        span.set("db.operation.batch.size", orders.len() as i64);
+        span.set("db.operation.batch.size", commands.len() as i64);
         span
     }
 
     /// One transaction for all, tried again while somebody else changes the same rows, or its commit is lost.
-    async fn commit_whole(&mut self, orders: &mut [PendingCommand], ctx: &Context) -> Result<(), DatabaseError> {
+    async fn commit_whole(&mut self, commands: &mut [PendingCommand], ctx: &Context) -> Result<(), DatabaseError> {
         let (mut trusting, mut others) = (ReadSet::default(), ReadSet::default());
-        for order in orders.iter() {
-            order.0.needs(if order.0.trusts_recent() { &mut trusting } else { &mut others });
+        for command in commands.iter() {
+            command.0.needs(if command.0.trusts_recent() { &mut trusting } else { &mut others });
         }
         let mut retries = 0;
         loop {
             let begun = ctx.clock().instant();
-            let mut book = UnitOfWork::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
-            let needs = self.recent.fill(trusting.clone(), &others, &mut book);
-            let decide = |book: &mut UnitOfWork<'_>| {
-                orders.iter_mut().for_each(|order| order.0.decide(book));
-                !book.events.is_empty()
+            let mut unit = UnitOfWork::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
+            let read_set = self.recent.fill(trusting.clone(), &others, &mut unit);
+            let decide = |unit: &mut UnitOfWork<'_>| {
+                commands.iter_mut().for_each(|command| command.0.decide(unit));
+                !unit.events.is_empty()
             };
-            let error = match self.database.batch(&needs, book, decide).await {
-                Ok((has_events, book)) => {
-                    self.meter.committed(&book, orders.len(), begun.elapsed());
-                    self.recent.keep(book);
+            let error = match self.database.batch(&read_set, unit, decide).await {
+                Ok((has_events, unit)) => {
+                    self.meter.committed(&unit, commands.len(), begun.elapsed());
+                    self.recent.keep(unit);
                     if has_events {
                         self.publisher.nudge();
                     }
@@ -147,7 +147,7 @@ impl BatchCommitter {
                 DatabaseError::NotCommitted(_) => {}
                 _ => return Err(error),
             }
-            if retries == if orders.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
+            if retries == if commands.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
                 return Err(error);
             }
             tokio::time::sleep(ctx.chance().jitter(RETRY_CAP.min(RETRY_BASE * (1 << retries)))).await;

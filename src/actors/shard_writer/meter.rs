@@ -48,14 +48,14 @@ impl BatchMeter {
     }
 
     /// So many commands were committed together after so long, with these changes.
-    pub(super) fn committed(&self, book: &UnitOfWork<'_>, commands: usize, took: Duration) {
+    pub(super) fn committed(&self, unit: &UnitOfWork<'_>, commands: usize, took: Duration) {
         self.size.record(commands as u64, &self.shard);
         self.duration.record(took, &self.shard);
-        self.changes.add(|status| book.entered.iter().filter(|entered| *entered == status).count());
+        self.changes.add(|status| unit.entered.iter().filter(|entered| *entered == status).count());
         self.mismatches
-            .add(book.payments.written_rows().filter(|(_, payment)| payment.is_mismatched()).count() as u64, &[]);
-        self.entries.add(|topic| book.entries.iter().filter(|entry| books(entry, *topic)).count());
-        self.burials.add(|topic| book.events.iter().filter(|event| event.topic == topic.name()).count());
+            .add(unit.payments.written_rows().filter(|(_, payment)| payment.is_mismatched()).count() as u64, &[]);
+        self.entries.add(|topic| unit.entries.iter().filter(|entry| books(entry, *topic)).count());
+        self.burials.add(|topic| unit.events.iter().filter(|event| event.topic == topic.name()).count());
     }
 
     pub(super) fn met_conflict(&self) {

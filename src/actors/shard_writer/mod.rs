@@ -140,16 +140,16 @@ mod tests {
             None
         }
 
-        fn needs(&self, needs: &mut ReadSet) {
-            self.order.needs(needs);
+        fn needs(&self, read_set: &mut ReadSet) {
+            self.order.needs(read_set);
         }
 
-        fn decide(&self, book: &mut UnitOfWork<'_>) {
+        fn decide(&self, unit: &mut UnitOfWork<'_>) {
             assert!(!self.panics, "a poisoned command");
-            book.authorize(&self.order);
-            let mut payment = book.payments.get(&self.order.payment_id).unwrap().clone();
+            unit.authorize(&self.order);
+            let mut payment = unit.payments.get(&self.order.payment_id).unwrap().clone();
             payment.captured = 1;
-            book.payments.put(payment.id, payment);
+            unit.payments.put(payment.id, payment);
         }
     }
 

@@ -74,8 +74,8 @@ pub(super) trait Pending: Send {
     fn within(&self) -> Option<TraceContext>;
     fn is_abandoned(&self) -> bool;
     fn trusts_recent(&self) -> bool;
-    fn needs(&self, needs: &mut ReadSet);
-    fn decide(&mut self, book: &mut UnitOfWork<'_>);
+    fn needs(&self, read_set: &mut ReadSet);
+    fn decide(&mut self, unit: &mut UnitOfWork<'_>);
     fn answer(self: Box<Self>, committed: Result<(), WriteError>);
 }
 
@@ -111,12 +111,12 @@ impl<C: Command> Pending for Waiting<C> {
         C::TRUSTS_RECENT
     }
 
-    fn needs(&self, needs: &mut ReadSet) {
-        self.command.needs(needs);
+    fn needs(&self, read_set: &mut ReadSet) {
+        self.command.needs(read_set);
     }
 
-    fn decide(&mut self, book: &mut UnitOfWork<'_>) {
-        self.answer = Some(self.command.decide(book));
+    fn decide(&mut self, unit: &mut UnitOfWork<'_>) {
+        self.answer = Some(self.command.decide(unit));
     }
 
     fn answer(self: Box<Self>, committed: Result<(), WriteError>) {

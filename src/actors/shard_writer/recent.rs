@@ -78,35 +78,35 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
 pub struct Recent {
     payments: Rows<PaymentId, Payment>,
     refunds: Rows<RefundId, Refund>,
-    claims: Rows<KeyHash, IdempotencyRecord>,
+    records: Rows<KeyHash, IdempotencyRecord>,
     balances: Rows<BalanceKey, Balance>,
 }
 
 impl Recent {
     /// Fills the book with what is known of `trusting`, the needs of commands that may rest on it; the rest of them,
     /// and all that others need, is what remains to be read.
-    pub fn fill(&self, mut trusting: ReadSet, others: &ReadSet, book: &mut UnitOfWork<'_>) -> ReadSet {
-        self.payments.fill(&mut trusting.payments, &mut book.payments);
-        self.refunds.fill(&mut trusting.refunds, &mut book.refunds);
-        self.claims.fill(&mut trusting.claims, &mut book.claims);
-        self.balances.fill(&mut trusting.balances, &mut book.balances);
+    pub fn fill(&self, mut trusting: ReadSet, others: &ReadSet, unit: &mut UnitOfWork<'_>) -> ReadSet {
+        self.payments.fill(&mut trusting.payments, &mut unit.payments);
+        self.refunds.fill(&mut trusting.refunds, &mut unit.refunds);
+        self.records.fill(&mut trusting.claims, &mut unit.claims);
+        self.balances.fill(&mut trusting.balances, &mut unit.balances);
         trusting.join(others);
         trusting
     }
 
     /// Keeps the rows of a book that was just committed.
-    pub fn keep(&mut self, book: UnitOfWork<'_>) {
+    pub fn keep(&mut self, unit: UnitOfWork<'_>) {
         // What was let go is gone from the tables too.
-        for (key_hash, _) in book.claims.removed_rows() {
-            self.claims.rows.remove(key_hash);
+        for (key_hash, _) in unit.claims.removed_rows() {
+            self.records.rows.remove(key_hash);
         }
-        for (id, _) in book.payments.removed_rows() {
+        for (id, _) in unit.payments.removed_rows() {
             self.payments.rows.remove(id);
         }
-        self.payments.keep(book.payments);
-        self.refunds.keep(book.refunds);
-        self.claims.keep(book.claims);
-        self.balances.keep(book.balances);
+        self.payments.keep(unit.payments);
+        self.refunds.keep(unit.refunds);
+        self.records.keep(unit.claims);
+        self.balances.keep(unit.balances);
     }
 }
 
@@ -122,17 +122,17 @@ mod tests {
     fn written_rows_are_known_with_their_version_and_others_are_read() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
-        let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
-        book.authorize(&order(1, 100));
-        recent.keep(book);
+        let mut unit = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
+        unit.authorize(&order(1, 100));
+        recent.keep(unit);
 
         let mut trusting = ReadSet::default();
         trusting.payments.extend([PaymentId::from_stored(1), PaymentId::from_stored(2)]);
         let mut others = ReadSet::default();
         order(3, 100).needs(&mut others);
-        let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
-        let to_read = recent.fill(trusting, &others, &mut book);
-        assert_eq!(book.payments.get(&PaymentId::from_stored(1)).map(|payment| payment.version), Some(1));
+        let mut unit = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
+        let to_read = recent.fill(trusting, &others, &mut unit);
+        assert_eq!(unit.payments.get(&PaymentId::from_stored(1)).map(|payment| payment.version), Some(1));
         assert_eq!(to_read.payments.into_iter().collect::<Vec<_>>(), [PaymentId::from_stored(2)]);
         assert_eq!(to_read.claims, others.claims);
     }
@@ -142,9 +142,9 @@ mod tests {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
         for id in 0..2 * ROWS_MAX as i64 {
-            let mut book = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
-            book.authorize(&order(id + 1, 100));
-            recent.keep(book);
+            let mut unit = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
+            unit.authorize(&order(id + 1, 100));
+            recent.keep(unit);
         }
         assert_eq!((recent.payments.rows.len(), recent.payments.order.len()), (ROWS_MAX, ROWS_MAX));
     }

@@ -51,7 +51,7 @@ impl TestClient {
 
 /// One client.
 pub struct Client {
-    shop: TestClient,
+    shared: TestClient,
     merchant: String,
     plan: StdRng,
     /// For what is not planned: which node, and when again.
@@ -61,16 +61,16 @@ pub struct Client {
 
 impl Client {
     /// Client number `number` of the run `seed`.
-    pub fn new(shop: TestClient, seed: u64, number: u64) -> Self {
+    pub fn new(shared: TestClient, seed: u64, number: u64) -> Self {
         let plan = StdRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let chance = Mutex::new(StdRng::seed_from_u64(!seed ^ number));
-        Self { shop, merchant: format!("MERCHANT-{}", number + 1), plan, chance, made: 0 }
+        Self { shared, merchant: format!("MERCHANT-{}", number + 1), plan, chance, made: 0 }
     }
 
     pub async fn run(mut self) {
-        while Instant::now() < self.shop.ends_at {
+        while Instant::now() < self.shared.ends_at {
             let story = self.payment().await;
-            self.shop.stories.lock().push(story);
+            self.shared.stories.lock().push(story);
         }
     }
 
@@ -194,13 +194,13 @@ impl Client {
             body["merchantId"] = json!(self.merchant);
             body["idempotencyKey"] = json!(key);
         }
-        let first = self.shop.now();
+        let first = self.shared.now();
         let started = Instant::now();
         let entry = |told, begun, ended| Entry { ask: ask.clone(), told, begun, ended };
         while started.elapsed() < GIVE_UP_AFTER {
-            let begun = if is_read { self.shop.now() } else { first };
+            let begun = if is_read { self.shared.now() } else { first };
             let answer = self.send(&path, (!is_read).then_some(&body)).await;
-            let ended = self.shop.now();
+            let ended = self.shared.now();
             let Some(Answer { status, body }) = answer else {
                 if is_read {
                     // A read that did not finish says nothing.
@@ -236,12 +236,12 @@ impl Client {
     }
 
     fn counted<T>(&self, what: &'static str, told: T) -> T {
-        self.shop.tally.lock().count(what);
+        self.shared.tally.lock().count(what);
         told
     }
 
     async fn pause(&self) {
-        self.shop.tally.lock().count("repeated");
+        self.shared.tally.lock().count("repeated");
         let more = self.chance.lock().random_range(0..150);
         tokio::time::sleep(REPEAT_AFTER + Duration::from_millis(more)).await;
     }
@@ -249,13 +249,13 @@ impl Client {
     /// One sending to some node; none if there is no whole answer.
     async fn send(&self, path: &str, body: Option<&Value>) -> Option<Answer> {
         let url = {
-            let urls = self.shop.urls.lock();
+            let urls = self.shared.urls.lock();
             if urls.is_empty() { None } else { Some(urls[self.chance.lock().random_range(0..urls.len())].clone()) }
         }?;
         let url = format!("{url}{path}");
         let request = match body {
-            Some(body) => self.shop.http.post(url).json(body),
-            None => self.shop.http.get(url),
+            Some(body) => self.shared.http.post(url).json(body),
+            None => self.shared.http.get(url),
         };
         let answer = request.send().await.ok()?;
         let status = answer.status().as_u16();

@@ -94,9 +94,9 @@ impl Cluster {
             node.start().await?;
             started.push(node);
         }
-        let world = Self { nodes: started, psp, servers, databases, disks, urls: Arc::default(), data_dir, settings };
-        world.publish();
-        Ok(world)
+        let cluster = Self { nodes: started, psp, servers, databases, disks, urls: Arc::default(), data_dir, settings };
+        cluster.publish();
+        Ok(cluster)
     }
 
     fn publish(&self) {

@@ -22,22 +22,22 @@ const ILL: [&str; 6] =
 /// Has each node authorize for some merchants. What is wrong, if one of them is not served in time. Nodes that end by
 /// themselves are started again.
 pub async fn serves_again(
-    world: &mut Cluster,
+    cluster: &mut Cluster,
     http: &reqwest::Client,
     chance: &mut StdRng,
 ) -> Result<Option<String>, ClusterError> {
     let begun = Instant::now();
-    world.keep_up().await?;
-    for node in 0..world.nodes() {
+    cluster.keep_up().await?;
+    for node in 0..cluster.nodes() {
         for merchant in 0..MERCHANTS {
             let key = format!("probe-{:x}", chance.random::<u64>());
             let merchant = format!("PROBE-{merchant}");
-            while let Err(why) = authorize(world, http, node, &merchant, &key).await {
+            while let Err(why) = authorize(cluster, http, node, &merchant, &key).await {
                 if begun.elapsed() > WITHIN {
                     return Ok(Some(format!("node {node} does not serve {merchant} within {WITHIN:?}: {why}")));
                 }
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
-                world.keep_up().await?;
+                cluster.keep_up().await?;
             }
         }
     }
@@ -45,13 +45,13 @@ pub async fn serves_again(
 }
 
 async fn authorize(
-    world: &Cluster,
+    cluster: &Cluster,
     http: &reqwest::Client,
     node: usize,
     merchant: &str,
     key: &str,
 ) -> Result<(), String> {
-    let url = world.urls.lock().get(node).cloned().unwrap_or_default();
+    let url = cluster.urls.lock().get(node).cloned().unwrap_or_default();
     let body = json!({ "merchantId": merchant, "amount": 1, "currency": "KRW", "idempotencyKey": key });
     let sent = http.post(format!("{url}/payments/authorize")).json(&body).send().await;
     let answer = sent.map_err(|error| error.to_string())?;

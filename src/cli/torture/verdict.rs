@@ -16,10 +16,10 @@ const REST_WITHIN: Duration = Duration::from_secs(240);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits until the audit finds nothing broken and nothing under way. What it says at the end, if that does not come.
-pub async fn rest(world: &Cluster) -> Result<Option<String>, ClusterError> {
+pub async fn rest(cluster: &Cluster) -> Result<Option<String>, ClusterError> {
     let begun = Instant::now();
     loop {
-        let (is_clean, said) = world.audit().await?;
+        let (is_clean, said) = cluster.audit().await?;
         if is_clean {
             return Ok(None);
         }
@@ -33,10 +33,10 @@ pub async fn rest(world: &Cluster) -> Result<Option<String>, ClusterError> {
 /// Everything that is wrong, a line each.
 pub async fn violations(
     stories: &[Story],
-    world: &Cluster,
+    cluster: &Cluster,
     http: &reqwest::Client,
 ) -> Result<Vec<String>, ClusterError> {
-    let url = world.urls.lock().first().cloned().unwrap_or_default();
+    let url = cluster.urls.lock().first().cloned().unwrap_or_default();
     let mut by_merchant: BTreeMap<&str, Vec<&Story>> = BTreeMap::new();
     for story in stories {
         by_merchant.entry(&story.merchant).or_default().push(story);

@@ -37,8 +37,8 @@ fn unavailable() -> EventLogError {
 #[async_trait]
 impl EventLog for MemoryLog {
     async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
-        let fated = self.fate.of("append").await;
-        if fated == FaultDecision::FailBefore {
+        let decision = self.fate.of("append").await;
+        if decision == FaultDecision::FailBefore {
             return Err(unavailable());
         }
         let mut appended = Appended::default();
@@ -61,7 +61,7 @@ impl EventLog for MemoryLog {
                 held.records.entry(place).or_default().push(record);
             }
         }
-        match fated {
+        match decision {
             FaultDecision::Well => Ok(appended),
             FaultDecision::DieAfter => dead().await,
             _ => Err(unavailable()),
@@ -110,12 +110,12 @@ impl Consumer for MemoryConsumer {
     }
 
     async fn commit(&self, next_offset: i64) -> Result<(), EventLogError> {
-        let fated = self.log.fate.of("commit").await;
-        if fated == FaultDecision::FailBefore {
+        let decision = self.log.fate.of("commit").await;
+        if decision == FaultDecision::FailBefore {
             return Err(unavailable());
         }
         self.log.held.lock().committed.insert(self.key.clone(), next_offset);
-        match fated {
+        match decision {
             FaultDecision::Well => Ok(()),
             FaultDecision::DieAfter => dead().await,
             _ => Err(unavailable()),

@@ -21,7 +21,7 @@ use crate::infra::event_log::EventLogError;
 type Answer = Result<bool, EventLogError>;
 
 pub(super) struct OffsetCommitter {
-    door: Sender<Commit>,
+    commits: Sender<Commit>,
     timeout: Duration,
 }
 
@@ -36,17 +36,17 @@ struct Commit {
 impl OffsetCommitter {
     /// Commits wait no longer than `timeout`.
     pub(super) fn start(consumer: &Arc<BaseConsumer<Member>>, timeout: Duration) -> io::Result<Self> {
-        let (door, waiting) = channel();
+        let (commits, waiting) = channel();
         let (member, consumer) = (consumer.context().clone(), Arc::downgrade(consumer));
         let name = format!("kafka-commit-{}", member.group);
         std::thread::Builder::new().name(name).spawn(move || run(&member, &consumer, &waiting))?;
-        Ok(Self { door, timeout })
+        Ok(Self { commits, timeout })
     }
 
     /// Commits, unless the partition has had another owner or reader since `seen`.
     pub(super) async fn commit(&self, topic: &'static str, partition: u32, offset: i64, seen: Epoch) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.door.send(Commit { topic, partition, offset, seen, answer }).map_err(|_| shut())?;
+        self.commits.send(Commit { topic, partition, offset, seen, answer }).map_err(|_| shut())?;
         match tokio::time::timeout(self.timeout, answered).await {
             Ok(answer) => answer.map_err(|_| shut())?,
             Err(_) => Err(EventLogError::Unavailable(format!("commit not answered within {:?}", self.timeout))),

@@ -63,7 +63,7 @@ pub struct Simulator {
     config: SimulatorConfig,
     chance: Chance,
     clock: Clock,
-    door: GroupCommit<Clerk>,
+    committer: GroupCommit<Clerk>,
     guard: DataGuard,
     /// How often each key met [`FaultDecision::RefusedAtFirst`]; only tests send such amounts.
     refusals: Mutex<HashMap<PspKey, u32>>,
@@ -76,8 +76,8 @@ impl Simulator {
         let guard = DataGuard::lock(books)?;
         let clerk = Clerk(PrivateWriter::open(books, FORMAT, TABLES)?, guard.clone());
         guard.hold_write_ahead_log()?;
-        let door = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
-        Ok(Self { config, chance, clock, door, guard, refusals: Mutex::default() })
+        let committer = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
+        Ok(Self { config, chance, clock, committer, guard, refusals: Mutex::default() })
     }
 
     /// What lies at this path. Creates nothing.
@@ -134,7 +134,8 @@ impl Simulator {
     }
 
     async fn submit(&self, command: Command) -> Result<Option<PspAnswer>, PspError> {
-        let answer = self.door.submit(command).await.map_err(|_| PspError::Unknown("the PSP is shut".to_owned()))?;
+        let answer =
+            self.committer.submit(command).await.map_err(|_| PspError::Unknown("the PSP is shut".to_owned()))?;
         answer.map_err(|error| {
             tracing::error!(%error, "the simulator cannot write its books");
             PspError::Unknown(format!("the PSP cannot write: {error}"))
