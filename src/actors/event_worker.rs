@@ -18,10 +18,10 @@ use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
-/// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up
-/// the others, and must not fill the memory either.
+/// How many records of each topic may be postponed before fetching stops: a shard that is down must neither hold up the
+/// others nor fill the memory.
 const PUT_OFF_MAX: usize = 4_096;
-/// How long a record that was put off waits.
+/// How long a postponed record waits.
 const PUT_OFF_FOR: Duration = Duration::from_millis(500);
 
 /// See the file's header.
@@ -37,7 +37,7 @@ pub struct EventWorker<W> {
     is_cut_off: bool,
 }
 
-/// One topic's place, and the records before it that are not done yet.
+/// The place in one topic, and the records before it that are not done yet.
 struct TopicReader {
     consumer: Box<dyn event_log::Consumer>,
     /// By offset.
@@ -75,7 +75,7 @@ impl<W: EventHandler> EventWorker<W> {
         Ok(())
     }
 
-    /// Says once that the log cannot be read, and that it can again.
+    /// Logs once that the log cannot be read, and once that it can again.
     fn note(&mut self, failure: Option<&EventLogError>) {
         let was_cut_off = std::mem::replace(&mut self.is_cut_off, failure.is_some());
         let (consumer, partition) = (self.work.consumer().name(), self.partition);
@@ -109,7 +109,7 @@ impl<W: EventHandler> EventWorker<W> {
         if room > 0 && reader.put_off.len() + batch.len() < PUT_OFF_MAX {
             let fetched = match reader.consumer.fetch(room).await {
                 Ok(fetched) => fetched,
-                // Whoever has the partition now starts from what is committed, so nothing here is owed to anyone.
+                // The partition's present owner starts from the committed offset, so nothing is owed here.
                 Err(EventLogError::Reassigned) => {
                     reader.forget();
                     return Ok(true);
@@ -160,7 +160,7 @@ impl<W: EventHandler> EventWorker<W> {
 }
 
 impl<W: EventHandler> EventWorker<W> {
-    /// What is applied of a delivery: the same, but within the span of its processing, which ends when it is dropped.
+    /// Applies one delivery within the span of its processing, which ends when it is dropped.
     fn received(&self, delivery: &Delivery) -> (Delivery, Span) {
         let mut delivery = delivery.clone();
         let mut span =
@@ -191,7 +191,7 @@ impl TopicReader {
         (self.next_offset, self.committed) = (0, 0);
     }
 
-    /// Takes out what was put off until now.
+    /// Takes out the records whose wait is over.
     fn due(&mut self, now: tokio::time::Instant, max: usize) -> Vec<(Delivery, u32, Timestamp)> {
         let offsets: Vec<i64> = self
             .put_off
@@ -218,7 +218,7 @@ impl TopicReader {
 impl<W: EventHandler> Actor for EventWorker<W> {
     type Message = Never;
 
-    /// Joins its group at once: what waits for it is counted from here on.
+    /// Joins its group at once, so that waiting records are counted from here on.
     async fn started(&mut self, _: &Context) -> Result<(), Failure> {
         let opened = self.open().await;
         self.note(opened.as_ref().err());
@@ -236,8 +236,8 @@ impl<W: EventHandler> Actor for EventWorker<W> {
             Ok(true) => Ok(Wake::Again),
             Ok(false) => Ok(Wake::Idle),
             Err(_) => {
-                // The outside's failure is no reason to die, and six deaths would end the process. What was in hand is
-                // read again from what was committed.
+                // An outage outside is no reason to die: six deaths would end the process. Records in hand are read
+                // again from the committed offset.
                 self.topics.clear();
                 Ok(Wake::Idle)
             }
@@ -264,7 +264,7 @@ mod tests {
 
     type Fetched = Result<Vec<Delivery>, EventLogError>;
 
-    /// A log whose one partition gives what it is told to, and what was made of it.
+    /// A log whose only partition gives what the test says, and the commits made on it.
     #[derive(Default)]
     struct Script {
         fetches: Mutex<VecDeque<Fetched>>,
@@ -368,7 +368,7 @@ mod tests {
         let fetches = fetches.chain((0..20).map(|_| away())).chain([Ok(vec![delivery(5), delivery(6)])]);
         let (commits, applied) = work(fetches).await;
         assert!(applied.contains(&6), "{applied:?}");
-        // What was put off is still owed.
+        // The postponed record is still owed.
         assert!(commits.iter().all(|next| *next == 5), "{commits:?}");
     }
 

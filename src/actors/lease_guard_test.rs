@@ -1,4 +1,4 @@
-//! Whoever works under a lease: nothing without it, everything once it is there.
+//! Actors that need a lease do nothing without it, and everything once it is there.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::infra::lease::LeaseStore;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Clock, Context, Failure, Never, Options, Wake};
 
-/// How often leases are renewed, and wished for by those who do not hold them.
+/// How often leases are renewed, and tried for by processes that do not hold them.
 pub const RENEW_EVERY: Duration = Duration::from_millis(500);
 
 /// See the file's header.
@@ -27,7 +27,7 @@ pub struct Leases {
     leases: Arc<[Lease]>,
     names: Vec<Arc<str>>,
     outage: Outage,
-    /// How each lease stood at the last look.
+    /// The state of each lease at the last look.
     seen: Vec<Option<LeaseState>>,
     meter: LeaseMeter,
 }
@@ -47,7 +47,7 @@ impl Leases {
     }
 
     async fn renew(&mut self, clock: &Clock) {
-        // The store counts from when it is reached: what is counted from here ends sooner.
+        // The store's time starts when it is reached; this process counts from before that, so its view ends sooner.
         let asked = clock.instant();
         let call = self.store.hold_many(&self.holder, LEASE_TTL, &self.names);
         if let Some(answers) = self.outage.ask(clock, call).await {
@@ -142,7 +142,7 @@ mod tests {
 
     /// What a call may take: much for a healthy Redis on a busy machine.
     const PATIENCE: Duration = Duration::from_millis(200);
-    /// Within which another host is to be at work.
+    /// Within which another host must be at work.
     const TAKEOVER: Duration = Duration::from_secs(5);
 
     /// What a process knows.
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// Runs a process as long as `tell` takes, then stops it in order.
+    /// Runs a process until `tell` is done, then stops it in order.
     async fn process<T>(redis: RedisPool, holder: &str, tell: impl AsyncFnOnce(Process) -> T) -> T {
         let (store, holder): (_, Arc<str>) = (Arc::new(RedisLeases::new(redis)), holder.into());
         let now = Clock::system().instant();
@@ -195,7 +195,7 @@ mod tests {
                 }
             };
             tokio::select! { () = &mut first => unreachable!("it waits forever"), () = refused => {} }
-            // Dropped where it stands, without an orderly stop.
+            // Dropped without an orderly stop.
             drop(first);
             let died = second.clock.instant();
             second.holds().await;

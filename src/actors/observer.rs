@@ -19,10 +19,10 @@ use crate::infra::database::{DatabaseError, OutboxBacklog, ShardDatabase};
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Clock, Context, Failure, Metric, Never, Wake, meter};
 
-/// What was last seen of a shard that answered.
+/// The last observation of a shard that answered.
 #[derive(Debug, Clone)]
 struct ShardObservation {
-    /// Whether the last write was made.
+    /// Whether the last write succeeded.
     takes_writes: bool,
     outbox: OutboxBacklog,
     /// How old the oldest event in it was then.
@@ -33,7 +33,7 @@ struct ShardObservation {
     imbalance: u64,
 }
 
-/// What was last seen of each shard; none of one that did not answer.
+/// The last observation of each shard; none for a shard that did not answer.
 #[derive(Clone, Default)]
 pub struct ShardObservations(Arc<Mutex<BTreeMap<u32, Option<ShardObservation>>>>);
 
@@ -89,9 +89,9 @@ impl ShardObservations {
 pub struct Observer {
     database: ShardDatabase,
     observations: ShardObservations,
-    /// How often the balances are summed up: they are as many as there are merchants and currencies.
+    /// How often the balances are summed: there is one for each merchant and currency.
     ledger_every: Duration,
-    /// When that was done last, and by how much they differed.
+    /// When the balances were summed last, and by how much they differed.
     ledger: Option<(Instant, u64)>,
     clock_doubted: Gauge<u64>,
 }

@@ -18,13 +18,13 @@ use crate::infra::cache::{LimitStore, LimitedAction, Take, Taken};
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, AskError, Context, Failure, Handle, Message, Metric, Options, Reply};
 
-/// Takes one more of an action.
+/// Takes one token of an action.
 pub async fn take(limiter: &Handle<RateLimiter>, merchant: &str, action: LimitedAction) -> Result<Taken, AskError> {
     let merchant = merchant.into();
     limiter.ask(|reply| LimiterMessage::Take { merchant, action, reply }).await
 }
 
-/// Gives one back that was taken and not needed, if the limiter can: else the merchant has one less for a while.
+/// Returns a token that was taken and not needed, if the limiter can: else the merchant has one less for a while.
 pub fn give_back(limiter: &Handle<RateLimiter>, merchant: &str, action: LimitedAction) {
     let _ = limiter.tell(LimiterMessage::GiveBack { merchant: merchant.into(), action });
 }
@@ -44,7 +44,7 @@ impl Message for LimiterMessage {
     }
 }
 
-/// Which limit an operation counts against. A void has none of its own: like a capture it ends an authorization, at
+/// The limit that an operation counts against. A void has none of its own: like a capture it ends an authorization, at
 /// most once, and shares its limit.
 pub fn limited(operation: PaymentOperation) -> LimitedAction {
     match operation {
@@ -102,7 +102,7 @@ impl RateLimiter {
         Self { store, local, limits, hosts, outage, meter: LimitMeter::default() }
     }
 
-    /// The wish against this host's share of the limit.
+    /// Takes the token from this host's share of the limit.
     fn share(&self, want: &Take) -> Take {
         let per_minute = NonZeroU32::new(want.per_minute.get() / self.hosts).unwrap_or(NonZeroU32::MIN);
         Take { per_minute, ..want.clone() }
@@ -138,7 +138,7 @@ impl Actor for RateLimiter {
             None => {
                 wants.iter().for_each(|want| self.meter.degraded(want.action));
                 let shares: Vec<Take> = wants.iter().map(|want| self.share(want)).collect();
-                // Memory does not fail; if it did, a fresh actor would be the right answer.
+                // Memory does not fail; if it did, a fresh actor would be the right response.
                 self.local.take_many(&shares).await.map_err(Failure::new)?
             }
         };
@@ -203,7 +203,7 @@ mod tests {
     use crate::actors::testing::story;
     use crate::infra::cache::CacheError;
 
-    /// A store that counts its calls, and can be out.
+    /// A store that counts its calls, and can be set to fail.
     #[derive(Default)]
     struct Store {
         limits: MemoryLimits,

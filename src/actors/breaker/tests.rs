@@ -1,4 +1,4 @@
-//! Stories about a breaker under a supervisor.
+//! Tests of a breaker under a supervisor.
 
 use std::future::{Future, pending, ready};
 
@@ -29,7 +29,7 @@ impl Psp {
         for _ in 0..times {
             self.call(ready(Err("gone"))).await.unwrap();
         }
-        // An answer means that the reports before it are counted.
+        // When the answer is there, the reports before it are counted.
         self.view().await;
     }
 

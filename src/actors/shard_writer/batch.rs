@@ -1,4 +1,4 @@
-//! One batch of a shard writer: load, decide, write, and what is done when the database says no.
+//! One batch of a shard writer: load, decide and write, and how database errors are handled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::infra::telemetry::logs::of_trace;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Context, Nudger};
 
-/// Times that a batch is tried again after a conflict before it is cut in halves.
+/// How often a batch is tried again after a conflict before it is halved.
 const RETRIES_MAX: u32 = 3;
-/// Times that a command is tried again that stands alone: only so much contention fails it.
+/// How often a single command is tried again: more contention than that fails it.
 const RETRIES_ALONE_MAX: u32 = 10;
 /// The longest wait before the first retry; it doubles.
 const RETRY_BASE: Duration = Duration::from_millis(4);
 /// The longest wait before any retry.
 const RETRY_CAP: Duration = Duration::from_millis(64);
-/// When whoever asked for a row that all write may ask again.
+/// When a caller may try again after a conflict on a row that many write.
 const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Commits batches on one shard.
@@ -47,8 +47,8 @@ impl BatchCommitter {
         &self.database
     }
 
-    /// Commits what it can of a batch and answers every order. A batch that fails whole is cut in halves until the
-    /// order that spoils it stands alone, so that it fails nobody else.
+    /// Commits as much of a batch as it can and answers every command. A batch that fails as a whole is halved until
+    /// the command that causes the failure is alone, so that no other fails with it.
     pub(super) async fn commit(&mut self, batch: Vec<PendingCommand>, ctx: &Context) {
         let mut waiting = vec![batch];
         while let Some(mut commands) = waiting.pop() {
@@ -62,7 +62,7 @@ impl BatchCommitter {
             drop(span);
             match committed {
                 Ok(()) => commands.into_iter().for_each(|command| command.0.answer(Ok(()))),
-                // The next batch would fare no better: nobody waits for it to find out.
+                // The next batch would fail too, so no command waits to find that out.
                 Err(error @ (DatabaseError::Unavailable(_) | DatabaseError::NotCommitted(_))) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
                     let lost = Err(WriteError::Unavailable);
@@ -96,7 +96,7 @@ impl BatchCommitter {
                     tracing::warn!(shard.id = self.database.id.0, batch.size = commands.len(), %error, "batch halved");
                     self.meter.halved();
                     let second = commands.split_off(commands.len() / 2);
-                    // The last one in is the first one out: the earlier half goes first.
+                    // Last in, first out: the earlier half goes first.
                     waiting.push(second);
                     waiting.push(commands);
                 }
@@ -104,7 +104,7 @@ impl BatchCommitter {
         }
     }
 
-    /// One span for the batch, linked to those that wait for it.
+    /// One span for the batch, linked to the spans that wait for it.
     fn span(&self, commands: &[PendingCommand]) -> Span {
         let waiting = commands.iter().filter_map(|command| command.0.within());
         let mut span = Span::begin_for(waiting, SpanKind::Client, || format!("COMMIT shard_{}", self.database.id));
@@ -114,7 +114,7 @@ impl BatchCommitter {
         span
     }
 
-    /// One transaction for all, tried again while somebody else changes the same rows, or its commit is lost.
+    /// One transaction for all, tried again while another writer changes the same rows, or its commit is lost.
     async fn commit_whole(&mut self, commands: &mut [PendingCommand], ctx: &Context) -> Result<(), DatabaseError> {
         let (mut trusting, mut others) = (ReadSet::default(), ReadSet::default());
         for command in commands.iter() {
@@ -140,7 +140,7 @@ impl BatchCommitter {
                 }
                 Err(error) => error,
             };
-            // Whatever went wrong, the tables know better now.
+            // After any failure the remembered rows may be outdated; the tables are right.
             self.recent = Recent::default();
             match error {
                 DatabaseError::Conflict => self.meter.met_conflict(),

@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// Takes on a payment and spoils it on the way: in the database, or by a panic.
+    /// Authorizes a payment and then fails on purpose: in the database, or by a panic.
     struct Poison {
         order: Authorize,
         panics: bool,
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 
-    /// What one host knows of a payment is old, and what it reads of a refund is new.
+    /// One host remembers an old payment and reads a new refund.
     #[tokio::test]
     async fn attempt_sees_what_another_host_has_written() {
         let ours = Bench::start(400).await;
