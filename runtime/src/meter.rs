@@ -267,8 +267,11 @@ const STATE: Metric =
 const SINCE_RESTART: Metric =
     Metric::gauge("rialto_actor_since_restart_seconds", LABELS, "Time since the present incarnation started").of("s");
 const HANDLED: Metric = Metric::counter("rialto_actor_handled_total", LABELS, "Messages handled");
-const REFUSED: Metric =
-    Metric::counter("rialto_actor_refused_total", LABELS, "Messages refused at the door: full, quarantined or stopped");
+const REFUSED: Metric = Metric::counter(
+    "rialto_actor_refused_total",
+    LABELS,
+    "Messages refused by the mailbox: full, quarantined or stopped",
+);
 const EXPIRED: Metric =
     Metric::counter("rialto_actor_expired_total", LABELS, "Messages not started: too late, or nobody waits any more");
 const LOST: Metric = Metric::counter("rialto_actor_lost_total", LABELS, "Messages in hand when their actor died");

@@ -80,7 +80,7 @@ impl<W: EventHandler> EventWorker<W> {
         let was_cut_off = std::mem::replace(&mut self.is_cut_off, failure.is_some());
         let (consumer, partition) = (self.work.consumer().name(), self.partition);
         match failure {
-            Some(error) if !was_cut_off => tracing::warn!(consumer, partition, %error, "events are not read for now"),
+            Some(error) if !was_cut_off => tracing::warn!(consumer, partition, %error, "events cannot be read"),
             None if was_cut_off => tracing::info!(consumer, partition, "events are read again"),
             _ => {}
         }

@@ -101,7 +101,7 @@ impl Actor for Leases {
             self.meter.record(lease, LeaseState::NotMine);
         }
         if self.outage.ask(ctx.clock(), self.store.release_many(&self.holder, &self.names)).await.is_none() {
-            tracing::info!("leases not given back, they end by themselves");
+            tracing::info!("leases not released; they expire by themselves");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Group commit: commands that wait are written together in one transaction. Under light load that is one command each;
+//! Group commit: waiting commands are written together in one transaction. Under light load that is one command each;
 //! under heavy load one sync to disk serves hundreds. No timer is involved.
 //!
-//! Who writes has a thread, so that it may block, and an actor that blocks its own thread does not keep it.
+//! The writer has a thread of its own, because it may block, and an actor that blocks its own thread does not keep it.
 
 use std::{io, thread};
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Commands that may wait for their turn; whoever comes later waits at the door.
+/// How many commands may wait in the queue; later callers wait for a place in it.
 const QUEUE_CAPACITY: usize = 1024;
 /// Commands that are written together at most.
 const BATCH_MAX: usize = 512;
@@ -24,11 +24,11 @@ pub(super) trait GroupCommitter: Send + 'static {
 
 type Reply<C> = oneshot::Sender<Result<<C as GroupCommitter>::Answer, <C as GroupCommitter>::Error>>;
 
-/// The door to one [`GroupCommitter`], which has a thread of its own until the door is dropped. A caller that gives up
-/// does not undo its command: what was taken in is written.
+/// The handle of one [`GroupCommitter`], whose thread runs until the handle is dropped. A caller that gives up does not
+/// undo its command: a command in the queue is written.
 pub(super) struct GroupCommit<C: GroupCommitter>(mpsc::Sender<(C::Command, Reply<C>)>);
 
-/// The committer's thread has ended, which a panic does.
+/// The committer's thread has ended, because of a panic.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stopped;
 
@@ -54,7 +54,7 @@ impl<C: GroupCommitter> GroupCommit<C> {
         Ok(Self(sender))
     }
 
-    /// Has the command written and gives its answer. The outer error says that nobody is there to write: whether the
+    /// Has the command written and returns its answer. The outer error says that the thread has ended: whether the
     /// command was written is then unknown.
     pub(super) async fn submit(&self, command: C::Command) -> Result<Result<C::Answer, C::Error>, Stopped> {
         let (reply, answer) = oneshot::channel();
@@ -98,7 +98,7 @@ mod tests {
         let group = GroupCommit::start("doubler", Doubler { batches: batches.clone(), gate }).unwrap();
         let numbers = || std::iter::once(0).chain(100..400);
         let opening = async {
-            // tokio makes a task that has sent 128 things give way: all are sent after a few turns.
+            // tokio makes a task yield after 128 sends: all are sent after a few turns.
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }

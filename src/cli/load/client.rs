@@ -29,7 +29,7 @@ pub enum TargetError {
     /// The host's name has no address.
     #[error("cannot resolve {0}: {1}")]
     Unresolved(String, std::io::Error),
-    /// Nobody listens there.
+    /// Nothing listens there.
     #[error("cannot connect to {0}: {1}")]
     Unreachable(String, std::io::Error),
 }
@@ -181,7 +181,7 @@ impl Client {
                     self.idle.borrow_mut().push(connection);
                     return Ok(answer);
                 }
-                // Only a request of which nothing was sent comes back, so sending it again cannot double it.
+                // A request comes back only if nothing of it was sent, so sending it again cannot double it.
                 Err(mut refused) => request = refused.take_message().ok_or(Failure::Transport)?,
             }
         }
@@ -197,7 +197,7 @@ impl Client {
             tokio::time::sleep(CONNECT_PAUSE).await;
             return Err(Failure::Connect);
         };
-        // Whatever ends the driver reaches the request in flight, or `ready` of the next one.
+        // However the driver ends, the request in flight, or `ready` of the next one, receives the error.
         tokio::task::spawn_local(async move {
             let _ = driver.await;
         });

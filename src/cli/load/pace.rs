@@ -76,7 +76,7 @@ pub async fn run(sender: Rc<Sender>, pace: Pace, begins: Instant, ends: Instant)
     }
 }
 
-/// A result with a panic in it would be a wrong result: the thread ends with it, and the run says so.
+/// A result without the panicked start would be wrong: the thread ends with the panic, and the run reports it.
 fn pass_on_panic(finished: Result<(), JoinError>) {
     if let Err(error) = finished
         && error.is_panic()

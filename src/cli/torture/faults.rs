@@ -1,4 +1,4 @@
-//! What is done to the cluster, drawn from the seed.
+//! Faults of the cluster, drawn from the seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,10 +37,10 @@ const JUMP_MS_MAX: i64 = 3_600_000;
 /// A clock that is set wrong is years ahead, far beyond the life of an authorization, and is set right after a moment.
 const STEP_MS: std::ops::Range<i64> = 31_536_000_000..300_000_000_000;
 const STEP_LASTS_MS: std::ops::Range<u64> = 50..3_000;
-/// Times that a node is told to set its clock right before it is restarted.
+/// How often a node is told to set its clock right before it is restarted.
 const SET_RIGHT_TRIES: usize = 5;
 
-/// One kind of fault, and how often it is drawn beside the others.
+/// One kind of fault, and its weight when kinds are drawn.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Kill,
@@ -64,14 +64,14 @@ const EVERYWHERE: [(Kind, u32); 7] = [
     (Kind::Redeliver, 1),
 ];
 
-/// Does things to the cluster until its time is over.
+/// Makes faults in the cluster until its time is over.
 pub struct FaultInjector {
     chance: StdRng,
     http: reqwest::Client,
     /// The furthest that any clock was ahead.
     ahead_ms: i64,
     pub done: BTreeMap<String, u64>,
-    /// What was wrong with how faults were borne.
+    /// Wrong reactions to faults.
     pub wrong: Vec<String>,
 }
 
@@ -180,8 +180,8 @@ impl FaultInjector {
         rewind(&config, &cluster.data_dir, consumer, topic, &[(partition, 0)]).await.is_ok()
     }
 
-    /// Ends all faults: servers, PSP and nodes are up and well. Clocks stay where the furthest one was, or what was put
-    /// off by it would wait for its hour.
+    /// Ends all faults: servers, PSP and nodes run without them. Clocks stay where the furthest one was: otherwise work
+    /// that was scheduled by that clock would wait for hours.
     pub async fn heal(&mut self, cluster: &mut Cluster) -> Result<(), ClusterError> {
         if let Some(servers) = &cluster.servers {
             servers.run("up", &SERVERS).await?;
@@ -214,7 +214,7 @@ impl FaultInjector {
         self.tell(cluster, node, reqwest::Method::PUT, "/admin/faults/clock", &body).await
     }
 
-    /// Whether it was heard. A node that is too ill to be told is ill enough.
+    /// Whether the node did as told. A node that cannot be told is faulty enough already.
     async fn tell(&self, cluster: &Cluster, node: usize, method: reqwest::Method, path: &str, body: &Value) -> bool {
         let url = cluster.urls.lock().get(node).cloned().unwrap_or_default();
         let told = self.http.request(method, format!("{url}{path}")).json(body).send().await;

@@ -1,8 +1,8 @@
-//! `rialto torture`: many clients with a plan, a cluster that is ill-treated, and a check of everything that was said.
+//! `rialto torture`: many clients with a plan, a cluster with faults, and a check of every answer.
 //!
-//! Nodes and PSP are processes of this program in a directory of the run's own; with `--servers` they stand on real
-//! servers. Plan and faults come from the seed; when exactly they meet is the machine's doing, so a seed that failed is
-//! run again to see more, not to see the same.
+//! Nodes and PSP are processes of this program in a directory of the run's own; with `--servers` they use real servers.
+//! Plan and faults come from the seed, but their exact timing depends on the machine: running a failed seed again shows
+//! more, not the same.
 
 mod client;
 mod cluster;
@@ -37,7 +37,7 @@ use super::terminal::say;
 
 /// Violations that are printed.
 const SHOWN_MAX: usize = 20;
-/// Processes on real servers: two, so that there is somebody to take over.
+/// Processes on real servers: two, so that one can take over from the other.
 const NODES_ON_SERVERS: usize = 2;
 
 /// Drive payments while processes die, clocks jump and servers stop; then hold all that was said against the books.

@@ -1,5 +1,5 @@
-//! Faults of what the nodes stand on: disks, databases, the ways to them, the event log. Each is healed before it
-//! returns, and the nodes must then serve again as they are.
+//! Faults of what the nodes depend on: disks, databases, the connections to them, the event log. Each is healed before
+//! it returns, and the nodes must then serve again without a restart.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub enum Outside {
 }
 
 impl Outside {
-    /// Those that can be made in a cluster, and how often each is drawn.
+    /// The kinds that are possible in a cluster, each with its weight.
     pub fn of(cluster: &Cluster) -> Vec<(Self, u32)> {
         let mut kinds = vec![(Self::SwappedDatabases, 2)];
         if !cluster.disks.is_empty() {
@@ -49,7 +49,7 @@ impl Outside {
     }
 }
 
-/// What was done, for the tally, and what was wrong with how it was borne.
+/// What was done, for the tally, and wrong reactions to it.
 pub struct Struck {
     pub what: String,
     pub wrong: Option<String>,
@@ -60,10 +60,10 @@ const LASTS_MAX_MS: u64 = 6_000;
 /// What a full disk has left at most: enough for a batch or two now and then.
 const LEFT_BYTES_MAX: u64 = 256 << 10;
 const KILL_EVERY: Duration = Duration::from_millis(20);
-/// Times that a healing is tried.
+/// How often healing is tried.
 const HEAL_TRIES: usize = 20;
 
-/// Makes one fault, heals it, and sees whether the nodes serve again.
+/// Makes one fault, heals it, and checks that the nodes serve again.
 pub async fn strike(
     kind: Outside,
     cluster: &mut Cluster,
@@ -104,7 +104,7 @@ async fn full_disk(cluster: &Cluster, chance: &mut StdRng, lasts: Duration) -> R
     Ok(format!("disk of {} {}", disk.name(), if is_full { "full" } else { "nearly full" }))
 }
 
-/// Of a database that is drawn, or none of several: then of all.
+/// One database by chance, or all of them.
 fn some<'a>(cluster: &'a Cluster, chance: &mut StdRng) -> Vec<&'a Database> {
     match chance.random_range(0..=cluster.databases.len()) {
         0 => cluster.databases.iter().collect(),
@@ -125,7 +125,7 @@ async fn killed(cluster: &Cluster, chance: &mut StdRng, lasts: Duration) -> Stri
     let kill = if chance.random_bool(0.6) { Kill::Query } else { Kill::Connection };
     while begun.elapsed() < lasts {
         for database in &databases {
-            // A server that has no place for one connection more is ill enough.
+            // A server with no free connection is faulty enough.
             let _ = database.server.kill_all(USER, kill).await;
         }
         tokio::time::sleep(KILL_EVERY).await;
@@ -156,7 +156,7 @@ async fn refused(cluster: &Cluster, chance: &mut StdRng, lasts: Duration) -> Res
     Ok("records refused".to_owned())
 }
 
-/// Does what has to be done, however often that takes.
+/// Repeats an action until it succeeds, a bounded number of times.
 async fn healed<E: std::fmt::Display>(what: &str, heal: impl AsyncFn() -> Result<(), E>) -> Result<(), ClusterError> {
     let mut said = String::new();
     for _ in 0..HEAL_TRIES {

@@ -1,4 +1,4 @@
-//! Whether the nodes serve all shards again once a fault is over, without a restart.
+//! Checks that the nodes serve all shards again after a fault, without a restart.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::process::ClusterError;
 
-/// Merchants that ask: enough for every shard to have one of them.
+/// How many merchants ask: enough for every shard to have one of them.
 const MERCHANTS: usize = 8;
-/// How long a node may take, with an actor beside that hangs until it is found out.
+/// How long a node may take, including the time to detect an actor that hangs.
 const WITHIN: Duration = Duration::from_secs(60);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
-/// What a node answers that cannot do its work; that the PSP is ill is not the node's.
+/// The answers of a node that cannot do its work; a faulty PSP is not the node's fault.
 const ILL: [&str; 6] =
     ["shard_unavailable", "storage_unavailable", "overloaded", "outcome_unknown", "internal", "rate_limited"];
 
-/// Has each node authorize for some merchants. What is wrong, if one of them is not served in time. Nodes that end by
-/// themselves are started again.
+/// Has each node authorize for some merchants. Returns what is wrong if one of them is not served in time. Nodes that
+/// end by themselves are started again.
 pub async fn serves_again(
     cluster: &mut Cluster,
     http: &reqwest::Client,

@@ -19,13 +19,13 @@ use tokio::time::Instant;
 
 use super::{CacheError, LimitStore, LimitedAction, Take, Taken};
 
-/// Wishes between two clean-ups, each of which forgets the merchants whose buckets are full again: it bounds what
-/// unknown merchants can cost, and is rare enough not to be felt.
+/// How many takes there are between two clean-ups, each of which forgets the merchants whose buckets are full again. It
+/// bounds the memory that unknown merchants can use, and is rare enough to cost little.
 const CLEAN_UP_EVERY: u64 = 65_536;
 
 type Limiter = RateLimiter<Arc<str>, Buckets, TokioClock, StateInformationMiddleware>;
 
-/// The buckets of a limiter, for it and for whoever gives back: each is the time at which it is full.
+/// The buckets of a limiter, shared by its takes and returns: each is the time at which it is full.
 #[derive(Debug, Clone, Default)]
 struct Buckets(Arc<DashMapStateStore<Arc<str>>>);
 
@@ -78,7 +78,7 @@ impl Clock for TokioClock {
 /// A [`LimitStore`] in memory.
 pub struct MemoryLimits {
     clock: TokioClock,
-    /// By action and rate, of which the configuration has few.
+    /// By action and rate; the configuration has few of these.
     limiters: RwLock<HashMap<(LimitedAction, NonZeroU32), Limited>>,
     taken: AtomicU64,
 }
@@ -101,7 +101,7 @@ impl MemoryLimits {
         self.limiters.write().entry((action, per_minute)).or_insert_with(limiter).0.clone()
     }
 
-    /// A token that comes back makes its bucket full so much sooner.
+    /// A returned token makes its bucket full so much sooner.
     fn give_back(&self, given: &Take) {
         let limiters = self.limiters.read();
         let Some((_, buckets)) = limiters.get(&(given.action, given.per_minute)) else { return };
@@ -113,7 +113,7 @@ impl MemoryLimits {
             Some(full_at) => Ok(((), full_at.saturating_sub(one))),
             None => Err(()),
         };
-        // One that was never taken from has nothing to be given back.
+        // A bucket from which nothing was taken is full already.
         let _ = buckets.measure_and_replace(&given.merchant, sooner);
     }
 

@@ -1,5 +1,5 @@
-//! A log in memory, for the simulation: partitions, groups and offsets outlive the processes that reach it, and every
-//! call asks a fate what becomes of it. Like Kafka, it keeps what is appended twice twice.
+//! A log in memory, for the simulation: partitions, groups and offsets outlive the processes that reach it, and a fault
+//! plan decides the outcome of every call. Like Kafka, it keeps a record twice that is appended twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl EventLog for MemoryLog {
     }
 
     fn on_append(&self, _: &str, _: u32, _: Nudge) -> Result<(), EventLogError> {
-        // Workers poll: who is nudged when is not what is simulated.
+        // Workers poll; the timing of nudges is not simulated.
         Ok(())
     }
 }
@@ -92,7 +92,7 @@ impl Consumer for MemoryConsumer {
         match self.log.fate.of("fetch").await {
             FaultDecision::Well => {}
             FaultDecision::FailBefore | FaultDecision::Full(_) | FaultDecision::CutOff(_) => return Err(unavailable()),
-            // The partition has changed hands and come back.
+            // The partition was reassigned and came back.
             FaultDecision::FailAfter => {
                 self.position = self.log.held.lock().committed.get(&self.key).copied().unwrap_or(0);
                 return Err(EventLogError::Reassigned);

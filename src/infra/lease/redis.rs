@@ -11,7 +11,7 @@ use crate::infra::redis::RedisPool;
 
 const HOLD: &str = include_str!("hold.lua");
 const RELEASE: &str = include_str!("release.lua");
-/// How long a lease is remembered that nobody wants any more. Tokens follow the clock, so nothing depends on it.
+/// How long the store remembers an unused lease. Tokens follow the clock, so nothing depends on it.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A [`LeaseStore`] on Redis.

@@ -35,7 +35,7 @@ impl RedisLimits {
 struct Bucket {
     limit: u32,
     wanted: u32,
-    /// Tokens that are left for the wishes not yet answered.
+    /// Tokens that are left for the takes not yet answered.
     left: u32,
     one_more_in: Duration,
 }
@@ -106,7 +106,7 @@ mod tests {
     use crate::infra::cache::limit_cases::{self, want};
     use crate::infra::redis::testing::RedisServer;
 
-    /// What may pass between two calls without being wished for.
+    /// The time that may pass between two calls unintentionally.
     const SLACK: Duration = Duration::from_secs(4);
 
     async fn server() -> (Arc<RedisServer>, RedisLimits) {

@@ -1,5 +1,5 @@
-//! The event log in one SQLite file: durable before it answers, one process writing. What waits to be written shares a
-//! transaction, so appending grows cheaper per record as load rises.
+//! The event log in one SQLite file: records are durable before an append returns, and one process writes. Waiting
+//! writes share a transaction, so appending gets cheaper per record as load rises.
 
 mod group_positions;
 mod layout;
@@ -31,7 +31,7 @@ pub enum OpenLogError {
     File(#[from] OpenError),
     #[error(transparent)]
     Guard(#[from] GuardError),
-    #[error("no thread to write {path}: {source}")]
+    #[error("cannot start the thread that writes {path}: {source}")]
     Thread { path: PathBuf, source: std::io::Error },
     /// Keys would move to other partitions and lose their order.
     #[error("{path}: topic {topic} has {found} partitions and cannot be given {wanted}")]
@@ -48,12 +48,12 @@ pub struct EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// What lies at this path. Creates nothing.
+    /// What is at this path. Creates nothing.
     pub fn look(path: &Path) -> Result<FoundCompanion, IdentityError> {
         file_identity::look(path, IS_USED)
     }
 
-    /// Makes an existing file the log of this system, whoever's it was. Returns its name.
+    /// Makes an existing file the log of this system, whichever system it belonged to. Returns its name.
     pub fn claim(path: &Path, system: &SystemId) -> Result<String, IdentityError> {
         file_identity::claim(path, system)
     }

@@ -1,4 +1,4 @@
-//! Writes the log: appends, commits and prunes that wait together share one transaction.
+//! Writes the log: waiting appends, commits and prunes share one transaction.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::infra::event_log::{EventLogError, Nudge, Record};
 use crate::infra::group_commit::GroupCommitter;
 use crate::infra::sqlite::PrivateWriter;
 
-/// Records that one prune looks at, so that appends do not wait long behind it.
+/// Records that one prune looks at, so that appends do not wait long for it.
 const PRUNE_STEP: i64 = 2_000;
 
 pub(super) type Nudges = Arc<RwLock<HashMap<Slot, Vec<Nudge>>>>;
@@ -39,7 +39,7 @@ pub(super) struct Writer {
     guard: DataGuard,
     nudges: Nudges,
     positions: Shared,
-    /// Of each slot, as this process, which alone writes them, has left them; empty until they are read.
+    /// The next offset of each slot, as this process, the only writer, left it; empty until it is read.
     next_offsets: HashMap<i64, i64>,
 }
 

@@ -1,5 +1,5 @@
-//! Commits a group's offsets: what waits shares one request to the broker. It has a thread of its own, because
-//! librdkafka keeps whoever commits waiting for as long as the broker hangs.
+//! Commits a group's offsets: waiting commits share one request to the broker. It has a thread of its own, because
+//! librdkafka blocks the committing thread for as long as the broker hangs.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +17,7 @@ use super::member::Member;
 use super::place::Epoch;
 use crate::infra::event_log::EventLogError;
 
-/// Whether an offset was committed; `false` if the partition is another's.
+/// Whether an offset was committed; `false` if the partition belongs to another process.
 type Answer = Result<bool, EventLogError>;
 
 pub(super) struct OffsetCommitter {
@@ -63,12 +63,12 @@ fn run(member: &Member, consumer: &Weak<BaseConsumer<Member>>, waiting: &Receive
                 batch.insert((commit.topic, commit.partition), commit);
             }
         }
-        // While this is held no partition changes hands, so that the broker cannot take an offset for the next owner's.
+        // While this is held no partition is reassigned, so that the broker cannot take an offset for the next owner's.
         let _fence = member.fence.lock();
         let (ours, others): (Vec<_>, Vec<_>) = batch.into_values().partition(|commit| is_ours(member, commit));
         for commit in others {
             tracing::debug!(commit.topic, commit.partition, commit.offset, "commit of a partition that is another's");
-            // Who asked may have stopped waiting; so below.
+            // The caller may have stopped waiting; so below.
             let _ = commit.answer.send(Ok(false));
         }
         if ours.is_empty() {
@@ -100,7 +100,7 @@ fn send(member: &Member, consumer: &BaseConsumer<Member>, commits: &[Commit]) ->
     }
     match consumer.commit(&list, CommitMode::Sync) {
         Ok(()) => Ok(true),
-        // The group is giving out its partitions anew; their next owners start from what was committed before.
+        // The group is reassigning its partitions; their next owners start from the offsets committed before.
         Err(KafkaError::ConsumerCommit(
             code @ (RDKafkaErrorCode::RebalanceInProgress
             | RDKafkaErrorCode::IllegalGeneration

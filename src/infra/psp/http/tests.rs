@@ -26,7 +26,7 @@ const NOT_DONE: &str = r#"{"done":false}"#;
 const NOT_FOUND: &str = r#"{"found":false}"#;
 const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// A server that plays these acts, one a request, and counts the requests.
+/// A server that plays these acts, one for each request, and counts the requests.
 struct Stage {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
@@ -105,7 +105,7 @@ fn approved() -> PspAnswer {
     PspAnswer::Approved { reference: "r".into(), money: money() }
 }
 
-/// An outcome without its words.
+/// An outcome without its text.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Answer(PspAnswer),
@@ -140,7 +140,7 @@ async fn answers_are_classified_and_doubtful_ones_are_unknown() {
         (&[Say(200, "?")], Outcome::Unknown, 1),
         (&[Say(200, r#"{"decision":"approved","reference":"r","amount":1.5,"currency":"KRW"}"#)], Outcome::Unknown, 1),
         (long_answer, Outcome::Unknown, 1),
-        // A connection that breaks: once more, under the same key.
+        // A connection that breaks: the request is sent once more, under the same key.
         (&[Close, Say(200, APPROVED)], Outcome::Answer(approved()), 2),
         (&[Close, Say(503, NOT_DONE)], Outcome::Unknown, 2),
         (&[Close, Close, Say(200, APPROVED)], Outcome::Unknown, 2),

@@ -1,9 +1,9 @@
-//! What becomes of an operation, by the amount or by chance.
+//! The outcome of an operation, forced by its amount or drawn by chance.
 
 use crate::config::SimulatorConfig;
 use crate::infra::psp::{Action, PspOperation};
 
-/// What becomes of one operation.
+/// The outcome of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultDecision {
     Honest,
@@ -16,7 +16,7 @@ pub(super) enum FaultDecision {
     LostBefore,
     /// The answer is lost.
     LostAfter,
-    /// The answer makes no sense.
+    /// The answer is invalid.
     Garbage,
     /// Approved for one minor unit less than asked.
     OtherAmount,
