@@ -138,7 +138,7 @@ impl<S: Step> Actor for Job<S> {
             Ok(StepDone { again: true, .. }) => Ok(Wake::Again),
             Ok(_) => Ok(Wake::Idle),
             Err(error) => {
-                tracing::warn!(shard.id = self.place.shard.0, job.name = self.place.name, %error, "job step failed and is postponed");
+                tracing::warn!(shard.id = self.place.shard.0, job.name = self.place.name, %error, "job step postponed");
                 Ok(Wake::Idle)
             }
         }

@@ -71,7 +71,8 @@ catalogue! {
     "Rows" {
         UNREADABLE_ROWS = Metric::counter(
             "rialto_unreadable_rows_total", &["shard", "table"],
-            "Rows that cannot be read: skipped, so that other work goes on, and tried again after a minute",
+            "Rows that cannot be read: skipped, so that other work goes on, and tried again after a \
+             minute",
         );
     }
     "Outbox" {
