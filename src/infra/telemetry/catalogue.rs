@@ -85,7 +85,8 @@ catalogue! {
         ).of("s");
         OUTBOX_PUBLISHED = Metric::counter("rialto_outbox_published_total", &["shard"], "Events published");
         OUTBOX_FAILURES = Metric::counter(
-            "rialto_outbox_failures_total", &["shard"], "Batches of events that could not be published and are tried again",
+            "rialto_outbox_failures_total", &["shard"],
+            "Batches of events that could not be published and are tried again",
         );
         OUTBOX_REFUSED = Metric::gauge(
             "rialto_outbox_refused", &["shard", "topic"],
