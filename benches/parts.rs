@@ -151,7 +151,7 @@ fn guards(c: &mut Criterion, system: &System) {
     group.finish();
 }
 
-/// An order for a payment, and under a key, that there has not been.
+/// A new authorization, under a new key.
 fn order() -> Authorize {
     static LAST: AtomicI64 = AtomicI64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
@@ -252,7 +252,7 @@ fn parts(c: &mut Criterion) {
     let system = &System(actix_rt::System::new());
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     decide(c);
-    // Instruments are no-ops until there is somebody to export to: the difference of the two is what metering costs.
+    // Instruments are no-ops until metrics are exported: the difference of the two is the cost of metering.
     actors(c, system, "actor, not exported");
     let _registry = telemetry::metrics().expect("metrics can be set up");
     actors(c, system, "actor, metered");

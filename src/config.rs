@@ -119,14 +119,14 @@ mod tests {
     use crate::domain::policy::Policy;
 
     #[test]
-    fn the_defaults_are_allowed_and_are_the_domains() {
+    fn defaults_are_valid_and_equal_those_of_the_domain() {
         let config = Config::load(None).unwrap();
         assert_eq!(config, Config::default());
         assert_eq!(format!("{:?}", config.policy()), format!("{:?}", Policy::default()));
     }
 
     #[test]
-    fn the_shipped_file_says_the_defaults_and_all_of_them() {
+    fn shipped_file_lists_every_setting_with_its_default() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rialto.toml");
         assert_eq!(Config::load(Some(&path)).unwrap(), Config::default());
         let said: figment::value::Dict = Figment::from(Toml::file_exact(&path)).extract().unwrap();
@@ -142,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_changes_what_it_names() {
+    fn file_changes_only_the_settings_that_it_names() {
         let config = Config::from_toml("[shard]\nmax_batch = 7\n").unwrap();
         assert_eq!(config.shard.max_batch, 7);
         assert_eq!(config.http, Http::default());
     }
 
     #[test]
-    fn addresses_are_not_shown() {
+    fn config_error_hides_addresses() {
         for text in [
             "[shard]\ncount = 1\ndatabases = [\"//u:secret@h\"]\n",
             "[redis]\nurl = \"//:secret@h\"\n",
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn config_error_names_key_and_allowed_range() {
         for (text, names) in [
             ("[shard]\nmax_batch = 0\n", vec!["shard.max_batch", "0", "1 to 1000"]),
             ("[shard]\nmax_bach = 5\n", vec!["max_bach"]),

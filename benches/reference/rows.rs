@@ -15,7 +15,7 @@ pub struct Rows {
     pub answer_body: String,
 }
 
-/// A number that no row has yet, in all likelihood: each run begins somewhere, and counts on.
+/// A number that very likely no row has yet: each run starts at another number and counts on.
 fn new_number() -> i64 {
     static BEGIN: LazyLock<i64> = LazyLock::new(|| i64::from(rand::random::<u32>()) << 30);
     static GIVEN: AtomicI64 = AtomicI64::new(0);
@@ -26,7 +26,7 @@ pub fn new_key() -> String {
     format!("ceiling-{}", new_number())
 }
 
-/// The four lines that an authorization's timeline has.
+/// The four timeline entries of an authorization.
 fn timeline(id: i64, at: &str, trace: &str, money: &str) -> String {
     [
         format!(r#"{{"at":"{at}","what":"requested","detail":"authorize {money}","traceId":"{trace}"}}"#),
@@ -45,7 +45,7 @@ fn timeline(id: i64, at: &str, trace: &str, money: &str) -> String {
     .join("\n")
 }
 
-/// The event that tells of the authorization, as if it had been published.
+/// The event of the authorization, as if it had been published.
 fn event(
     id: i64,
     now: i64,

@@ -81,8 +81,8 @@ pub trait Actor: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// `Err` asks for a fresh actor: what is still unanswered in the batch is answered `Interrupted`. It is not for a
-    /// message that is refused: that is an answer.
+    /// `Err` asks for a fresh actor: messages of the batch that are not answered yet are answered `Interrupted`. A
+    /// message that is merely refused is answered instead.
     ///
     /// # Panics
     ///
@@ -113,7 +113,7 @@ pub enum Wake {
     Idle,
 }
 
-/// What an actor knows of its place in the world.
+/// What an actor knows about itself and its surroundings.
 pub struct Context {
     pub(super) name: &'static str,
     pub(super) shard: Option<u32>,
@@ -134,12 +134,12 @@ impl Context {
         self.shard
     }
 
-    /// The only clock to read.
+    /// The only clock that an actor may read.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The only chance to draw from.
+    /// The only source of chance that an actor may use.
     pub fn chance(&self) -> &Chance {
         &self.chance
     }
@@ -149,12 +149,12 @@ impl Context {
         self.nudger.nudge();
     }
 
-    /// For whatever shall wake this actor later.
+    /// A handle by which other code can wake this actor later.
     pub fn nudger(&self) -> Nudger {
         self.nudger.clone()
     }
 
-    /// Tells the heartbeat that a long turn is still getting on.
+    /// Tells the heartbeat that a long turn makes progress.
     pub fn progress(&self) {
         self.heartbeat.beat();
     }

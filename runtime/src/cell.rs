@@ -43,7 +43,7 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// For a life that nobody attends to.
+    /// For a life that no supervisor watches.
     pub(super) fn abort(self) {
         self.task.abort();
     }
@@ -73,11 +73,11 @@ pub(super) async fn attend(
     mut orders: mpsc::UnboundedReceiver<Control>,
     report: Report,
 ) {
-    // An abort before the thread has taken the life on needs no word: the mailbox has retired it, and silence is how
-    // the supervisor knows that the thread is blocked.
+    // An abort before the thread has started the life needs no message: the mailbox has retired the life, and from the
+    // missing answer the supervisor knows that the thread is blocked.
     let Some((placed, stop)) = await_placement(placed, &mut orders).await else { return };
     let Placed { mut task, control } = placed;
-    // The one message in a mailbox of actix's default capacity 16: it cannot be full, and a closed one means that the
+    // This is the one message in a mailbox of actix's default capacity 16, so it cannot be full. If it is closed, the
     // end is about to be reported.
     let tell = |stop: Stop| drop(control.try_send(stop));
     stop.into_iter().for_each(tell);
@@ -180,7 +180,7 @@ impl<A: Actor> Life<A> {
                 }
             };
             let is_tick = next_tick.is_some_and(|at| at <= self.now());
-            // A nudge is taken before the wake begins: one that comes during the wake is another.
+            // A nudge is taken before the wake begins, so a nudge during the wake causes another wake.
             if stop.get().is_none() && (self.mailbox.take_nudge() | is_tick | (wake == Wake::Again)) {
                 wake = self.wake(&mut actor).await?;
                 if is_tick {
@@ -189,7 +189,7 @@ impl<A: Actor> Life<A> {
             } else if is_idle {
                 self.pause(next_tick).await;
             }
-            // Neighbours on the thread get their turn although work never runs out.
+            // Other actors of the thread get their turn even if this one always has work.
             coop::consume_budget().await;
         }
     }
@@ -221,7 +221,7 @@ impl<A: Actor> Life<A> {
         Ok(wake)
     }
 
-    /// What faults demand before a turn; whether the turn takes place.
+    /// Applies an armed fault before a turn; returns whether the turn takes place.
     async fn suffer(&self) -> bool {
         match self.faults.next() {
             None => true,

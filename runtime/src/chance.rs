@@ -1,4 +1,4 @@
-//! Chance, given to actors and never taken by them.
+//! Chance is given to actors: none draws it from elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_draws_the_same_numbers() {
+    fn equal_seeds_draw_equal_numbers() {
         let (a, b) = (Chance::from_seed(7), Chance::from_seed(7));
         assert!((0..100).all(|_| a.u64() == b.u64()));
         assert_ne!(Chance::from_seed(7).u64(), Chance::from_seed(8).u64());

@@ -1,4 +1,4 @@
-//! What a supervisor sees of an actor: its kind of message and state are no concern of it.
+//! An actor as its supervisor sees it, without its types of message and state.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,16 +24,15 @@ pub(super) trait ActorChild: Send + Sync {
     fn launch(&self, slot: &Slot, report: Report) -> (mpsc::UnboundedSender<Control>, Arc<Heartbeat>);
     /// Whether anything waits to be done.
     fn has_work(&self) -> bool;
-    /// Lets the present life take nothing more, should it still run.
+    /// Stops the present life from taking messages, if it still runs.
     fn retire(&self);
-    /// Writes the dead letters for what was in hand. Only a death that the messages may be guilty of counts against
-    /// them.
+    /// Writes dead letters for the messages in hand. The death counts against them only if they may have caused it.
     fn bury(&self, heartbeat: &Heartbeat, cause: &str, counts: bool);
-    /// Takes nothing in any more.
+    /// Closes the mailbox to new messages.
     fn shut(&self);
-    /// Takes nothing in any more and answers what waits with `Stopped`.
+    /// Closes the mailbox to new messages and answers waiting ones with `Stopped`.
     fn close(&self);
-    /// Ends its part in the tree's metrics and faults.
+    /// Removes its metrics and its fault point from the tree.
     fn forget(&self);
 }
 
@@ -93,7 +92,7 @@ impl<A: Actor> ActorChild for Supervised<A> {
         let (order, orders) = mpsc::unbounded_channel();
         let (place, placed) = oneshot::channel();
         slot.run(move || {
-            // Nobody waits for the placement any more if this life was given up in the meantime.
+            // If this life was given up in the meantime, nobody waits for the placement any more.
             if let Err(Some(unattended)) = place.send(incarnate(life)) {
                 unattended.abort();
             }
@@ -114,7 +113,7 @@ impl<A: Actor> ActorChild for Supervised<A> {
         let hand = heartbeat.let_go();
         let in_hand = hand.len();
         let now = self.environment.clock.instant();
-        // What was in hand more than once has died once.
+        // A message that was in hand more than once counts as one death.
         let mut records = HashMap::new();
         for message in hand {
             if message.asked.as_ref().is_some_and(|asked| asked.is_answered()) {
@@ -153,7 +152,7 @@ impl<A: Actor> ActorChild for Supervised<A> {
     }
 
     fn forget(&self) {
-        // A life that is left over, on a blocked thread or of a supervisor that died itself, takes nothing more.
+        // A life that is left over (on a blocked thread, or of a supervisor that died itself) takes no more messages.
         self.retire();
         self.environment.meters.remove(&self.mailbox.meter);
         self.environment.faults.unregister(&self.faults);

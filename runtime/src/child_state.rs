@@ -14,18 +14,18 @@ use super::restart::Backoff;
 /// Where a child is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// To be started when its turn has come.
+    /// It waits for its turn to start.
     Queued,
     Starting,
     Up,
-    /// Hung, or its drain is over, and told to abort; past the instant its thread counts as blocked.
+    /// It hung, or its drain is over, and it was told to abort. After the instant its thread counts as blocked.
     Dying(Instant),
-    /// To be started again at the instant.
+    /// It will be started again at the instant.
     Backoff(Instant),
-    /// To be removed, and goes on with what waits; past the instant it is told to abort. A supervisor bounds its own
-    /// end.
+    /// It is being removed and still handles waiting messages. At the instant it is told to abort; a supervisor bounds
+    /// its own end.
     Draining(Option<Instant>),
-    /// Told to end, and its end is awaited.
+    /// It was told to end, and its end is awaited.
     Stopping,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct ChildState {
     pub(super) phase: Phase,
     pub(super) life: u64,
     pub(super) orders: Option<mpsc::UnboundedSender<Control>>,
-    /// An actor's; supervisors have no heartbeat, for they run where nothing blocks.
+    /// Only of an actor: a supervisor needs no heartbeat, because it runs where nothing blocks.
     pub(super) heartbeat_state: Option<HeartbeatState>,
     pub(super) backoff: Backoff,
     pub(super) since: Instant,
@@ -52,9 +52,9 @@ pub(super) struct HeartbeatState {
 /// What a look at one child has found.
 pub(super) enum Finding {
     Nothing,
-    /// Told to abort, it has not ended: its thread is blocked.
+    /// It was told to abort and has not ended: its thread is blocked.
     Blocked,
-    /// A neighbour has blocked its thread, which was given up.
+    /// A neighbour blocked the thread, and the thread was given up.
     ThreadLost,
 }
 
@@ -72,7 +72,7 @@ impl ChildState {
         }
     }
 
-    /// A life that has ended takes no orders, and needs none.
+    /// A life that has ended needs no order, so a failed send is fine.
     pub(super) fn order(&self, order: Control) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(order);
@@ -86,12 +86,12 @@ impl ChildState {
         }
     }
 
-    /// Whether nobody has to wait for it: it is up, or on its way out.
+    /// Whether nobody has to wait for it: it is up or ending.
     pub(super) fn is_settled(&self) -> bool {
         self.phase == Phase::Up || self.leaves_by.is_some()
     }
 
-    /// When time next brings something for it.
+    /// When a deadline of this child is next due.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.phase {
             Phase::Dying(at) | Phase::Backoff(at) => Some(at),
@@ -100,7 +100,7 @@ impl ChildState {
         }
     }
 
-    /// Lets the present life take nothing more and tells it to end before `until`.
+    /// Stops the present life from taking messages and tells it to end before `until`.
     pub(super) fn abort(&mut self, until: Instant) {
         if let Some(actor) = self.child.actor() {
             actor.retire();
@@ -116,13 +116,13 @@ impl ChildState {
         }
     }
 
-    /// What the present life died of.
+    /// The cause of the present life's death.
     pub(super) fn cause(&self, exit: &Exit) -> String {
         let site = self.heartbeat_state.as_ref().and_then(|state| state.heartbeat.panicked_at());
         site.map_or_else(|| exit.to_string(), |site| format!("{exit} at {site}"))
     }
 
-    /// What a life died of that ended, or did not, after an order to abort.
+    /// The cause of death of a life that was ordered to abort, whether it has ended or not.
     pub(super) fn hung(&self) -> String {
         match (self.leaves_by, self.child.actor()) {
             (None, Some(actor)) => format!("hung: work but no progress for {:?}", actor.options().hang_after),
@@ -130,7 +130,8 @@ impl ChildState {
         }
     }
 
-    /// Looks at whether an actor gets on, obeys, and has its thread. One that hangs is told to abort by `abort_by`.
+    /// Checks whether an actor makes progress, obeys orders, and has its thread. One that hangs is told to abort by
+    /// `abort_by`.
     pub(super) fn look(&mut self, now: Instant, is_heartbeat: bool, abort_by: Instant) -> Finding {
         let (Some(actor), Some(state)) = (self.child.actor(), &mut self.heartbeat_state) else {
             return Finding::Nothing;

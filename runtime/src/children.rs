@@ -121,7 +121,7 @@ impl Children {
         });
         async move {
             if let Some(mut gone) = begun? {
-                // Nothing is ever sent: the end of the sender is the news.
+                // Nothing is ever sent: dropping the sender is the signal.
                 let _ = gone.changed().await;
             }
             Ok(())

@@ -1,4 +1,4 @@
-//! Time, given to actors and never taken by them.
+//! Time is given to actors: none reads a clock of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,14 +25,14 @@ impl Clock {
         Self(Source::System { ahead_ms: Arc::default(), guard })
     }
 
-    /// When the wall clock is to be believed, for all clones.
+    /// When the wall clock is believed, for all clones.
     pub fn limit(&self, limits: ClockLimits) {
         if let Source::System { guard, .. } = &self.0 {
             guard.limit(limits);
         }
     }
 
-    /// Why the wall clock is not believed, if it is not. Until it is, time goes on as it did before it was set.
+    /// Why the wall clock is not believed, if it is not. Meanwhile time continues as before the step.
     pub fn doubt(&self) -> Option<Doubt> {
         match &self.0 {
             Source::System { ahead_ms, guard } => guard.doubt(wall_ms(ahead_ms)),
@@ -46,8 +46,8 @@ impl Clock {
         Self(Source::Simulated { start_ms, origin: Instant::now() })
     }
 
-    /// UTC epoch milliseconds. A clock that was set is not followed before it can be believed: a step would expire
-    /// what is not due, and what is due would wait for years once the step is taken back.
+    /// UTC epoch milliseconds. A clock that was set is not followed before it is believed: a wrong step forward would
+    /// expire authorizations too early, and work scheduled during it would wait for years after the step is taken back.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             Source::System { ahead_ms, guard } => guard.time(wall_ms(ahead_ms)),
@@ -57,8 +57,8 @@ impl Clock {
         }
     }
 
-    /// Has the machine's clock read so much more (or less) than it does, for all clones: what a clock that is set looks
-    /// like. A fault on purpose; monotonic time goes on as it does on a machine whose clock is set.
+    /// Shifts what the machine's clock reads by so much, for all clones, as if the clock had been set: a fault on
+    /// purpose. Monotonic time is not affected, as on a real machine.
     pub fn jump(&self, ahead_ms: i64) {
         if let Source::System { ahead_ms: ahead, .. } = &self.0 {
             ahead.store(ahead_ms, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Clock {
     }
 }
 
-/// What the machine's clock says, so much ahead.
+/// What the machine's clock says, shifted by so much.
 fn wall_ms(ahead_ms: &AtomicI64) -> i64 {
     #[expect(clippy::disallowed_methods, reason = "the clock is the one place that reads the system's time")]
     let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_set_for_all_once_it_is_believed() {
+    fn clock_step_reaches_all_clones_once_it_is_believed() {
         let clock = Clock::system();
         let before = clock.now_ms();
         clock.jump(3_600_000);

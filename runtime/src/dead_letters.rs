@@ -1,4 +1,4 @@
-//! What died in an actor's hand.
+//! Messages that were in hand when their actor died.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use serde::{Serialize, Serializer};
 
-/// How many are kept; beyond them the oldest is forgotten.
+/// How many dead letters are kept; beyond them the oldest is forgotten.
 const LETTERS_MAX: usize = 1_000;
 
 /// The description of one message that was in hand, unanswered, when its actor died. The message itself is gone.
@@ -25,9 +25,9 @@ pub struct DeadLetter {
     /// `Message::trace_id`, as 32 hexadecimal digits in JSON (the form of W3C trace context).
     #[serde(serialize_with = "hex")]
     pub trace_id: Option<u128>,
-    /// What the actor died of: the panic's text and place, its failure, or that it hung.
+    /// The cause of the death: the panic's text and place, the actor's failure, or that it hung.
     pub cause: String,
-    /// How many messages were in hand: only of one that was alone is it known that it was the cause.
+    /// How many messages were in hand. Only a message that was alone is known to be the cause.
     pub in_hand: usize,
     /// How often this key has been in hand at a panic or in a blocked thread; 0 without a key, or if it never was.
     pub deaths: u32,
@@ -50,7 +50,7 @@ struct Inner {
 }
 
 impl DeadLetters {
-    /// What is kept, oldest first.
+    /// The dead letters that are kept, oldest first.
     pub fn recent(&self) -> Vec<DeadLetter> {
         self.0.recent.lock().iter().cloned().collect()
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_keeps_the_last_thousand_and_tells_its_subscribers() {
+    fn dead_letters_keep_the_last_thousand_and_notify_subscribers() {
         let letters = DeadLetters::default();
         let told = Arc::new(AtomicUsize::new(0));
         letters.subscribe({

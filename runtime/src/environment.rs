@@ -1,4 +1,4 @@
-//! What a tree of actors is given by the world.
+//! What a tree of actors needs from outside: time, chance and threads.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub struct Environment {
     pub chance: Chance,
     /// Threads.
     pub placement: Placement,
-    /// What died in an actor's hand.
+    /// Messages that were in hand when their actor died.
     pub dead_letters: DeadLetters,
     /// Faults on purpose; off until enabled.
     pub faults: Faults,

@@ -10,7 +10,7 @@ pub enum AskError {
     /// The mailbox is full; the message was not taken.
     #[error("overloaded, retry after {retry_after:?}")]
     Overloaded {
-        /// How long what waits will take: depth times the recent handling time of one message, 10 ms to 30 s.
+        /// How long the waiting messages will take: depth times the recent handling time of one message, 10 ms to 30 s.
         retry_after: Duration,
     },
     /// The actor died, or dropped the reply, with the message in hand: whether it took effect is unknown.
@@ -27,7 +27,7 @@ pub enum AskError {
     Stopped,
 }
 
-/// Why a message was not taken. A message that was taken can still die with its actor, untold.
+/// Why a message was not taken. A message that was taken can still be lost with its actor, and the sender is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TellError {
     /// The mailbox is full.
@@ -57,7 +57,7 @@ impl From<TellError> for AskError {
 /// Why a child was not added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
-    /// Another child has the name, and may be on its way out.
+    /// Another child has this name; it may be ending.
     #[error("there is an actor or supervisor {0} already")]
     NameTaken(String),
     /// The supervisor has stopped for good.
@@ -76,8 +76,8 @@ pub enum RemoveError {
     Stopped,
 }
 
-/// An actor's own verdict on itself: "I cannot go on, build me afresh". Not for a message that is merely refused:
-/// that is an answer.
+/// An actor's verdict on itself: "I cannot continue, build a fresh one". A message that is merely refused is answered
+/// instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(String);
 

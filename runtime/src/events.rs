@@ -14,16 +14,16 @@ pub(super) struct ChildId(pub(super) u64);
 /// What a supervisor tells a child.
 pub(super) enum Control {
     Stop(Stop),
-    /// End now. A child that does not is on a blocked thread.
+    /// End now. A child that does not end is on a blocked thread.
     Abort,
 }
 
 /// How one life of a child ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// As ordered.
+    /// It ended as ordered.
     Stopped,
-    /// By its own verdict, or because a supervisor gave up.
+    /// It failed by its own verdict, or a supervisor gave up.
     Failed(String),
     Panicked(String),
     Aborted,
@@ -32,7 +32,7 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// Of a task that did not return.
+    /// The cause of a task's end that did not return.
     pub(super) fn of(error: JoinError) -> Self {
         match error.try_into_panic() {
             Ok(payload) => Exit::Panicked(panic_text(payload.as_ref())),
@@ -56,7 +56,7 @@ impl fmt::Display for Exit {
 /// Something that happened to a child.
 pub(super) struct Event {
     pub(super) child: ChildId,
-    /// Which of the child's lives, so that late news of an earlier one is known as such.
+    /// The child's life, so that late events of an earlier life can be told apart.
     pub(super) life: u64,
     pub(super) news: News,
 }
@@ -66,7 +66,7 @@ pub(super) enum News {
     Exited(Exit),
 }
 
-/// The way of news from one life of a child to its supervisor, which may have ended first.
+/// The channel of events from one life of a child to its supervisor, which may have ended first.
 #[derive(Clone)]
 pub(super) struct Report {
     pub(super) child: ChildId,
@@ -88,7 +88,8 @@ impl Report {
     }
 }
 
-/// Control: finish the batch in hand, then what waits until `drain_until` (`None`: leave it waiting), then end.
+/// Control: finish the batch in hand, then handle waiting messages until `drain_until` (`None`: leave them waiting),
+/// then end.
 #[derive(Clone, Copy)]
 pub(super) struct Stop {
     pub(super) drain_until: Option<Instant>,
@@ -98,7 +99,7 @@ impl actix::Message for Stop {
     type Result = ();
 }
 
-/// What `panic!` was called with.
+/// The text that `panic!` was called with.
 pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without text").to_owned()

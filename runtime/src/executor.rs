@@ -1,9 +1,9 @@
 //! Runs work that belongs to no actor, but asks many of them, on the thread of a slot. Its turns alternate with those
-//! of the actors there, and wait for nothing else that the caller's thread does.
+//! of the actors there, and it does not wait for other work of the caller's thread.
 //!
-//! The way back matters as much. tokio's `LocalSet` looks once in 31 turns at what other threads have woken
-//! (`REMOTE_FIRST_INTERVAL`), and takes one task then: on a busy thread results would queue there. So all results for
-//! one thread come to one task of it, which takes all there are.
+//! Results need care too. tokio's `LocalSet` looks at what other threads have woken only once in 31 turns
+//! (`REMOTE_FIRST_INTERVAL`), and then takes one task: on a busy thread results would queue there. So one task of each
+//! thread receives all results for it, and takes all that are there.
 
 use std::future::Future;
 
@@ -31,10 +31,10 @@ pub struct LocalExecutor {
     back: mpsc::UnboundedSender<Return>,
 }
 
-/// Hands a result to who waits for it, on the thread where that is.
+/// Hands results to their callers, on the callers' thread.
 type Return = Box<dyn FnOnce() + Send>;
 
-/// Results that are handed on in one turn at most.
+/// The most results that are handed on in one turn.
 const RETURNS_MAX: usize = 256;
 
 impl LocalExecutor {
@@ -55,7 +55,7 @@ impl LocalExecutor {
     }
 
     /// Runs the work at the executor, to its end even if the future of this call is dropped. `None` if the work
-    /// panicked, or the thread is gone. While an actor blocks the thread nothing is answered: bound the wait.
+    /// panicked or the thread is gone. While an actor blocks the thread there is no answer: bound the wait.
     ///
     /// # Panics
     ///
@@ -65,7 +65,7 @@ impl LocalExecutor {
         let back = self.back.clone();
         self.executor.placement.spawn(self.executor.slot, async move {
             let value = work.await;
-            // Whoever asked may have left, and so may its thread.
+            // The caller may have left, and its thread may have ended.
             back.send(Box::new(move || drop(done.send(value)))).ok();
         });
         result.await.ok()
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_done_elsewhere_and_a_panic_costs_only_itself() {
+    fn executor_runs_work_on_its_thread_and_a_panic_fails_only_that_work() {
         story(async {
             let (local_executor, running) = open().await;
             let here = std::thread::current().id();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_finished_when_its_asker_has_left() {
+    fn executor_finishes_work_after_its_caller_has_left() {
         story(async {
             let (local_executor, _running) = open().await;
             let (begin, begun) = oneshot::channel::<()>();
@@ -139,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_thread_gets_its_results() {
+    fn busy_thread_receives_its_results() {
         story(async {
             let (local_executor, _running) = open().await;
             let is_over = std::rc::Rc::new(std::cell::Cell::new(false));
-            // Always something else to do: each turn makes the next one ready.
+            // The thread always has other work: each turn makes the next one ready.
             let busy = is_over.clone();
             tokio::task::spawn_local(async move {
                 while !busy.get() {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Fault {
     /// Panic with the batch in hand.
     Panic,
-    /// Never finish the turn; the heartbeat has to find out.
+    /// Never finish the turn; only the heartbeat can detect it.
     Hang,
     /// Begin the turn this much later.
     Delay(#[serde(serialize_with = "to_ms", deserialize_with = "from_ms")] Duration),
@@ -91,7 +91,7 @@ impl Faults {
         self.0.points.lock().iter().any(|target| target.is(actor, shard))
     }
 
-    /// Disarms everything. A turn that hangs already is not helped by it.
+    /// Disarms everything. A turn that hangs already continues to hang.
     pub fn clear(&self) {
         self.0.points.lock().iter().for_each(|target| target.point.disarm());
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn json_form() {
+    fn fault_round_trips_through_json() {
         for (json, fault) in [
             (r#""panic""#, Fault::Panic),
             (r#""hang""#, Fault::Hang),

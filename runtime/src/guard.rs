@@ -1,11 +1,11 @@
-//! Whether the wall clock can be believed. Monotonic time cannot be set. A wall clock that has moved against it by more
-//! than a correction does was set, and nobody knows whether rightly.
+//! Whether the wall clock can be believed. Monotonic time cannot be set. If the wall clock moves against it by more
+//! than a correction does, it was set, and it is unknown whether rightly.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// By how much the wall clock may move at once and be believed, and how long it must then stay to be believed again.
+/// How large a step of the wall clock is believed at once, and how long a larger one must last before it is believed.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockLimits {
     /// The largest step that is a correction.
@@ -25,11 +25,12 @@ impl Default for ClockLimits {
 pub struct Doubt {
     /// By how much it is ahead of what is believed.
     pub ahead_ms: i64,
-    /// How long it has stayed there.
+    /// Since when it is ahead by that much.
     pub since_ms: i64,
 }
 
-/// Corrections move the believed time by one part in so many at most: far more than NTP's half a thousandth.
+/// Corrections change the believed time at a rate of at most one part in so many: far more than NTP's half a
+/// thousandth.
 const SLEW: i64 = 100;
 
 /// Watches one clock.
@@ -41,11 +42,11 @@ pub(super) struct ClockGuard {
 
 #[derive(Debug)]
 struct State {
-    /// What the wall clock is believed to be above monotonic time; none before the first look.
+    /// How far the wall clock is believed to be above monotonic time; none before the first look.
     offset_ms: Option<i64>,
     /// When the offset was moved last.
     moved_ms: i64,
-    /// The offset that is not believed, and since when it has been that.
+    /// The offset that is not believed, and since when the clock has had it.
     doubt: Option<(i64, i64)>,
     step_max_ms: i64,
     settle_ms: i64,
@@ -63,7 +64,7 @@ impl ClockGuard {
         (state.step_max_ms, state.settle_ms) = (ms(limits.step_max), ms(limits.settle));
     }
 
-    /// The time to go by when the wall clock says `wall_ms`.
+    /// The time to use when the wall clock says `wall_ms`.
     pub(super) fn time(&self, wall_ms: i64) -> i64 {
         self.state.lock().time(wall_ms, ms(self.origin.elapsed()))
     }
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_not_believed_and_forgotten_when_it_is_taken_back() {
+    fn clock_step_is_ignored_and_forgotten_when_taken_back() {
         let mut state = state();
         assert_eq!(state.time(START + 100 + YEARS, 100), START + 100);
         assert_eq!(state.time(START + 2_000 + YEARS, 2_000), START + 2_000);
@@ -144,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_stays_is_believed_in_the_end_and_one_that_moves_is_not() {
+    fn clock_step_that_stays_is_believed_and_one_that_moves_is_not() {
         let mut state = state();
         for now in (0..899_999).step_by(10_000) {
             assert_eq!(state.time(START + now + 3_600_000, now), START + now);
         }
-        // It moves on: the wait begins anew.
+        // The clock moves again, so the wait starts anew.
         assert_eq!(state.time(START + 900_000 + 7_200_000, 900_000), START + 900_000);
         assert_eq!(state.time(START + 1_799_999 + 7_200_000, 1_799_999), START + 1_799_999);
         assert_eq!(state.time(START + 1_800_000 + 7_200_000, 1_800_000), START + 1_800_000 + 7_200_000);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn corrections_are_followed_and_creeping_is_not() {
+    fn clock_corrections_are_followed_and_a_creeping_clock_is_not() {
         let mut state = state();
         // Half a thousandth for a day.
         for now in (0..86_400_000).step_by(1_000) {

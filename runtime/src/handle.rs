@@ -87,7 +87,7 @@ impl<A: Actor> Handle<A> {
         self.ask_within(self.ask_deadline, make).await
     }
 
-    /// The same with a deadline of its own.
+    /// As [`Handle::ask`], with a deadline of its own.
     ///
     /// # Errors
     ///
@@ -109,7 +109,8 @@ impl<A: Actor> Handle<A> {
         timeout_at(deadline, answer).await.unwrap_or(Err(AskError::DeadlineExceeded))
     }
 
-    /// Sends a message without waiting for anything. Taken is not handled: it can still die with its actor.
+    /// Sends a message without waiting for an answer. A message that was taken is not yet handled: it can still die
+    /// with its actor.
     ///
     /// # Errors
     ///
@@ -125,7 +126,7 @@ impl<A: Actor> Handle<A> {
         self.mailbox.nudge();
     }
 
-    /// The nudge alone, for those who need not know what kind of actor it is.
+    /// The nudge alone, for code that need not know the type of the actor.
     pub fn nudger(&self) -> Nudger {
         Nudger::of(self.mailbox.clone())
     }

@@ -1,5 +1,5 @@
-//! What can be seen of one incarnation from outside its thread: whether it gets on, what it has in hand, and what it
-//! died of.
+//! What can be seen of one incarnation from outside its thread: whether it makes progress, what it has in hand, and the
+//! cause of its death.
 
 use std::cell::RefCell;
 use std::panic;
@@ -36,7 +36,7 @@ impl Heartbeat {
         self.is_busy.store(true, Ordering::Release);
     }
 
-    /// The turn is over, well.
+    /// The turn has ended well.
     pub(super) fn end(&self) {
         self.hand.lock().clear();
         self.is_busy.store(false, Ordering::Release);
@@ -66,7 +66,7 @@ impl Heartbeat {
         batch.into_iter().map(take).collect()
     }
 
-    /// What was in hand at the death, once.
+    /// The messages in hand at the death; they are given out once.
     pub(super) fn let_go(&self) -> Vec<InHand> {
         std::mem::take(&mut *self.hand.lock())
     }
@@ -81,7 +81,7 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Remembers where each thread panicked last, then does what was done before. Installed once in a process.
+/// Remembers the place of each thread's last panic, then calls the previous hook. Installed once in a process.
 pub(super) fn note_panic_sites() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -94,8 +94,8 @@ pub(super) fn note_panic_sites() {
     });
 }
 
-/// Lives in the actor's future; when a panic unwinds through that, it takes down where it happened, which only the
-/// panicking thread knows.
+/// Lives in the actor's future. When a panic unwinds through the future, it stores the place of the panic, which only
+/// the panicking thread knows.
 pub(super) struct Witness(pub(super) Arc<Heartbeat>);
 
 impl Drop for Witness {

@@ -1,4 +1,4 @@
-//! Where messages wait: bounded, owned by the handle, older than any incarnation of the actor and outliving it.
+//! Where messages wait: a bounded queue that the handle owns and that outlives every incarnation of the actor.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::quarantine::{Quarantine, Suspicion};
 use super::reply::Asked;
 use super::{AskError, Message, TellError};
 
-/// A message on its way, with what the runtime needs to know of it.
+/// A waiting message, with what the runtime needs to know of it.
 pub(super) struct Envelope<M> {
     pub(super) message: M,
     pub(super) queued_at: Instant,
@@ -28,8 +28,8 @@ impl<M> Envelope<M> {
             || self.asked.as_ref().is_some_and(|asked| asked.is_abandoned())
     }
 
-    /// Answers for the actor and drops the message. Not under the mailbox's lock: a message may do anything when
-    /// dropped.
+    /// Answers for the actor and drops the message. Not under the mailbox's lock, because dropping a message may run
+    /// any code.
     fn refuse(self, error: AskError) {
         if let Some(asked) = &self.asked {
             asked.refuse(error);
@@ -37,12 +37,12 @@ impl<M> Envelope<M> {
     }
 }
 
-/// One incarnation's right to take, until the next one gets its own.
+/// One incarnation's right to take messages; it ends when the next incarnation gets its own.
 #[derive(Clone)]
 pub(super) struct Lease {
     generation: u64,
-    /// Rings when there may be something to look at. Each incarnation has its own: a retired one on a blocked thread
-    /// still listens, and would swallow a ring that its successor needs.
+    /// Rings when there may be something to do. Each incarnation has its own: a retired one on a blocked thread still
+    /// listens, and would consume a ring that its successor needs.
     bell: Arc<Notify>,
 }
 
@@ -62,7 +62,7 @@ pub(super) enum Taken<M> {
     Batch(Vec<Envelope<M>>),
     /// Nothing waits.
     Empty,
-    /// The taker has been replaced: it must end, for another takes now.
+    /// The taker has been replaced: it must end, because another incarnation takes messages now.
     Retired,
 }
 
@@ -88,7 +88,7 @@ impl<M: Message> Mailbox<M> {
         Self { capacity, inner: Mutex::new(inner), is_nudged: AtomicBool::new(false), meter }
     }
 
-    /// Queues a message or says at once why not.
+    /// Queues a message, or says at once why it is refused.
     pub(super) fn push(&self, envelope: Envelope<M>) -> Result<(), TellError> {
         let mut pointless = Vec::new();
         let pushed = {
@@ -99,7 +99,7 @@ impl<M: Message> Mailbox<M> {
                 Err((envelope, TellError::Quarantined))
             } else {
                 if inner.queue.len() >= self.capacity {
-                    // Room may be hidden behind the oldest, who are the likeliest to have given up.
+                    // The oldest messages are the likeliest to have been abandoned: dropping them can make room.
                     while inner.queue.front().is_some_and(|oldest| oldest.is_pointless(envelope.queued_at)) {
                         pointless.extend(inner.queue.pop_front());
                     }
@@ -119,7 +119,8 @@ impl<M: Message> Mailbox<M> {
             envelope.refuse(AskError::DeadlineExceeded);
         }
         match pushed {
-            // Not under the lock, which the one it wakes wants next. A successor's lease needs no ring: it looks first.
+            // Not under the lock, because the woken thread wants it next. A successor's lease needs no ring: it looks
+            // first.
             Ok(lease) => {
                 lease.ring();
                 Ok(())
@@ -131,8 +132,8 @@ impl<M: Message> Mailbox<M> {
         }
     }
 
-    /// Takes up to `max` of what waits, for whoever holds the lease: the one piece that turns a mailbox into
-    /// batches. What has become pointless is left out; a suspect is taken alone.
+    /// Takes up to `max` waiting messages for whoever holds the lease: the only code that makes batches of a mailbox.
+    /// It leaves out messages that are late or abandoned, and takes a suspect alone.
     pub(super) fn take(&self, lease: &Lease, max: usize, now: Instant) -> Taken<M> {
         let mut batch = Vec::new();
         let mut refused = Vec::new();
@@ -177,7 +178,7 @@ impl<M: Message> Mailbox<M> {
         if batch.is_empty() { Taken::Empty } else { Taken::Batch(batch) }
     }
 
-    /// Retires whoever takes now and returns the lease of its successor.
+    /// Retires the present taker and returns the lease of its successor.
     pub(super) fn advance(&self) -> Lease {
         let mut inner = self.inner.lock();
         inner.lease = Lease { generation: inner.lease.generation + 1, bell: Arc::default() };
@@ -188,14 +189,14 @@ impl<M: Message> Mailbox<M> {
         self.inner.lock().lease.generation == lease.generation
     }
 
-    /// How many deaths there are now, and whether the message is quarantined from here on.
+    /// Counts a death of the message; returns how many there are, and whether the message is quarantined from now on.
     pub(super) fn record_death(&self, whose: Identity, now: Instant) -> (u32, bool) {
         let mut inner = self.inner.lock();
         let deaths = inner.quarantine.record_death(whose, now);
         (deaths, inner.quarantine.suspicion(whose, now) == Suspicion::Convicted)
     }
 
-    /// Forgets what is held against a message.
+    /// Forgets the deaths of a message.
     pub(super) fn acquit(&self, whose: Identity) {
         let mut inner = self.inner.lock();
         if !inner.quarantine.is_empty() {
@@ -204,7 +205,7 @@ impl<M: Message> Mailbox<M> {
     }
 
     pub(super) fn nudge(&self) {
-        // A nudge that has not been taken yet rings, or has rung, for this one too.
+        // A nudge that has not been taken yet covers this one: it rings, or has rung.
         if !self.is_nudged.swap(true, Ordering::AcqRel) {
             let lease = self.inner.lock().lease.clone();
             lease.ring();
@@ -225,12 +226,12 @@ impl<M: Message> Mailbox<M> {
         self.is_nudged.load(Ordering::Acquire) || !self.is_empty()
     }
 
-    /// Takes nothing in any more; what waits still waits.
+    /// Closes the mailbox to new messages; waiting ones stay.
     pub(super) fn shut(&self) {
         self.inner.lock().is_open = false;
     }
 
-    /// Takes nothing in any more and answers what waits with `Stopped`.
+    /// Closes the mailbox to new messages and answers waiting ones with `Stopped`.
     pub(super) fn close(&self) {
         let waiting = {
             let mut inner = self.inner.lock();
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_what_waits_in_order() {
+    fn batches_hold_waiting_messages_in_order() {
         let mailbox = mailbox(8);
         let lease = mailbox.advance();
         (1..=5).for_each(|key| mailbox.push(told(key)).unwrap());
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_late_and_the_abandoned_make_room() {
+    fn late_and_abandoned_messages_make_room() {
         let mailbox = mailbox(2);
         let lease = mailbox.advance();
         let now = Instant::now();
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn suspects_come_alone_and_convicts_not_at_all() {
+    fn suspects_are_taken_alone_and_convicted_messages_never() {
         let mailbox = mailbox(8);
         let lease = mailbox.advance();
         let item = |key| Identity { kind: "item", key };
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_retired_incarnation_that_still_listens_swallows_no_ring() {
+    async fn retired_incarnation_that_still_listens_swallows_no_ring() {
         let mailbox = Arc::new(mailbox(8));
         let retired = mailbox.advance();
         let listening = tokio::spawn(async move { retired.rung().await });
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_answers_what_waits() {
+    async fn closing_answers_waiting_messages() {
         let mailbox = mailbox(8);
         let (reply, answer) = Reply::pair();
         mailbox.push(Envelope { message: Item(1, Some(reply)), asked: Some(answer.asked()), ..told(1) }).unwrap();

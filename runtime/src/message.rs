@@ -38,7 +38,7 @@ pub trait Message: Send + 'static {
     /// A short, constant name of the variant, for dead letters and logs (`"create_payment"`).
     fn kind(&self) -> &'static str;
 
-    /// Among messages of its kind the identity of the work, the same at every redelivery. Deaths are counted by kind
+    /// The identity of the work among messages of its kind, the same at every redelivery. Deaths are counted by kind
     /// and key (see [`super::DeadLetter`]); a message without a key is never quarantined.
     fn key(&self) -> Option<u128> {
         None
@@ -50,7 +50,7 @@ pub trait Message: Send + 'static {
     }
 }
 
-/// Which messages are one and the same: what is held against an `attempt` must not keep out the `bury` of its failure.
+/// Identifies a message by kind and key: deaths of an `attempt` must not quarantine the `bury` of its failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pub(super) kind: &'static str,

@@ -1,4 +1,4 @@
-//! What is measured of every actor without its own code.
+//! What is measured of every actor, without code of its own.
 
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
@@ -78,9 +78,9 @@ pub struct ActorSnapshot {
 /// The smallest and the largest `retry_after`.
 const RETRY_AFTER_MIN: Duration = Duration::from_millis(10);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-/// What one message is taken to cost before one has been handled.
+/// The assumed cost of one message before any has been handled.
 const HANDLING_GUESS_NANOS: u64 = 1_000_000;
-/// "Never started", in `started_at_ms`.
+/// The value of `started_at_ms` that means "never started".
 const NEVER: i64 = i64::MIN;
 
 /// The measurements of one actor, written by its mailbox, its loop and its supervisor.
@@ -90,8 +90,8 @@ pub(super) struct Meter {
     capacity: u64,
     clock: Clock,
     attributes: Vec<KeyValue>,
-    /// An added actor's histograms are those of its name: OpenTelemetry keeps a histogram's series for as long as the
-    /// process lives, so a series for each shard would outlive the actor.
+    /// An added actor shares the histograms of its name: OpenTelemetry keeps a histogram's series for the life of the
+    /// process, so a series for each shard would outlive the actor.
     histogram_attributes: Vec<KeyValue>,
     histograms: OnceLock<Histograms>,
     state: AtomicU8,
@@ -144,7 +144,7 @@ impl Meter {
         }
     }
 
-    /// Of an actor that was added to a supervisor and may be removed.
+    /// For an actor that was added to a supervisor and may be removed.
     pub(super) fn of_added(options: &Options, clock: Clock) -> Self {
         let mut meter = Self::new(options, clock);
         meter.histogram_attributes.truncate(1);
@@ -175,13 +175,14 @@ impl Meter {
         }
     }
 
-    /// A batch of so many messages ended well after so long.
+    /// A batch of so many messages has ended well after so long.
     pub(super) fn handled(&self, messages: usize, took: Duration) {
         let messages = to_u64(messages).max(1);
         self.handled.fetch_add(messages, Relaxed);
         self.batches.fetch_add(1, Relaxed);
         self.handling_nanos.fetch_add(nanos(took), Relaxed);
-        // Written by one loop at a time, so load and store do; an eighth of each batch's mean enters the average.
+        // Only one loop at a time writes it, so a load and a store are enough; an eighth of each batch's mean enters
+        // the average.
         let recent = self.recent_nanos.load(Relaxed);
         self.recent_nanos.store(recent - recent / 8 + nanos(took) / messages / 8, Relaxed);
         if let Some(histograms) = self.histograms.get() {
@@ -234,17 +235,17 @@ impl Meter {
 pub struct Backlog {
     /// Messages that wait; those in hand are not among them.
     pub waiting: u64,
-    /// How long one of them takes, by what messages took of late.
+    /// How long one of them takes, by the recent average.
     pub each: Duration,
 }
 
 impl Backlog {
-    /// How long what waits will take.
+    /// How long the waiting messages will take.
     pub fn takes(self) -> Duration {
         self.each.saturating_mul(u32::try_from(self.waiting).unwrap_or(u32::MAX))
     }
 
-    /// When to come back: when what waits is done, 10 ms to 30 s.
+    /// When to try again: when the waiting messages are handled, 10 ms to 30 s.
     pub fn retry_after(self) -> Duration {
         self.takes().clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
     }
@@ -266,8 +267,11 @@ const STATE: Metric =
 const SINCE_RESTART: Metric =
     Metric::gauge("rialto_actor_since_restart_seconds", LABELS, "Time since the present incarnation started").of("s");
 const HANDLED: Metric = Metric::counter("rialto_actor_handled_total", LABELS, "Messages handled");
-const REFUSED: Metric =
-    Metric::counter("rialto_actor_refused_total", LABELS, "Messages refused at the door: full, quarantined or stopped");
+const REFUSED: Metric = Metric::counter(
+    "rialto_actor_refused_total",
+    LABELS,
+    "Messages refused by the mailbox: full, quarantined or stopped",
+);
 const EXPIRED: Metric =
     Metric::counter("rialto_actor_expired_total", LABELS, "Messages not started: too late, or nobody waits any more");
 const LOST: Metric = Metric::counter("rialto_actor_lost_total", LABELS, "Messages in hand when their actor died");
@@ -417,9 +421,9 @@ mod tests {
     }
 
     #[test]
-    fn prometheus_sees_every_actor() {
+    fn prometheus_export_shows_every_actor() {
         let registry = prometheus::Registry::new();
-        // As the process exports them: names are whole already.
+        // The process exports names unchanged: they are complete already.
         let exporter = opentelemetry_prometheus::exporter().without_units().without_counter_suffixes();
         let reader = exporter.with_registry(registry.clone()).build().unwrap();
         let provider = SdkMeterProvider::builder().with_reader(reader).build();

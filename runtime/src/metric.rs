@@ -1,5 +1,4 @@
-//! One metric: its name, its form, its labels and its meaning stand in one value, from which instruments are made and
-//! documents are written.
+//! One metric: its name, kind, labels and meaning in one value, from which instruments and documents are made.
 
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ pub enum Form {
 /// One metric of the process. The name is the one that Prometheus sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// As it is exported.
+    /// The exported name.
     pub name: &'static str,
     /// What it is.
     pub form: Form,
@@ -28,14 +27,14 @@ pub struct Metric {
     pub unit: &'static str,
     /// The labels that its series have; some series may have none of an actor's `shard`.
     pub labels: &'static [&'static str],
-    /// One sentence for who reads it.
+    /// One sentence for people.
     pub about: &'static str,
 }
 
 /// Upper bounds for durations in seconds, from half a millisecond to ten seconds.
 pub const MILLISECONDS_UP: &[f64] =
     &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// From 10 us to 10 s: a cached answer is at one end, a PSP in trouble at the other.
+/// From 10 us to 10 s: cached answers are at one end, calls to a slow PSP at the other.
 pub const MICROSECONDS_UP: &[f64] = &[
     0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
     0.5, 1.0, 2.5, 5.0, 10.0,
@@ -74,8 +73,8 @@ impl Metric {
         meter().u64_counter(self.name).with_description(self.about).with_unit(self.unit).build()
     }
 
-    /// As [`to_counter`](Self::to_counter), with these series there from the start: one that appears at 1 has not
-    /// grown, and no alert would see it.
+    /// As [`to_counter`](Self::to_counter), but these series exist from the start: a series that appears with value 1
+    /// has not grown, and no alert would see it.
     pub fn to_counter_from_zero<'a>(&self, series: impl IntoIterator<Item = &'a [KeyValue]>) -> Counter<u64> {
         let counter = self.to_counter();
         series.into_iter().for_each(|labels| counter.add(0, labels));

@@ -14,8 +14,8 @@ use super::child::ActorChild;
 use super::events::ChildId;
 use super::{AddError, Environment, Intensity, RemoveError, State, Strategy, TreeNode};
 
-/// A supervisor and its children, as written down. The list of children is what the tree shall be: the supervisor's
-/// present life follows it.
+/// A supervisor and its children, as written down. The list of children is the desired state of the tree; the
+/// supervisor's present life follows it.
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) strategy: Strategy,
@@ -57,7 +57,7 @@ struct Removal {
 /// What changed in the list since a life of the supervisor last looked.
 pub(super) struct Changes {
     pub(super) added: Vec<(ChildId, Child)>,
-    /// All that are to go, with the end of their drain.
+    /// All children that are to be removed, with the end of their drain.
     pub(super) leaving: Vec<(ChildId, Instant)>,
 }
 
@@ -96,7 +96,7 @@ impl Node {
         self.roster.lock().children.values().map(|entry| entry.child.clone()).collect()
     }
 
-    /// Adds a child that was declared before the start: its name is its owner's concern.
+    /// Adds a child that was declared before the start; the caller ensures a free name.
     pub(super) fn declare(&self, child: Child) {
         self.roster.lock().push(child);
     }
@@ -116,7 +116,7 @@ impl Node {
         Ok(())
     }
 
-    /// Begins a removal; what it returns ends with it. `None` if the removal is complete already.
+    /// Begins a removal; the returned receiver ends with it. `None` if the removal is complete already.
     pub(super) fn begin_removal(
         &self,
         name: &str,
@@ -163,7 +163,7 @@ impl Node {
         bell
     }
 
-    /// A life of the supervisor has ended, and with it all that it was to remove.
+    /// A life of the supervisor has ended, and so have the removals that it carried out.
     pub(super) fn end_life(&self, bell: &Arc<Notify>) {
         let leaving: Vec<Entry> = {
             let mut roster = self.roster.lock();
@@ -178,7 +178,7 @@ impl Node {
         }
     }
 
-    /// What was added after `known`, and what is to go.
+    /// The children that were added after `known`, and those that are to be removed.
     pub(super) fn changes(&self, known: Option<ChildId>) -> Changes {
         let roster = self.roster.lock();
         let unknown = (known.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
@@ -187,7 +187,7 @@ impl Node {
         Changes { added, leaving: leaving.collect() }
     }
 
-    /// Stopped for good: nothing is added any more, and nobody waits for an answer that cannot come.
+    /// The supervisor has stopped for good: nothing is added any more, and nobody waits for an answer that cannot come.
     pub(super) fn close(&self) {
         self.set_state(State::Stopped);
         self.roster.lock().is_stopped = true;
@@ -232,7 +232,7 @@ impl Child {
         }
     }
 
-    /// Stopped for good: nobody waits for an answer that cannot come.
+    /// The supervisor has stopped for good: nobody waits for an answer that cannot come.
     pub(super) fn close(&self) {
         match self {
             Child::Actor(actor) => {
@@ -243,7 +243,7 @@ impl Child {
         }
     }
 
-    /// Removed: closed, and no longer measured or known to the tree's faults.
+    /// The child was removed: its mailbox is closed, and its metrics and fault point are gone.
     pub(super) fn dismiss(&self) {
         self.close();
         match self {
@@ -265,9 +265,9 @@ impl Child {
 pub struct Escalation {
     /// The supervisor.
     pub supervisor: String,
-    /// The child that died once too often.
+    /// The child whose death exceeded the intensity.
     pub child: String,
-    /// What the child died of.
+    /// The cause of the child's death.
     pub cause: String,
 }
 

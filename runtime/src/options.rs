@@ -84,14 +84,14 @@ impl Options {
         self
     }
 
-    /// How long there may be work without progress before the actor counts as hung and is replaced. Batches, wakes
-    /// and `Context::progress` are progress.
+    /// How long an actor with work may make no progress before it counts as hung and is replaced. Batches, wakes and
+    /// `Context::progress` are progress.
     pub fn hang_after(mut self, silence: Duration) -> Self {
         self.hang_after = silence;
         self
     }
 
-    /// How long the actor may go on with what waits when it is stopped.
+    /// How long the actor may handle waiting messages when it is stopped.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.drain_deadline = deadline;
         self

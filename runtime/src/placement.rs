@@ -23,14 +23,15 @@ enum Kind {
 }
 
 impl Placement {
-    /// One actix arbiter (an OS thread with a current-thread tokio runtime) for each slot name, made when first
-    /// needed; supervisors run on a thread of their own, so that no actor can block them. The threads end when the
-    /// last clone is dropped, and not before: give children that come and go a fixed set of slot names.
+    /// One actix arbiter (an OS thread with a current-thread tokio runtime) for each slot name, made when first needed.
+    /// Supervisors run on a thread of their own, so that no actor can block them. The threads end only when the last
+    /// clone is dropped: give children that are added and removed a fixed set of slot names.
     pub fn arbiters() -> Self {
         Self(Kind::Arbiters(Arc::default()))
     }
 
-    /// The same with so many threads at most, which the slots take in turn: a message to a neighbour wakes no thread.
+    /// The same with at most so many threads, to which slots are assigned in turn: a message to an actor on the same
+    /// thread wakes no other.
     pub fn threads(count: NonZeroUsize) -> Self {
         let arbiters = Arbiters::default();
         arbiters.slots.lock().threads_max = Some(count);
@@ -72,7 +73,7 @@ impl Placement {
     }
 
     /// Gives up a slot whose thread does not respond: the next call of [`Placement::slot`] for any slot of that thread
-    /// makes a fresh one. The old thread ends as soon as whatever blocks it lets go.
+    /// makes a fresh one. The old thread ends once it is no longer blocked.
     pub(super) fn give_up(&self, slot: &Slot) {
         let (Kind::Arbiters(arbiters), Some(arbiter)) = (&self.0, &slot.arbiter) else { return };
         let mut slots = arbiters.slots.lock();
@@ -86,7 +87,7 @@ impl Placement {
         }
     }
 
-    /// Has a task run on a slot's thread. Where there is none it is dropped.
+    /// Runs a task on a slot's thread. If there is no such thread the task is dropped.
     pub(super) fn spawn(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
         match &self.0 {
             Kind::CurrentThread => drop(tokio::task::spawn_local(task)),
@@ -113,7 +114,7 @@ impl Slot {
     pub(super) fn run(&self, f: impl FnOnce() + Send + 'static) {
         match &self.arbiter {
             None => f(),
-            // A thread that has ended drops `f`; the child is then found by its silence.
+            // A thread that has ended drops `f`; the supervisor then notices that the child does not respond.
             Some(arbiter) => {
                 arbiter.spawn_fn(f);
             }
@@ -132,14 +133,14 @@ struct Arbiters {
     slots: Mutex<Slots>,
 }
 
-/// Who sits where.
+/// Which slot is on which thread.
 #[derive(Default)]
 struct Slots {
     /// None: each slot has a thread of its own.
     threads_max: Option<NonZeroUsize>,
-    /// The thread of each slot, by its place in `threads`.
+    /// The thread of each slot, as an index of `threads`.
     places: HashMap<String, usize>,
-    /// None where the thread has not been started, or was given up.
+    /// None where the thread was not started or was given up.
     threads: Vec<Option<Slot>>,
 }
 
@@ -159,8 +160,8 @@ impl Slots {
 }
 
 impl Arbiters {
-    /// The actix `System` that arbiters need. Ours, not the caller's: a tree works the same under `actix_web::main`,
-    /// plain tokio and a test, and does not lose its threads when somebody else's system stops.
+    /// The actix `System` that arbiters need. It is our own, not the caller's: a tree works the same under
+    /// `actix_web::main`, plain tokio and a test, and does not lose its threads when another system stops.
     fn system(&self) -> io::Result<System> {
         let mut system = self.system.lock();
         if let Some(system) = &*system {

@@ -1,10 +1,10 @@
 //! Which messages have killed their actor.
 //!
-//! A message that was in hand when the actor died is a *suspect*, though a neighbour in its batch may have been the
-//! cause: it is handled alone when it comes again. If it survives that it is acquitted; if it dies again it is
-//! *convicted*, and since the second death is always alone, no neighbour is convicted in its place. A conviction has a
-//! term, after which the message is a suspect once more: what died of something that has passed must not be refused
-//! for as long as the process lives.
+//! A message that was in hand when the actor died is a *suspect*, though another message of its batch may have been the
+//! cause. It is handled alone when it comes again. If it survives it is acquitted; if it dies again it is *convicted*.
+//! Since the second death is always alone, no other message is convicted in its place. A conviction has a term, after
+//! which the message is a suspect once more: if the cause of the deaths has passed, the message must not be refused for
+//! as long as the process lives.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -21,7 +21,7 @@ const TERM_MAX: Duration = Duration::from_secs(3_600);
 /// Messages remembered; beyond them the oldest is forgotten.
 const MEMORY_MAX: usize = 4_096;
 
-/// What is held against a message.
+/// The deaths of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Suspicion {
     Clean,
@@ -32,7 +32,7 @@ pub(super) enum Suspicion {
 #[derive(Debug)]
 pub(super) struct Quarantine {
     records: HashMap<Identity, Record>,
-    /// Who is in `records`, oldest first.
+    /// The messages in `records`, oldest first.
     order: VecDeque<Identity>,
     memory_max: usize,
 }
@@ -58,7 +58,7 @@ impl Default for Quarantine {
 }
 
 impl Quarantine {
-    /// Whether nothing is held against any message: the usual case, and a cheap one.
+    /// Whether no message has any deaths: the usual case, and a cheap check.
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -83,7 +83,7 @@ impl Quarantine {
         1
     }
 
-    /// Forgets what is held against a message.
+    /// Forgets the deaths of a message.
     pub(super) fn acquit(&mut self, whose: Identity) {
         if self.records.remove(&whose).is_some() {
             self.order.retain(|held| *held != whose);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_death_convicts() {
+    fn second_death_convicts_a_message() {
         let (mut quarantine, now) = (Quarantine::default(), Instant::now());
         assert!(quarantine.is_empty());
         assert_eq!(quarantine.suspicion(message(1), now), Suspicion::Clean);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_term_ends_and_each_further_death_doubles_the_next() {
+    fn conviction_ends_with_its_term_and_each_death_doubles_the_next() {
         let (mut quarantine, start) = (Quarantine::default(), Instant::now());
         quarantine.record_death(message(1), start);
         let mut now = start;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_survivor_is_acquitted() {
+    fn surviving_message_is_acquitted() {
         let (mut quarantine, now) = (Quarantine::default(), Instant::now());
         quarantine.record_death(message(1), now);
         quarantine.acquit(message(1));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_oldest_is_forgotten() {
+    fn quarantine_is_bounded_and_forgets_the_oldest() {
         let (mut quarantine, now) = (Quarantine { memory_max: 2, ..Quarantine::default() }, Instant::now());
         for key in 1..=3 {
             quarantine.record_death(message(key), now);

@@ -1,7 +1,7 @@
-//! The way back: one answer to one ask.
+//! The reply to one ask.
 //!
-//! Not tokio's oneshot, because a third party must be able to end the wait with a reason: the mailbox refuses what
-//! waits in it, and the supervisor answers for an actor whose thread is blocked and cannot answer itself.
+//! Not tokio's oneshot, because a third party must be able to end the wait with a reason: the mailbox refuses waiting
+//! messages, and the supervisor answers for an actor whose thread is blocked and cannot answer itself.
 
 use std::future::Future;
 use std::mem;
@@ -19,7 +19,7 @@ pub struct Reply<T> {
 }
 
 impl<T> Reply<T> {
-    /// A reply and the future of its answer, for those who call an actor's code without a handle (unit tests).
+    /// A reply and the future of its answer, for unit tests that call an actor's code without a handle.
     pub fn pair() -> (Reply<T>, Answer<T>) {
         let slot = Arc::new(Slot {
             inner: Mutex::new(Inner { state: State::Waiting(None), is_answered: false, is_abandoned: false }),
@@ -37,7 +37,7 @@ impl<T> Reply<T> {
         wake(waker);
     }
 
-    /// Whether nobody waits for the answer any more: work not yet begun may be left undone.
+    /// Whether nobody waits for the answer any more: work that was not begun may be left undone.
     pub fn is_abandoned(&self) -> bool {
         self.slot.inner.lock().is_abandoned
     }
@@ -88,7 +88,7 @@ impl<T> Drop for Answer<T> {
     }
 }
 
-/// An ask seen by those who do not know its answer's type.
+/// An ask without the type of its answer.
 pub(super) trait Asked: Send + Sync {
     fn is_abandoned(&self) -> bool;
     /// Whether the actor itself has answered (a refusal is not an answer).
@@ -116,7 +116,7 @@ enum State<T> {
 }
 
 impl<T> Inner<T> {
-    /// Moves out of `Waiting`, once. Hands back what is to be dropped and woken outside the lock.
+    /// Leaves the state `Waiting`, once. Returns what is to be dropped and woken outside the lock.
     fn settle(&mut self, outcome: State<T>) -> (Option<State<T>>, Option<Waker>) {
         match mem::replace(&mut self.state, State::Over) {
             State::Waiting(waker) => {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asker_who_leaves_is_noticed() {
+    fn reply_notices_that_its_asker_has_left() {
         let (reply, answer) = Reply::<u8>::pair();
         let asked = answer.asked();
         assert!(!reply.is_abandoned());

@@ -18,7 +18,7 @@ pub enum Strategy {
     RestForOne,
 }
 
-/// How many restarts a supervisor answers for: one more within the window, and it gives up and fails to its parent.
+/// How many restarts a supervisor allows: at one more within the window it gives up and fails to its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intensity {
     /// Restarts allowed within the window.
@@ -63,8 +63,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A child that lived this long before it died starts again from the first pause.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// The pause before each restart of one child: 10 ms, doubling to 1 s, with jitter so that children that died of one
-/// cause do not come back in step.
+/// The pause before each restart of one child: 10 ms, doubling to 1 s. Jitter keeps children that died of one cause
+/// from restarting at the same time.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     restarts: u32,

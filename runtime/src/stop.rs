@@ -1,5 +1,5 @@
-//! How children end: all that come after one, in reverse and each awaited, or one alone that is removed while its
-//! siblings go on.
+//! How children end: either all that started after one, in reverse and each awaited, or one alone that is removed while
+//! its siblings continue.
 
 use std::ops::Bound;
 
@@ -12,7 +12,8 @@ use super::node::Child;
 use super::supervise::{ABORT_GRACE, Run, receive};
 
 impl Run {
-    /// Stops the children from the last to `first`: for good if the stop drains, else to be started again in order.
+    /// Stops the children from the last to `first`: for good if the stop drains, else so that they start again in
+    /// order.
     pub(super) async fn stop_from(&mut self, first: Bound<ChildId>, stop: Stop) {
         let ids: Vec<ChildId> = self.children.range((first, Bound::Unbounded)).map(|(id, _)| *id).collect();
         for id in ids.into_iter().rev() {
@@ -24,7 +25,7 @@ impl Run {
             }
             state.phase = Phase::Queued;
             state.orders = None;
-            // Later news of this life is late news.
+            // Events of this life that come later are recognized as late.
             state.life = 0;
             match stop.drain_until {
                 Some(_) => state.child.close(),
@@ -69,7 +70,8 @@ impl Run {
         }
     }
 
-    /// Waits until a child's present life has ended; `None` if that takes too long. Removals of others go on meanwhile.
+    /// Waits until a child's present life has ended; `None` if that takes too long. Removals of other children continue
+    /// meanwhile.
     async fn exit_of(&mut self, id: ChildId, until: Option<Instant>) -> Option<Exit> {
         let life = self.children.get(&id)?.life;
         if let Some(exit) = self.exit_in_backlog(life) {
@@ -104,13 +106,13 @@ impl Run {
         }
     }
 
-    /// The end of a life, if it came while another one was awaited.
+    /// The end of a life that came while another end was awaited.
     fn exit_in_backlog(&mut self, life: u64) -> Option<Exit> {
         let at = self.backlog.iter().position(|event| event.is_exit_of(life))?;
         self.backlog.remove(at).and_then(Event::exit)
     }
 
-    /// The end of a child that is removed is not kept waiting by the end of another one.
+    /// A removed child's end is handled at once, although another child's end is awaited.
     fn keep_for_later(&mut self, event: Event) {
         let state = self.children.get(&event.child).filter(|state| state.life == event.life);
         let is_leaving = state.is_some_and(|state| state.leaves_by.is_some());
@@ -133,12 +135,12 @@ impl Run {
             Phase::Starting | Phase::Up => {
                 state.order(Control::Stop(Stop { drain_until: Some(drain_until) }));
                 state.phase = Phase::Draining(latest.map(|_| drain_until + ABORT_GRACE));
-                // It may have died while the end of another one was awaited.
+                // The child may have died while another one's end was awaited.
                 if let Some(exit) = self.exit_in_backlog(life) {
                     self.on_removed(id, &exit);
                 }
             }
-            // It ends already, and is removed when it has ended.
+            // The child is ending already, and is removed when it has ended.
             Phase::Dying(_) | Phase::Stopping | Phase::Draining(_) => {}
         }
     }
@@ -169,7 +171,7 @@ impl Run {
         self.dismiss(id);
     }
 
-    /// When time next brings something for those that are being removed.
+    /// When a deadline of the removals is next due.
     fn leaving_due(&self) -> Option<Instant> {
         self.children.values().filter_map(ChildState::due_to_leave).min()
     }
@@ -195,7 +197,7 @@ impl Run {
 }
 
 impl ChildState {
-    /// When a child that is told to end is told to abort: a removal that begins meanwhile may want it sooner.
+    /// When an ending child is told to abort: a removal that begins meanwhile may have an earlier deadline.
     fn stops_by(&self, until: Instant) -> Instant {
         match self.leaves_by {
             Some(leaves_by) if self.phase == Phase::Stopping => until.min(leaves_by + ABORT_GRACE),
@@ -203,7 +205,7 @@ impl ChildState {
         }
     }
 
-    /// When time brings something for a child that is being removed alone.
+    /// When a deadline of a child that is removed alone is due.
     fn due_to_leave(&self) -> Option<Instant> {
         self.leaves_by.and_then(|_| self.due())
     }

@@ -1,4 +1,4 @@
-//! The life of one supervisor: a loop over what happens to its children, what time brings, and what it is told.
+//! The life of one supervisor: a loop over events of its children, deadlines and orders.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -57,7 +57,7 @@ pub(super) async fn supervise(
             }
             event = run.next_event() => run.on_event(event).await,
             () = sleep_until(due) => run.look().await,
-            // Last, so that whoever adds and removes without end keeps nobody waiting.
+            // Last, so that a caller who adds and removes without end does not starve the others.
             () = bell.notified() => {
                 run.follow_list();
                 Ok(())
@@ -73,13 +73,13 @@ pub(super) async fn supervise(
 /// A death, judged.
 struct Death {
     cause: String,
-    /// Whether what was in hand may be guilty of it.
+    /// Whether the messages in hand may have caused it.
     blames_hand: bool,
     /// Whether it counts against the supervisor's intensity.
     is_charged: bool,
 }
 
-/// One life of a supervisor. What is left to remove when it is dropped is removed then.
+/// One life of a supervisor. Removals that are still open when it is dropped are completed then.
 pub(super) struct Run {
     pub(super) node: Arc<Node>,
     /// By id, and so in the order in which they were added.
@@ -88,7 +88,7 @@ pub(super) struct Run {
     known: Option<ChildId>,
     /// Rings when the node's list has changed.
     pub(super) bell: Arc<Notify>,
-    /// Whether every child has once been up in this life.
+    /// Whether every child has been up once in this life.
     is_up: bool,
     sender: mpsc::UnboundedSender<Event>,
     pub(super) events: mpsc::UnboundedReceiver<Event>,
@@ -131,7 +131,7 @@ impl Run {
         self.node.environment.clock.instant()
     }
 
-    /// Takes in what was added to the node's list and begins to remove what is to go.
+    /// Starts what was added to the node's list and begins to remove what is to be removed.
     pub(super) fn follow_list(&mut self) {
         let now = self.now();
         let changes = self.node.changes(self.known);
@@ -149,10 +149,10 @@ impl Run {
         }
     }
 
-    /// Launches whoever may start now.
+    /// Launches every child that may start now.
     fn launch_due(&mut self) {
         let now = self.now();
-        // Once the others have all been up, an added child need not wait for one that is being restarted.
+        // Once all others have been up, an added child need not wait for one that is being restarted.
         let is_in_order = self.node.strategy == Strategy::RestForOne || !self.is_up;
         let mut is_first = true;
         let mut due = Vec::new();
@@ -192,7 +192,7 @@ impl Run {
         }
     }
 
-    /// When time next brings something.
+    /// When the next deadline is due.
     fn next_due(&self) -> Instant {
         self.children.values().filter_map(ChildState::due).fold(self.next_look, Instant::min)
     }
@@ -236,7 +236,7 @@ impl Run {
         }
     }
 
-    /// Looks after the children: who hangs, who has not obeyed, whose thread is gone.
+    /// Checks the children: which one hangs, has not obeyed, or has lost its thread.
     async fn look(&mut self) -> Result<(), Escalation> {
         let now = self.now();
         let is_heartbeat = now >= self.next_look;
@@ -267,7 +267,7 @@ impl Run {
         Ok(())
     }
 
-    /// What a death means for the child and its siblings.
+    /// The consequences of a death for the child and its siblings.
     async fn on_death(&mut self, id: ChildId, death: Death) -> Result<(), Escalation> {
         let now = self.now();
         let node = self.node.clone();

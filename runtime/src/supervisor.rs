@@ -69,7 +69,7 @@ impl Supervisor {
     }
 
     /// Adds an actor. The factory runs on the actor's thread, once for every life. The handle can be used at once:
-    /// what is sent before the start waits.
+    /// messages that are sent before the start wait.
     pub fn actor<A: Actor>(&mut self, options: Options, factory: impl Fn() -> A + Send + 'static) -> Handle<A> {
         let environment = &self.node.environment;
         let meter = Arc::new(Meter::new(&options, environment.clock.clone()));
@@ -131,7 +131,7 @@ async fn run_root(root: Arc<Node>, orders: mpsc::UnboundedReceiver<Control>, rep
     let status = match life.await {
         Ok(End::Stopped) => Status::Stopped,
         Ok(End::GaveUp(escalation)) => Status::Failed(escalation),
-        // A supervisor has no code that panics by itself, but subscribers to dead letters run in it.
+        // A supervisor has no code of its own that panics, but subscribers to dead letters run in it.
         Err(error) => Status::Failed(Escalation {
             supervisor: root.name.clone(),
             child: root.name.clone(),
@@ -159,18 +159,18 @@ impl Running {
         self.root.snapshot()
     }
 
-    /// Stops the tree, last child first. Each actor takes nothing in any more, goes on with what waits until its
+    /// Stops the tree, last child first. Each actor takes no new messages and handles waiting ones until its
     /// `drain_deadline` or `deadline` from now, whichever is sooner; the rest is answered `Stopped`.
     pub async fn stop(&self, deadline: Duration) {
-        // A root that has ended already takes no orders, and needs none.
+        // A root that has ended needs no order, so a failed send is fine.
         let drain_until = Some(Instant::now() + deadline);
         let _ = self.orders.send(Control::Stop(Stop { drain_until }));
         let mut status = self.status.clone();
         let _ = status.wait_for(|status| matches!(status, Status::Stopped | Status::Failed(_))).await;
     }
 
-    /// Resolves when the root has given up: the process must end with a non-zero exit, so that whoever runs it acts.
-    /// Never resolves for a tree that was stopped in order.
+    /// Resolves when the root has given up: the process must end with a non-zero exit code, so that its operator or
+    /// orchestrator acts. Never resolves for a tree that was stopped in order.
     pub async fn failed(&self) -> Escalation {
         let mut status = self.status.clone();
         let ended = status.wait_for(|status| matches!(status, Status::Stopped | Status::Failed(_))).await;

@@ -1,10 +1,10 @@
-//! Admission: new work is refused at once while the node cannot keep up, so that what is taken on is answered soon.
+//! Admission: new work is refused at once while the node cannot keep up, so that admitted work is answered soon.
 //!
-//! A queue that comes and goes is what batches are made of; one that stands only makes everybody late. So a shard may
-//! fill until what is in it takes longer than [`ShedLimits::shed_after`]; from then on, as long as there is more to
-//! refuse, only as much is let in as is done within [`ShedLimits::shed_target`] (the idea is that of adaptive CoDel:
-//! Maurer, "Fail at Scale", ACM Queue 13(8), 2015; how long that takes is Little's law). What is under way, above
-//! all what the PSP has said, is never refused here.
+//! Batches are made of queues that come and go; a standing queue only makes every call late. So a shard may fill until
+//! its calls take longer than [`ShedLimits::shed_after`]. From then on, as long as there is more to refuse, it admits
+//! only as much as is done within [`ShedLimits::shed_target`] (the idea is that of adaptive CoDel: Maurer, "Fail at
+//! Scale", ACM Queue 13(8), 2015; Little's law gives the time). Admitted work is never refused here, above all not the
+//! recording of PSP outcomes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,19 +20,19 @@ use crate::domain::Bucket;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Backlog, Clock};
 
-/// What somebody asks for.
+/// What a call asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// A payment that there is not yet. It is refused first.
+    /// A new payment. It is refused first.
     New,
-    /// A change of a payment that there is: what was spent on it so far would be spent in vain (the idea is
+    /// A change of an existing payment: refusing it would waste the work already spent on the payment (the idea is
     /// criticality: Beyer et al., "Site Reliability Engineering", 2016, chapter 21).
     Ongoing,
 }
 
 impl Priority {
-    /// How many times [`ShedLimits::shed_target`] may be in an overloaded shard for such work to be let in. More than
-    /// this, and what settles and books falls behind.
+    /// How many times [`ShedLimits::shed_target`] an overloaded shard may hold before it refuses such work. With a
+    /// larger share, settlement and the ledger would fall behind.
     fn share(self) -> u32 {
         match self {
             Self::New => 1,
@@ -44,39 +44,39 @@ impl Priority {
 /// When a shard counts as overloaded, and what it still takes on then.
 #[derive(Debug, Clone, Copy)]
 pub struct ShedLimits {
-    /// Calls in flight for one shard, up to which it is not overloaded however long they take.
+    /// Up to so many calls in flight a shard is not overloaded, however long they take.
     pub shed_above: u64,
-    /// How long more than those may take before the shard is overloaded.
+    /// How long more calls than those may take before the shard is overloaded.
     pub shed_after: Duration,
-    /// How long those that are in flight for an overloaded shard may take.
+    /// How long the calls in flight for an overloaded shard may take.
     pub shed_target: Duration,
 }
 
-/// Overload is over when nothing had to be refused for so long.
+/// Overload ends when nothing had to be refused for so long.
 const CALM_AFTER: Duration = Duration::from_millis(250);
-/// Up to so many times [`Priority::share`] (or [`ShedLimits::shed_above`], if that is fewer) are let in whatever they
-/// take: of what is not worked on nobody knows how long it takes, and batches of fewer are dear.
+/// Up to so many times [`Priority::share`] (or [`ShedLimits::shed_above`], if that is fewer) are admitted however long
+/// they take: with fewer calls in flight latency cannot be estimated, and batches get too small.
 const LET_IN_MIN: u64 = 16;
 
-/// The doors for new work of a whole node.
+/// The overload gates of a node.
 pub struct Admission {
     shards: Shards,
     limits: ShedLimits,
     clock: Clock,
     begun: Instant,
-    /// Of the threads that read requests: they share the processors with everything, so while they are late, every
-    /// shard's house is kept empty too.
+    /// The gate of the threads that read requests. They share the processors with everything, so while they are late
+    /// every shard's queue must be short too.
     threads: OverloadGate,
-    /// Each shard's own: one whose database hangs is nobody else's overload.
+    /// Each shard's own gate: a shard whose database hangs does not overload the others.
     in_flight: Box<[Arc<InFlight>]>,
     refused: Counter<u64>,
 }
 
-/// A shard, and what there is of its calls.
+/// A shard and its calls.
 struct InFlight {
     shard: Shard,
     gate: OverloadGate,
-    /// Calls that were let in and wait for nobody outside, from the door to their last commit.
+    /// Calls in flight that wait for nobody outside, from admission to their last commit.
     inside: AtomicU64,
 }
 
@@ -90,7 +90,7 @@ impl Admission {
         Self { shards, limits, begun: clock.instant(), clock, threads: OverloadGate::default(), in_flight, refused }
     }
 
-    /// Lets a call for a bucket's shard in, if it can take on such work.
+    /// Admits a call for a bucket's shard, if the shard can take on such work.
     ///
     /// # Errors
     /// [`WriteError::Overloaded`].
@@ -110,8 +110,8 @@ impl Admission {
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
-    /// Whether a thread that reads requests lets work in, by whether it is late (which makes it overloaded), and
-    /// whether it is in time (which an overloaded one has to be for what begins).
+    /// Whether a thread that reads requests admits work: by whether it is late (which overloads it), and whether it is
+    /// in time (which an overloaded thread must be to admit new work).
     pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool, work: Priority) -> bool {
         let is_short = if work == Priority::Ongoing { !is_late } else { is_in_time };
         self.threads.lets_in(is_late, is_short, false, self.now())
@@ -126,7 +126,7 @@ fn label(shard: &Shard) -> KeyValue {
     KeyValue::new("shard", i64::from(shard.database.id.0))
 }
 
-/// A call that was let in: it counts as long as this is there.
+/// An admitted call; it counts as in flight until this is dropped.
 pub struct AdmissionPermit(Arc<InFlight>);
 
 impl AdmissionPermit {
@@ -139,7 +139,7 @@ impl AdmissionPermit {
         &self.0.shard
     }
 
-    /// It waits for somebody outside, which costs nobody here anything.
+    /// The call waits for somebody outside, and uses nothing here meanwhile.
     pub fn leave(self) -> PausedPermit {
         PausedPermit(self.0.clone())
     }
@@ -151,17 +151,17 @@ impl Drop for AdmissionPermit {
     }
 }
 
-/// A call that was let in and is outside.
+/// An admitted call that waits outside.
 pub struct PausedPermit(Arc<InFlight>);
 
 impl PausedPermit {
-    /// Its outcome is not new work: nobody asks whether there is room.
+    /// Its outcome is not new work, so it is counted again without a check for room.
     pub fn come_back(self) -> AdmissionPermit {
         AdmissionPermit::enter(self.0)
     }
 }
 
-/// Remembers until when, in milliseconds, what is behind it counts as overloaded.
+/// Remembers until when, in milliseconds, its shard or threads count as overloaded.
 #[derive(Default)]
 struct OverloadGate {
     overloaded_until_ms: AtomicU64,
@@ -200,14 +200,14 @@ mod tests {
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
         let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
-        // Never started: nobody sends it anything.
+        // Never started, because no message is sent to it.
         let shard = testing::shard(&mut root, database, Arc::default());
         let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![shard]);
         Admission::new(shards, limits, environment.clock.clone())
     }
 
     #[test]
-    fn a_call_counts_while_it_is_in_the_house() {
+    fn call_counts_while_it_is_in_flight() {
         let limits = ShedLimits { shed_above: 2, shed_after: Duration::ZERO, shed_target: Duration::ZERO };
         let admission = admission(limits);
         let bucket = Bucket::of_merchant("MERCHANT-1");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overloaded_shard_goes_on_with_what_it_has_begun() {
+    fn overloaded_shard_admits_more_ongoing_work_than_new_work() {
         let limits = ShedLimits { shed_above: 100, shed_after: Duration::from_secs(1), shed_target: Duration::ZERO };
         let admission = admission(limits);
         let bucket = Bucket::of_merchant("MERCHANT-1");
@@ -244,13 +244,13 @@ mod tests {
         }
     }
 
-    /// What a queue of this length is answered: above 100 is long, up to 50 is short.
+    /// The gate's decision for a queue of this length: above 100 is long, up to 50 is short.
     fn lets_in(gate: &OverloadGate, waiting: u64, at_ms: u64) -> bool {
         gate.lets_in(waiting > 100, waiting <= 50, false, Duration::from_millis(at_ms))
     }
 
     #[test]
-    fn a_queue_may_grow_until_it_is_long_and_then_must_be_short() {
+    fn queue_may_be_long_until_overload_and_must_then_be_short() {
         let gate = OverloadGate::default();
         assert!(lets_in(&gate, 100, 0), "not overloaded");
         assert!(!lets_in(&gate, 101, 1));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn while_others_are_overloaded_a_queue_must_be_short() {
+    fn queue_must_be_short_while_request_threads_are_late() {
         let gate = OverloadGate::default();
         let strictly = |waiting: u64| gate.lets_in(waiting > 100, waiting <= 50, true, Duration::ZERO);
         assert!(strictly(50));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn as_long_as_there_is_more_to_refuse_it_stays_and_then_it_ends() {
+    fn overload_lasts_while_calls_are_refused_and_then_ends() {
         let gate = OverloadGate::default();
         assert!(!lets_in(&gate, 101, 1_000));
         assert!(!lets_in(&gate, 80, 1_249), "refused again: the calm begins anew");

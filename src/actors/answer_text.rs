@@ -1,5 +1,5 @@
-//! A recorded answer as the cache keeps it: the facts alone, in a JSON array without names, from which the same answer
-//! is made again to the letter. Ten minutes of answers at full load are in memory at a time, so that each byte counts.
+//! A stored answer as the cache keeps it: only the facts, in a JSON array without names, from which the same answer is
+//! restored exactly. The cache holds ten minutes of answers at full load in memory, so each byte counts.
 //!
 //! Nodes of two versions share the cache while an upgrade goes on. This form is version 1 and has no number. A later
 //! version has another number of members or other names; it is refused here, and then the database answers.
@@ -24,7 +24,7 @@ pub struct CachedAnswer {
     pub recorded: StoredResponse,
 }
 
-/// Why a text is no answer.
+/// Why a text does not hold an answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TextError {
     #[error(transparent)]
@@ -35,7 +35,7 @@ pub(super) enum TextError {
     Time,
 }
 
-/// Fingerprint and request id, until when the key is kept, and what the answer says.
+/// Fingerprint and request id, the expiry of the key, and the content of the answer.
 #[derive(Serialize, Deserialize)]
 struct Text<'a>(Cow<'a, str>, Cow<'a, str>, Option<i64>, Said<'a>);
 
@@ -68,7 +68,7 @@ struct Rest<'a> {
     description: Option<Cow<'a, str>>,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     metadata: Option<Cow<'a, Metadata>>,
-    /// Where it is not what the status alone says.
+    /// Only if it differs from what the status implies.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     message: Option<Cow<'a, str>>,
 }
@@ -108,7 +108,7 @@ pub(super) fn read(text: &str) -> Result<CachedAnswer, TextError> {
 }
 
 fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
-    // All of them: one that is new is not to be forgotten here.
+    // Every field is named, so that a new one cannot be forgotten here.
     let PaymentSnapshot {
         payment_id,
         merchant_id,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_is_made_again_to_the_letter() {
+    fn cached_text_restores_every_answer_exactly() {
         let whole = |payment: &mut PaymentSnapshot| {
             payment.description = Some("Tea \"for\" two: 차".to_owned());
             payment.metadata = [("order".to_owned(), "A-1".to_owned())].into_iter().collect();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
+    fn malformed_text_is_refused() {
         let text = write(&authorized(1)).unwrap();
         let fingerprint = text.split('"').nth(1).unwrap();
         for wrong in ["", &fingerprint[2..], "?", &format!("{fingerprint}AAAA")] {

@@ -1,4 +1,4 @@
-//! How an event that cannot be applied is put aside for people to see.
+//! How an event that cannot be applied is stored as a dead letter.
 
 use super::event_handler::{Why, trace_of};
 use super::shards::Shards;
@@ -14,22 +14,22 @@ use crate::runtime::Context;
 pub struct Failed<'a> {
     pub delivery: &'a Delivery,
     pub why: Why,
-    /// Tries again that were in vain.
+    /// Retries that failed.
     pub tries: u32,
     pub first_failed_at: Timestamp,
 }
 
-/// Bytes of a payload that are kept. What Rialto writes is far shorter; somebody else's record may be as long as the
-/// log takes, and longer than the database does.
+/// Bytes of a payload that are kept. Rialto's own are far shorter; a foreign record may be as long as the log allows,
+/// and longer than the database does.
 const PAYLOAD_MAX: usize = 16 * 1024;
 
-/// The beginning of a payload, and how long it was.
+/// The beginning of a payload, and the length of the whole.
 fn cut(payload: &str) -> String {
     let end = payload.floor_char_boundary(PAYLOAD_MAX);
     format!("{}... ({} bytes)", &payload[..end], payload.len())
 }
 
-/// Puts an event aside. Returns whether it is durable there.
+/// Stores the event as a dead letter. Returns whether it is durable there.
 pub async fn bury(
     consumer: Consumer,
     failed: Failed<'_>,
@@ -44,8 +44,7 @@ pub async fn bury(
     let anywhere = |_| ids.next(now, Bucket::wrapping(u64::from(delivery.partition)));
     let about: PaymentId = record.key.parse().unwrap_or_else(anywhere);
     let trace = trace_of(delivery);
-    // An event of ours has an id of our form, one that leads to the shard of its payment, and no payload of such
-    // length.
+    // Rialto's events have an id of its form, which leads to the shard of their payment, and no payload of such length.
     let is_short = record.payload.len() <= PAYLOAD_MAX;
     let is_ours = |id: &EventId| is_short && record.key == about.to_string() && id.bucket() == about.bucket();
     let (id, matter) = match record.id.parse().ok().filter(is_ours) {

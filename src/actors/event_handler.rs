@@ -1,14 +1,14 @@
-//! What a consumer group does with events, whoever brings them: the log's partitions, or a redrive.
+//! What a consumer group does with events, whether they come from the log's partitions or from a redrive.
 
 use crate::domain::event::{Consumer, EventData};
 use crate::domain::{EventId, TraceContext};
 use crate::infra::event_log::Delivery;
 use crate::runtime::Context;
 
-/// What became of one event.
+/// The result for one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventOutcome {
-    /// Its effect is durable, now or from before.
+    /// Its effect is durable, from now or from an earlier delivery.
     Done,
     /// It cannot be applied now, because something else is down.
     Later,
@@ -32,10 +32,10 @@ impl EventOutcome {
 
 /// What a consumer group does with events.
 pub trait EventHandler: 'static {
-    /// Which group it is.
+    /// Its consumer group.
     fn consumer(&self) -> Consumer;
 
-    /// Applies events, beside each other; one answer for each, in order.
+    /// Applies events concurrently; one result for each, in order.
     fn apply(&self, deliveries: &[Delivery], ctx: &Context) -> impl Future<Output = Vec<EventOutcome>>;
 }
 

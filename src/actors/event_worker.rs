@@ -18,10 +18,10 @@ use crate::infra::event_log::{self, Delivery, EventLog, EventLogError};
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Never, Wake};
 
-/// Records that may be put off, for each topic, before nothing more is fetched: a shard that is down must not hold up
-/// the others, and must not fill the memory either.
+/// How many records of each topic may be postponed before fetching stops: a shard that is down must neither hold up the
+/// others nor fill the memory.
 const PUT_OFF_MAX: usize = 4_096;
-/// How long a record that was put off waits.
+/// How long a postponed record waits.
 const PUT_OFF_FOR: Duration = Duration::from_millis(500);
 
 /// See the file's header.
@@ -37,7 +37,7 @@ pub struct EventWorker<W> {
     is_cut_off: bool,
 }
 
-/// One topic's place, and the records before it that are not done yet.
+/// The place in one topic, and the records before it that are not done yet.
 struct TopicReader {
     consumer: Box<dyn event_log::Consumer>,
     /// By offset.
@@ -75,12 +75,12 @@ impl<W: EventHandler> EventWorker<W> {
         Ok(())
     }
 
-    /// Says once that the log cannot be read, and that it can again.
+    /// Logs once that the log cannot be read, and once that it can again.
     fn note(&mut self, failure: Option<&EventLogError>) {
         let was_cut_off = std::mem::replace(&mut self.is_cut_off, failure.is_some());
         let (consumer, partition) = (self.work.consumer().name(), self.partition);
         match failure {
-            Some(error) if !was_cut_off => tracing::warn!(consumer, partition, %error, "events are not read for now"),
+            Some(error) if !was_cut_off => tracing::warn!(consumer, partition, %error, "events cannot be read"),
             None if was_cut_off => tracing::info!(consumer, partition, "events are read again"),
             _ => {}
         }
@@ -109,7 +109,7 @@ impl<W: EventHandler> EventWorker<W> {
         if room > 0 && reader.put_off.len() + batch.len() < PUT_OFF_MAX {
             let fetched = match reader.consumer.fetch(room).await {
                 Ok(fetched) => fetched,
-                // Whoever has the partition now starts from what is committed, so nothing here is owed to anyone.
+                // The partition's present owner starts from the committed offset, so nothing is owed here.
                 Err(EventLogError::Reassigned) => {
                     reader.forget();
                     return Ok(true);
@@ -160,7 +160,7 @@ impl<W: EventHandler> EventWorker<W> {
 }
 
 impl<W: EventHandler> EventWorker<W> {
-    /// What is applied of a delivery: the same, but within the span of its processing, which ends when it is dropped.
+    /// Applies one delivery within the span of its processing, which ends when it is dropped.
     fn received(&self, delivery: &Delivery) -> (Delivery, Span) {
         let mut delivery = delivery.clone();
         let mut span =
@@ -191,7 +191,7 @@ impl TopicReader {
         (self.next_offset, self.committed) = (0, 0);
     }
 
-    /// Takes out what was put off until now.
+    /// Takes out the records whose wait is over.
     fn due(&mut self, now: tokio::time::Instant, max: usize) -> Vec<(Delivery, u32, Timestamp)> {
         let offsets: Vec<i64> = self
             .put_off
@@ -218,7 +218,7 @@ impl TopicReader {
 impl<W: EventHandler> Actor for EventWorker<W> {
     type Message = Never;
 
-    /// Joins its group at once: what waits for it is counted from here on.
+    /// Joins its group at once, so that waiting records are counted from here on.
     async fn started(&mut self, _: &Context) -> Result<(), Failure> {
         let opened = self.open().await;
         self.note(opened.as_ref().err());
@@ -236,8 +236,8 @@ impl<W: EventHandler> Actor for EventWorker<W> {
             Ok(true) => Ok(Wake::Again),
             Ok(false) => Ok(Wake::Idle),
             Err(_) => {
-                // The outside's failure is no reason to die, and six deaths would end the process. What was in hand is
-                // read again from what was committed.
+                // An outage outside is no reason to die: six deaths would end the process. Records in hand are read
+                // again from the committed offset.
                 self.topics.clear();
                 Ok(Wake::Idle)
             }
@@ -264,7 +264,7 @@ mod tests {
 
     type Fetched = Result<Vec<Delivery>, EventLogError>;
 
-    /// A log whose one partition gives what it is told to, and what was made of it.
+    /// A log whose only partition gives what the test says, and the commits made on it.
     #[derive(Default)]
     struct Script {
         fetches: Mutex<VecDeque<Fetched>>,
@@ -354,26 +354,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_put_off_is_tried_again_and_holds_the_offset() {
+    async fn postponed_event_is_tried_again_and_holds_the_offset() {
         let (commits, applied) = work([Ok(vec![delivery(4), delivery(5), delivery(6)])]).await;
         assert_eq!(commits, [5]);
         assert!(applied.iter().filter(|offset| **offset == 5).count() > 5, "{applied:?}");
     }
 
     #[tokio::test]
-    async fn a_log_that_cannot_be_read_for_long_kills_nobody_and_loses_nothing() {
+    async fn unreadable_log_kills_no_worker_and_loses_no_event() {
         let away = || Err(EventLogError::Unavailable("no file can be opened".into()));
         // More deaths than a supervisor allows.
         let fetches = std::iter::once(Ok(vec![delivery(4), delivery(5)]));
         let fetches = fetches.chain((0..20).map(|_| away())).chain([Ok(vec![delivery(5), delivery(6)])]);
         let (commits, applied) = work(fetches).await;
         assert!(applied.contains(&6), "{applied:?}");
-        // What was put off is still owed.
+        // The postponed record is still owed.
         assert!(commits.iter().all(|next| *next == 5), "{commits:?}");
     }
 
     #[tokio::test]
-    async fn a_partition_that_was_reassigned_is_begun_afresh() {
+    async fn reassigned_partition_starts_from_the_committed_offset() {
         let before = vec![delivery(5), delivery(6)];
         let (commits, applied) = work([Ok(before), Err(EventLogError::Reassigned), Ok(vec![delivery(2)])]).await;
         assert_eq!(commits, [5, 3], "the place is where the log says");

@@ -1,4 +1,4 @@
-//! The PSP behind its breaker and its deadline: the one way in which Rialto asks it.
+//! The PSP behind its breaker and its deadline: the only way in which Rialto calls it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Clock, DurationHistogram, Handle};
 
-/// Asks the PSP, for the flows and for the workers alike.
+/// Calls the PSP, for flows and workers alike.
 #[derive(Clone)]
 pub struct GuardedPsp {
     psp: Arc<dyn Psp>,
@@ -25,14 +25,14 @@ pub struct GuardedPsp {
     calls: DurationHistogram,
 }
 
-/// What lets the PSP be asked. What it has done can be looked up while it does nothing new, and the other way round.
+/// The breakers. There are two because lookups can work while the PSP performs nothing new, and the other way round.
 #[derive(Clone)]
 pub struct PspBreakers {
     pub operations: Handle<Breaker>,
     pub lookups: Handle<Breaker>,
 }
 
-/// What the PSP said, and how long it took.
+/// The PSP's answer, and how long it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     pub verdict: Verdict,
@@ -44,18 +44,18 @@ impl GuardedPsp {
         Self { psp, breakers, clock, timeout, calls: catalogue::PSP_CALL.to_duration_histogram() }
     }
 
-    /// Whether the PSP would be asked now; takes no trial call.
+    /// Whether the PSP would be called now; takes no trial call.
     pub async fn check(&self) -> Result<(), BreakerError> {
         peek(&self.breakers.operations).await
     }
 
-    /// Has the PSP do an operation. An error means that it was not asked.
+    /// Has the PSP perform an operation. An error means that the PSP was not called.
     pub async fn perform(&self, operation: &PspOperation, trace: TraceContext) -> Result<Asked, BreakerError> {
         let (breaker, call) = (&self.breakers.operations, self.psp.perform(operation));
         self.ask(breaker, operation.action.name(), trace, call, Verdict::from).await
     }
 
-    /// Asks what became of an operation. An error means that the PSP was not asked.
+    /// Looks up the outcome of an operation. An error means that the PSP was not called.
     pub async fn lookup(&self, key: &PspKey, trace: TraceContext) -> Result<Asked, BreakerError> {
         self.ask(&self.breakers.lookups, "lookup", trace, self.psp.lookup(key), looked_up).await
     }
@@ -75,7 +75,7 @@ impl GuardedPsp {
             is_late = answered.is_err();
             answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
         };
-        // A decline is an answer: only silence and refused connections are failures.
+        // A decline is an answer: only missing answers and refused connections are failures.
         let answered = guarded(breaker, &self.clock, call, Result::is_err).await;
         let answered = answered.inspect_err(|_| span.fail("breaker_refused"))?;
         let took = self.clock.instant() - begun;

@@ -1,10 +1,10 @@
-//! Events that the event log refuses for a reason of their own or their topic's, so that others need not wait behind
-//! them.
+//! Events that the event log refuses for a reason of their own or their topic's. They are held back, so that others
+//! need not wait behind them.
 //!
-//! A refused event holds back the later ones of its payment, which would arrive out of order, and nobody else's. It is
-//! tried again after a pause, with a few others of its topic, that grows as long as all of them are refused; when one
-//! is taken, the topic is mended, and all that was held back for it comes again. Nothing of this is durable: whoever
-//! knows nothing of it tries all, and learns it anew.
+//! A refused event holds back only the later ones of its payment, which would arrive out of order. It is tried again
+//! after a pause, with a few others of its topic; the pause grows as long as all of them are refused. When one is
+//! taken, the topic has recovered, and all its events that were held back come again. Nothing of this is durable: a
+//! process that has lost it tries all events and learns it anew.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,10 +23,10 @@ pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How many refused events of a topic are tried again at a time.
 const TRIED_MAX: usize = 32;
-/// So many refused events are remembered; then the outbox is read no further.
+/// At most so many refused events are remembered; then the outbox is read no further.
 const HELD_MAX: usize = 200_000;
 /// How often the outbox is read from its start while events are held back: a transaction that took long may have left
-/// some there.
+/// events there.
 const READ_ALL_EVERY: Duration = Duration::from_secs(30);
 
 /// What one publisher holds back.
@@ -34,10 +34,10 @@ const READ_ALL_EVERY: Duration = Duration::from_secs(30);
 pub(super) struct HeldBack {
     /// The refused events, by their place in the outbox.
     events: BTreeMap<i64, Refused>,
-    /// Of each payment that has one, the refused event's place.
+    /// The place of the refused event of each payment that has one.
     payments: HashMap<i64, i64>,
     topics: BTreeMap<Arc<str>, Topic>,
-    /// Up to here all in the outbox is published or held back.
+    /// Up to here every event in the outbox is published or held back.
     read_to: i64,
     read_all_at: Option<Instant>,
 }
@@ -66,7 +66,7 @@ impl HeldBack {
         self.payments.contains_key(&payment)
     }
 
-    /// Behind which place the outbox is to be read.
+    /// The place in the outbox behind which to read.
     pub(super) fn read_after(&mut self, now: Instant) -> i64 {
         if self.events.is_empty() {
             return 0;
@@ -77,7 +77,7 @@ impl HeldBack {
         self.read_to
     }
 
-    /// All up to this place is published or held back. Tells whether to read on.
+    /// Every event up to this place is published or held back. Returns whether to read on.
     pub(super) fn has_read(&mut self, to: i64) -> bool {
         let has_room = self.events.len() < HELD_MAX;
         if has_room {
@@ -90,7 +90,7 @@ impl HeldBack {
         (self.read_to, self.read_all_at) = (0, Some(now + READ_ALL_EVERY));
     }
 
-    /// The log has refused an event. Tells whether it is the first of its topic.
+    /// The log has refused an event. Returns whether it is the first of its topic.
     pub(super) fn refuse(&mut self, seq: i64, payment: i64, topic: &str, why: &str, now: Instant) -> bool {
         if self.events.len() >= HELD_MAX {
             return false;
@@ -112,7 +112,7 @@ impl HeldBack {
         is_first
     }
 
-    /// The refused events whose turn it is to be tried again, all of one topic. They are held back no more.
+    /// The refused events that are due for another try, all of one topic. They are no longer held back.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Trial> {
         let (name, topic) = self.topics.iter_mut().find(|(_, topic)| now >= topic.try_at)?;
         let name = name.clone();
@@ -135,7 +135,7 @@ impl HeldBack {
         Some(Trial { topic: name, seqs })
     }
 
-    /// How the trial went: whether any of its events is refused no more.
+    /// Takes in the result of a trial: whether the log took any of its events.
     pub(super) fn tried(&mut self, topic: &str, is_mended: bool, now: Instant) {
         if is_mended {
             self.topics.remove(topic);
@@ -171,7 +171,7 @@ pub struct Refusal {
     pub why: String,
 }
 
-/// What the publishers of this process know of refused events, by shard and topic. Clones share it.
+/// The refused events that this process's publishers know, by shard and topic. Clones share them.
 #[derive(Clone, Default)]
 pub struct Refusals(Arc<Mutex<RefusalsByTopic>>);
 

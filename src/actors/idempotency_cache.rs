@@ -17,7 +17,7 @@ use crate::infra::cache::AnswerCache;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Context, Failure, Handle, Message, Metric, Options, Reply};
 
-/// Looks for the answer of an earlier request. `None` if there is none, or the cache cannot tell: ask the database.
+/// Looks for the answer of an earlier request. `None` if there is none or the cache fails: ask the database.
 pub async fn find(cache: &Handle<IdempotencyCache>, key_hash: KeyHash) -> Option<CachedAnswer> {
     let text = cache.ask(|reply| CacheMessage::Get { key_hash, reply }).await.ok()??;
     answer_text::read(&text)
@@ -28,14 +28,14 @@ pub async fn find(cache: &Handle<IdempotencyCache>, key_hash: KeyHash) -> Option
 /// Keeps an answer that is durable already, if the cache can.
 pub fn keep(cache: &Handle<IdempotencyCache>, key_hash: KeyHash, answer: &CachedAnswer) {
     match answer_text::write(answer) {
-        // A full mailbox costs a later replay a look into the database, and nothing else.
+        // With a full mailbox a later replay reads the database instead.
         Ok(text) => drop(cache.tell(CacheMessage::Put { key_hash, text: text.into() })),
         Err(error) => tracing::warn!(idempotency.key_hash = ?key_hash, %error, "answer cannot be written as text"),
     }
 }
 
-/// What the cache can be sent, by [`find`] and [`keep`]. Answers travel as text: the many threads of the callers read
-/// and write JSON, the one thread of the actor does not.
+/// The messages of the cache, sent by [`find`] and [`keep`]. Answers travel as text: the many threads of the callers
+/// read and write JSON, so that the one thread of the actor need not.
 pub enum CacheMessage {
     Get { key_hash: KeyHash, reply: Reply<Option<Arc<str>>> },
     Put { key_hash: KeyHash, text: Arc<str> },
@@ -58,8 +58,8 @@ pub struct IdempotencyCache {
     meter: CacheMeter,
 }
 
-/// How the cache runs: one batch is one call over the network, so large ones are good; a lookup that takes longer than
-/// the database would is not waited for.
+/// How the cache runs: one batch is one call over the network, so batches are large. A lookup that takes longer than
+/// the database would is given up.
 pub fn options() -> Options {
     Options::new("idempotency_cache").capacity(8_192).max_batch(512).ask_deadline(Duration::from_millis(500))
 }
@@ -94,7 +94,7 @@ impl IdempotencyCache {
 impl Actor for IdempotencyCache {
     type Message = CacheMessage;
 
-    /// Lookups first, because somebody waits for them. One that came after an answer in the same batch may miss it.
+    /// Lookups first, because callers wait for them. A lookup that came after an answer in the same batch may miss it.
     async fn handle(&mut self, batch: Vec<CacheMessage>, ctx: &Context) -> Result<(), Failure> {
         let (mut key_hashes, mut replies, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for message in batch {
@@ -160,7 +160,7 @@ mod tests {
         CachedAnswer { fingerprint, recorded }
     }
 
-    /// Counts calls; what is out fails.
+    /// Counts calls; fails while it is set to be out.
     struct Cache {
         answers: MemoryAnswers,
         is_out: bool,
@@ -198,10 +198,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_kept_is_found() {
+    async fn kept_answer_is_found() {
         cached(&Cache::new(false), async |cache: Handle<IdempotencyCache>| {
             keep(&cache, key_hash(1), &answer("r-1"));
-            // The first lookup may share the answer's batch and miss it; the next cannot.
+            // The first lookup may share the answer's batch and miss it; the next one cannot.
             find(&cache, key_hash(1)).await;
             assert_eq!(find(&cache, key_hash(1)).await, Some(answer("r-1")));
             assert_eq!(find(&cache, key_hash(2)).await, None);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_batch_is_one_read_and_one_write() {
+    async fn batch_makes_one_read_and_one_write() {
         let store = Cache::new(false);
         cached(&store, async |cache: Handle<IdempotencyCache>| {
             keep(&cache, key_hash(1), &answer("r-1"));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cache_that_is_out_knows_nothing_and_says_so_at_once() {
+    async fn failed_cache_answers_none_at_once() {
         let store = Cache::new(true);
         cached(&store, async |cache: Handle<IdempotencyCache>| {
             let begun = tokio::time::Instant::now();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unreadable_answer_is_none() {
+    async fn unreadable_answer_counts_as_not_found() {
         let store = Cache::new(false);
         store.answers.put_many(vec![(key_hash(1), "{}".into())]).await.unwrap();
         cached(&store, async |cache: Handle<IdempotencyCache>| {

@@ -20,35 +20,35 @@ use crate::runtime::{Actor, Context, DurationHistogram, Failure, Never, Wake};
 /// What a step has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepDone {
-    /// Rows, letters or payments that it has dealt with.
+    /// Rows, letters or payments that it has processed.
     pub count: u64,
-    /// Whether there may be more at once.
+    /// Whether more may be done at once.
     pub again: bool,
 }
 
-/// Background work of which a bounded part is done at a time.
+/// Background work, done in bounded parts.
 pub trait Step: 'static {
     /// Does the next part.
     fn step(&mut self, ctx: &Context) -> impl Future<Output = Result<StepDone, Failure>>;
 
-    /// Another process has the lease: what is remembered is no longer so.
+    /// Another process has the lease, so what is remembered may be outdated.
     fn yields(&mut self) {}
 }
 
-/// How one job stands.
+/// The status of one job.
 #[derive(Debug, Clone, Default)]
 pub struct JobRecord {
     /// When the last step began.
     pub last_run_at: Option<Timestamp>,
     /// How long it took.
     pub took: Duration,
-    /// What it dealt with.
+    /// How many rows, letters or payments it processed.
     pub count: u64,
-    /// Why the last step that failed did, and when. It stays until another one fails.
+    /// The error and the time of the last step that failed. It stays until another step fails.
     pub last_error: Option<(Timestamp, String)>,
-    /// When it runs next, if nobody nudges it before.
+    /// When it runs next unless it is nudged earlier.
     pub next_run_at: Option<Timestamp>,
-    /// Who has the lease; none until it was looked at.
+    /// Who has the lease; none before the first look.
     pub holder: Option<LeaseHolder>,
 }
 
@@ -62,14 +62,14 @@ impl JobBoard {
         self.0.lock().iter().map(|((name, shard), record)| (*name, *shard, record.clone())).collect()
     }
 
-    /// The place of one job, which is on the board from here on.
+    /// The place of one job, which is listed from here on.
     pub fn place(&self, name: &'static str, shard: ShardId, every: Duration) -> JobPlace {
         self.0.lock().entry((name, shard)).or_default();
         JobPlace { board: self.clone(), name, shard, every }
     }
 }
 
-/// Which job it is, and where it is shown.
+/// Which job it is, and where its status is shown.
 #[derive(Debug, Clone)]
 pub struct JobPlace {
     board: JobBoard,
@@ -138,7 +138,7 @@ impl<S: Step> Actor for Job<S> {
             Ok(StepDone { again: true, .. }) => Ok(Wake::Again),
             Ok(_) => Ok(Wake::Idle),
             Err(error) => {
-                tracing::warn!(shard.id = self.place.shard.0, job.name = self.place.name, %error, "job put off");
+                tracing::warn!(shard.id = self.place.shard.0, job.name = self.place.name, %error, "job step postponed");
                 Ok(Wake::Idle)
             }
         }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_works_under_its_lease_and_shows_how_it_stands() {
+    async fn job_works_under_its_lease_and_shows_its_status() {
         let (script, board) = (Scripted::default(), JobBoard::default());
         let start = Instant::now();
         let lease = Lease::new("prune:shard-1", start);
@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(shown().holder, Some(LeaseHolder::Other("host 2".into())));
             assert!(shown().last_run_at.is_none());
 
-            // Again at once after the first, put off by the second, and once more after a tick.
+            // At once after the first, postponed after the second, and once more after a tick.
             lease.settle(LeaseAnswer::Granted(Grant { token: 1 }), now());
             tokio::time::sleep(EVERY).await;
             assert_eq!(script.0.lock().0, 2);

@@ -1,4 +1,4 @@
-//! Whether this process is the one to do a certain work, for those who do it.
+//! Whether this process may do certain work, for the actors that do it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use crate::infra::lease::{Grant, LeaseAnswer};
 /// How long a lease outlives its holder. With [`super::leases::RENEW_EVERY`] and a poll of the worker's, another host
 /// is at work within 5 s of the holder's death.
 pub const LEASE_TTL: Duration = Duration::from_millis(3_500);
-/// By how much the holder's own view ends before the store's: clocks that run unevenly, and work that is begun late.
+/// How much earlier the holder's view ends than the store's: clocks run unevenly, and work may begin late.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// Where a process stands with a lease.
+/// The state of a lease for this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseState {
-    /// It is the one, with this fencing token.
+    /// This process holds it, with this fencing token.
     Held(i64),
-    /// The store has not answered for so long that nobody holds the lease for sure: everyone works. It costs double
-    /// work and no money, for which unique keys, versions and idempotency keys answer.
+    /// The store has not answered for so long that no holder is known for sure: every process works. That doubles work
+    /// and never money, because unique keys, versions and idempotency keys prevent it.
     Degraded,
-    /// Another is the one, or nobody knows yet.
+    /// Another process holds it, or the holder is not known yet.
     NotMine,
 }
 
-/// A lease as its process sees it: what the store said last, and when.
+/// A lease as its process sees it: the store's last answer, and when.
 pub struct Lease {
     name: Arc<str>,
     view: Arc<Mutex<View>>,
@@ -38,11 +38,11 @@ struct View {
     /// answer.
     answered: Instant,
     grant: Option<Grant>,
-    /// Who else had it then.
+    /// Its holder at that time, if it was another process.
     other: Option<Arc<str>>,
 }
 
-/// Who has a lease, for those who watch.
+/// The holder of a lease, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseHolder {
     /// There is one process, and no leases.
@@ -51,21 +51,21 @@ pub enum LeaseHolder {
     This,
     /// The process of this name.
     Other(Arc<str>),
-    /// Nobody for sure: the store does not answer, and every process works.
+    /// Unknown: the store does not answer, and every process works.
     Everyone,
-    /// Nobody is known to.
+    /// No holder is known.
     Nobody,
 }
 
 impl LeaseHolder {
-    /// Whether this process is to work.
+    /// Whether this process should work.
     pub fn is_to_work(&self) -> bool {
         matches!(self, Self::Alone | Self::This | Self::Everyone)
     }
 }
 
 impl View {
-    fn standing(&self, now: Instant) -> LeaseState {
+    fn state(&self, now: Instant) -> LeaseState {
         let age = now.saturating_duration_since(self.answered);
         match self.grant {
             Some(grant) if age < LEASE_TTL - MARGIN => LeaseState::Held(grant.token),
@@ -90,11 +90,11 @@ impl Lease {
         LeaseGuard(Some(self.view.clone()))
     }
 
-    pub fn standing(&self, now: Instant) -> LeaseState {
-        self.view.lock().standing(now)
+    pub fn state(&self, now: Instant) -> LeaseState {
+        self.view.lock().state(now)
     }
 
-    /// What the store said to a question asked at `asked`, which is before its time began to run.
+    /// Takes in the store's answer to a question asked at `asked`, which is before the lease's time began.
     pub(super) fn settle(&self, answer: LeaseAnswer, asked: Instant) {
         let (grant, other) = match answer {
             LeaseAnswer::Granted(grant) => (Some(grant), None),
@@ -103,7 +103,7 @@ impl Lease {
         *self.view.lock() = View { answered: asked, grant, other };
     }
 
-    /// This process works no more, whatever the store says.
+    /// This process stops working, whatever the store says.
     pub(super) fn give_up(&self, now: Instant) {
         *self.view.lock() = View { answered: now, grant: None, other: None };
     }
@@ -119,11 +119,11 @@ impl LeaseGuard {
         Self(None)
     }
 
-    /// Who has it at this moment: see [`LeaseState`].
+    /// Its holder at this moment: see [`LeaseState`].
     pub fn holder(&self, now: Instant) -> LeaseHolder {
         let Some(view) = &self.0 else { return LeaseHolder::Alone };
         let view = view.lock();
-        match view.standing(now) {
+        match view.state(now) {
             LeaseState::Held(_) => LeaseHolder::This,
             LeaseState::Degraded => LeaseHolder::Everyone,
             LeaseState::NotMine => view.other.clone().map_or(LeaseHolder::Nobody, LeaseHolder::Other),
@@ -136,14 +136,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_view_ends_before_the_lease_and_without_a_store_everyone_works() {
+    fn guard_ends_before_the_lease_and_without_a_store_everyone_works() {
         let start = Instant::now();
         let lease = Lease::new("publisher:shard-1", start);
         let lease_guard = lease.lease_guard();
         let at = |ms| start + Duration::from_millis(ms);
-        let expect = |ms, standing| {
-            assert_eq!(lease.standing(at(ms)), standing, "at {ms}");
-            assert_eq!(lease_guard.holder(at(ms)).is_to_work(), standing != LeaseState::NotMine, "at {ms}");
+        let expect = |ms, state| {
+            assert_eq!(lease.state(at(ms)), state, "at {ms}");
+            assert_eq!(lease_guard.holder(at(ms)).is_to_work(), state != LeaseState::NotMine, "at {ms}");
         };
         expect(0, LeaseState::NotMine);
         expect(3_500, LeaseState::NotMine);

@@ -1,4 +1,4 @@
-//! Whoever works under a lease: nothing without it, everything once it is there.
+//! Actors that need a lease do nothing without it, and everything once it is there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn fill(shard: &Shard) {
 }
 
 #[tokio::test]
-async fn the_publisher_the_retriers_and_the_resolver_work_under_a_lease_alone() {
+async fn publisher_retriers_and_resolver_work_only_under_a_lease() {
     LocalSet::new().run_until(story()).await;
 }
 

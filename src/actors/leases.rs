@@ -17,7 +17,7 @@ use crate::infra::lease::LeaseStore;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Clock, Context, Failure, Never, Options, Wake};
 
-/// How often leases are renewed, and wished for by those who do not hold them.
+/// How often leases are renewed, and tried for by processes that do not hold them.
 pub const RENEW_EVERY: Duration = Duration::from_millis(500);
 
 /// See the file's header.
@@ -27,7 +27,7 @@ pub struct Leases {
     leases: Arc<[Lease]>,
     names: Vec<Arc<str>>,
     outage: Outage,
-    /// How each lease stood at the last look.
+    /// The state of each lease at the last look.
     seen: Vec<Option<LeaseState>>,
     meter: LeaseMeter,
 }
@@ -47,7 +47,7 @@ impl Leases {
     }
 
     async fn renew(&mut self, clock: &Clock) {
-        // The store counts from when it is reached: what is counted from here ends sooner.
+        // The store's time starts when it is reached; this process counts from before that, so its view ends sooner.
         let asked = clock.instant();
         let call = self.store.hold_many(&self.holder, LEASE_TTL, &self.names);
         if let Some(answers) = self.outage.ask(clock, call).await {
@@ -61,15 +61,15 @@ impl Leases {
     fn measure(&mut self, clock: &Clock) {
         let now = clock.instant();
         for (lease, seen) in self.leases.iter().zip(&mut self.seen) {
-            let standing = lease.standing(now);
-            let Some(before) = seen.replace(standing) else {
-                self.meter.stands(lease, standing);
+            let state = lease.state(now);
+            let Some(before) = seen.replace(state) else {
+                self.meter.record(lease, state);
                 continue;
             };
-            if standing != before {
-                tracing::info!(lease.name = &**lease.name(), ?before, ?standing, "lease has changed");
-                self.meter.stands(lease, standing);
-                if matches!(before, LeaseState::Held(_)) && !matches!(standing, LeaseState::Held(_)) {
+            if state != before {
+                tracing::info!(lease.name = &**lease.name(), ?before, standing = ?state, "lease has changed");
+                self.meter.record(lease, state);
+                if matches!(before, LeaseState::Held(_)) && !matches!(state, LeaseState::Held(_)) {
                     self.meter.losses.add(1, &[label(lease)]);
                 }
             }
@@ -98,10 +98,10 @@ impl Actor for Leases {
         let now = ctx.clock().instant();
         for lease in &*self.leases {
             lease.give_up(now);
-            self.meter.stands(lease, LeaseState::NotMine);
+            self.meter.record(lease, LeaseState::NotMine);
         }
         if self.outage.ask(ctx.clock(), self.store.release_many(&self.holder, &self.names)).await.is_none() {
-            tracing::info!("leases not given back, they end by themselves");
+            tracing::info!("leases not released; they expire by themselves");
         }
     }
 }
@@ -119,8 +119,8 @@ impl LeaseMeter {
         Self { held: catalogue::LEASE_HELD.to_gauge(), losses }
     }
 
-    fn stands(&self, lease: &Lease, standing: LeaseState) {
-        self.held.record(u64::from(matches!(standing, LeaseState::Held(_))), &[label(lease)]);
+    fn record(&self, lease: &Lease, state: LeaseState) {
+        self.held.record(u64::from(matches!(state, LeaseState::Held(_))), &[label(lease)]);
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
 
     /// What a call may take: much for a healthy Redis on a busy machine.
     const PATIENCE: Duration = Duration::from_millis(200);
-    /// Within which another host is to be at work.
+    /// Within which another host must be at work.
     const TAKEOVER: Duration = Duration::from_secs(5);
 
     /// What a process knows.
@@ -153,7 +153,7 @@ mod tests {
 
     impl Process {
         fn standings(&self) -> [LeaseState; 2] {
-            [0, 1].map(|i| self.leases[i].standing(self.clock.instant()))
+            [0, 1].map(|i| self.leases[i].state(self.clock.instant()))
         }
 
         /// Waits until it holds all, and returns the first token.
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// Runs a process as long as `tell` takes, then stops it in order.
+    /// Runs a process until `tell` is done, then stops it in order.
     async fn process<T>(redis: RedisPool, holder: &str, tell: impl AsyncFnOnce(Process) -> T) -> T {
         let (store, holder): (_, Arc<str>) = (Arc::new(RedisLeases::new(redis)), holder.into());
         let now = Clock::system().instant();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_takes_over_within_5_s_of_a_death() {
+    async fn another_process_takes_over_within_5_s_of_a_death() {
         let server = RedisServer::start().await;
         let alive = Notify::new();
         let mut first = Box::pin(process(server.impatient_pool(PATIENCE), "host 1", async |first| {
@@ -195,7 +195,7 @@ mod tests {
                 }
             };
             tokio::select! { () = &mut first => unreachable!("it waits forever"), () = refused => {} }
-            // Dropped where it stands, without an orderly stop.
+            // Dropped without an orderly stop.
             drop(first);
             let died = second.clock.instant();
             second.holds().await;
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_store_everyone_works_and_when_it_heals_one_does() {
+    async fn everyone_works_without_a_store_and_one_once_it_is_back() {
         let mut server = RedisServer::start().await;
         let pools = [server.impatient_pool(PATIENCE), server.impatient_pool(PATIENCE)];
         let [pool_1, pool_2] = pools;

@@ -16,7 +16,7 @@ use crate::infra::event_log::Delivery;
 use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::Context;
 
-/// The event is none that the shard has told.
+/// No shard has published this event.
 const UNPROVEN: PostingError = PostingError::Unbookable(Unbookable::Unproven);
 
 /// See the file's header.
@@ -46,7 +46,7 @@ impl LedgerWriter {
         let posting = PostLedgerEntry { event_id, topic, data, trace: trace_of(delivery) };
         let mut booked = shard.write(posting.clone()).await;
         if matches!(booked, Ok(Err(UNPROVEN))) {
-            // The rows that this process knows may be older than the event.
+            // The rows that this process remembers may be older than the event.
             booked = shard.write(PostLedgerEntryAnew(posting)).await;
         }
         match booked {

@@ -1,4 +1,4 @@
-//! The actors: one concern, one file. They decide nothing about money; they bring commands to where `domain` decides.
+//! The actors: one concern, one file. They make no decisions about money; they bring commands to the code in `domain`.
 
 pub mod action_mover;
 pub mod admission;

@@ -19,10 +19,10 @@ use crate::infra::database::{ActionBacklog, DatabaseError, OutboxBacklog, ShardD
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, Clock, Context, Failure, Metric, Never, Wake, meter};
 
-/// What was last seen of a shard that answered.
+/// The last observation of a shard that answered.
 #[derive(Debug, Clone)]
 struct ShardObservation {
-    /// Whether the last write was made.
+    /// Whether the last write succeeded.
     takes_writes: bool,
     outbox: OutboxBacklog,
     /// How old the oldest event in it was then.
@@ -37,7 +37,7 @@ struct ShardObservation {
     imbalance: u64,
 }
 
-/// What was last seen of each shard; none of one that did not answer.
+/// The last observation of each shard; none for a shard that did not answer.
 #[derive(Clone, Default)]
 pub struct ShardObservations(Arc<Mutex<BTreeMap<u32, Option<ShardObservation>>>>);
 
@@ -46,21 +46,23 @@ type Seen = BTreeMap<u32, Option<ShardObservation>>;
 impl ShardObservations {
     /// Shown by the metrics for as long as somebody holds them.
     pub fn exported() -> Self {
-        let sights = Self::default();
-        sights.show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some_and(|sight| sight.takes_writes).into()));
-        sights.show_shards(&catalogue::OUTBOX_PENDING, |sight| sight.map(|sight| sight.outbox.pending));
-        sights.show_shards(&catalogue::OUTBOX_OLDEST_AGE, |sight| sight.map(|sight| sight.age.as_secs()));
-        sights.show_shards(&catalogue::ACTIONS_WAITING, |sight| sight.map(|sight| sight.actions.waiting));
-        sights.show_shards(&catalogue::ACTIONS_OLDEST_AGE, |sight| sight.map(|sight| sight.actions_age.as_secs()));
-        sights.show_shards(&catalogue::LEDGER_IMBALANCE, |sight| sight.map(|sight| sight.imbalance));
-        sights.show(&catalogue::DEAD_LETTERS_OPEN, |seen, tell| {
+        let observations = Self::default();
+        observations
+            .show_shards(&catalogue::SHARD_UP, |sight| Some(sight.is_some_and(|sight| sight.takes_writes).into()));
+        observations.show_shards(&catalogue::OUTBOX_PENDING, |sight| sight.map(|sight| sight.outbox.pending));
+        observations.show_shards(&catalogue::OUTBOX_OLDEST_AGE, |sight| sight.map(|sight| sight.age.as_secs()));
+        observations.show_shards(&catalogue::ACTIONS_WAITING, |sight| sight.map(|sight| sight.actions.waiting));
+        observations
+            .show_shards(&catalogue::ACTIONS_OLDEST_AGE, |sight| sight.map(|sight| sight.actions_age.as_secs()));
+        observations.show_shards(&catalogue::LEDGER_IMBALANCE, |sight| sight.map(|sight| sight.imbalance));
+        observations.show(&catalogue::DEAD_LETTERS_OPEN, |seen, tell| {
             for topic in DeadLetterTopic::ALL {
                 let letters = seen.values().flatten().flat_map(|sight| &sight.letters);
                 let open = letters.filter(|(name, _)| name == topic.name()).map(|(_, count)| count).sum();
                 tell(open, KeyValue::new("topic", topic.name()));
             }
         });
-        sights
+        observations
     }
 
     fn show_shards(
@@ -78,12 +80,12 @@ impl ShardObservations {
     }
 
     fn show(&self, metric: &Metric, read: impl Fn(&Seen, &mut dyn FnMut(u64, KeyValue)) + Send + Sync + 'static) {
-        let sights = Arc::downgrade(&self.0);
+        let observations = Arc::downgrade(&self.0);
         let meter = meter();
         let gauge = meter.u64_observable_gauge(metric.name).with_description(metric.about).with_unit(metric.unit);
         let observed = gauge.with_callback(move |gauge| {
-            if let Some(sights) = sights.upgrade() {
-                read(&sights.lock(), &mut |figure, label| gauge.observe(figure, &[label]));
+            if let Some(observations) = observations.upgrade() {
+                read(&observations.lock(), &mut |figure, label| gauge.observe(figure, &[label]));
             }
         });
         observed.build();
@@ -93,17 +95,17 @@ impl ShardObservations {
 /// See the file's header.
 pub struct Observer {
     database: ShardDatabase,
-    sights: ShardObservations,
-    /// How often the balances are summed up: they are as many as there are merchants and currencies.
+    observations: ShardObservations,
+    /// How often the balances are summed: there is one for each merchant and currency.
     ledger_every: Duration,
-    /// When that was done last, and by how much they differed.
+    /// When the balances were summed last, and by how much they differed.
     ledger: Option<(Instant, u64)>,
     clock_doubted: Gauge<u64>,
 }
 
 impl Observer {
-    pub fn new(database: ShardDatabase, sights: ShardObservations, ledger_every: Duration) -> Self {
-        Self { database, sights, ledger_every, ledger: None, clock_doubted: catalogue::CLOCK_DOUBTED.to_gauge() }
+    pub fn new(database: ShardDatabase, observations: ShardObservations, ledger_every: Duration) -> Self {
+        Self { database, observations, ledger_every, ledger: None, clock_doubted: catalogue::CLOCK_DOUBTED.to_gauge() }
     }
 
     async fn observe(&mut self, clock: &Clock) {
@@ -111,14 +113,14 @@ impl Observer {
         let sight = match self.look(clock).await {
             Ok(sight) => Some(sight),
             Err(error) => {
-                let was_up = self.sights.0.lock().get(&shard).is_none_or(Option::is_some);
+                let was_up = self.observations.0.lock().get(&shard).is_none_or(Option::is_some);
                 if was_up {
                     tracing::warn!(shard.id = shard, %error, "shard does not answer");
                 }
                 None
             }
         };
-        self.sights.0.lock().insert(shard, sight);
+        self.observations.0.lock().insert(shard, sight);
     }
 
     async fn look(&mut self, clock: &Clock) -> Result<ShardObservation, DatabaseError> {

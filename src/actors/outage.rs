@@ -1,4 +1,4 @@
-//! A store that one can do without: asked, but not waited for long, and left alone for a while after it failed.
+//! An optional store: it is asked with a short deadline, and left alone for a while after it failed.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -14,15 +14,15 @@ use crate::runtime::{Clock, Metric};
 
 /// Longer than any healthy answer over a local network, shorter than what a payer notices.
 const ANSWER_WITHIN: Duration = Duration::from_millis(250);
-/// How long a store that failed is left alone: one batch a second at most waits in vain.
+/// How long a store that failed is left alone: at most one batch a second waits in vain.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What this process does without at the moment, and why: by store and what is asked of it. Clones share it.
+/// The stores that are out for this process, by store and call, and why. Clones share it.
 #[derive(Clone, Default)]
 pub struct Outages(Arc<Mutex<BTreeMap<(&'static str, &'static str), String>>>);
 
 impl Outages {
-    /// Each store that is out, what it does not do, and its reason.
+    /// Each store and call that is out, and the reason.
     pub fn all(&self) -> Vec<(&'static str, &'static str, String)> {
         let known = self.0.lock();
         known.iter().map(|((store, call), why)| (*store, *call, why.clone())).collect()
@@ -33,7 +33,7 @@ impl Outages {
         self.0.lock().iter().find(|((of, _), _)| *of == store).map(|(_, why)| why.clone())
     }
 
-    /// Keeps the reason; tells whether the store is out in any way.
+    /// Keeps the reason; returns whether any call of the store is out.
     pub(super) fn set(&self, store: &'static str, call: &'static str, why: Option<String>) -> bool {
         let mut known = self.0.lock();
         match why {
@@ -46,8 +46,8 @@ impl Outages {
 
 /// Whether a store is out. The change is logged once and shown by a gauge.
 ///
-/// One of its calls alone may fail: a Redis that is full answers what it has and takes nothing. Each has an outage of
-/// its own, or the one that works would say all the time that the store is back.
+/// One kind of call may fail alone: a full Redis answers reads and refuses writes. Each kind has an outage of its own,
+/// or the successful reads would end the outage again and again.
 pub(super) struct Outage {
     store: &'static str,
     call: &'static str,
@@ -57,7 +57,8 @@ pub(super) struct Outage {
 }
 
 impl Outage {
-    /// A call of a store that is well until shown otherwise. The metric is a gauge: 0 well, 1 out, be it another call.
+    /// A call of a store that counts as healthy until it fails. The metric is a gauge of the store: 0 healthy, 1 out,
+    /// whichever call it is.
     pub(super) fn new(store: &'static str, call: &'static str, metric: Metric, outages: Outages) -> Self {
         let mut outage = Self { store, call, outages, degraded: metric.to_gauge(), retry_at: None };
         outage.show(None);
@@ -69,7 +70,7 @@ impl Outage {
         self.degraded.record(is_out.into(), &[]);
     }
 
-    /// The store's answer; `None` if it has none, or was not asked because it failed a moment ago.
+    /// The store's answer; `None` if it fails, or was not asked because it failed a moment ago.
     pub(super) async fn ask<T>(
         &mut self,
         clock: &Clock,
@@ -109,7 +110,7 @@ mod tests {
     const DEGRADED: Metric = Metric::gauge("test_degraded", &[], "1 while the store is out");
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_failed_is_left_alone_for_a_while() {
+    async fn failed_store_is_not_asked_for_a_while() {
         let clock = Clock::simulated(0);
         let mut outage = Outage::new("redis", "get", DEGRADED, Outages::default());
         assert_eq!(outage.ask(&clock, ready(Ok(1))).await, Some(1));
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_hangs_is_not_waited_for_long() {
+    async fn hanging_store_is_given_up_after_the_deadline() {
         let clock = Clock::simulated(0);
         let mut outage = Outage::new("redis", "get", DEGRADED, Outages::default());
         let begun = clock.instant();
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_answers_and_takes_nothing_is_out_until_it_takes_something() {
+    async fn store_that_refuses_writes_is_out_until_a_write_succeeds() {
         let (clock, outages) = (Clock::simulated(0), Outages::default());
         let outage = |call| Outage::new("answers", call, DEGRADED, outages.clone());
         let (mut reads, mut writes) = (outage("get"), outage("put"));

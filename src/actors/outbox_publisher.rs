@@ -33,10 +33,10 @@ pub struct OutboxPublisher {
     log: Arc<dyn EventLog>,
     breaker: Handle<Breaker>,
     batch_max: u64,
-    /// Publishing begins so long after it last ended, at the soonest.
+    /// Publishing starts no sooner than so long after it last ended.
     linger: Duration,
     last_end: Option<Instant>,
-    /// Events that the log has taken, in this step.
+    /// Events that the log took in this step.
     taken: u64,
     held_back: HeldBack,
     refusals: Refusals,
@@ -46,7 +46,7 @@ pub struct OutboxPublisher {
 }
 
 impl OutboxPublisher {
-    /// Publishes what `shard` has committed to `log`, and shows what the log refuses.
+    /// Publishes what `shard` has committed to `log`, and shows which events the log refuses.
     pub fn new(
         shard: Shard,
         log: Arc<dyn EventLog>,
@@ -84,7 +84,7 @@ impl OutboxPublisher {
         Ok(if is_full && self.held_back.has_read(last) { Found::More } else { Found::All })
     }
 
-    /// Tries again what the log has refused, if it is time.
+    /// Tries refused events again, if they are due.
     async fn try_refused(&mut self, ctx: &Context) -> Result<(), Failure> {
         let now = ctx.clock().instant();
         let Some(trial) = self.held_back.take_due(now) else { return Ok(()) };
@@ -92,7 +92,7 @@ impl OutboxPublisher {
             Ok(rows) => self.append(rows, ctx).await,
             Err(error) => Err(Failure::new(error)),
         };
-        // Of a trial without an answer nothing is remembered: its events come again with all others of the topic.
+        // A trial without an answer leaves nothing to remember: its events come again with all others of the topic.
         let is_mended = match &tried {
             Ok(refused) => *refused < trial.seqs.len(),
             Err(_) => true,
@@ -104,7 +104,7 @@ impl OutboxPublisher {
         tried.map(drop)
     }
 
-    /// Appends events, but for those that are held back, and marks what the log has taken. Returns how many it refuses.
+    /// Appends events, except those that are held back, and marks what the log has taken. Returns how many it refuses.
     async fn append(&mut self, rows: Vec<OutboxRow>, ctx: &Context) -> Result<usize, Failure> {
         let mut refused = 0;
         let (mut places, mut records) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
@@ -120,7 +120,7 @@ impl OutboxPublisher {
                 }
                 None => {
                     refused += 1;
-                    // The process that wrote it is newer.
+                    // A newer process wrote it.
                     self.refuse(&Place { seq, payment, topic: &row.topic }, "this version knows no such topic", ctx);
                 }
             }
@@ -144,7 +144,7 @@ impl OutboxPublisher {
         Ok(refused)
     }
 
-    /// What a publisher with a planted bug does.
+    /// A publisher with a planted bug does this.
     #[cfg(test)]
     async fn misbehave(&self, places: &mut [Place<'_>], records: &mut [Record]) -> Result<(), Failure> {
         use crate::domain::planted::{Bug, is_planted};
@@ -166,7 +166,7 @@ impl OutboxPublisher {
         }
         let mut spans: Vec<Option<Span>> = records.iter_mut().map(|record| self.span(record)).collect();
         let append = self.log.append(records);
-        // A record that is refused says nothing about the log.
+        // A refused record says nothing about the log's health.
         let appended = guarded(&self.breaker, ctx.clock(), append, Result::is_err).await;
         for (place, span) in spans.iter_mut().enumerate() {
             let is_stored = matches!(&appended, Ok(Ok(appended)) if appended.has(place));
@@ -178,7 +178,7 @@ impl OutboxPublisher {
         appended.map_err(Failure::new)?.map_err(Failure::new)
     }
 
-    /// Holds back an event that is refused, and what comes after it of its payment.
+    /// Holds back a refused event, and the later ones of its payment.
     fn refuse(&mut self, place: &Place<'_>, why: &str, ctx: &Context) {
         let Place { seq, payment, topic } = *place;
         if self.held_back.refuse(seq, payment, topic, why, ctx.clock().instant()) {
@@ -187,7 +187,7 @@ impl OutboxPublisher {
         }
     }
 
-    /// The span of a record's way into the log, in which whoever reads it goes on; none unless it is recorded.
+    /// The span of a record's way into the log, which consumers continue; none unless it is recorded.
     fn span(&self, record: &mut Record) -> Option<Span> {
         let caused_by = record.traceparent.as_ref()?.parse().ok()?;
         let mut span = Span::begin(caused_by, SpanKind::Producer, || format!("send {}", record.topic));
@@ -205,13 +205,13 @@ impl OutboxPublisher {
 #[derive(PartialEq, Eq)]
 enum Found {
     Nothing,
-    /// All that there was.
+    /// Everything that was there.
     All,
-    /// As much as a batch may be.
+    /// As much as a batch may hold.
     More,
 }
 
-/// Where an event is in the outbox, and of what it is.
+/// An event's place in the outbox, and its topic and payment.
 struct Place<'a> {
     seq: i64,
     payment: i64,
@@ -236,8 +236,8 @@ fn record(topic: &'static str, row: OutboxRow) -> Record {
 
 impl Step for OutboxPublisher {
     async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
-        // Commits come in quick succession: one append for several of them spares the log a sync each. The first one
-        // after a while does not wait.
+        // Commits come in quick succession: one append for several of them saves syncs of the log. The first event
+        // after a pause does not wait.
         if let Some(last_end) = self.last_end {
             tokio::time::sleep_until(last_end + self.linger).await;
         }
@@ -251,7 +251,7 @@ impl Step for OutboxPublisher {
     }
 
     fn yields(&mut self) {
-        // Another process finds out for itself.
+        // Another process learns it by itself.
         if !self.held_back.is_empty() {
             self.held_back = HeldBack::default();
             self.refusals.show(self.shard.database.id.0, &self.held_back);
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_event_is_published_at_once_and_the_next_ones_gather() {
+    async fn first_event_is_published_at_once_and_later_ones_are_batched() {
         LocalSet::new().run_until(story()).await;
     }
 
@@ -361,7 +361,7 @@ mod tests {
         for id in 1..=stuck {
             authorize(&shard, id).await;
         }
-        // What comes behind a refused event of its payment waits, though its topic takes events.
+        // The event behind a refused one of its payment waits, though its topic takes events.
         capture(&shard, 1).await;
         soon().await;
         assert_eq!(appended(), 0);
@@ -370,7 +370,7 @@ mod tests {
         let view = breaker.ask(|reply| breaker::BreakerMessage::View { reply }).await.unwrap();
         assert_eq!((view.failures, view.state), (0, breaker::BreakerState::Closed), "no fault of the log's");
 
-        // Of other payments nothing waits behind them.
+        // Events of other payments do not wait behind them.
         held.lock().refusing.clear();
         held.lock().refusing.insert("payment.capture-requested".to_owned());
         soon().await;
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refused_event_holds_back_its_payment_alone_and_comes_when_its_topic_is_mended() {
+    async fn refused_event_delays_only_its_payment_until_its_topic_recovers() {
         LocalSet::new().run_until(refused()).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Pruner: deletes of a shard what has served its time: published events, and idempotency records that have expired.
+//! Pruner: deletes expired rows of a shard: published events, and idempotency records.
 //! A step deletes a little, in the turn of one batch on the writer's connection, so that commands never wait for it
-//! long. Durable: what is left.   In memory: nothing.   A panic costs nothing: what is old stays old. Limit: `rows_max`
-//! rows of each kind in a step. What is deleted for its age is gone, so it waits for a clock that is believed.
+//! long. Durable: what is left. In memory: nothing. A panic loses nothing: old rows stay until the next step. Limit:
+//! `rows_max` rows of each kind in a step. Deleting by age cannot be undone, so it waits for a clock that is believed.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What the settlement and the refund worker share: one attempt at work that is owed to the PSP, brought to the shard.
+//! The shared part of the settlement and the refund worker: one attempt at a request that is owed to the PSP, and its
+//! record on the shard.
 
 use futures_util::future::join_all;
 use opentelemetry::KeyValue;
@@ -30,7 +31,7 @@ pub struct PspWork {
     pub meter: RequestMeter,
 }
 
-/// Whose payment a request is about.
+/// The payment that a request is about.
 pub struct Subject {
     pub merchant_id: String,
     /// The PSP's reference of the authorization.
@@ -38,8 +39,8 @@ pub struct Subject {
 }
 
 impl PspWork {
-    /// Asks the PSP for one request and commits what it said. `None` if the PSP was not asked because its breaker is
-    /// open: the request stays as it is, and the retrier will come to it.
+    /// Sends one request to the PSP and commits its outcome. `None` if the PSP was not asked because its breaker is
+    /// open: the request stays as it is, and the retrier takes it up.
     pub async fn attempt(
         &self,
         shard: &Shard,
@@ -74,8 +75,8 @@ impl PspWork {
         Some(attempted)
     }
 
-    /// Applies events that ask for work at the PSP, all beside each other. Those whose request has ended, or is with
-    /// the retrier already, are done.
+    /// Applies events that ask for work at the PSP, concurrently. Events whose request has ended, or belongs to the
+    /// retrier by now, are done.
     pub async fn apply(&self, consumer: Consumer, deliveries: &[Delivery], ctx: &Context) -> Vec<EventOutcome> {
         let events: Vec<Result<(EventId, EventData), EventOutcome>> = deliveries.iter().map(read).collect();
         let requests = self.requests(consumer, &events).await;
@@ -171,7 +172,7 @@ impl Default for RequestMeter {
 }
 
 impl RequestMeter {
-    /// An attempt at the request, as it stood before, was taken in.
+    /// The shard has recorded an attempt at the request, given as it was before.
     fn progressed(&self, request: &PspRequest, progress: &PspProgress) {
         let task = label("task", request.task.name());
         let outcome = match progress {

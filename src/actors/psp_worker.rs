@@ -16,7 +16,7 @@ use crate::runtime::Context;
 #[derive(Clone)]
 pub struct PspWorker {
     pub work: PspWork,
-    /// For whom: settlement or refunds.
+    /// Settlement or refunds.
     pub consumer: Consumer,
 }
 

@@ -18,13 +18,13 @@ use crate::infra::cache::{LimitStore, LimitedAction, Take, Taken};
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{Actor, AskError, Context, Failure, Handle, Message, Metric, Options, Reply};
 
-/// Takes one more of an action.
+/// Takes one token of an action.
 pub async fn take(limiter: &Handle<RateLimiter>, merchant: &str, action: LimitedAction) -> Result<Taken, AskError> {
     let merchant = merchant.into();
     limiter.ask(|reply| LimiterMessage::Take { merchant, action, reply }).await
 }
 
-/// Gives one back that was taken and not needed, if the limiter can: else the merchant has one less for a while.
+/// Returns a token that was taken and not needed, if the limiter can: else the merchant has one less for a while.
 pub fn give_back(limiter: &Handle<RateLimiter>, merchant: &str, action: LimitedAction) {
     let _ = limiter.tell(LimiterMessage::GiveBack { merchant: merchant.into(), action });
 }
@@ -44,7 +44,7 @@ impl Message for LimiterMessage {
     }
 }
 
-/// Which limit an operation counts against. A void has none of its own: like a capture it ends an authorization, at
+/// The limit that an operation counts against. A void has none of its own: like a capture it ends an authorization, at
 /// most once, and shares its limit.
 pub fn limited(operation: PaymentOperation) -> LimitedAction {
     match operation {
@@ -102,7 +102,7 @@ impl RateLimiter {
         Self { store, local, limits, hosts, outage, meter: LimitMeter::default() }
     }
 
-    /// The wish against this host's share of the limit.
+    /// Takes the token from this host's share of the limit.
     fn share(&self, want: &Take) -> Take {
         let per_minute = NonZeroU32::new(want.per_minute.get() / self.hosts).unwrap_or(NonZeroU32::MIN);
         Take { per_minute, ..want.clone() }
@@ -138,7 +138,7 @@ impl Actor for RateLimiter {
             None => {
                 wants.iter().for_each(|want| self.meter.degraded(want.action));
                 let shares: Vec<Take> = wants.iter().map(|want| self.share(want)).collect();
-                // Memory does not fail; if it did, a fresh actor would be the right answer.
+                // Memory does not fail; if it did, a fresh actor would be the right response.
                 self.local.take_many(&shares).await.map_err(Failure::new)?
             }
         };
@@ -203,7 +203,7 @@ mod tests {
     use crate::actors::testing::story;
     use crate::infra::cache::CacheError;
 
-    /// A store that counts its calls, and can be out.
+    /// A store that counts its calls, and can be set to fail.
     #[derive(Default)]
     struct Store {
         limits: MemoryLimits,
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_given_back_can_be_taken_again_with_the_store_and_without() {
+    async fn returned_token_can_be_taken_again_with_and_without_the_store() {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             for is_out in [false, true] {
                 store.is_out.store(is_out, Ordering::Relaxed);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_that_wait_go_to_the_store_in_one_call() {
+    async fn waiting_calls_reach_the_store_in_one_call() {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             let takes = join_all((0..5).map(|_| take(&limiter, "MERCHANT-1", PaymentOperation::Refund))).await;
             let allowed: Vec<_> = takes.iter().map(|taken| taken.allowed).collect();
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_action_has_its_limit_and_voids_share_that_of_captures() {
+    async fn actions_have_their_own_limits_and_voids_share_that_of_captures() {
         limiter(async |limiter: Handle<RateLimiter>, _| {
             for (operation, limit, remaining) in [
                 (PaymentOperation::Authorize, 48_000, 47_999),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn goes_on_alone_while_the_store_is_out() {
+    async fn limiter_counts_locally_while_the_store_is_out() {
         limiter(async |limiter: Handle<RateLimiter>, store: Arc<Store>| {
             store.is_out.store(true, Ordering::Relaxed);
             for allowed in [true, true, true, false] {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn allows_only_this_hosts_share_while_the_store_is_out() {
+    async fn limiter_allows_only_its_hosts_share_while_the_store_is_out() {
         // (hosts, refunds that each allows of 3 a minute)
         for (hosts, share) in [(1, 3), (2, 1), (3, 1), (4, 1)] {
             limiter_among(hosts, async |limiter: Handle<RateLimiter>, store: Arc<Store>| {

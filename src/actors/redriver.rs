@@ -42,7 +42,7 @@ impl<W: EventHandler> Redriver<W> {
         let mut letters = Vec::with_capacity(due.len());
         for kept in due {
             let is_taken_up = match self.is_taken_up(&kept).await {
-                // What the shard refuses for this letter concerns no other one.
+                // A refusal by the shard for this letter does not affect the others.
                 Err(WriteError::Refused) => {
                     self.shard.database.set_aside("dead_letter", kept.letter.id.get());
                     false
@@ -70,7 +70,7 @@ impl<W: EventHandler> Redriver<W> {
         Ok(StepDone { count, again: is_full && count > 0 })
     }
 
-    /// Whether the letter is being redriven: an open one is from here on, because its time on the schedule has come.
+    /// Whether the letter is being redriven. An open letter is from here on, because it is due on the schedule.
     async fn is_taken_up(&self, kept: &StoredDeadLetter) -> Result<bool, WriteError> {
         if kept.status == LetterStatus::Redriven {
             return Ok(true);
@@ -86,7 +86,7 @@ impl<W: EventHandler> Redriver<W> {
     }
 }
 
-/// The letter's event as it was delivered; none if it is about none.
+/// The letter's event as it was delivered; none if the letter is about no event.
 fn delivery(kept: &StoredDeadLetter) -> Option<Delivery> {
     let DeadLetterKind::Event { occurred_at, trace } = kept.matter else { return None };
     let letter = &kept.letter;

@@ -24,7 +24,7 @@ pub struct Resolver {
     shard: Shard,
     psp: GuardedPsp,
     batch_max: u64,
-    /// The last payment of the batch before, if there were more behind it.
+    /// The last payment of the previous batch, if there were more behind it.
     place: Option<DuePlace>,
 }
 
@@ -34,8 +34,7 @@ impl Resolver {
         Self { shard, psp, batch_max, place: None }
     }
 
-    /// Looks at the next ones that are due. It goes on at once where there may be more and this is no
-    /// outage.
+    /// Looks at the next payments that are due. It continues at once if there may be more and the PSP is not down.
     async fn resolve_due(&mut self, ctx: &Context) -> Result<StepDone, DatabaseError> {
         let now = Timestamp(ctx.clock().now_ms());
         let due = self.shard.database.payments_due(now, self.place, self.batch_max).await?;
@@ -47,10 +46,10 @@ impl Resolver {
         Ok(StepDone { count, again: self.place.is_some() && count > 0 })
     }
 
-    /// Settles one payment as far as it can be; returns whether something was written.
+    /// Settles one payment if possible; returns whether something was written.
     async fn resolve(&self, payment: &Payment, is_in_doubt: bool, ctx: &Context) -> bool {
         if is_in_doubt && matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::CaptureFailed) {
-            // What expires cannot be taken back: it waits for a clock that is believed, and takes no one's place
+            // An expiry cannot be taken back: it waits for a clock that is believed, and takes no other payment's place
             // meanwhile.
             self.shard.database.set_aside("payment", payment.id.get());
             return false;
@@ -89,7 +88,8 @@ impl Resolver {
         }
     }
 
-    /// Whether something was written. What the shard refuses waits a while: it would refuse it at the next tick too.
+    /// Returns whether something was written. What the shard refuses waits a while, because it would refuse it at the
+    /// next tick too.
     fn is_settled<T>(&self, payment: &Payment, written: Result<Result<T, Refusal>, WriteError>) -> bool {
         if written.as_ref().is_err_and(|error| *error == WriteError::Refused) {
             self.shard.database.set_aside("payment", payment.id.get());

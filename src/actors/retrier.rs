@@ -51,14 +51,14 @@ impl Retrier {
             };
             let attempt = self.work.attempt(&self.shard, request, subject, None, request.trace, ctx);
             let attempted = in_trace(request.trace, attempt).await;
-            // What the shard refuses now it refuses in half a second too, and the PSP would be asked each time.
+            // What the shard refuses now it would refuse in half a second too, and the PSP would be asked each time.
             if matches!(attempted, Some(Err(WriteError::Refused))) {
                 self.shard.database.set_request_aside(request);
             }
             attempted
         });
         let tried = join_all(tries).await;
-        // With none tried or none written there is an outage: the next tick is soon enough.
+        // If none was tried or none was written there is an outage, so the next tick is soon enough.
         let count = tried.iter().flatten().filter(|tried| tried.is_ok()).count() as u64;
         Ok(StepDone { count, again: due.len() == self.batch_max && count > 0 })
     }

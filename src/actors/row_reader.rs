@@ -69,7 +69,7 @@ impl RowKey for KeyHash {
 /// The row as it is committed; none if there is none.
 pub async fn find<K: RowKey>(reader: &Handle<RowReader<K>>, key: K) -> Result<Option<K::Row>, ReadError> {
     match reader.ask(|reply| Find { key, reply }).await {
-        // Reading twice is reading once.
+        // Reading twice has no effect, so a failed read can be repeated.
         Err(AskError::Interrupted) => reader.ask(|reply| Find { key, reply }).await?,
         answer => answer?,
     }
@@ -134,7 +134,7 @@ impl<K: RowKey> Actor for RowReader<K> {
                 tracing::warn!(shard.id = self.database.id.0, reader = K::READER, %error, "look-ups failed");
                 batch.into_iter().for_each(|Find { reply, .. }| reply.send(Err(ReadError::Unavailable)));
             }
-            // One row that cannot be read fails nobody else's look-up.
+            // A row that cannot be read fails no other look-up.
             Err(_) => {
                 for Find { key, reply } in batch {
                     reply.send(self.find_alone(key).await);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_look_up_finds_its_own_and_a_damaged_row_fails_no_other() {
+    async fn lookups_find_their_rows_and_a_damaged_row_fails_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shard.db");
         let database = ShardDatabase::open_sqlite(ShardId(1), &path, true).await.unwrap();
@@ -183,7 +183,7 @@ mod tests {
         let mut root = Supervisor::new("test", Strategy::OneForOne, Intensity::default(), &environment);
         let reader = root.actor(options::<PaymentId>(), move || RowReader::new(database.clone()));
         let running = root.start().await;
-        // Some ask for the same one, some for one that there is not.
+        // Some ask for the same row, some for a row that does not exist.
         let asked = (0..100).map(|n| n % 25);
         let found = join_all(asked.clone().map(|id| find(&reader, PaymentId::from_stored(id)))).await;
         for (id, found) in asked.zip(found) {

@@ -8,7 +8,7 @@ use crate::domain::{Bucket, ShardMap};
 use crate::infra::database::ShardDatabase;
 use crate::runtime::Handle;
 
-/// One shard: whom to ask for changes, and what to read.
+/// One shard: its writer for changes, and its database for reads.
 #[derive(Clone)]
 pub struct Shard {
     pub writer: Handle<ShardWriter>,

@@ -22,10 +22,10 @@ pub fn shard(root: &mut Supervisor, database: ShardDatabase, policy: Arc<Policy>
     Shard { writer, database }
 }
 
-/// The wall clock at the start of a story.
+/// The wall clock at the start of a test.
 pub const START_MS: i64 = 1_795_426_200_000;
 
-/// Tells a story about one actor. Call it in a paused runtime.
+/// Runs a test of one actor. Call it in a paused runtime.
 pub async fn story<A: Actor, F: Future>(
     options: Options,
     factory: impl Fn() -> A + Send + 'static,

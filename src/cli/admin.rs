@@ -19,13 +19,13 @@ pub struct AdminArgs {
     pub operator: String,
 }
 
-/// Why there is no answer, or none to work with.
+/// Why there is no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The node cannot be reached, or not in time.
     #[error("{0}")]
     Unreachable(#[from] reqwest::Error),
-    /// The node says no.
+    /// The node refuses.
     #[error("the node answers {status}: {detail}")]
     Refused { status: StatusCode, detail: String },
 }

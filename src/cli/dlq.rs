@@ -93,7 +93,7 @@ impl Filter {
 }
 
 impl Selection {
-    /// The members of the call's body; the node refuses what is not exactly one of the three.
+    /// The members of the call's body; the node refuses anything but exactly one of the three.
     fn body(&self, dry_run: bool) -> Value {
         let mut body = json!({ "dryRun": dry_run });
         if !self.ids.is_empty() {

@@ -1,4 +1,4 @@
-//! What the commands that run until they are told to stop have in common.
+//! What is common to the commands that run until they are told to stop.
 
 use std::fmt::Display;
 use std::process::ExitCode;

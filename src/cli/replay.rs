@@ -1,7 +1,7 @@
-//! `rialto replay`: gives a consumer group events of before once more, and shows that nothing doubles.
+//! `rialto replay`: delivers past events to a consumer group once more, and shows that nothing is applied twice.
 //!
-//! The group is set back while nobody works in it; then this process is the group until it is where it was. What was
-//! applied before is known by the events' ids, before and after; at the end the books are audited.
+//! The group is set back while no process works in it; then this process works as the group until it is where it was.
+//! The events that were applied are known by their ids, before and after; at the end the books are audited.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::node::{Accept, Node, RewindError, Start, StartError, rewind};
 
 /// Records read at once.
 const PAGE: usize = 500;
-/// The group must come on within this.
+/// The group must advance within this time.
 const STALL_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -56,10 +56,10 @@ pub struct Args {
     yes: bool,
 }
 
-/// Why there was no replay, or none to the end.
+/// Why there was no replay, or no complete one.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    #[error("{0} is no topic that somebody works on; those are {1}")]
+    #[error("{0} is no topic with a consumer; these are {1}")]
     Topic(String, String),
     #[error("give --from-offset or --from-time, such as 2026-11-24T09:30:00Z")]
     From,
@@ -75,7 +75,7 @@ pub enum ReplayError {
     Rewind(#[from] RewindError),
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("the group does not come on: {0} records are still before it")]
+    #[error("the group does not advance: {0} records still wait")]
     Stalled(i64),
 }
 
@@ -112,7 +112,7 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
         say(format_args!("nothing to replay: {} has committed nothing from there on", consumer.name()));
         return Ok(true);
     }
-    // Once the group is set back, somebody must be able to bring it on again.
+    // Once the group is set back, some process must be able to advance it again.
     let start = start(args, &config, consumer);
     start.check(&config)?;
     if !args.yes {
@@ -191,7 +191,7 @@ async fn first_since(
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
     records: u64,
-    /// Those whose events the consumer has written down as applied.
+    /// Events that the consumer has recorded as applied.
     applied: u64,
 }
 
@@ -214,10 +214,10 @@ async fn count(sources: &Sources, consumer: Consumer, topic: Topic, ranges: &[Ra
     Ok(count)
 }
 
-/// The node that is to be the group.
+/// The node that works as the group.
 fn start(args: &Args, config: &Config, consumer: Consumer) -> Start {
     let is_embedded = config.kafka.brokers.is_empty();
-    // A consumer's role has its name.
+    // The role of a consumer has the consumer's name.
     let role = consumer.name().parse().unwrap_or_else(|_| Roles::all());
     Start {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -1,7 +1,7 @@
-//! What commands write to standard output and error. Nothing here panics: an output that is full, closed or read by
-//! nobody any more is told by the exit code where the output is what the command is for, and costs a line elsewhere.
+//! What commands write to standard output and error. Nothing here panics. If the output is full, closed or no longer
+//! read, the exit code says so where the output is the command's purpose; elsewhere a line is lost.
 //!
-//! SIGPIPE stays ignored, as Rust's runtime leaves it: a node must not die of a log that nobody reads.
+//! SIGPIPE stays ignored, as Rust's runtime leaves it: a node must not die because its log is not read.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -14,13 +14,13 @@ use crate::infra::telemetry::lossy::count_lost;
 
 /// The exit code of a command whose output could not be written: `EX_IOERR` of sysexits.h.
 pub const OUTPUT_LOST: u8 = 74;
-/// How long a complaint may take: a process that ends because of it must end.
+/// How long writing an error may take: a process that ends because of the error must end.
 const COMPLAINT_WITHIN: Duration = Duration::from_secs(1);
 
-/// Why some of the command's output is missing; set by the first that is.
+/// Why some of the command's output is missing: the first reason.
 static MISSING: OnceLock<String> = OnceLock::new();
 
-/// Writes a line of what the command is for.
+/// Writes a line of the command's main output.
 pub fn say(line: impl Display) {
     put(format_args!("{line}\n"));
 }
@@ -33,7 +33,7 @@ pub fn put(text: impl Display) {
     }
 }
 
-/// Writes a line that nobody need read, and waits for nothing.
+/// Writes a line that may be lost, without waiting.
 pub fn greet(line: String) {
     let greeting = move || {
         let mut output = std::io::stdout().lock();
@@ -46,17 +46,17 @@ pub fn greet(line: String) {
     }
 }
 
-/// Says on standard error why the command ends, if that can be written within a moment.
+/// Writes to standard error why the command ends, if that is possible within a moment.
 pub fn complain(why: impl Display) {
     let line = format!("rialto: {why}\n");
     let (done, written) = sync_channel(1);
     let complaint = move || {
-        // There is nowhere left to tell that this failed.
+        // There is no other place to report this failure.
         let _ = std::io::stderr().write_all(line.as_bytes());
         let _ = done.try_send(());
     };
     if std::thread::Builder::new().name("complaint".to_owned()).spawn(complaint).is_ok() {
-        // Late or not, the command ends.
+        // Whether it was written or not, the command ends.
         let _ = written.recv_timeout(COMPLAINT_WITHIN);
     }
 }

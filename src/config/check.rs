@@ -1,4 +1,4 @@
-//! What settings may be: the words in which each section says it.
+//! The bounds of settings, and how each section states them.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub enum ConfigError {
     NotAllowed { key: &'static str, value: String, allowed: String },
 }
 
-/// An address is not shown where it is wrong: it may hold a password.
+/// The value of a wrong address is hidden, because it may hold a password.
 pub fn address(key: &'static str, address: &str, schemes: &[&str]) -> Result<(), ConfigError> {
     if address.is_empty() || schemes.iter().any(|scheme| address.starts_with(scheme)) {
         return Ok(());

@@ -9,8 +9,8 @@ use super::units::{DAY_MS, MINUTE_MS};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Clock {
-    /// By how much it may be set at once. Beyond it time goes on as before, and no authorization expires, until the
-    /// clock is back or has stayed where it was set for `settle_ms`.
+    /// The largest step of the wall clock that is believed at once. After a larger one time goes on as before, and no
+    /// authorization expires, until the clock is back or has stayed where it was set for `settle_ms`.
     pub step_max_ms: u64,
     /// How long a clock that was set must stay there before it is believed; 0 believes it at once.
     pub settle_ms: u64,

@@ -13,7 +13,7 @@ pub struct DeadLetters {
     pub redrive_every_ms: u64,
     /// How often that happens to one letter; 0 leaves it to operators.
     pub redrives_max: u32,
-    /// How often it is looked at what is due.
+    /// How often due letters are looked for.
     pub poll_ms: u64,
     /// Letters that are redriven at one look, for each shard and consumer.
     pub batch_max: u64,

@@ -10,8 +10,8 @@ use super::check::{ConfigError, not_allowed};
 pub struct Faults {
     /// Opens `/admin/faults` and the breaker's exercise. For tests and game days.
     pub enabled: bool,
-    /// A shell command by which the exercise really stops the event log's server, or the way to it. Empty: appends fail
-    /// in the process instead.
+    /// A shell command by which the exercise really stops the event log's server, or the connection to it. Empty:
+    /// appends fail in the process instead.
     pub event_log_stop: String,
     /// The shell command that starts it again.
     pub event_log_start: String,

@@ -11,7 +11,7 @@ use crate::domain::id::NODES;
 pub struct Node {
     /// Tells apart the ids that hosts make: 0 to 63, another one on each host.
     pub id: u8,
-    /// How long a stop waits for what is under way before it gives up on it.
+    /// How long a stop waits for calls in flight before it gives them up.
     pub drain_ms: u64,
     /// Threads that actors share; 0 takes half the number of cores, one at least.
     pub actor_threads: usize,

@@ -9,7 +9,7 @@ use super::units::{HOUR_MS, MINUTE_MS};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outbox {
-    /// How often the outbox is looked at even if nobody said that something is there.
+    /// How often the outbox is read without a nudge.
     pub poll_ms: u64,
     pub batch_max: u64,
     /// How long after one publishing the next may begin: events gather meanwhile. The first one after a while does not

@@ -1,4 +1,4 @@
-//! What a process does of the whole.
+//! The roles of a process.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use std::str::FromStr;
 pub enum Role {
     /// Takes requests for payments.
     Ingest,
-    /// Tells the event log what the shards have committed.
+    /// Publishes to the event log what the shards have committed.
     Publisher,
     /// Captures and voids at the PSP.
     Settlement,
     /// Refunds at the PSP.
     Refund,
-    /// Books what has happened.
+    /// Writes the ledger.
     Ledger,
     /// Settles unknown outcomes and ends authorizations that expire.
     Resolver,
@@ -70,7 +70,7 @@ impl fmt::Display for Roles {
     }
 }
 
-/// A name that is no role's.
+/// A name that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no role; allowed: all, or some of ingest, publisher, settlement, refund, ledger and resolver, with commas"
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_read_and_said() {
+    fn roles_are_parsed_and_displayed() {
         for (text, said) in [
             ("all", "all"),
             ("ingest", "ingest"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_requests_and_resolves_does_without_the_event_log() {
+    fn ingest_and_resolver_roles_need_no_event_log() {
         assert!(!"ingest,resolver".parse::<Roles>().unwrap().use_event_log());
         for role in ["publisher", "settlement", "refund", "ledger"] {
             assert!(role.parse::<Roles>().unwrap().use_event_log(), "{role}");

@@ -76,7 +76,8 @@ impl Config {
         }
     }
 
-    /// What is sent this late is known at the PSP, or never will be, when the resolver asks for the second time.
+    /// A request that is sent this late is known at the PSP, or never will be, when the resolver asks for the second
+    /// time.
     fn send_within_ms(&self) -> u64 {
         let (after_ms, [first_wait_ms, ..]) = (self.resolver.after_ms, self.resolver.ladder_ms);
         let second_question_ms = after_ms.saturating_add(first_wait_ms);
@@ -87,7 +88,7 @@ impl Config {
         Duration::from_millis(self.psp.timeout_ms)
     }
 
-    /// Whether the process can be started with it: each section by itself, and what they say together.
+    /// Whether the process can be started with these settings: each section by itself, and all together.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.node.check()?;
         self.clock.check()?;
@@ -108,7 +109,7 @@ impl Config {
         self.faults.check()?;
         self.telemetry.check()?;
         if self.kafka.brokers.is_empty() && !self.shard.databases.is_empty() {
-            // Processes that share the shards would each tell the events to a log of their own.
+            // Otherwise each process that shares the shards would publish events to a log of its own.
             return not_allowed("kafka.brokers", "not given", "brokers, since shard.databases is given".to_owned());
         }
         Ok(())

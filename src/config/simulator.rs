@@ -1,8 +1,9 @@
-//! How well the simulated PSP behaves.
+//! How reliable the simulated PSP is.
 
 use serde::{Deserialize, Serialize};
 
-/// Time and luck of the simulator. Rates are per mille of the operations; by default all goes well at once.
+/// Delays and fault rates of the simulator. Rates are per mille of the operations; by default every operation succeeds
+/// at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimulatorConfig {
@@ -39,7 +40,7 @@ impl Default for SimulatorConfig {
     }
 }
 
-/// The rates leave less than nothing for operations that go well.
+/// The rates sum to more than 1000 per mille.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "decline_permille, failure_permille, timeout_permille and garbage_permille are {sum} together, 1000 is the most"

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
-    /// With less than this to write to, readiness says so, where something of this process is in the data directory; 0
-    /// says nothing.
+    /// With less free space than this, readiness says so, if something of this process is in the data directory; 0
+    /// turns this off.
     pub free_min_bytes: u64,
 }
 

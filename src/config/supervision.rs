@@ -12,7 +12,7 @@ pub struct Supervision {
     /// Restarts within the window beyond which a supervisor gives up and its parent decides.
     pub restarts_max: u32,
     pub within_ms: u64,
-    /// An actor with work and no progress for so long is replaced; above every deadline of what it does.
+    /// An actor with work and no progress for so long is replaced. Must exceed every deadline of the actor's own calls.
     pub hang_after_ms: u64,
 }
 

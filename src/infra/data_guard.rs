@@ -1,4 +1,4 @@
-//! Guards the files that hold money: each has one process that writes it, and what is written is still under its path.
+//! Guards the files that hold money: each is written by one process, and what was written is still under its path.
 //!
 //! The lock is the kernel's (`flock`) on the database file itself: a lock file beside it can be deleted while the
 //! process runs, and a second process then makes itself a new one. SQLite locks with `fcntl`, which `flock` does not
@@ -24,14 +24,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
-/// Files with money, keys and metadata of merchants are the account's own that runs Rialto.
+/// Files with merchants' money, keys and metadata are private to the account that runs Rialto.
 pub const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
-/// How long to wait for whoever has just locked the file.
+/// How long to wait for another process that has just locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a file cannot be this process's.
+/// Why this process cannot own a file.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     #[error("{path}: {error}")]
@@ -40,7 +40,7 @@ pub enum GuardError {
     InUse(PathBuf),
 }
 
-/// What was written is not under its path any more.
+/// The file that was written is not under its path any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
     #[error("its file was deleted or replaced")]
@@ -58,7 +58,7 @@ static OPENED: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
 struct Opened {
     inode: Inode,
     file: File,
-    /// Guards of it. It is locked as long as there is one.
+    /// Its guards. The file is locked as long as there is one.
     guards: usize,
 }
 
@@ -66,11 +66,11 @@ struct Opened {
 #[derive(Debug, Clone, Default)]
 pub struct DataGuard(Option<Arc<Guarded>>);
 
-/// The guards of what is beside the shards in the data directory.
+/// The guards of the data directory's files that belong to no shard.
 #[derive(Debug, Clone, Default)]
 pub struct DataFiles {
     pub event_log: DataGuard,
-    /// Of the simulator's books.
+    /// The guard of the simulator's books.
     pub psp: DataGuard,
 }
 
@@ -144,7 +144,7 @@ impl DataGuard {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&guarded.path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        // Only who has read has it open.
+        // Only a connection that has read has the log open.
         connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(failed)?;
         let path = fs::canonicalize(&guarded.path).map(|path| beside(&path, "-wal"));
         let path = path.map_err(|error| GuardError::Io { path: guarded.path.clone(), error })?;
@@ -153,8 +153,8 @@ impl DataGuard {
         Ok(())
     }
 
-    /// Whether file and write-ahead log are still those that are open. To be asked before a transaction, before
-    /// anything is read, and between a commit and its answer.
+    /// Whether file and write-ahead log are still the ones that are open. Call it before a transaction, before anything
+    /// is read, and between a commit and its answer.
     ///
     /// # Errors
     /// [`Lost`] as long as either is not.
@@ -202,14 +202,14 @@ impl Guarded {
         }
     }
 
-    /// Says once that the file is lost, and once that it is back.
+    /// Logs once that the file is lost, and once that it is back.
     fn note(&self, checked: Result<(), Lost>) {
         let was_lost = self.is_lost.swap(checked.is_err(), Relaxed);
         match checked {
             Err(lost) if !was_lost => {
-                tracing::error!(path = %self.path.display(), "data are lost: {lost}. Nothing is written any more");
+                tracing::error!(path = %self.path.display(), "data file is lost: {lost}; nothing is written any more");
             }
-            Ok(()) if was_lost => tracing::warn!(path = %self.path.display(), "data are back"),
+            Ok(()) if was_lost => tracing::warn!(path = %self.path.display(), "data file is back"),
             _ => {}
         }
     }
@@ -225,7 +225,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// A version before made its files readable to everybody.
+/// An earlier version made its files readable to everybody.
 fn close_to_others(path: &Path) {
     let Ok(found) = fs::metadata(path) else { return };
     if found.mode() & OTHERS != 0
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_deleted_or_replaced_is_lost_until_it_is_back() {
+    fn deleted_or_replaced_file_is_lost_until_it_is_back() {
         let (_dir, path, guard) = guarded();
         assert_eq!((guard.check(), guard.is_lost()), (Ok(()), false));
         let aside = beside(&path, ".aside");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_guard_lets_other_processes_have_the_file() {
+    fn last_guard_releases_the_file_to_other_processes() {
         let (_dir, path, guard) = guarded();
         let is_free = || {
             let python = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)";
@@ -291,13 +291,13 @@ mod tests {
     }
 
     #[test]
-    fn a_write_ahead_log_that_is_deleted_or_replaced_is_lost_until_it_is_back() {
+    fn deleted_or_replaced_wal_is_lost_until_it_is_back() {
         let (_dir, path, guard) = guarded();
         let db = rusqlite::Connection::open(&path).unwrap();
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE fact (id INTEGER)").unwrap();
         assert_eq!(guard.check(), Ok(()));
         guard.hold_write_ahead_log().unwrap();
-        // It stays when all others have gone, for who comes next.
+        // It stays when all other guards have gone, for later callers.
         drop(db);
         assert_eq!(guard.check(), Ok(()));
         let (log, aside) = (beside(&path, "-wal"), beside(&path, "-wal.aside"));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_directories_are_the_accounts_own() {
+    fn files_and_directories_are_private_to_the_account() {
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         let (dir, path, _guard) = guarded();
         assert_eq!(mode(&path), FILE_MODE);

@@ -10,22 +10,22 @@ use std::sync::Once;
 use parking_lot::Mutex;
 use rusqlite::ffi;
 
-/// What writing to a file comes to.
+/// The fault of a write to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFault {
     /// No space is left.
     Full,
-    /// What is written arrives, and the sync says that it may not have.
+    /// The write succeeds, and the sync fails.
     SyncFails,
 }
 
-/// Files below a directory can be made to fail; they are well again when this is dropped.
+/// Files below a directory can be made to fail; the fault ends when this is dropped.
 pub struct FaultyDisk(PathBuf);
 
 static FAULTS: Mutex<Vec<(PathBuf, DiskFault)>> = Mutex::new(Vec::new());
 /// Of each open file, by the address that SQLite gave it: its path, and the usual methods.
 static FILES: Mutex<Option<HashMap<usize, (PathBuf, Methods)>>> = Mutex::new(None);
-/// How often a fault has struck, by directory.
+/// How many operations a fault has failed, by directory.
 static STRUCK: Mutex<Option<HashMap<PathBuf, usize>>> = Mutex::new(None);
 static REGISTERED: Once = Once::new();
 
@@ -47,7 +47,7 @@ impl FaultyDisk {
         FAULTS.lock().push((self.0.clone(), fault));
     }
 
-    /// How often faults have struck.
+    /// How many operations have failed.
     pub fn struck(&self) -> usize {
         STRUCK.lock().as_ref().and_then(|struck| struck.get(&self.0).copied()).unwrap_or_default()
     }
@@ -73,7 +73,7 @@ fn register() {
     }
 }
 
-/// Opens as usual, and puts itself before the methods that write.
+/// Opens as usual, and replaces the methods that write.
 unsafe extern "C" fn open(
     vfs: *mut ffi::sqlite3_vfs,
     name: ffi::sqlite3_filename,

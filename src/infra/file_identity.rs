@@ -1,5 +1,5 @@
-//! What a private SQLite file is: it has a name of its own, and knows the system that works with it. Kept in a table
-//! that versions before do not look at.
+//! The identity of a private SQLite file: it has a name of its own, and knows the system that works with it. Kept in a
+//! table that earlier versions ignore.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::domain::identity::{FoundCompanion, SystemId};
 
-/// How long to wait for whoever writes the file.
+/// How long to wait for another writer of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The file cannot say what it is.
+/// The file's identity cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {error}")]
 pub struct IdentityError {
@@ -20,7 +20,7 @@ pub struct IdentityError {
     error: rusqlite::Error,
 }
 
-/// What lies at the path, of which `is_used` asks whether it has rows. Creates nothing.
+/// What is at the path, where `is_used` asks whether it has rows. Creates nothing.
 pub(super) fn look(path: &Path, is_used: &str) -> Result<FoundCompanion, IdentityError> {
     let nothing = FoundCompanion { name: None, system: None, is_used: false, holds_data: false, is_file: true };
     if !path.exists() {
@@ -47,7 +47,8 @@ pub(super) fn look(path: &Path, is_used: &str) -> Result<FoundCompanion, Identit
     look().map_err(|error| IdentityError { path: path.to_owned(), error })
 }
 
-/// Gives an existing file a name unless it has one, and this system, whoever's it was. Returns the name.
+/// Gives an existing file a name unless it has one, and assigns it to this system, whichever it belonged to. Returns
+/// the name.
 pub(super) fn claim(path: &Path, system: &SystemId) -> Result<String, IdentityError> {
     let claim = || {
         let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -81,7 +82,7 @@ mod tests {
     const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM fact)";
 
     #[test]
-    fn a_file_keeps_its_name_and_changes_its_system_only_on_purpose() {
+    fn file_keeps_its_name_and_changes_its_system_only_on_request() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("facts.db");
         let nothing = FoundCompanion { name: None, system: None, is_used: false, holds_data: false, is_file: true };
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_files_have_one_name() {
+    fn files_have_different_names() {
         let dir = tempfile::tempdir().unwrap();
         let names = ["one.db", "two.db"].map(|file| {
             PrivateWriter::open(&dir.path().join(file), 1, TABLES).unwrap();

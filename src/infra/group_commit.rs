@@ -1,13 +1,13 @@
-//! Group commit: commands that wait are written together in one transaction. Under light load that is one command each;
+//! Group commit: waiting commands are written together in one transaction. Under light load that is one command each;
 //! under heavy load one sync to disk serves hundreds. No timer is involved.
 //!
-//! Who writes has a thread, so that it may block, and an actor that blocks its own thread does not keep it.
+//! The writer has a thread of its own, because it may block, and an actor that blocks its own thread does not keep it.
 
 use std::{io, thread};
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Commands that may wait for their turn; whoever comes later waits at the door.
+/// How many commands may wait in the queue; later callers wait for a place in it.
 const QUEUE_CAPACITY: usize = 1024;
 /// Commands that are written together at most.
 const BATCH_MAX: usize = 512;
@@ -24,42 +24,42 @@ pub(super) trait GroupCommitter: Send + 'static {
 
 type Reply<C> = oneshot::Sender<Result<<C as GroupCommitter>::Answer, <C as GroupCommitter>::Error>>;
 
-/// The door to one [`GroupCommitter`], which has a thread of its own until the door is dropped. A caller that gives up
-/// does not undo its command: what was taken in is written.
+/// The handle of one [`GroupCommitter`], whose thread runs until the handle is dropped. A caller that gives up does not
+/// undo its command: a command in the queue is written.
 pub(super) struct GroupCommit<C: GroupCommitter>(mpsc::Sender<(C::Command, Reply<C>)>);
 
-/// The committer's thread has ended, which a panic does.
+/// The committer's thread has ended, because of a panic.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stopped;
 
 impl<C: GroupCommitter> GroupCommit<C> {
     /// Starts the committer in a thread of this name.
     pub(super) fn start(name: &str, mut committer: C) -> io::Result<Self> {
-        let (door, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
+        let (sender, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut waiting = Vec::with_capacity(BATCH_MAX);
             while queue.blocking_recv_many(&mut waiting, BATCH_MAX) > 0 {
                 answer(&mut committer, &mut waiting);
             }
         })?;
-        Ok(Self(door))
+        Ok(Self(sender))
     }
 
     /// Starts the committer as a task of the thread that calls it, which it blocks: nothing is waited for that virtual
     /// time does not know.
     #[cfg(test)]
     pub(super) fn start_here(mut committer: C) -> Self {
-        let (door, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
+        let (sender, mut queue) = mpsc::channel::<(C::Command, Reply<C>)>(QUEUE_CAPACITY);
         tokio::task::spawn_local(async move {
             let mut waiting = Vec::with_capacity(BATCH_MAX);
             while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
                 answer(&mut committer, &mut waiting);
             }
         });
-        Self(door)
+        Self(sender)
     }
 
-    /// Has the command written and gives its answer. The outer error says that nobody is there to write: whether the
+    /// Has the command written and returns its answer. The outer error says that the thread has ended: whether the
     /// command was written is then unknown.
     pub(super) async fn submit(&self, command: C::Command) -> Result<Result<C::Answer, C::Error>, Stopped> {
         let (reply, answer) = oneshot::channel();
@@ -111,32 +111,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_wait_go_together_and_each_gets_its_own_answer() {
+    async fn waiting_commands_share_a_batch_and_each_gets_its_own_answer() {
         let (open, gate) = std::sync::mpsc::channel();
         let batches = Arc::new(Mutex::new(Vec::new()));
-        let door = GroupCommit::start("doubler", Doubler { batches: batches.clone(), gate }).unwrap();
+        let group = GroupCommit::start("doubler", Doubler { batches: batches.clone(), gate }).unwrap();
         let numbers = || std::iter::once(0).chain(100..400);
         let opening = async {
-            // tokio makes a task that has sent 128 things give way: all are sent after a few turns.
+            // tokio makes a task yield after 128 sends: all are sent after a few turns.
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }
             open.send(()).unwrap();
         };
-        let (answers, ()) = tokio::join!(futures_util::future::join_all(numbers().map(|n| door.submit(n))), opening);
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(numbers().map(|n| group.submit(n))), opening);
         for (n, answer) in numbers().zip(answers) {
             assert_eq!(answer.unwrap(), Ok(n * 2));
         }
         assert!(batches.lock().len() <= 2, "{batches:?}");
-        assert_eq!(door.submit(13).await.unwrap(), Err("unlucky"));
-        assert_eq!(door.submit(14).await.unwrap(), Ok(28));
+        assert_eq!(group.submit(13).await.unwrap(), Err("unlucky"));
+        assert_eq!(group.submit(14).await.unwrap(), Ok(28));
     }
 
     #[tokio::test]
-    async fn a_panic_closes_the_door() {
+    async fn panic_closes_the_group_committer() {
         let (_, gate) = std::sync::mpsc::channel();
-        let door = GroupCommit::start("doubler", Doubler { batches: Arc::default(), gate }).unwrap();
-        assert!(door.submit(0).await.is_err(), "nobody opens the gate any more");
-        assert!(door.submit(1).await.is_err());
+        let group = GroupCommit::start("doubler", Doubler { batches: Arc::default(), gate }).unwrap();
+        assert!(group.submit(0).await.is_err(), "nobody opens the gate any more");
+        assert!(group.submit(1).await.is_err());
     }
 }

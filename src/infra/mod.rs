@@ -1,4 +1,4 @@
-//! Adapters to what is outside, each behind a trait as narrow as its users need. Nothing here knows an actor.
+//! Adapters to the outside, each behind a trait as narrow as its users need. Nothing here knows an actor.
 
 pub mod cache;
 pub mod control;

@@ -23,7 +23,7 @@ const WRITER_PRAGMAS: [(&str, &str); 7] = [
     ("wal_autocheckpoint", CHECKPOINT_PAGES),
     ("journal_size_limit", LOG_SIZE_LIMIT_BYTES),
     ("cache_size", WRITER_CACHE_KIB),
-    // What a multi-row statement would have to undo goes to a temporary file otherwise, page by page.
+    // Otherwise the undo data of a multi-row statement goes to a temporary file, page by page.
     ("temp_store", "MEMORY"),
 ];
 /// Pages (4 KiB) in the write-ahead log at which it is copied back, 16 MiB: pages that many batches touch are then
@@ -95,7 +95,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Connections to a file in this process do not go stale, so none is tested, aged or reaped: no timer runs behind a
+/// Connections to a file in this process do not become stale, so none is tested, aged or reaped: no timer runs behind a
 /// query.
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
@@ -106,7 +106,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// The one connection that writes a private file. After an error it is closed and another one is opened, so that
-/// nothing stands on what a COMMIT or ROLLBACK that failed has left behind. Whoever has it blocks: give it a thread of
+/// nothing depends on the state that a failed COMMIT or ROLLBACK has left. It blocks its caller: use it on a thread of
 /// its own.
 #[derive(Debug)]
 pub(super) struct PrivateWriter {
@@ -114,7 +114,7 @@ pub(super) struct PrivateWriter {
     format: i64,
     /// None after an error.
     db: Option<rusqlite::Connection>,
-    /// Whether the file may hold a commit that was called failed: a write that comes after takes its place.
+    /// Whether the file may hold a commit that was reported as failed: a later write takes its place.
     has_to_overwrite: bool,
 }
 
@@ -142,13 +142,13 @@ impl PrivateWriter {
     /// Does work in one transaction and commits it.
     ///
     /// # Errors
-    /// The work's, or SQLite's: then nothing of it is in the file.
+    /// The work's error, or SQLite's: then nothing of it is in the file.
     pub(super) fn transaction<T, E: From<rusqlite::Error>>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut db = match self.db.take() {
-            // BEGIN would refuse one on which a transaction is open; it is not even asked.
+            // BEGIN would fail on a connection with an open transaction, so it is not tried.
             Some(db) if db.is_autocommit() => db,
             _ => self.reopen()?,
         };
@@ -162,7 +162,7 @@ impl PrivateWriter {
         Ok(done)
     }
 
-    /// Never makes a new file: where the old one is gone, so is what it held.
+    /// Never makes a new file: if the old one is gone, its content is gone too.
     fn reopen(&mut self) -> rusqlite::Result<rusqlite::Connection> {
         let db = blocking_writer(&self.path, OpenFlags::empty())?;
         if self.has_to_overwrite {
@@ -199,7 +199,7 @@ pub(super) async fn private_readers(path: &Path, known: i64, connections: u32) -
     Ok(pool)
 }
 
-/// Cuts `rows` into few pieces of few sizes: see [`even_sizes`].
+/// Divides `rows` into few pieces of few sizes: see [`even_sizes`].
 pub(super) fn even_chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     even_sizes(rows.len()).map(move |size| {
         let (piece, rest) = rows.split_at(size);
@@ -208,7 +208,7 @@ pub(super) fn even_chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Cuts a number of rows into 128s, then 32s, then what is left. Multi-row statements then come in 33 texts and stay
+/// Divides a number of rows into 128s, then 32s, then the rest. Multi-row statements then have 33 texts and stay
 /// prepared, a small batch is one statement, and none meets SQLite's limit of 32 766 parameters.
 pub(super) fn even_sizes(mut rows: usize) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
@@ -259,7 +259,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = PrivateWriter::open(&dir.path().join("live.db"), 1, TABLES).unwrap();
         writer.transaction(|transaction| transaction.execute("INSERT INTO fact VALUES (7)", [])).unwrap();
-        // What a SIGKILL leaves: the file and its log, without the shared-memory index.
+        // The state after a SIGKILL: the file and its log, without the shared-memory index.
         for end in ["", "-wal"] {
             std::fs::copy(dir.path().join(format!("live.db{end}")), dir.path().join(format!("dead.db{end}"))).unwrap();
         }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_few_in_kind_and_lose_nothing() {
+    fn chunks_have_few_sizes_and_lose_no_row() {
         for len in [0, 1, 2, 3, 127, 128, 129, 300, 1000] {
             let rows: Vec<usize> = (0..len).collect();
             let chunks: Vec<&[usize]> = even_chunks(&rows).collect();

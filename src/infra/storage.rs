@@ -12,7 +12,7 @@ use crate::runtime::{Metric, meter};
 #[derive(Debug, Clone)]
 pub struct Storage(Arc<PathBuf>);
 
-/// What was found of a disk.
+/// The figures of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// What this process may still write.
@@ -34,7 +34,7 @@ impl Storage {
         let meter = meter();
         let gauge = meter.u64_observable_gauge(metric.name).with_description(metric.about).with_unit(metric.unit);
         let observed = gauge.with_callback(move |gauge| {
-            // A directory that is not there has no figure.
+            // A directory that does not exist has no figure.
             if let Some((directory, Ok(room))) = directory.upgrade().map(|path| (path.clone(), room(&path))) {
                 gauge.observe(figure(room), &[KeyValue::new("path", directory.display().to_string())]);
             }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_has_room_and_one_that_is_gone_has_none() {
+    fn existing_directory_has_room_and_missing_one_has_no_figure() {
         let directory = tempfile::tempdir().unwrap();
         let found = room(directory.path()).unwrap();
         assert!(found.free_bytes > 0 && found.size_bytes >= found.free_bytes, "{found:?}");

@@ -1,4 +1,4 @@
-//! The real servers that tests use, and the fates of calls to what stands for servers.
+//! The real servers that tests use, and fault plans for what replaces servers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub fn server(name: &str) -> Option<String> {
     Some(address.unwrap_or_else(|error| panic!("{dir} has no {name}: {error}")).trim().to_owned())
 }
 
-/// What becomes of one call to the outside.
+/// The outcome of one call to the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultDecision {
     Well,
@@ -23,20 +23,20 @@ pub enum FaultDecision {
     FailAfter,
     /// It is done, and the process is dead.
     DieAfter,
-    /// The disk is full, now and for so long: nothing is done. A COMMIT's alone.
+    /// The disk is full, now and for so long: nothing is done. Only of a COMMIT.
     Full(Duration),
-    /// It is done, and nothing can be reached from now on for so long. A COMMIT's alone.
+    /// It is done, and nothing can be reached from now on for so long. Only of a COMMIT.
     CutOff(Duration),
 }
 
-/// Decides what becomes of calls.
+/// Decides the outcomes of calls.
 #[async_trait::async_trait]
 pub trait FaultPlan: Send + Sync + std::fmt::Debug {
-    /// The fate of a call. It may take its time; a dead process waits for ever.
+    /// The outcome of a call. It may take time; for a dead process it never returns.
     async fn of(&self, call: &'static str) -> FaultDecision;
 }
 
-/// All goes well, at once.
+/// All calls succeed at once.
 #[derive(Debug)]
 pub struct NoFaults;
 
@@ -47,7 +47,7 @@ impl FaultPlan for NoFaults {
     }
 }
 
-/// What the calls of a dead process come to.
+/// The outcome of a dead process's calls.
 pub async fn dead<T>() -> T {
     std::future::pending().await
 }

@@ -1,5 +1,5 @@
-//! What outlives a process: the tables of its shards, the control store and the event log. The simulation's clusters stand on
-//! it, and the tests of HTTP.
+//! What outlives a process: the tables of its shards, the control store and the event log. The simulation's clusters
+//! stand on it, and the tests of HTTP.
 
 use std::sync::Arc;
 

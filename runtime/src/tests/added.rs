@@ -34,7 +34,7 @@ async fn added_actors_are_shown_in_order_and_stop_in_reverse() {
         let running = root.start().await;
         let c = children.add(Options::new("c"), Clerk::factory(&history)).unwrap();
         let d = children.add(Options::new("clerk").shard(4), Clerk::factory(&history)).unwrap();
-        // Sent before they are up: it waits.
+        // Sent before the clerks are up, so it waits.
         assert_eq!(tokio::join!(c.ask(note(1)), d.ask(note(2))), (Ok(1), Ok(1)));
         assert_eq!(names(&running), ["a", "b", "c", "clerk/4"]);
         assert!(running.snapshot().actors().iter().all(|actor| actor.state == State::Running));
@@ -64,7 +64,7 @@ async fn actor_added_before_the_start_starts_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn added_actor_is_restarted_from_its_factory_behind_the_same_handle_and_mailbox() {
+async fn added_actor_is_restarted_behind_its_handle_and_mailbox() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;
@@ -82,7 +82,7 @@ async fn added_actor_is_restarted_from_its_factory_behind_the_same_handle_and_ma
 }
 
 #[tokio::test(start_paused = true)]
-async fn added_actor_counts_against_the_intensity_and_comes_back_with_its_supervisor() {
+async fn added_actor_counts_against_intensity_and_restarts_with_supervisor() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;
@@ -137,9 +137,9 @@ async fn a_taken_name_is_refused() {
         for (options, name) in [
             (Options::new("a"), "a"),
             (Options::new("a").shard(1), "a/1"),
-            // Shown as one that exists.
+            // The name is shown by an existing child.
             (Options::new("a/1"), "a/1"),
-            // An actor of another supervisor, whose series it would share.
+            // An actor of another supervisor has the name; the two would share a series.
             (Options::new("b"), "b"),
             (Options::new("back"), "back"),
         ] {
@@ -154,7 +154,7 @@ async fn a_taken_name_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_added_or_removed_after_the_stop() {
+async fn stopped_supervisor_refuses_to_add_and_remove() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;
@@ -193,7 +193,7 @@ async fn children_change_while_their_supervisor_is_restarted() {
         let waits = gone.ask(note(4));
         let c = children.add(Options::new("c"), Clerk::factory(&history)).unwrap();
         let removed = async {
-            // Polled second: the message waits already.
+            // Polled second: the message waits by then.
             children.remove("gone", SECOND).await
         };
         let (waited, removed) = tokio::join!(waits, removed);
@@ -206,7 +206,7 @@ async fn children_change_while_their_supervisor_is_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_one_for_one_an_added_actor_does_not_wait_for_one_that_cannot_start() {
+async fn one_for_one_added_actor_does_not_wait_for_a_failing_start() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let root = Supervisor::new("root", Strategy::OneForOne, patient(), &env);
@@ -221,7 +221,7 @@ async fn under_one_for_one_an_added_actor_does_not_wait_for_one_that_cannot_star
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_rest_for_one_an_added_actor_starts_after_those_before_it_and_restarts_with_them() {
+async fn rest_for_one_added_actor_starts_last_and_restarts_with_others() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let mut root = Supervisor::new("root", Strategy::RestForOne, patient(), &env);
@@ -266,7 +266,7 @@ async fn a_supervisor_is_added_with_its_actors_and_removed_with_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_drop_or_hold_the_children_changes_nothing() {
+async fn dropping_or_holding_children_changes_nothing() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = two_levels(&history, &env).await;

@@ -1,11 +1,11 @@
-//! Many children that come and go: nothing is left of them, whoever adds and removes, and whatever blocks.
+//! Many children that are added and removed: nothing is left of them, whatever thread does it and whatever blocks.
 
 use super::removed::{SECOND, add, open};
 use super::*;
 use opentelemetry::metrics::MeterProvider;
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_actors_come_and_go_without_a_trace() {
+async fn thousand_actors_are_added_and_removed_without_a_trace() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let registry = prometheus::Registry::new();
@@ -44,7 +44,7 @@ async fn a_thousand_actors_come_and_go_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_blocked_thread_does_not_keep_a_removal_and_its_neighbour_recovers() {
+async fn blocked_thread_does_not_delay_a_removal_and_its_neighbour_recovers() {
     let (history, env) = (History::default(), Environment::service());
     let (children, running) = open(Strategy::OneForOne, &env).await;
     let (blocker, neighbour) = (add(&children, "blocker", &history), add(&children, "neighbour", &history));
@@ -55,7 +55,7 @@ async fn a_blocked_thread_does_not_keep_a_removal_and_its_neighbour_recovers() {
     let block = Job::Until(1, blocked);
     blocker.tell(block).unwrap();
     until(|| blocker.snapshot().depth == 0).await;
-    // Both sit on the blocked thread; the one that blocks it is given up first.
+    // Both are on the blocked thread; the actor that blocks it is given up first.
     let begun = std::time::Instant::now();
     let removals = (children.remove("blocker", Duration::from_millis(100)), children.remove("leaving", 20 * SECOND));
     assert_eq!(tokio::join!(removals.0, removals.1), (Ok(()), Ok(())));
@@ -64,7 +64,7 @@ async fn a_blocked_thread_does_not_keep_a_removal_and_its_neighbour_recovers() {
     assert_eq!(names(&running), ["neighbour"]);
     let letters = running.dead_letters().recent();
     assert_eq!((letters.len(), letters[0].cause.as_str()), (1, "did not stop, its thread is blocked"));
-    // The blocked life comes to and finds that it may take nothing more.
+    // The blocked life continues and finds that it may take no more messages.
     unblock.send(()).unwrap();
     history.reaches("1").await;
     assert_eq!(blocker.ask(note(3)).await, Err(AskError::Stopped));
@@ -86,7 +86,7 @@ async fn several_threads_add_and_remove_at_once() {
                         let shard = thread * 1_000 + round;
                         let options = Options::new("own").shard(shard);
                         let own = children.add(options, Clerk::factory(&history)).unwrap();
-                        // All threads want this name; whoever gets it removes it again.
+                        // All threads try to add this name; the one that succeeds removes it again.
                         if let Ok(shared) = children.add(Options::new("shared"), Clerk::factory(&history)) {
                             wins.fetch_add(1, Ordering::Relaxed);
                             shared.ask(note(1)).await.unwrap();
@@ -96,7 +96,7 @@ async fn several_threads_add_and_remove_at_once() {
                         let name = format!("own/{shard}");
                         let (one, other) = tokio::join!(children.remove(&name, SECOND), children.remove(&name, SECOND));
                         assert_eq!(one, Ok(()));
-                        // It waits for the first, or comes when that has ended.
+                        // It waits for the first removal, or comes when that has ended.
                         assert!(other.is_ok() || other == Err(RemoveError::NoSuchChild(name)));
                         assert_eq!(own.ask(note(3)).await, Err(AskError::Stopped));
                     }

@@ -24,7 +24,7 @@ impl actix::Actor for Bare {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_context_is_seen_by_its_task_and_drops_what_it_owns() {
+async fn panic_in_a_context_reaches_its_task_and_drops_its_state() {
     local(async {
         let owned = Rc::new(());
         let context = actix::Context::new();

@@ -4,7 +4,7 @@ use super::*;
 use futures_util::future::join_all;
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_costs_what_is_in_hand_and_nothing_else() {
+async fn panic_loses_only_the_batch_in_hand() {
     local(async {
         let (clerk, history, running) = hire(Options::new("clerk"), &simulated()).await;
         let send = |number| move |reply| if number == 2 { poison(2)(reply) } else { note(number)(reply) };
@@ -24,7 +24,7 @@ async fn a_panic_costs_what_is_in_hand_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_batch_has_answered_before_it_died_is_not_lost() {
+async fn answers_sent_before_a_panic_are_not_lost() {
     local(async {
         let (clerk, _, running) = hire(Options::new("clerk").max_batch(8), &simulated()).await;
         clerk.tell(Job::Work(0, Duration::from_millis(5), None)).unwrap();
@@ -41,7 +41,7 @@ async fn what_a_batch_has_answered_before_it_died_is_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_restarts_but_blames_nobody() {
+async fn failure_restarts_the_actor_and_suspects_no_message() {
     local(async {
         let (clerk, _, running) = hire(Options::new("clerk"), &simulated()).await;
         assert_eq!(clerk.ask(Job::Fail).await, Err(AskError::Interrupted));
@@ -66,7 +66,7 @@ async fn a_start_that_fails_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_often_it_died_an_actor_is_back_within_a_second() {
+async fn actor_is_back_within_a_second_after_any_number_of_deaths() {
     local(async {
         let (clerk, _, _running) = hire(Options::new("clerk"), &simulated()).await;
         for number in 1..=20 {
@@ -128,7 +128,7 @@ impl Actor for Sleeper {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_hangs_is_tried_again_and_progress_can_be_told() {
+async fn hanging_start_is_retried_and_progress_keeps_a_slow_start_alive() {
     local(async {
         let lives = AtomicU32::new(0);
         let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &simulated());
@@ -144,7 +144,7 @@ async fn a_start_that_hangs_is_tried_again_and_progress_can_be_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_of_each_kind() {
+async fn each_kind_of_fault_has_its_effect() {
     local(async {
         let (clerk, history, running) = hire(Options::new("clerk").shard(3), &simulated()).await;
         let faults = running.faults();

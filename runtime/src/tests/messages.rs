@@ -38,7 +38,7 @@ async fn a_handle_can_be_used_before_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_is_handled_in_batches() {
+async fn waiting_messages_are_handled_in_batches() {
     local(async {
         let (clerk, history, _running) = hire(Options::new("clerk").max_batch(3), &simulated()).await;
         clerk.tell(Job::Work(0, Duration::from_millis(5), None)).unwrap();
@@ -132,7 +132,7 @@ async fn nudges_coalesce_and_one_during_a_wake_is_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn between_two_wakes_the_mailbox_has_its_turn() {
+async fn mailbox_has_its_turn_between_two_wakes() {
     local(async {
         let history = History::default();
         let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &simulated());
@@ -160,7 +160,7 @@ async fn a_tick_wakes_again_and_again() {
 }
 
 #[test]
-fn handles_go_anywhere_though_actors_do_not() {
+fn handles_can_be_sent_between_threads_though_actors_cannot() {
     fn goes_anywhere<T: Send + Sync>() {}
     fn is_send<T: Send>(value: T) -> T {
         value

@@ -1,5 +1,5 @@
-//! The guarantees of `docs/guarantees.md`, each as a story about clerks. Most run in virtual time on one thread; those
-//! about threads run on threads.
+//! The guarantees of `docs/guarantees.md`, each as a test with clerks. Most run in virtual time on one thread; those
+//! about threads use real ones.
 
 mod added;
 mod churn;
@@ -44,7 +44,7 @@ impl History {
     }
 }
 
-/// What clerks can be told.
+/// Messages to clerks.
 enum Job {
     /// Note the number and answer with the clerk's life (1 is the first).
     Note(u128, Option<Reply<u32>>),
@@ -58,7 +58,7 @@ enum Job {
     Swallow(Reply<u32>),
     /// Block the thread.
     Block(u128, Duration, Option<Reply<u32>>),
-    /// Block the thread until the other end of the channel lets go.
+    /// Block the thread until the other end of the channel is dropped.
     Until(u128, std::sync::mpsc::Receiver<()>),
 }
 
@@ -91,7 +91,7 @@ impl Message for Job {
     }
 }
 
-/// An actor that does what it is told and keeps a history of it.
+/// An actor that does what its messages say and keeps a history of it.
 struct Clerk {
     history: History,
     life: u32,
@@ -161,7 +161,7 @@ impl Actor for Clerk {
     type Message = Job;
 
     async fn started(&mut self, ctx: &Context) -> Result<(), Failure> {
-        // Several turns, so that an order of starts is not an accident.
+        // Several turns, so that the observed order of starts is no coincidence.
         tokio::time::sleep(Duration::from_millis(3)).await;
         if self.life <= self.stillborn {
             return Err("still asleep".into());
@@ -194,7 +194,7 @@ impl Actor for Clerk {
     }
 }
 
-/// Runs a story on one thread, in a place where local tasks can be spawned.
+/// Runs a test on one thread, where local tasks can be spawned.
 async fn local<T>(story: impl Future<Output = T>) -> T {
     LocalSet::new().run_until(story).await
 }

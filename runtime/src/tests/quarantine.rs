@@ -1,10 +1,10 @@
-//! The message that kills.
+//! Messages that kill their actor.
 
 use super::*;
 use futures_util::future::join_all;
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_killed_twice_is_refused_and_others_are_not() {
+async fn message_that_killed_twice_is_refused_and_others_are_not() {
     local(async {
         let (clerk, _, running) = hire(Options::new("clerk"), &simulated()).await;
         let told = History::default();
@@ -29,7 +29,7 @@ async fn a_message_that_killed_twice_is_refused_and_others_are_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_convict_that_waits_already_is_not_started_either() {
+async fn convicted_message_that_waits_already_is_not_started() {
     local(async {
         let (clerk, _, _running) = hire(Options::new("clerk"), &simulated()).await;
         let answers = join_all((0..4).map(|_| clerk.ask(poison(7)))).await;
@@ -41,7 +41,7 @@ async fn a_convict_that_waits_already_is_not_started_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neighbours_of_a_killer_are_tried_alone_and_acquitted() {
+async fn batch_neighbours_of_a_killer_are_tried_alone_and_acquitted() {
     local(async {
         let (clerk, history, running) = hire(Options::new("clerk").max_batch(10), &simulated()).await;
         clerk.tell(Job::Work(0, Duration::from_millis(5), None)).unwrap();

@@ -4,7 +4,7 @@ use super::*;
 use tokio::time::Instant;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-/// By how much a removal may exceed its deadline, and a little for the beat of virtual time.
+/// How much a removal may exceed its deadline, with some margin for the ticks of virtual time.
 const GRACE: Duration = Duration::from_millis(510);
 
 /// A supervisor to which clerks are added.
@@ -26,7 +26,7 @@ async fn removal_of(children: &Children, name: &str, deadline: Duration) -> Dura
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removal_drains_until_its_deadline_and_answers_the_rest_while_siblings_go_on() {
+async fn removal_drains_until_its_deadline_while_siblings_go_on() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::OneForOne, &env).await;
@@ -127,7 +127,7 @@ async fn a_child_in_backoff_or_queued_is_removed_at_once() {
         assert_eq!(removal_of(&children, "b", SECOND).await, Duration::ZERO);
         assert_eq!(waiting.await.unwrap(), Err(AskError::Stopped));
         assert_eq!(removal_of(&children, "a", SECOND).await, Duration::ZERO);
-        // Nothing of them comes back.
+        // None of them comes back.
         tokio::time::sleep(10 * SECOND).await;
         assert_eq!((names(&running).len(), history.lines().len()), (0, 0));
         assert_eq!(add(&children, "c", &history).ask(note(2)).await, Ok(1));
@@ -153,7 +153,7 @@ async fn a_child_that_starts_is_drained_once_it_is_up() {
     .await;
 }
 
-/// Never gets through its start.
+/// Never finishes its start.
 struct Sleeper;
 
 impl Actor for Sleeper {
@@ -169,13 +169,13 @@ impl Actor for Sleeper {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_hangs_does_not_outlast_the_deadline_of_its_removal() {
+async fn hanging_start_does_not_outlast_the_deadline_of_its_removal() {
     local(async {
         let env = simulated();
         let office = Supervisor::new("office", Strategy::OneForOne, patient(), &env);
         let children = office.children();
         children.add(Options::new("sleeper"), || Sleeper).unwrap();
-        // The whole start waits for the sleeper, and is done when it is gone.
+        // The start of the tree waits for the sleeper, and ends when the sleeper is gone.
         let starting = tokio::task::spawn_local(office.start());
         settle().await;
         let took = removal_of(&children, "sleeper", SECOND).await;
@@ -186,7 +186,7 @@ async fn a_start_that_hangs_does_not_outlast_the_deadline_of_its_removal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_hangs_or_dies_of_it_is_removed_within_the_bound_and_not_restarted() {
+async fn child_that_hangs_or_dies_is_removed_in_time_and_not_restarted() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::OneForOne, &env).await;
@@ -226,7 +226,7 @@ async fn a_child_that_hangs_or_dies_of_it_is_removed_within_the_bound_and_not_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_dies_while_it_drains_is_not_restarted_and_counts_against_nobody() {
+async fn draining_child_that_dies_is_not_restarted_and_not_counted() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let no_restarts = Intensity { restarts: 0, within: SECOND };
@@ -268,7 +268,7 @@ async fn removals_go_on_while_a_sibling_of_rest_for_one_restarts() {
         assert!(removal_of(&children, "d", SECOND).await < Duration::from_millis(10));
         assert!(removal_of(&children, "a", SECOND).await < Duration::from_millis(10));
         assert_eq!(history.lines(), ["d stops", "a stops"]);
-        // The one whose turn is waited for: its removal has the shorter deadline.
+        // The child whose turn is awaited: its removal has the shorter deadline.
         let took = removal_of(&children, "e", SECOND).await;
         assert!(took >= SECOND && took < SECOND + GRACE, "{took:?}");
         assert_eq!(tokio::join!(b.ask(note(3)), c.ask(note(4))), (Ok(2), Ok(2)));
@@ -282,7 +282,7 @@ async fn removals_go_on_while_a_sibling_of_rest_for_one_restarts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_died_while_its_supervisor_waits_for_another_is_removed_at_once() {
+async fn child_that_died_while_its_supervisor_waits_is_removed_at_once() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::RestForOne, &env).await;
@@ -301,7 +301,8 @@ async fn a_child_that_died_while_its_supervisor_waits_for_another_is_removed_at_
     .await;
 }
 
-/// Has `b` drain when `a`, which stands before it, dies: what waits for `b` is not handled, and `a` comes back alone.
+/// `b` drains when `a`, which started before it, dies: the messages waiting for `b` are not handled, and only `a` comes
+/// back.
 async fn a_death_ends_the_drain(children: &Children, running: &Running, history: &History) {
     let [a, b] = ["a", "b"].map(|name| add(children, name, history));
     b.ask(note(0)).await.unwrap();
@@ -321,7 +322,7 @@ async fn a_death_ends_the_drain(children: &Children, running: &Running, history:
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sibling_of_rest_for_one_that_dies_ends_the_drain_of_those_after_it() {
+async fn rest_for_one_death_ends_the_drain_of_later_siblings() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, running) = open(Strategy::RestForOne, &env).await;
@@ -348,7 +349,7 @@ async fn a_supervisor_that_gives_up_ends_its_removals() {
 async fn a_removal_ends_with_its_supervisor_even_if_that_panics() {
     local(async {
         let (history, env) = (History::default(), simulated());
-        // The one code of others that runs in a supervisor.
+        // The only foreign code that runs in a supervisor.
         env.dead_letters.subscribe(|_| panic!("a subscriber must not panic"));
         let (children, running) = open(Strategy::OneForOne, &env).await;
         let [a, b] = ["a", "b"].map(|name| add(&children, name, &history));
@@ -365,7 +366,7 @@ async fn a_removal_ends_with_its_supervisor_even_if_that_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_rest_for_one_nobody_waits_for_a_child_that_drains() {
+async fn rest_for_one_does_not_wait_for_a_draining_child() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (children, _running) = open(Strategy::RestForOne, &env).await;
@@ -405,7 +406,7 @@ async fn a_removal_ends_with_a_stop_of_the_tree() {
         running.stop(Duration::from_millis(50)).await;
         assert!(begun.elapsed() < Duration::from_millis(250), "{:?}", begun.elapsed());
         assert_eq!(tokio::join!(removals.0, removals.1), (Ok(()), Ok(())));
-        // As in every stop `a` goes on until those behind it have ended: for one turn more.
+        // As in every stop, `a` continues until the children after it have ended: here for one more turn.
         let stopped = Err(AskError::Stopped);
         let mut answers = Vec::new();
         for ask in asks {
@@ -438,7 +439,7 @@ async fn a_removal_goes_on_unawaited_and_a_second_call_waits_for_it() {
     .await;
 }
 
-/// Removes itself when it is told to.
+/// Removes itself when told to.
 struct Quitter(Children, History);
 
 impl Actor for Quitter {

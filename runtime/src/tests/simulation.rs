@@ -3,7 +3,7 @@
 use super::*;
 use tokio::runtime::Builder;
 
-/// A day at the office with deaths at random: every line of its history carries the virtual time.
+/// A day at the office with random deaths: every line of its history carries the virtual time.
 fn day(seed: u64) -> Vec<String> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
@@ -47,14 +47,14 @@ fn day(seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn the_same_seed_repeats_itself_and_another_does_not() {
+fn equal_seeds_repeat_the_history_and_another_does_not() {
     let first = day(7);
     assert!(first.iter().any(|line| line.contains("hung")) && first.iter().any(|line| line.contains("panic")));
     assert_eq!(first, day(7));
     assert_ne!(first, day(8));
 }
 
-/// A day at an office whose clerks come and go, and die at random.
+/// A day at an office whose clerks are added and removed, and die at random.
 fn moving_day(seed: u64) -> Vec<String> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
@@ -102,7 +102,7 @@ fn moving_day(seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn children_that_come_and_go_repeat_themselves_for_the_same_seed() {
+fn added_and_removed_children_repeat_their_history_for_equal_seeds() {
     let first = moving_day(7);
     assert!(first.iter().any(|line| line.contains("Interrupted")) && first.iter().any(|line| line.contains("Ok(2)")));
     assert!(

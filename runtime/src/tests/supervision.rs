@@ -90,7 +90,7 @@ async fn a_stop_does_not_wait_for_an_actor_that_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_for_one_leaves_the_others_alone() {
+async fn one_for_one_restarts_only_the_child_that_died() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (clerks, root) = office("root", Strategy::OneForOne, &["a", "b", "c"], &history, &env);
@@ -105,7 +105,7 @@ async fn one_for_one_leaves_the_others_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rest_for_one_stops_those_after_in_reverse_and_restarts_them_in_order() {
+async fn rest_for_one_stops_later_children_in_reverse_and_restarts_in_order() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (clerks, root) = office("root", Strategy::RestForOne, &["a", "b", "c", "d"], &history, &env);
@@ -123,7 +123,7 @@ async fn rest_for_one_stops_those_after_in_reverse_and_restarts_them_in_order() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_survives_the_stop_of_a_sibling() {
+async fn waiting_messages_survive_the_stop_of_a_sibling() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (clerks, root) = office("root", Strategy::RestForOne, &["a", "b"], &history, &env);
@@ -206,7 +206,7 @@ async fn deaths_far_apart_do_not_escalate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tree_nobody_holds_stops() {
+async fn tree_stops_when_its_last_clone_is_dropped() {
     local(async {
         let (clerk, history, running) = hire(Options::new("clerk"), &simulated()).await;
         drop(running);
@@ -218,7 +218,7 @@ async fn a_tree_nobody_holds_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tree_is_data() {
+async fn snapshot_shows_the_tree_as_data() {
     local(async {
         let (history, env) = (History::default(), simulated());
         let (_, mut root) = office("root", Strategy::RestForOne, &["a"], &history, &env);

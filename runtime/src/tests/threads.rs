@@ -3,7 +3,7 @@
 use super::*;
 use std::thread::ThreadId;
 
-/// Answers on which thread it runs.
+/// Answers with the thread that it runs on.
 struct InSlot;
 
 struct Where(Reply<ThreadId>);
@@ -40,7 +40,7 @@ async fn actors_of_one_slot_share_a_thread() {
 }
 
 #[tokio::test]
-async fn slots_take_turns_on_few_threads() {
+async fn slots_are_spread_over_few_threads() {
     let environment = Environment::service_on(std::num::NonZeroUsize::new(2).unwrap());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
     let actors: Vec<_> = ["a", "b", "c", "d"].map(|slot| office.actor(Options::new(slot).slot(slot), || InSlot)).into();
@@ -55,7 +55,7 @@ async fn slots_take_turns_on_few_threads() {
 }
 
 #[tokio::test]
-async fn a_panic_leaves_the_neighbours_of_its_thread_alone() {
+async fn panic_does_not_affect_other_actors_of_its_thread() {
     let (history, environment) = (History::default(), Environment::service());
     let mut office = Supervisor::new("office", Strategy::OneForOne, patient(), &environment);
     let a = office.actor(Options::new("a"), Clerk::factory(&history));
@@ -67,7 +67,7 @@ async fn a_panic_leaves_the_neighbours_of_its_thread_alone() {
 }
 
 #[tokio::test]
-async fn an_actor_that_blocks_its_thread_is_replaced_and_its_neighbours_recover() {
+async fn actor_that_blocks_its_thread_is_replaced_and_neighbours_recover() {
     let (history, environment) = (History::default(), Environment::service());
     let mut office = Supervisor::new("office", Strategy::OneForOne, Intensity::default(), &environment);
     let options =
@@ -92,7 +92,7 @@ async fn an_actor_that_blocks_its_thread_is_replaced_and_its_neighbours_recover(
     let letters = running.dead_letters().recent();
     assert_eq!((letters.len(), letters[0].key, letters[0].deaths), (1, Some(1), 1));
     assert!(letters[0].cause.ends_with("its thread is blocked"), "{}", letters[0].cause);
-    // The old life comes to, finishes the turn it was in, and finds that it may take nothing more.
+    // The old life continues, finishes its turn, and finds that it may take no more messages.
     history.reaches("1").await;
     assert_eq!(blocker.ask(note(6)).await, Ok(2));
     running.stop(Duration::from_secs(1)).await;
@@ -110,7 +110,7 @@ async fn a_stop_does_not_wait_for_a_blocked_thread() {
 }
 
 #[test]
-fn a_tree_works_under_an_actix_system_and_is_usable_from_any_thread() {
+fn tree_runs_under_an_actix_system_and_is_usable_from_any_thread() {
     actix_rt::System::new().block_on(async {
         let (clerk, _, running) = hire(Options::new("clerk"), &Environment::service()).await;
         let from_elsewhere = std::thread::spawn({

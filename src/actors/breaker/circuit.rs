@@ -15,7 +15,7 @@ use super::window::{Tally, Window, ms};
 pub struct Settings {
     /// How far back calls count, in whole seconds (rounded up, at least one). Default 10 s.
     pub window: Duration,
-    /// Fewer calls than this in the window prove nothing. Default 5.
+    /// With fewer calls than this in the window the breaker does not open. Default 5.
     pub minimum_calls: u32,
     /// Failures in a hundred calls, 1 to 100, from which the breaker opens. Default 50.
     pub failure_rate_percent: u32,
@@ -53,13 +53,13 @@ pub enum BreakerState {
     HalfOpen,
     /// Nothing passes until the open time is over.
     Open,
-    /// Nothing passes until an operator says otherwise.
+    /// Nothing passes until an operator releases it.
     ForcedOpen,
-    /// Calls pass and are counted, and nothing opens it.
+    /// Calls pass and are counted, and nothing opens the breaker.
     ForcedClosed,
 }
 
-/// What an operator can hold a breaker to.
+/// The state in which an operator can hold a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Forced {
@@ -79,7 +79,7 @@ pub struct Permit {
 #[error("the breaker refuses, retry after {retry_after:?}")]
 pub struct Refused {
     /// Open: the rest of the open time. Half-open: the time in which a healthy trial call has ended. Forced open: a
-    /// whole open time, for nobody knows when the operator will return.
+    /// whole open time, because it is unknown when the operator releases it.
     pub retry_after: Duration,
 }
 
@@ -140,7 +140,7 @@ impl Circuit {
         self.refusal(now_ms).map_or(Ok(()), |retry_after| Err(Refused { retry_after }))
     }
 
-    /// How long a caller refused now is to wait; `None` if there is a permit for it.
+    /// How long a caller that is refused now should wait; `None` if a permit would be given.
     pub fn refusal(&mut self, now_ms: u64) -> Option<Duration> {
         self.advance(now_ms);
         let Settings { open, slow_call, trial_calls, .. } = self.settings;
@@ -186,7 +186,7 @@ impl Circuit {
         }
     }
 
-    /// Holds the breaker to a state, or (`None`) lets it go its own way again, from closed.
+    /// Holds the breaker in a state, or (`None`) releases it, from closed.
     pub fn force(&mut self, forced: Option<Forced>, now_ms: u64) {
         self.advance(now_ms);
         match (forced, self.state()) {
@@ -202,7 +202,7 @@ impl Circuit {
         }
     }
 
-    /// What counts at this moment: the window's calls, or the trial calls that have ended; nothing while it is open.
+    /// What counts now: the window's calls, or the trial calls that have ended; nothing while the breaker is open.
     pub fn tally(&mut self, now_ms: u64) -> Tally {
         self.advance(now_ms);
         match &mut self.phase {
@@ -212,7 +212,7 @@ impl Circuit {
         }
     }
 
-    /// Where it stood when it was last given the time.
+    /// The state when it was last given the time.
     pub fn state(&self) -> BreakerState {
         self.phase.state()
     }
@@ -222,7 +222,7 @@ impl Circuit {
         mem::take(&mut self.changes)
     }
 
-    /// What time alone changes: every other method that is given the time does it first.
+    /// Applies the changes that time alone causes: every other method that is given the time does this first.
     pub fn advance(&mut self, now_ms: u64) {
         match &mut self.phase {
             Phase::Open { until_ms } if *until_ms <= now_ms => {
@@ -289,7 +289,7 @@ impl Trials {
         self.tally.calls.saturating_add(self.out.len() as u64)
     }
 
-    /// Whether the call was still waited for.
+    /// Whether the call's report was still awaited.
     fn end(&mut self, serial: u64, call: Tally) -> bool {
         let Some(place) = self.out.iter().position(|trial| trial.serial == serial) else { return false };
         self.out.swap_remove(place);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn opens_at_either_rate_and_not_below() {
+    fn circuit_opens_at_either_rate_and_not_below() {
         let limit = Duration::from_millis(2_000);
         // (quick successes, quick failures, slow successes, why it opens)
         for (good, bad, slow, why) in [
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_another_window_do_not_open_it() {
+    fn failures_of_an_earlier_window_do_not_open_the_circuit() {
         let mut circuit = Circuit::new(Settings::default());
         (0..4).for_each(|_| call(&mut circuit, Failure, QUICK, 1_999));
         (0..4).for_each(|_| call(&mut circuit, Failure, QUICK, 11_000));
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_for_the_rest_of_the_open_time() {
+    fn open_circuit_refuses_for_the_rest_of_the_open_time() {
         let mut circuit = opened(1_000);
         for (now_ms, rest_ms) in [(1_000, 30_000), (1_001, 29_999), (30_999, 1)] {
             assert_eq!(circuit.permit(now_ms), Err(Refused { retry_after: Duration::from_millis(rest_ms) }));
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trial_calls_decide_when_all_have_reported() {
+    fn trial_calls_decide_once_all_have_reported() {
         for (outcomes, took, state) in [
             ([Success, Success, Success], QUICK, BreakerState::Closed),
             ([Success, Failure, Success], QUICK, BreakerState::Closed),
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_call_that_never_reports_is_given_up() {
+    fn trial_call_without_a_report_is_given_up() {
         let mut circuit = opened(0);
         let lost = circuit.permit(30_000).unwrap();
         (0..2).for_each(|_| call(&mut circuit, Success, QUICK, 30_000));
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_from_before_a_change_count_for_nothing() {
+    fn calls_permitted_before_a_state_change_are_not_counted() {
         let mut circuit = Circuit::new(Settings::default());
         let early: Vec<_> = (0..8).map(|_| circuit.permit(0).unwrap()).collect();
         (0..5).for_each(|_| call(&mut circuit, Failure, QUICK, 0));
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_force_and_release() {
+    fn operator_forces_and_releases_the_circuit() {
         let mut circuit = Circuit::new(Settings::default());
         circuit.force(None, 0);
         circuit.force(Some(Forced::Closed), 0);
@@ -430,7 +430,7 @@ mod tests {
             ms: u64,
         },
         Permit,
-        /// Ends one of the calls that are out.
+        /// Ends one of the calls in flight.
         Report {
             which: usize,
             outcome: CallOutcome,
@@ -450,7 +450,7 @@ mod tests {
         ]
     }
 
-    /// A call that is out.
+    /// A call in flight.
     struct Out {
         permit: Permit,
         epoch: usize,
@@ -460,7 +460,7 @@ mod tests {
     proptest! {
         /// Against a model that keeps every call of the epoch in a list and counts it all again each time.
         #[test]
-        fn agrees_with_a_naive_model(
+        fn circuit_agrees_with_a_naive_model(
             steps in prop::collection::vec(step(), 1..200),
             trial_calls in 1..5_u32,
             minimum_calls in 1..8_u32,

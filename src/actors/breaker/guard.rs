@@ -1,4 +1,4 @@
-//! How callers go through a breaker: permit, call, report, and no way to leave the last one out.
+//! How callers use a breaker: permit, call and report, in a form in which the report cannot be forgotten.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::runtime::{AskError, Clock, Handle};
 /// Why a call was not made: nothing has reached the dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BreakerError {
-    /// The dependency is being left alone.
+    /// The breaker refuses calls for now.
     #[error("the breaker refuses, retry after {retry_after:?}")]
     Refused {
         /// As in [`Refused`].
@@ -47,13 +47,13 @@ pub async fn guarded<T, E>(
     Ok(result)
 }
 
-/// Whether a call would be refused now, for those who have something to do before it that a refusal would make void.
-/// It takes no permit, so the call itself may still be refused.
+/// Whether a call would be refused now, for callers that would otherwise prepare it in vain. It takes no permit, so the
+/// call itself may still be refused.
 pub async fn peek(breaker: &Handle<Breaker>) -> Result<(), BreakerError> {
     Ok(breaker.ask(|reply| BreakerMessage::Peek { reply }).await??)
 }
 
-/// Reports when it is dropped, whatever the reason.
+/// Reports when it is dropped, for whatever reason.
 struct Reporter<'a> {
     breaker: &'a Handle<Breaker>,
     clock: &'a Clock,
@@ -67,7 +67,7 @@ impl Drop for Reporter<'_> {
         let Some(permit) = self.permit.take() else { return };
         let took = self.clock.instant().saturating_duration_since(self.begun);
         let report = BreakerMessage::Report { permit, outcome: self.outcome, took };
-        // Lost if the mailbox is full: one call less in the count; the circuit gives up a trial call by itself.
+        // A full mailbox loses the report: the count lacks one call, and the circuit gives up a trial call by itself.
         if let Err(error) = self.breaker.tell(report) {
             tracing::debug!(%error, "call not reported to its breaker");
         }

@@ -26,7 +26,7 @@ use circuit::{Change, Circuit};
 pub use guard::{BreakerError, guarded, peek};
 use window::{Tally, ms};
 
-/// How often the metrics are brought up to date though nobody asks: the window slides on, and the open time ends.
+/// How often metrics are updated when nobody asks: the window moves on, and the open time ends.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// Changes of state that are kept for operators.
 const TRANSITIONS_MAX: usize = 20;
@@ -39,9 +39,9 @@ pub enum BreakerMessage {
     Report { permit: Permit, outcome: CallOutcome, took: Duration },
     /// Asks whether a permit would be given now, without taking it.
     Peek { reply: Reply<Result<(), Refused>> },
-    /// Holds the breaker to a state, or (`None`) lets it go its own way again. The answer is the view after it.
+    /// Holds the breaker in a state, or (`None`) releases it. The answer is the view after it.
     Force { state: Option<Forced>, reply: Reply<BreakerView> },
-    /// Asks what there is to see.
+    /// Asks for the view.
     View { reply: Reply<BreakerView> },
 }
 
@@ -73,7 +73,7 @@ pub struct BreakerView {
     pub slow_rate_percent: u64,
     /// Calls refused since the breaker (re)started.
     pub refused_total: u64,
-    /// Since when it is not closed.
+    /// Since when it has not been closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub opened_at: Option<Timestamp>,
@@ -109,7 +109,7 @@ pub struct Breaker {
     meter: BreakerMeter,
 }
 
-/// How a breaker runs, under a name such as `breaker_psp`: all that is asked of it is quick, and every payment asks.
+/// How a breaker runs, under a name such as `breaker_psp`: its messages are quick, and every payment asks it.
 pub fn options(name: &'static str) -> Options {
     Options::new(name).capacity(8_192).max_batch(256).tick(MEASURE_EVERY)
 }
@@ -155,7 +155,7 @@ impl Actor for Breaker {
                     reply.send(self.view(now_ms));
                 }
                 BreakerMessage::View { reply } => {
-                    // Looking at it can be what ends the open time.
+                    // Looking at it can end the open time.
                     self.circuit.advance(now_ms);
                     self.note_changes(ctx);
                     reply.send(self.view(now_ms));
@@ -183,7 +183,7 @@ impl Breaker {
     }
 
     fn permit(&mut self, reply: Reply<Result<Permit, Refused>>, now_ms: u64) {
-        // A permit for nobody would never be reported.
+        // A permit that nobody receives would never be reported.
         if reply.is_abandoned() {
             return;
         }

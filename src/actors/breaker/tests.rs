@@ -1,4 +1,4 @@
-//! Stories about a breaker under a supervisor.
+//! Tests of a breaker under a supervisor.
 
 use std::future::{Future, pending, ready};
 
@@ -29,7 +29,7 @@ impl Psp {
         for _ in 0..times {
             self.call(ready(Err("gone"))).await.unwrap();
         }
-        // An answer means that the reports before it are counted.
+        // When the answer is there, the reports before it are counted.
         self.view().await;
     }
 
@@ -48,7 +48,7 @@ async fn psp<F: Future>(tell: impl FnOnce(Psp) -> F) -> F::Output {
 }
 
 #[tokio::test(start_paused = true)]
-async fn opens_after_failures_and_closes_after_three_good_trials() {
+async fn breaker_opens_after_failures_and_closes_after_three_good_trials() {
     psp(async |psp: Psp| {
         psp.succeeds().await.unwrap();
         psp.fails(4).await;
@@ -75,7 +75,7 @@ async fn opens_after_failures_and_closes_after_three_good_trials() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_open_lets_three_through_and_no_more() {
+async fn half_open_breaker_permits_three_trial_calls() {
     psp(async |psp: Psp| {
         psp.fails(5).await;
         advance(OPEN).await;
@@ -94,7 +94,7 @@ async fn half_open_lets_three_through_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_call_counts_as_a_failure_and_a_long_one_as_slow() {
+async fn cancelled_call_counts_as_failure_and_long_call_as_slow() {
     psp(async |psp: Psp| {
         let cancelled = tokio::time::timeout(Duration::from_secs(3), psp.call(pending())).await;
         assert!(cancelled.is_err());
@@ -106,7 +106,7 @@ async fn a_cancelled_call_counts_as_a_failure_and_a_long_one_as_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn operators_force_and_release_it() {
+async fn operator_forces_and_releases_the_breaker() {
     psp(async |psp: Psp| {
         assert_eq!(psp.force(Some(Forced::Closed)).await, BreakerState::ForcedClosed);
         psp.fails(20).await;
@@ -126,7 +126,7 @@ async fn operators_force_and_release_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_breaker_starts_closed_and_empty() {
+async fn restarted_breaker_is_closed_and_empty() {
     psp(async |psp: Psp| {
         psp.fails(5).await;
         assert!(psp.succeeds().await.is_err());

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_buckets_leave_whole() {
+    fn window_drops_old_buckets_whole() {
         let mut window = Window::new(Duration::from_millis(9_001));
         let failure = Tally { calls: 1, failures: 1, slow_calls: 0 };
         // (when a call ends, calls in the window with it)

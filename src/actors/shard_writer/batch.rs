@@ -1,4 +1,4 @@
-//! One batch of a shard writer: load, decide, write, and what is done when the database says no.
+//! One batch of a shard writer: load, decide and write, and how database errors are handled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::infra::telemetry::logs::of_trace;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Context, Nudger};
 
-/// Times that a batch is tried again after a conflict before it is cut in halves.
+/// How often a batch is tried again after a conflict before it is halved.
 const RETRIES_MAX: u32 = 3;
-/// Times that a command is tried again that stands alone: only so much contention fails it.
+/// How often a single command is tried again: more contention than that fails it.
 const RETRIES_ALONE_MAX: u32 = 10;
 /// The longest wait before the first retry; it doubles.
 const RETRY_BASE: Duration = Duration::from_millis(4);
 /// The longest wait before any retry.
 const RETRY_CAP: Duration = Duration::from_millis(64);
-/// When whoever asked for a row that all write may ask again.
+/// When a caller may try again after a conflict on a row that many write.
 const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Commits batches on one shard.
@@ -47,78 +47,78 @@ impl BatchCommitter {
         &self.database
     }
 
-    /// Commits what it can of a batch and answers every order. A batch that fails whole is cut in halves until the
-    /// order that spoils it stands alone, so that it fails nobody else.
+    /// Commits as much of a batch as it can and answers every command. A batch that fails as a whole is halved until
+    /// the command that causes the failure is alone, so that no other fails with it.
     pub(super) async fn commit(&mut self, batch: Vec<PendingCommand>, ctx: &Context) {
         let mut waiting = vec![batch];
-        while let Some(mut orders) = waiting.pop() {
-            orders.retain(|order| !order.0.is_abandoned());
-            if orders.is_empty() {
+        while let Some(mut commands) = waiting.pop() {
+            commands.retain(|command| !command.0.is_abandoned());
+            if commands.is_empty() {
                 continue;
             }
-            let mut span = self.span(&orders);
-            let committed = self.commit_whole(&mut orders, ctx).await;
+            let mut span = self.span(&commands);
+            let committed = self.commit_whole(&mut commands, ctx).await;
             committed.as_ref().err().into_iter().for_each(|error| span.fail(error.name()));
             drop(span);
             match committed {
-                Ok(()) => orders.into_iter().for_each(|order| order.0.answer(Ok(()))),
-                // The next batch would fare no better: nobody waits for it to find out.
+                Ok(()) => commands.into_iter().for_each(|command| command.0.answer(Ok(()))),
+                // The next batch would fail too, so no command waits to find that out.
                 Err(error @ (DatabaseError::Unavailable(_) | DatabaseError::NotCommitted(_))) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
                     let lost = Err(WriteError::Unavailable);
-                    orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
+                    commands.into_iter().chain(waiting.drain(..).flatten()).for_each(|command| command.0.answer(lost));
                 }
                 Err(DatabaseError::Storage(error)) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "shard cannot write");
                     let lost = Err(WriteError::Storage);
-                    orders.into_iter().chain(waiting.drain(..).flatten()).for_each(|order| order.0.answer(lost));
+                    commands.into_iter().chain(waiting.drain(..).flatten()).for_each(|command| command.0.answer(lost));
                 }
                 Err(DatabaseError::InDoubt(error)) => {
                     tracing::error!(shard.id = self.database.id.0, %error, "a commit is in doubt");
-                    orders.into_iter().for_each(|order| order.0.answer(Err(WriteError::Interrupted)));
+                    commands.into_iter().for_each(|command| command.0.answer(Err(WriteError::Interrupted)));
                 }
-                Err(DatabaseError::Conflict) if orders.len() == 1 => {
+                Err(DatabaseError::Conflict) if commands.len() == 1 => {
                     tracing::warn!(shard.id = self.database.id.0, "a command met conflict after conflict");
                     let later = Err(WriteError::Overloaded { retry_after: CONTENDED_RETRY_AFTER });
-                    orders.into_iter().for_each(|order| order.0.answer(later));
+                    commands.into_iter().for_each(|command| command.0.answer(later));
                 }
-                Err(error) if orders.len() == 1 => {
+                Err(error) if commands.len() == 1 => {
                     let shard = self.database.id.0;
-                    for order in orders {
-                        let kind = order.0.kind();
+                    for command in commands {
+                        let kind = command.0.kind();
                         let refuse =
                             || tracing::error!(shard.id = shard, command.kind = kind, %error, "command refused");
-                        order.0.trace().map_or_else(refuse, |trace| of_trace(trace, refuse));
-                        order.0.answer(Err(WriteError::Refused));
+                        command.0.trace().map_or_else(refuse, |trace| of_trace(trace, refuse));
+                        command.0.answer(Err(WriteError::Refused));
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(shard.id = self.database.id.0, batch.size = orders.len(), %error, "batch halved");
+                    tracing::warn!(shard.id = self.database.id.0, batch.size = commands.len(), %error, "batch halved");
                     self.meter.halved();
-                    let second = orders.split_off(orders.len() / 2);
-                    // The last one in is the first one out: the earlier half goes first.
+                    let second = commands.split_off(commands.len() / 2);
+                    // Last in, first out: the earlier half goes first.
                     waiting.push(second);
-                    waiting.push(orders);
+                    waiting.push(commands);
                 }
             }
         }
     }
 
-    /// One span for the batch, linked to those that wait for it.
-    fn span(&self, orders: &[PendingCommand]) -> Span {
-        let waiting = orders.iter().filter_map(|order| order.0.within());
+    /// One span for the batch, linked to the spans that wait for it.
+    fn span(&self, commands: &[PendingCommand]) -> Span {
+        let waiting = commands.iter().filter_map(|command| command.0.within());
         let mut span = Span::begin_for(waiting, SpanKind::Client, || format!("COMMIT shard_{}", self.database.id));
         span.set("db.system.name", self.database.system());
         span.set("db.operation.name", "COMMIT");
-        span.set("db.operation.batch.size", orders.len() as i64);
+        span.set("db.operation.batch.size", commands.len() as i64);
         span
     }
 
-    /// One transaction for all, tried again while somebody else changes the same rows, or its commit is lost.
-    async fn commit_whole(&mut self, orders: &mut [PendingCommand], ctx: &Context) -> Result<(), DatabaseError> {
+    /// One transaction for all, tried again while another writer changes the same rows, or its commit is lost.
+    async fn commit_whole(&mut self, commands: &mut [PendingCommand], ctx: &Context) -> Result<(), DatabaseError> {
         let (mut trusting, mut others) = (ReadSet::default(), ReadSet::default());
-        for order in orders.iter() {
-            order.0.reads(if order.0.trusts_recent() { &mut trusting } else { &mut others });
+        for command in commands.iter() {
+            command.0.reads(if command.0.trusts_recent() { &mut trusting } else { &mut others });
         }
         let mut retries = 0;
         loop {
@@ -126,12 +126,12 @@ impl BatchCommitter {
             let mut unit = UnitOfWork::new(Timestamp(ctx.clock().now_ms()), &self.policy, &mut self.ids);
             let read_set = self.recent.fill(trusting.clone(), &others, &mut unit);
             let decide = |unit: &mut UnitOfWork<'_>| {
-                orders.iter_mut().for_each(|order| order.0.decide(unit));
+                commands.iter_mut().for_each(|command| command.0.decide(unit));
                 !unit.events.is_empty()
             };
             let error = match self.database.batch(&read_set, unit, decide).await {
                 Ok((has_events, unit)) => {
-                    self.meter.committed(&unit, orders.len(), begun.elapsed());
+                    self.meter.committed(&unit, commands.len(), begun.elapsed());
                     self.recent.keep(unit);
                     if has_events {
                         self.publisher.nudge();
@@ -140,14 +140,14 @@ impl BatchCommitter {
                 }
                 Err(error) => error,
             };
-            // Whatever went wrong, the tables know better now.
+            // After any failure the remembered rows may be outdated; the tables are right.
             self.recent = Recent::default();
             match error {
                 DatabaseError::Conflict => self.meter.met_conflict(),
                 DatabaseError::NotCommitted(_) => {}
                 _ => return Err(error),
             }
-            if retries == if orders.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
+            if retries == if commands.len() == 1 { RETRIES_ALONE_MAX } else { RETRIES_MAX } {
                 return Err(error);
             }
             tokio::time::sleep(ctx.chance().jitter(RETRY_CAP.min(RETRY_BASE * (1 << retries)))).await;

@@ -1,4 +1,4 @@
-//! What is measured of a shard's batches, and of what they change.
+//! What is measured of a shard's batches and of their changes.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::domain::unit_of_work::UnitOfWork;
 use crate::infra::telemetry::catalogue;
 use crate::runtime::{DurationHistogram, Metric};
 
-/// See the file's header. What is not committed is not counted.
+/// See the file's header. Only committed changes are counted.
 pub(super) struct BatchMeter {
     shard: [KeyValue; 1],
     size: Histogram<u64>,
@@ -67,12 +67,12 @@ impl BatchMeter {
     }
 }
 
-/// Whether the entry is of the kind that books events of this topic.
+/// Whether the entry is of the kind that events of this topic cause.
 fn books(entry: &LedgerEntry, topic: Topic) -> bool {
     accounts(topic) == Some((entry.debit, entry.credit))
 }
 
-/// A counter with a series for each of a few things, there from the start.
+/// A counter with one series for each of a few things; the series exist from the start.
 struct Tally<T, const LABELS: usize> {
     counter: Counter<u64>,
     series: Vec<(T, [KeyValue; LABELS])>,
@@ -85,7 +85,7 @@ impl<T, const LABELS: usize> Tally<T, LABELS> {
         Self { counter, series }
     }
 
-    /// Adds what `count` finds of each thing.
+    /// Adds the number that `count` returns for each thing.
     fn add(&self, count: impl Fn(&T) -> usize) {
         for (thing, labels) in &self.series {
             match count(thing) {

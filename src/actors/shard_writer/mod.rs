@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// Takes on a payment and spoils it on the way: in the database, or by a panic.
+    /// Authorizes a payment and then fails on purpose: in the database, or by a panic.
     struct Poison {
         order: Authorize,
         panics: bool,
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_is_committed_together_and_answered_after() {
+    async fn waiting_commands_are_committed_together_and_then_answered() {
         let bench = Bench::start(400).await;
         let authorized = join_all((1..=200).map(|id| write(&bench.writer, order(id, 100)))).await;
         assert!(authorized.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
@@ -177,9 +177,9 @@ mod tests {
         assert_eq!(bench.nudges.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 
-    /// What one host knows of a payment is old, and what it reads of a refund is new.
+    /// One host remembers an old payment and reads a new refund.
     #[tokio::test]
-    async fn an_attempt_goes_by_what_another_host_has_written() {
+    async fn attempt_sees_what_another_host_has_written() {
         let ours = Bench::start(400).await;
         let theirs = ours.beside().await;
         let order = order(1, 100);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_that_the_database_refuses_fails_alone() {
+    async fn command_that_the_database_refuses_fails_alone() {
         let bench = Bench::start(400).await;
         let sound = join_all((1..=20).map(|id| write(&bench.writer, order(id, 100))));
         let poison = write(&bench.writer, Poison { order: order(99, 100), panics: false });
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_that_panics_costs_its_batch_and_not_the_shard() {
+    async fn panicking_command_fails_its_batch_and_not_the_shard() {
         let bench = Bench::start(1).await;
         let poison = write(&bench.writer, Poison { order: order(99, 100), panics: true });
         let waiting = join_all((1..=5).map(|id| write(&bench.writer, order(id, 100))));

@@ -10,7 +10,7 @@ use crate::runtime::{AskError, Message, Reply};
 /// Why a command was not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// Too much waits for the shard, or for the row; nothing was written.
+    /// The shard, or the row, has too many waiting commands; nothing was written.
     #[error("the shard is overloaded")]
     Overloaded { retry_after: Duration },
     /// The shard's database is down; nothing was written.
@@ -19,7 +19,7 @@ pub enum WriteError {
     /// The shard's storage cannot write: the disk is full or read-only, or a commit failed; nothing was written.
     #[error("the shard's storage cannot write")]
     Storage,
-    /// The command alone was refused by the database; nothing was written.
+    /// The database refused this command alone; nothing was written.
     #[error("the shard's database refuses the command")]
     Refused,
     /// The writer died, the connection was lost, or the deadline passed with the command in hand: it may or may not be
@@ -66,7 +66,7 @@ impl PendingCommand {
     }
 }
 
-/// An order whose command's type nobody needs to know.
+/// A pending command without the type of its command.
 pub(super) trait Pending: Send {
     fn kind(&self) -> &'static str;
     fn key(&self) -> u128;
@@ -120,7 +120,8 @@ impl<C: Command> Pending for Waiting<C> {
     }
 
     fn answer(self: Box<Self>, committed: Result<(), WriteError>) {
-        // Committed without an answer cannot be: what is written was decided. Were it so, the caller hears the truth.
+        // A command cannot be committed without an answer, because a written command was decided. If it happened, the
+        // caller would get an honest error.
         let Waiting { reply, answer, .. } = *self;
         reply.send(committed.and_then(|()| answer.ok_or(WriteError::Interrupted)));
     }

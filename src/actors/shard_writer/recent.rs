@@ -1,6 +1,6 @@
-//! Rows as this writer has written them last. A payment is written by its intent and read by its conclusion a moment
-//! later, balances by one booking after the other: that reading can be spared. What another host has changed meanwhile
-//! is noticed when the row's version does not fit; then everything here is forgotten and read.
+//! Rows as this writer wrote them last. A payment is written by its intent and read a moment later to record the PSP's
+//! outcome, and balances by one ledger entry after the other: that reading can be saved. If another host has changed a
+//! row meanwhile, its version does not match; then everything here is forgotten and read again.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -13,7 +13,7 @@ use crate::domain::refund::Refund;
 use crate::domain::unit_of_work::{ReadSet, RowSet, UnitOfWork};
 use crate::domain::{PaymentId, RefundId};
 
-/// Rows of one kind that are kept, the oldest going first: some seconds of a shard at full load, a few MiB.
+/// How many rows of one kind are kept, the oldest going first: some seconds of a shard at full load, a few MiB.
 const ROWS_MAX: usize = 4_096;
 
 /// A row that counts its writes.
@@ -47,7 +47,7 @@ impl<K, V> Default for Rows<K, V> {
 }
 
 impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
-    /// Puts what is here of the needed rows into the unit of work, and leaves the others to be read.
+    /// Moves the read rows that are known here into the unit of work, and leaves the others to be read.
     fn fill(&self, needed: &mut std::collections::BTreeSet<K>, rows: &mut RowSet<K, V>) {
         needed.retain(|key| match self.rows.get(key) {
             Some(row) => {
@@ -83,8 +83,8 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Fills the unit of work with what is known of `trusting`, the rows of commands that may rest on it. Returns what
-    /// remains to be read: the rest of them, and all that the `others` read.
+    /// Fills the unit of work with known rows of `trusting`, the read set of commands that may rely on them. Returns
+    /// what remains to be read: the rest of it, and all of `others`.
     pub fn fill(&self, mut trusting: ReadSet, others: &ReadSet, unit: &mut UnitOfWork<'_>) -> ReadSet {
         self.payments.fill(&mut trusting.payments, &mut unit.payments);
         self.refunds.fill(&mut trusting.refunds, &mut unit.refunds);
@@ -96,7 +96,7 @@ impl Recent {
 
     /// Keeps the rows of a unit of work that was just committed.
     pub fn keep(&mut self, unit: UnitOfWork<'_>) {
-        // What was let go is gone from the tables too.
+        // Removed rows are gone from the tables too.
         for (key_hash, _) in unit.idempotency_records.removed_rows() {
             self.idempotency_records.rows.remove(key_hash);
         }
@@ -119,7 +119,7 @@ mod tests {
     use crate::domain::{IdGenerator, Timestamp};
 
     #[test]
-    fn what_was_written_is_known_with_its_new_version_and_the_rest_is_to_be_read() {
+    fn written_rows_are_known_with_their_version_and_others_are_read() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
         let mut unit = UnitOfWork::new(Timestamp(0), &policy, &mut ids);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_kept() {
+    fn recent_rows_are_bounded() {
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
         let mut recent = Recent::default();
         for id in 0..2 * ROWS_MAX as i64 {

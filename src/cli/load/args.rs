@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_a_unit() {
+    fn durations_need_a_unit() {
         assert_eq!(parse_duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_line_parses() {
+    fn documented_command_line_parses() {
         let args =
             parse("load --url http://h:1 --scenario full-flow --rate 300 --duration 30s --json out.json").unwrap();
         assert_eq!(args.scenario, Scenario::FullFlow);

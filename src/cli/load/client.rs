@@ -29,7 +29,7 @@ pub enum TargetError {
     /// The host's name has no address.
     #[error("cannot resolve {0}: {1}")]
     Unresolved(String, std::io::Error),
-    /// Nobody listens there.
+    /// Nothing listens there.
     #[error("cannot connect to {0}: {1}")]
     Unreachable(String, std::io::Error),
 }
@@ -181,7 +181,7 @@ impl Client {
                     self.idle.borrow_mut().push(connection);
                     return Ok(answer);
                 }
-                // Only a request of which nothing was sent comes back, so sending it again cannot double it.
+                // A request comes back only if nothing of it was sent, so sending it again cannot double it.
                 Err(mut refused) => request = refused.take_message().ok_or(Failure::Transport)?,
             }
         }
@@ -197,7 +197,7 @@ impl Client {
             tokio::time::sleep(CONNECT_PAUSE).await;
             return Err(Failure::Connect);
         };
-        // Whatever ends the driver reaches the request in flight, or `ready` of the next one.
+        // However the driver ends, the request in flight, or `ready` of the next one, receives the error.
         tokio::task::spawn_local(async move {
             let _ = driver.await;
         });
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn urls_that_cannot_be_sent_to_are_refused() {
+    async fn unusable_urls_are_refused() {
         for bad in
             ["https://127.0.0.1:1", "127.0.0.1:1", "/payments", "http://", "http://127.0.0.1:1/?a=b", "not a url"]
         {
@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_nobody_listens_on_is_one_error() {
+    async fn closed_port_is_one_error() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(matches!(Target::find(&format!("http://{free}")).await, Err(TargetError::Unreachable(..))));
     }
 
     #[tokio::test]
-    async fn the_path_of_the_url_stays_in_front() {
+    async fn url_path_is_kept_as_prefix() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let target = Target::find(&format!("http://{}/api/", listener.local_addr().unwrap())).await.unwrap();
         assert_eq!(target.authorize.path(), "/api/payments/authorize");

@@ -87,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn one_execution_and_replays_are_whole() {
+    fn group_with_one_execution_and_replays_is_correct() {
         assert!(is_whole(&[fresh("a"), Reply::InProgress, replayed("a")], &[replayed("a"), replayed("a")]));
         assert!(is_whole(&[Reply::Unexpected, replayed("a")], &[replayed("a"), Reply::InProgress]));
     }
 
     #[test]
-    fn anything_else_is_broken() {
+    fn group_with_any_other_outcome_is_broken() {
         assert!(!is_whole(&[fresh("a"), fresh("a")], &[replayed("a")]), "executed twice");
         assert!(!is_whole(&[fresh("a"), replayed("b")], &[replayed("a")]), "two payments");
         assert!(!is_whole(&[Reply::InProgress, Reply::InProgress], &[replayed("a")]), "nobody was the first");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_add_up_over_groups() {
+    fn duplicate_counts_add_up_over_groups() {
         let mut counts = DuplicateCounts::default();
         counts.count(&[fresh("a"), Reply::InProgress], &[replayed("a"), replayed("a")]);
         counts.count(&[fresh("b"), fresh("b")], &[replayed("b"), Reply::Unexpected]);

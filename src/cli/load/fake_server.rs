@@ -1,5 +1,5 @@
 //! A server that answers the API's contract from memory, for the tests of `rialto load`: one thread a connection, and
-//! knobs for what a real server does on bad days.
+//! settings for the faults of a real server.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What the server does; the default answers everything at once and right.
+/// How the server behaves; by default it answers everything at once and correctly.
 #[derive(Debug, Default)]
 pub struct Behaviour {
     /// How long an authorization takes.

@@ -1,7 +1,7 @@
 //! `rialto load`: sends load to a running system over HTTP and measures how it answers.
 //!
-//! It is made to share a small machine with the server: one thread with its own runtime by default, no lock on the
-//! way of a request, and no look into answers beyond what the scenario needs.
+//! It shares a small machine with the server: by default it has one thread with its own runtime, takes no lock in a
+//! request, and parses no more of answers than the scenario needs.
 
 mod args;
 mod client;
@@ -45,14 +45,14 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Why a run could not be made. A run that was made but met errors is a [`Summary`] that is not clean.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// There is nobody to send to.
+    /// The server cannot be reached.
     #[error(transparent)]
     Target(#[from] TargetError),
     /// The result cannot be written where `--json` says.
     #[error("cannot write {0}: {1}")]
     Json(PathBuf, std::io::Error),
     /// A sending thread could not be started, or broke; the result would be wrong.
-    #[error("a sending thread broke: {0}")]
+    #[error("a sending thread failed: {0}")]
     Thread(String),
 }
 
@@ -77,7 +77,7 @@ pub fn main(args: LoadArgs) -> ExitCode {
 /// [`LoadError`] when nobody listens at the URL, the JSON file cannot be written, or a sending thread breaks.
 pub async fn run(args: LoadArgs) -> Result<Summary, LoadError> {
     let target = Target::find(&args.url).await?;
-    // Opened before the run: a path that cannot be written should not cost the measurement.
+    // Opened before the run, so that a path that cannot be written does not cost the measurement.
     let json = args.json.as_ref().map(|path| (path, File::create(path)));
     let json = match json {
         Some((path, Err(error))) => return Err(LoadError::Json(path.clone(), error)),
@@ -170,7 +170,7 @@ fn spawn_sending(
             sender.drain().await;
             sender.tally()
         });
-        // Nobody waits any more when the run was given up.
+        // When the run was given up, nobody waits any more.
         let _ = done.send(tally);
     };
     std::thread::Builder::new().name(format!("load-{thread}")).spawn(work).map_err(broken)?;
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_loop_counts_what_the_server_saw() {
+    async fn closed_loop_counts_the_requests_that_the_server_saw() {
         let (summary, seen) = closed(Behaviour::default(), Scenario::Authorize, 4).await;
         let served = seen.authorizations.load(Ordering::Relaxed);
         assert!(summary.clean && served > 0, "{summary}");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_flow_waits_for_captured_and_drains_the_last_refund() {
+    async fn full_flow_waits_for_captured_and_for_the_last_refund() {
         let settle = Duration::from_millis(60);
         let (summary, seen) = closed(Behaviour { settle, ..Behaviour::default() }, Scenario::FullFlow, 4).await;
         let flows = summary.flows.as_ref().unwrap();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_open_loop_starts_everything_and_a_stall_shows_in_all_that_was_due_meanwhile() {
+    async fn open_loop_starts_on_time_and_a_stall_shows_in_latencies() {
         let stall = Duration::from_millis(500);
         let (address, seen) = start(Behaviour { stall: Some((20, stall)), ..Behaviour::default() });
         let base = args(&format!("http://{address}"), Scenario::Authorize);
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_executes_twice_is_found_out() {
+    async fn server_that_executes_twice_is_detected() {
         let (summary, _) =
             closed(Behaviour { forget_keys: true, ..Behaviour::default() }, Scenario::Duplicates, 8).await;
         let counts = summary.duplicates.as_ref().unwrap();
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_json_file_says_what_the_summary_says() {
+    async fn json_file_equals_the_summary() {
         let (address, _) = start(Behaviour::default());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run.json");

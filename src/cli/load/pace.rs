@@ -76,7 +76,7 @@ pub async fn run(sender: Rc<Sender>, pace: Pace, begins: Instant, ends: Instant)
     }
 }
 
-/// A result with a panic in it would be a wrong result: the thread ends with it, and the run says so.
+/// A result without the panicked start would be wrong: the thread ends with the panic, and the run reports it.
 fn pass_on_panic(finished: Result<(), JoinError>) {
     if let Err(error) = finished
         && error.is_panic()
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_that_many_starts_in_each_second_without_drift() {
+    fn rate_gives_that_many_starts_each_second_without_drift() {
         let all = Share { rate_per_s: 3, thread: 0, threads: 1 };
         let due: Vec<u128> = all.due_after().take(5).map(|due| due.as_nanos()).collect();
         assert_eq!(due, [0, 333_333_333, 666_666_666, 1_000_000_000, 1_333_333_333]);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_share_the_schedule_and_leave_nothing_out() {
+    fn threads_share_the_schedule_without_gaps() {
         let within =
             |share: Share| share.due_after().take_while(|due| *due < Duration::from_secs(2)).collect::<Vec<_>>();
         let mut together: Vec<Duration> =

@@ -24,15 +24,15 @@ const AMOUNTS_KRW: std::ops::RangeInclusive<i64> = 1_000..=1_000_000;
 /// One flow in so many polls for CAPTURED from the start, to see how long it takes; the others look once they want to
 /// refund. All of them polling would be most of the load.
 const MEASURED_FLOWS: u64 = 8;
-/// A poll waits a quarter of what the wait has taken so far, within these bounds: what is measured is at most a quarter
-/// too long, and a node that falls behind is not asked the more often for it.
+/// A poll waits a quarter of what the wait has taken so far, within these bounds: a measured wait is at most a quarter
+/// too long, and a slow node is not asked more often.
 const POLL_MIN: Duration = Duration::from_millis(5);
 const POLL_MAX: Duration = Duration::from_millis(500);
 
 /// Requests finished so far over all threads, for the progress bar.
 #[derive(Debug, Default)]
 pub struct LoadProgress {
-    /// Answered as hoped.
+    /// Expected answers.
     pub succeeded: AtomicU64,
     /// Everything else.
     pub unexpected: AtomicU64,
@@ -290,7 +290,7 @@ fn read_reply(answer: &Answer) -> Reply {
     }
 }
 
-/// The label under which an answer that was not hoped for is counted: its status and code, or how it failed.
+/// The label under which an unexpected answer is counted: its status and code, or how it failed.
 fn describe(answer: &Result<Answer, Failure>) -> String {
     match answer {
         Ok(answer) => match read_code(answer) {
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_told_apart_by_status_header_and_code() {
+    fn replies_are_classified_by_status_header_and_code() {
         let payment = r#"{"paymentId":"pay_1","status":"AUTHORIZED","amounts":{"authorized":5}}"#;
         assert_eq!(read_reply(&answer(200, false, payment)), Reply::Fresh("pay_1".to_owned()));
         assert_eq!(read_reply(&answer(200, true, payment)), Reply::Replayed("pay_1".to_owned()));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_hoped_for_has_a_label() {
+    fn unexpected_answer_has_a_label() {
         assert_eq!(describe(&Ok(answer(503, false, r#"{"code":"overloaded"}"#))), "503 overloaded");
         assert_eq!(describe(&Ok(answer(502, false, "<html>"))), "502");
         assert_eq!(describe(&Err(Failure::Timeout)), "timeout");

@@ -32,7 +32,7 @@ pub struct Summary {
     pub run_id: String,
     /// Whether something succeeded and nothing unexpected happened.
     pub clean: bool,
-    /// Requests that were answered as hoped, polls included.
+    /// Requests with the expected answer, polls included.
     pub succeeded: u64,
     /// Everything unexpected, over all steps.
     pub unexpected: u64,
@@ -54,11 +54,11 @@ pub struct Summary {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecondSummary {
-    /// Requests that were answered as hoped.
+    /// Requests with the expected answer.
     pub succeeded: u64,
     /// All others.
     pub unexpected: u64,
-    /// Latencies of those that were answered as hoped, in milliseconds: half, and 99 %, are no longer.
+    /// Latencies of requests with the expected answer, in milliseconds: half, and 99 %, are no longer.
     pub p50_ms: f64,
     /// See [`Self::p50_ms`].
     pub p99_ms: f64,
@@ -76,7 +76,7 @@ pub struct StepSummary {
     pub rate_per_s: f64,
     /// From when a request was due to the end of its answer.
     pub latency_ms: Percentiles,
-    /// The same of those that were answered as hoped.
+    /// The same, of requests with the expected answer.
     pub succeeded_ms: Percentiles,
     /// The same of all others.
     pub failed_ms: Percentiles,

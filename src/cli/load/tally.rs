@@ -9,7 +9,7 @@ use super::duplicates::DuplicateCounts;
 
 const LATENCY_US_MAX: u64 = 600_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
-/// Of the latencies of one second: enough to see, and a tenth of the memory.
+/// Of the latencies of one second: precise enough, and a tenth of the memory.
 const SIGNIFICANT_DIGITS_OF_A_SECOND: u8 = 2;
 
 /// One kind of request.
@@ -91,18 +91,18 @@ impl Default for Latencies {
 /// What became of the requests of one step.
 #[derive(Debug, Clone, Default)]
 pub struct StepTally {
-    /// From the instant a request was due to the end of its answer, of those that were answered as hoped.
+    /// From the instant a request was due to the end of its answer, of requests with the expected answer.
     pub succeeded: Latencies,
     /// The same of all others.
     pub failed: Latencies,
     /// Requests that finished before the run's duration was over: what the rate counts.
     pub finished_in_time: u64,
-    /// What was not hoped for, by status and code or kind of failure.
+    /// Unexpected answers, by status and code or kind of failure.
     pub unexpected: BTreeMap<String, u64>,
 }
 
 impl StepTally {
-    /// The latencies of all, those that failed too.
+    /// The latencies of all requests, failed ones included.
     pub fn latencies(&self) -> Latencies {
         let mut all = self.succeeded.clone();
         all.merge(&self.failed);
@@ -123,7 +123,7 @@ impl StepTally {
 /// One second of a run: the requests that finished in it, polls not counted.
 #[derive(Debug, Clone)]
 pub struct Second {
-    /// Latencies of those that were answered as hoped.
+    /// Latencies of requests with the expected answer.
     pub succeeded: Latencies,
     /// How many others there were.
     pub unexpected: u64,
@@ -174,7 +174,7 @@ impl Tally {
         }
     }
 
-    /// What became of one step.
+    /// The results of one step.
     pub fn step(&self, step: Step) -> &StepTally {
         &self.steps[step as usize]
     }
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_what_was_recorded() {
+    fn percentiles_match_the_recorded_values() {
         let mut latencies = Latencies::new();
         for millis in 1..=1000 {
             latencies.record(Duration::from_millis(millis));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn latency_counts_from_the_instant_it_was_due_and_failures_have_one_too() {
+    fn latency_counts_from_the_due_instant_also_for_failures() {
         let due = Instant::now();
         let mut tally = Tally::new(due, due + Duration::from_secs(1));
         tally.record(Step::Authorize, due, due + Duration::from_millis(100), Ok(()));

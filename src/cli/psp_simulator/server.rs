@@ -1,4 +1,4 @@
-//! The simulated PSP's door. What is said is in [`crate::infra::psp::http::wire`].
+//! The HTTP server of the simulated PSP. Its protocol is in [`crate::infra::psp::http::wire`].
 
 use std::fmt::Display;
 use std::io::{Error, ErrorKind};
@@ -17,7 +17,7 @@ use crate::infra::psp::simulator::{Reply, Simulator};
 use crate::infra::psp::{Psp, PspError};
 use crate::infra::telemetry;
 
-/// A simulated PSP needs little of a machine that others share.
+/// The simulated PSP needs few resources, and shares the machine.
 const WORKERS: usize = 1;
 
 /// Serves on a bound listener. Signals are the caller's.
@@ -82,7 +82,7 @@ async fn look_up(simulator: Data<Simulator>, key: Path<String>) -> HttpResponse 
     }
 }
 
-/// The books cannot be written or read: what was done is open.
+/// The books cannot be written or read, so it is unknown what was done.
 fn failed(error: &dyn Display) -> HttpResponse {
     tracing::error!(%error, "the books cannot be used");
     HttpResponse::InternalServerError().finish()

@@ -1,5 +1,5 @@
-//! A merchant's client under bad conditions: it keeps to its plan, repeats a call without an answer under the same key,
-//! and writes down what it asked and was told.
+//! A merchant's client under bad conditions: it follows its plan, repeats a call without an answer under the same key,
+//! and records what it asked and what it was told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,26 +51,26 @@ impl TestClient {
 
 /// One client.
 pub struct Client {
-    shop: TestClient,
+    shared: TestClient,
     merchant: String,
     plan: StdRng,
-    /// For what is not planned: which node, and when again.
+    /// For choices outside the plan: which node, and when to try again.
     chance: Mutex<StdRng>,
     made: u64,
 }
 
 impl Client {
     /// Client number `number` of the run `seed`.
-    pub fn new(shop: TestClient, seed: u64, number: u64) -> Self {
+    pub fn new(shared: TestClient, seed: u64, number: u64) -> Self {
         let plan = StdRng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let chance = Mutex::new(StdRng::seed_from_u64(!seed ^ number));
-        Self { shop, merchant: format!("MERCHANT-{}", number + 1), plan, chance, made: 0 }
+        Self { shared, merchant: format!("MERCHANT-{}", number + 1), plan, chance, made: 0 }
     }
 
     pub async fn run(mut self) {
-        while Instant::now() < self.shop.ends_at {
+        while Instant::now() < self.shared.ends_at {
             let story = self.payment().await;
-            self.shop.stories.lock().push(story);
+            self.shared.stories.lock().push(story);
         }
     }
 
@@ -81,7 +81,7 @@ impl Client {
         let is_automatic = self.plan.random_bool(0.2);
         let key = format!("{}-{}", self.merchant, self.made);
         let capture = if self.plan.random_bool(0.3) { self.plan.random_range(1..=amount) } else { amount };
-        // Twice too much now and then, so that one of them has to lose.
+        // Sometimes together more than the amount, so that one of them must be refused.
         let refunds: Vec<i64> =
             (0..self.plan.random_range(0..4)).map(|_| self.plan.random_range(1..=capture.max(2) * 2 / 3 + 1)).collect();
         let course = self.plan.random_range(0..10);
@@ -119,7 +119,7 @@ impl Client {
         story
     }
 
-    /// Reads until the capture is done or a second and a half is over: refunds before it are refused.
+    /// Reads until the capture is done or 1.5 s are over: refunds before the capture are refused.
     async fn settled(&self, payment_id: &str, story: &mut Story) {
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    /// Calls that are under way at the same time.
+    /// Calls that are in flight at the same time.
     async fn together(&self, story: &mut Story, payment_id: &str, number: usize, asks: Vec<Ask>) {
         let key = story.key.clone();
         let calls = asks.iter().enumerate().map(async |(place, ask)| {
@@ -194,16 +194,16 @@ impl Client {
             body["merchantId"] = json!(self.merchant);
             body["idempotencyKey"] = json!(key);
         }
-        let first = self.shop.now();
+        let first = self.shared.now();
         let started = Instant::now();
         let entry = |told, begun, ended| Entry { ask: ask.clone(), told, begun, ended };
         while started.elapsed() < GIVE_UP_AFTER {
-            let begun = if is_read { self.shop.now() } else { first };
+            let begun = if is_read { self.shared.now() } else { first };
             let answer = self.send(&path, (!is_read).then_some(&body)).await;
-            let ended = self.shop.now();
+            let ended = self.shared.now();
             let Some(Answer { status, body }) = answer else {
                 if is_read {
-                    // A read that did not finish says nothing.
+                    // A read that did not finish proves nothing.
                     return self.counted("read unknown", entry(Acknowledged::Unknown, first, u64::MAX));
                 }
                 self.pause().await;
@@ -236,26 +236,26 @@ impl Client {
     }
 
     fn counted<T>(&self, what: &'static str, told: T) -> T {
-        self.shop.tally.lock().count(what);
+        self.shared.tally.lock().count(what);
         told
     }
 
     async fn pause(&self) {
-        self.shop.tally.lock().count("repeated");
+        self.shared.tally.lock().count("repeated");
         let more = self.chance.lock().random_range(0..150);
         tokio::time::sleep(REPEAT_AFTER + Duration::from_millis(more)).await;
     }
 
-    /// One sending to some node; none if there is no whole answer.
+    /// Sends a call to some node, once; none if there is no whole answer.
     async fn send(&self, path: &str, body: Option<&Value>) -> Option<Answer> {
         let url = {
-            let urls = self.shop.urls.lock();
+            let urls = self.shared.urls.lock();
             if urls.is_empty() { None } else { Some(urls[self.chance.lock().random_range(0..urls.len())].clone()) }
         }?;
         let url = format!("{url}{path}");
         let request = match body {
-            Some(body) => self.shop.http.post(url).json(body),
-            None => self.shop.http.get(url),
+            Some(body) => self.shared.http.post(url).json(body),
+            None => self.shared.http.get(url),
         };
         let answer = request.send().await.ok()?;
         let status = answer.status().as_u16();

@@ -1,5 +1,5 @@
-//! Everything that runs: nodes, the PSP, and where asked for the real servers, with the ways and disks that faults are
-//! made of. Processes are started, killed, stopped for a while and brought back.
+//! Everything that runs: nodes, the PSP and, where asked for, the real servers, with the proxies and disks by which
+//! faults are made. Processes are started, killed, paused and brought back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub struct Cluster {
     pub servers: Option<Servers>,
     /// The databases of the shards, in their order.
     pub databases: Vec<Database>,
-    /// The small disks that there are.
+    /// The small disks, if any.
     pub disks: Vec<Disk>,
     /// Where clients find nodes.
     pub urls: Arc<Mutex<Vec<String>>>,
@@ -31,7 +31,7 @@ pub struct Cluster {
     pub settings: BTreeMap<String, String>,
 }
 
-/// Short times, so that much happens in a run; none of it makes anything less safe.
+/// Short times, so that much happens in a run; none of them weakens a guarantee.
 const SETTINGS: [(&str, &str); 12] = [
     ("FAULTS__ENABLED", "true"),
     ("PSP__TIMEOUT_MS", "1000"),
@@ -47,7 +47,7 @@ const SETTINGS: [(&str, &str); 12] = [
     ("DEAD_LETTERS__REDRIVE_EVERY_MS", "5000"),
 ];
 
-/// How ill the PSP is while it is.
+/// How faulty the PSP is while it is faulty.
 const ILL: [(&str, &str); 6] = [
     ("DECLINE_PERMILLE", "50"),
     ("FAILURE_PERMILLE", "30"),
@@ -69,7 +69,7 @@ impl Cluster {
         let databases = Database::all(&settings).await?;
         let (data_dir, psp_dir) = (dir.join("data"), dir.join("psp"));
         let both = [data_dir.as_path(), psp_dir.as_path()];
-        // On real servers the nodes' own directory holds next to nothing.
+        // With real servers the nodes' own directory holds almost nothing.
         let disks = mount(if servers.is_some() { &both[1..] } else { &both }).await?;
         let common = settings.clone();
         let process = |name: String, args: &[&str], data_dir: &Path, greeting| {
@@ -94,9 +94,9 @@ impl Cluster {
             node.start().await?;
             started.push(node);
         }
-        let world = Self { nodes: started, psp, servers, databases, disks, urls: Arc::default(), data_dir, settings };
-        world.publish();
-        Ok(world)
+        let cluster = Self { nodes: started, psp, servers, databases, disks, urls: Arc::default(), data_dir, settings };
+        cluster.publish();
+        Ok(cluster)
     }
 
     fn publish(&self) {
@@ -117,8 +117,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts a node, which is down, on the shards' databases in the wrong order, and kills it if it serves. What it
-    /// did.
+    /// Starts a node that is down, with the shards' databases in the wrong order, and kills it if it serves. Returns
+    /// what it did.
     pub async fn start_node_swapped(&mut self, number: usize) -> Result<Begun, ClusterError> {
         let right = self.nodes[number].settings.clone();
         if self.databases.is_empty() {
@@ -136,7 +136,7 @@ impl Cluster {
         begun
     }
 
-    /// Exchanges the files of the first two shards, whichever of each there are.
+    /// Exchanges the files of the first two shards, those of each that exist.
     fn swap_files(&self) -> Result<(), ClusterError> {
         for end in ["", "-wal", "-shm"] {
             let path = |shard| PathBuf::from(format!("{}{end}", shard_path(&self.data_dir, ShardId(shard)).display()));
@@ -151,7 +151,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// SIGSTOP for a while: what a long pause of a machine looks like.
+    /// SIGSTOP for a while, which is like a long pause of the machine.
     pub async fn pause_node(&self, number: usize, pause: Duration) {
         self.nodes[number].signal("-STOP").await;
         tokio::time::sleep(pause).await;
@@ -164,13 +164,13 @@ impl Cluster {
         self.psp.start().await.map(drop)
     }
 
-    /// The PSP comes back well.
+    /// The PSP comes back without faults.
     pub async fn heal_psp(&mut self) -> Result<(), ClusterError> {
         self.psp.settings.retain(|name, _| !name.starts_with("RIALTO__PSP__SIMULATOR"));
         self.restart_psp(Duration::ZERO).await
     }
 
-    /// Brings back nodes and a PSP that have given up, as an orchestrator does. Returns how many those were.
+    /// Restarts nodes and a PSP that have given up, as an orchestrator does. Returns how many those were.
     pub async fn keep_up(&mut self) -> Result<usize, ClusterError> {
         let mut revived = 0;
         if !self.psp.is_up() {
@@ -186,7 +186,7 @@ impl Cluster {
         Ok(revived)
     }
 
-    /// `rialto audit --settled`: whether it is clean, and what it says.
+    /// Runs `rialto audit --settled`: whether it is clean, and its output.
     pub async fn audit(&self) -> Result<(bool, String), ClusterError> {
         let io = |error| ClusterError::Io { what: "audit".to_owned(), error };
         let program = std::env::current_exe().map_err(io)?;
@@ -197,7 +197,7 @@ impl Cluster {
         Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 
-    /// Ends everything. What is on small disks is kept if it `is_wanted`.
+    /// Ends everything. The content of small disks is kept if it `is_wanted`.
     pub async fn stop(mut self, is_wanted: bool) -> Result<(), ClusterError> {
         for node in &mut self.nodes {
             node.kill().await;

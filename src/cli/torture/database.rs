@@ -1,4 +1,4 @@
-//! A shard's database on a real server: the way that nodes take to it, and what is done to it.
+//! A shard's database on a real server: the proxy through which nodes reach it, and its faults.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Those that the settings name, with a way to each.
+    /// The databases that the settings name, each with a proxy.
     pub async fn all(settings: &BTreeMap<String, String>) -> Result<Vec<Self>, ClusterError> {
         let named = settings.get(DATABASES).map_or("[]", String::as_str);
         let failed = |said: String| ClusterError::Failed { what: DATABASES.to_owned(), said };
@@ -35,7 +35,7 @@ impl Database {
         Ok(all)
     }
 
-    /// How nodes reach it.
+    /// The URL by which nodes reach it.
     fn url(&self) -> String {
         format!("mysql://{USER}:{USER}@{}/{}", self.proxy.address, self.name)
     }

@@ -1,4 +1,4 @@
-//! A small disk of its own for a directory: a tmpfs that is made as full as it gets, and large again.
+//! A small disk of its own for a directory: a tmpfs that can be made full, and large again.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -26,13 +26,13 @@ impl Disk {
         Ok(mounted.then(|| Self { path: path.to_owned(), is_mounted: true }))
     }
 
-    /// Of what it is.
+    /// The directory where it is mounted.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Leaves no more room than `left_bytes`. Whether that could be done: a disk that is written to meanwhile may hold
-    /// more than it was asked to.
+    /// Leaves no more room than `left_bytes`. Returns whether that was possible: a disk that is written to meanwhile
+    /// may hold more than that already.
     pub async fn fill(&self, left_bytes: u64) -> bool {
         for more in 0..5_u64 {
             let Some(used) = self.used_bytes().await else { return false };
@@ -56,7 +56,7 @@ impl Disk {
         String::from_utf8_lossy(&output.stdout).lines().last()?.trim().parse().ok()
     }
 
-    /// Puts what it holds into an ordinary directory in its place, for whoever looks at it afterwards.
+    /// Replaces it by an ordinary directory with its content, for later inspection.
     pub async fn keep(mut self) -> bool {
         let kept = self.path.with_extension("kept");
         self.is_mounted = !(run(Command::new("cp").arg("-a").arg(&self.path).arg(&kept)).await
@@ -68,7 +68,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         if self.is_mounted {
-            // Also when somebody still has a file of it.
+            // Also when some process still has one of its files open.
             let _ = std::process::Command::new("umount").arg("-l").arg(&self.path).stderr(Stdio::null()).status();
         }
     }

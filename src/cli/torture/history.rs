@@ -11,7 +11,7 @@ pub struct Story {
     /// The idempotency key of the authorization, which is in the payment's description too.
     pub key: String,
     pub amount: i64,
-    /// What the authorization came to.
+    /// The result of the authorization.
     pub authorized: Authorized,
     /// Whether the capture was asked for with the authorization.
     pub is_automatic: bool,

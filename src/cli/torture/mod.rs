@@ -1,8 +1,8 @@
-//! `rialto torture`: many clients with a plan, a world that is ill-treated, and a check of everything that was said.
+//! `rialto torture`: many clients with a plan, a cluster with faults, and a check of every answer.
 //!
-//! Nodes and PSP are processes of this program in a directory of the run's own; with `--servers` they stand on real
-//! servers. Plan and faults come from the seed; when exactly they meet is the machine's doing, so a seed that failed is
-//! run again to see more, not to see the same.
+//! Nodes and PSP are processes of this program in a directory of the run's own; with `--servers` they use real servers.
+//! Plan and faults come from the seed, but their exact timing depends on the machine: running a failed seed again shows
+//! more, not the same.
 
 mod client;
 mod cluster;
@@ -37,7 +37,7 @@ use super::terminal::say;
 
 /// Violations that are printed.
 const SHOWN_MAX: usize = 20;
-/// Processes on real servers: two, so that there is somebody to take over.
+/// Processes on real servers: two, so that one can take over from the other.
 const NODES_ON_SERVERS: usize = 2;
 
 /// Drive payments while processes die, clocks jump and servers stop; then hold all that was said against the books.
@@ -90,37 +90,37 @@ async fn run(args: Args) -> Result<bool, ClusterError> {
         None => None,
     };
     let nodes = if servers.is_some() { NODES_ON_SERVERS } else { 1 };
-    let mut world = Cluster::start(&dir, nodes, servers).await?;
+    let mut cluster = Cluster::start(&dir, nodes, servers).await?;
 
     let origin = Instant::now();
     let ends_at = origin + Duration::from_secs(args.minutes * 60);
     let http = TestClient::http()?;
     let (stories, tally): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Tally>>) = Default::default();
-    let shop = TestClient {
+    let shared = TestClient {
         http: http.clone(),
-        urls: world.urls.clone(),
+        urls: cluster.urls.clone(),
         origin,
         ends_at,
         stories: stories.clone(),
         tally: tally.clone(),
     };
-    let mut tormentor = FaultInjector::new(seed, http.clone());
-    let clients = join_all((0..args.clients).map(|number| Client::new(shop.clone(), seed, number).run()));
-    let torment = async {
-        tormentor.torment(&mut world, ends_at).await?;
-        tormentor.heal(&mut world).await
+    let mut injector = FaultInjector::new(seed, http.clone());
+    let clients = join_all((0..args.clients).map(|number| Client::new(shared.clone(), seed, number).run()));
+    let injection = async {
+        injector.inject(&mut cluster, ends_at).await?;
+        injector.heal(&mut cluster).await
     };
-    let (_, tormented) = tokio::join!(clients, torment);
-    tormented?;
+    let (_, injected) = tokio::join!(clients, injection);
+    injected?;
 
     let stories = std::mem::take(&mut *stories.lock());
     say(format_args!("torture: {} payments; {}", stories.len(), tally.lock()));
-    let faults: Vec<_> = tormentor.done.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    let faults: Vec<_> = injector.done.iter().map(|(what, count)| format!("{what} {count}")).collect();
     say(format_args!("torture: {}", faults.join(", ")));
-    let mut wrong = std::mem::take(&mut tormentor.wrong);
-    wrong.extend(verdict::rest(&world).await?);
-    wrong.extend(verdict::violations(&stories, &world, &http).await?);
-    world.stop(!wrong.is_empty()).await?;
+    let mut wrong = std::mem::take(&mut injector.wrong);
+    wrong.extend(verdict::rest(&cluster).await?);
+    wrong.extend(verdict::violations(&stories, &cluster, &http).await?);
+    cluster.stop(!wrong.is_empty()).await?;
     for line in wrong.iter().take(SHOWN_MAX) {
         say(format_args!("VIOLATION {line}"));
     }

@@ -1,6 +1,6 @@
 //! What one payment may do, as a single thread would do it: a search for an order of a payment's calls, within the
-//! times at which they were under way, that explains every answer and the end. Written apart from the rules of the
-//! house, so that a mistake there is not repeated here.
+//! times at which they were in flight, that explains every answer and the final state. Written independently of the
+//! domain's rules, so that a mistake there is not repeated here.
 //!
 //! The search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993): a call may come next if no
 //! other call had ended before it began. A call without an answer may have happened at any later time, or never.
@@ -25,7 +25,7 @@ pub enum Acknowledged {
     Refused,
     /// A read: status, captured and refunded.
     Seen { status: String, captured: i64, refunded: i64 },
-    /// Nothing that can be relied on.
+    /// No reliable answer.
     Unknown,
 }
 
@@ -47,7 +47,7 @@ pub struct FinalRefund {
     pub is_refunded: bool,
 }
 
-/// How the payment stands when all has come to rest.
+/// The state of the payment when everything has settled.
 #[derive(Debug, Clone)]
 pub struct Final {
     pub status: String,
@@ -59,7 +59,7 @@ pub struct Final {
     pub refunds: Vec<FinalRefund>,
 }
 
-/// Where the payment stands in the search.
+/// The state of the payment in the search.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Stage {
     Authorized,
@@ -83,7 +83,7 @@ pub const CALLS_MAX: usize = 64;
 /// Whether some order explains the history of an authorized payment and how it ended.
 ///
 /// # Errors
-/// What cannot be explained.
+/// A history that cannot be explained.
 pub fn explain(history: &[Entry], end: &Final) -> Result<(), String> {
     if history.len() > CALLS_MAX {
         return Err(format!("{} calls are more than can be searched", history.len()));
@@ -118,7 +118,7 @@ impl Search<'_> {
         if open.iter().all(|call| self.history[*call].told == Acknowledged::Unknown) && self.is_end(&state) {
             return true;
         }
-        // What happens by itself.
+        // What happens without a call.
         for next in self.alone(&state) {
             if self.find(next) {
                 return true;
@@ -158,8 +158,8 @@ impl Search<'_> {
         (status, captured) == (end.status.as_str(), end.captured)
     }
 
-    /// What the workers may do now: a capture that succeeds or fails, with which all refunds fail that waited for it;
-    /// refunds that end as they did.
+    /// What the workers may do now: a capture succeeds, or fails and with it all refunds that waited for it; refunds
+    /// end as observed.
     fn alone(&self, state: &State) -> Vec<State> {
         let mut next = Vec::new();
         if let Stage::CaptureRequested { amount } = state.stage {
@@ -184,7 +184,7 @@ impl Search<'_> {
         next
     }
 
-    /// The states in which a call may leave the payment and have been answered as it was.
+    /// The states to which a call may lead, given its answer.
     fn take(&self, state: &State, call: usize) -> Vec<State> {
         let Entry { ask, told, .. } = &self.history[call];
         if let Acknowledged::Seen { status, captured, refunded } = told {
@@ -196,7 +196,7 @@ impl Search<'_> {
             Acknowledged::Done { .. } => changed,
             Acknowledged::Refused if changed.is_empty() => vec![state.clone()],
             Acknowledged::Refused | Acknowledged::Seen { .. } => Vec::new(),
-            // It may have done something, or not (which is the case in which it stays over).
+            // It may have had an effect, or none (then it stays over for later).
             Acknowledged::Unknown => changed,
         }
     }
@@ -230,7 +230,7 @@ impl Search<'_> {
                     next
                 };
                 let mut next: Vec<State> = (0..state.refunds.len()).filter(free).map(begun).collect();
-                // A refusal needs to know that it could have been: also without a refund that was one in the end.
+                // A refusal must have been possible, also of a refund that would succeed later.
                 if next.is_empty() && *told == Acknowledged::Refused {
                     next.push(state.clone());
                 }
@@ -301,12 +301,12 @@ mod tests {
     const REFUND: Ask = Ask::Refund { amount: 60 };
 
     #[test]
-    fn what_one_thread_could_have_done_is_explained() {
+    fn model_explains_sequential_histories() {
         for (history, end) in [
             (vec![], end("AUTHORIZED", 0, &[])),
             (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURED", 100, &[])),
             (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURE_FAILED", 0, &[])),
-            // A race: one wins.
+            // A race: one of the two wins.
             (
                 vec![call(CAPTURE, done(), 1, 5), call(Ask::Void, Acknowledged::Refused, 2, 4)],
                 end("CAPTURED", 100, &[]),
@@ -345,7 +345,7 @@ mod tests {
                 end("CAPTURED", 50, &[]),
             ),
             (vec![call(CAPTURE, done(), 1, 2), call(Ask::Void, done(), 3, 4)], end("VOIDED", 0, &[])),
-            // Without an answer: it may have been, or not.
+            // Without an answer: it may have happened or not.
             (vec![call(CAPTURE, Acknowledged::Unknown, 1, u64::MAX)], end("CAPTURED", 100, &[])),
             (vec![call(CAPTURE, Acknowledged::Unknown, 1, u64::MAX)], end("AUTHORIZED", 0, &[])),
             (
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_thread_could_have_done_is_not() {
+    fn model_rejects_impossible_histories() {
         for (what, history, end) in [
             ("lost", vec![call(CAPTURE, done(), 1, 2)], end("AUTHORIZED", 0, &[])),
             ("unasked", vec![], end("CAPTURED", 100, &[])),

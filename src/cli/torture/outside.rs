@@ -1,5 +1,5 @@
-//! Faults of what the nodes stand on: disks, databases, the ways to them, the event log. Each is healed before it
-//! returns, and the nodes must then serve again as they are.
+//! Faults of what the nodes depend on: disks, databases, the connections to them, the event log. Each is healed before
+//! it returns, and the nodes must then serve again without a restart.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ pub enum Outside {
 }
 
 impl Outside {
-    /// Those that can be made in a world, and how often each is drawn.
-    pub fn of(world: &Cluster) -> Vec<(Self, u32)> {
+    /// The kinds that are possible in a cluster, each with its weight.
+    pub fn of(cluster: &Cluster) -> Vec<(Self, u32)> {
         let mut kinds = vec![(Self::SwappedDatabases, 2)];
-        if !world.disks.is_empty() {
+        if !cluster.disks.is_empty() {
             kinds.push((Self::FullDisk, 3));
         }
-        if !world.databases.is_empty() {
+        if !cluster.databases.is_empty() {
             kinds.extend([
                 (Self::SwallowedAnswers, 2),
                 (Self::CutCommits, 2),
@@ -49,7 +49,7 @@ impl Outside {
     }
 }
 
-/// What was done, for the tally, and what was wrong with how it was borne.
+/// What was done, for the tally, and wrong reactions to it.
 pub struct Struck {
     pub what: String,
     pub wrong: Option<String>,
@@ -60,72 +60,72 @@ const LASTS_MAX_MS: u64 = 6_000;
 /// What a full disk has left at most: enough for a batch or two now and then.
 const LEFT_BYTES_MAX: u64 = 256 << 10;
 const KILL_EVERY: Duration = Duration::from_millis(20);
-/// Times that a healing is tried.
+/// How often healing is tried.
 const HEAL_TRIES: usize = 20;
 
-/// Makes one fault, heals it, and sees whether the nodes serve again.
+/// Makes one fault, heals it, and checks that the nodes serve again.
 pub async fn strike(
     kind: Outside,
-    world: &mut Cluster,
+    cluster: &mut Cluster,
     chance: &mut StdRng,
     http: &reqwest::Client,
 ) -> Result<Struck, ClusterError> {
     let lasts = Duration::from_millis(chance.random_range(200..LASTS_MAX_MS));
     let what = match kind {
-        Outside::SwappedDatabases => return swapped(world, chance).await,
-        Outside::FullDisk => full_disk(world, chance, lasts).await?,
-        Outside::SwallowedAnswers => on_the_way(world, chance, Way::Swallow, lasts).await,
-        Outside::CutCommits => on_the_way(world, chance, Way::CutAtCommit, lasts).await,
-        Outside::KilledConnections => killed(world, chance, lasts).await,
-        Outside::ReadOnly => read_only(world, chance, lasts).await?,
-        Outside::RefusedRecords => refused(world, chance, lasts).await?,
+        Outside::SwappedDatabases => return swapped(cluster, chance).await,
+        Outside::FullDisk => full_disk(cluster, chance, lasts).await?,
+        Outside::SwallowedAnswers => on_the_way(cluster, chance, Way::Swallow, lasts).await,
+        Outside::CutCommits => on_the_way(cluster, chance, Way::CutAtCommit, lasts).await,
+        Outside::KilledConnections => killed(cluster, chance, lasts).await,
+        Outside::ReadOnly => read_only(cluster, chance, lasts).await?,
+        Outside::RefusedRecords => refused(cluster, chance, lasts).await?,
     };
-    let wrong = serves_again(world, http, chance).await?;
+    let wrong = serves_again(cluster, http, chance).await?;
     Ok(Struck { wrong: wrong.map(|why| format!("after {what}: {why}")), what })
 }
 
-async fn swapped(world: &mut Cluster, chance: &mut StdRng) -> Result<Struck, ClusterError> {
-    let node = chance.random_range(0..world.nodes());
-    world.kill_node(node).await;
-    let wrong = match world.start_node_swapped(node).await? {
+async fn swapped(cluster: &mut Cluster, chance: &mut StdRng) -> Result<Struck, ClusterError> {
+    let node = chance.random_range(0..cluster.nodes());
+    cluster.kill_node(node).await;
+    let wrong = match cluster.start_node_swapped(node).await? {
         Begun::Refused => None,
         Begun::Serves(_) => Some(format!("node {node} serves on swapped databases")),
         Begun::Nothing => Some(format!("node {node} neither serves nor ends on swapped databases")),
     };
-    world.start_node(node).await?;
+    cluster.start_node(node).await?;
     Ok(Struck { what: "databases swapped".to_owned(), wrong })
 }
 
-async fn full_disk(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
-    let Some(disk) = world.disks.choose(chance) else { return Ok("no disk".to_owned()) };
+async fn full_disk(cluster: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
+    let Some(disk) = cluster.disks.choose(chance) else { return Ok("no disk".to_owned()) };
     let is_full = disk.fill(chance.random_range(0..LEFT_BYTES_MAX)).await;
     tokio::time::sleep(lasts).await;
     healed("the disk", async || if disk.empty().await { Ok(()) } else { Err("it stays full") }).await?;
     Ok(format!("disk of {} {}", disk.name(), if is_full { "full" } else { "nearly full" }))
 }
 
-/// Of a database that is drawn, or none of several: then of all.
-fn some<'a>(world: &'a Cluster, chance: &mut StdRng) -> Vec<&'a Database> {
-    match chance.random_range(0..=world.databases.len()) {
-        0 => world.databases.iter().collect(),
-        number => world.databases.get(number - 1).into_iter().collect(),
+/// One database by chance, or all of them.
+fn some<'a>(cluster: &'a Cluster, chance: &mut StdRng) -> Vec<&'a Database> {
+    match chance.random_range(0..=cluster.databases.len()) {
+        0 => cluster.databases.iter().collect(),
+        number => cluster.databases.get(number - 1).into_iter().collect(),
     }
 }
 
-async fn on_the_way(world: &Cluster, chance: &mut StdRng, way: Way, lasts: Duration) -> String {
-    let databases = some(world, chance);
+async fn on_the_way(cluster: &Cluster, chance: &mut StdRng, way: Way, lasts: Duration) -> String {
+    let databases = some(cluster, chance);
     databases.iter().for_each(|database| database.proxy.become_way(way));
     tokio::time::sleep(lasts).await;
     databases.iter().for_each(|database| database.proxy.become_way(Way::Pass));
     if way == Way::Swallow { "answers swallowed".to_owned() } else { "commits cut".to_owned() }
 }
 
-async fn killed(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> String {
-    let (databases, begun) = (some(world, chance), tokio::time::Instant::now());
+async fn killed(cluster: &Cluster, chance: &mut StdRng, lasts: Duration) -> String {
+    let (databases, begun) = (some(cluster, chance), tokio::time::Instant::now());
     let kill = if chance.random_bool(0.6) { Kill::Query } else { Kill::Connection };
     while begun.elapsed() < lasts {
         for database in &databases {
-            // A server that has no place for one connection more is ill enough.
+            // A server with no free connection is faulty enough.
             let _ = database.server.kill_all(USER, kill).await;
         }
         tokio::time::sleep(KILL_EVERY).await;
@@ -133,8 +133,8 @@ async fn killed(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> String
     if kill == Kill::Query { "queries killed".to_owned() } else { "connections killed".to_owned() }
 }
 
-async fn read_only(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
-    let databases = some(world, chance);
+async fn read_only(cluster: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
+    let databases = some(cluster, chance);
     for database in &databases {
         healed("read_only", async || database.server.set_read_only(true).await).await?;
     }
@@ -145,10 +145,10 @@ async fn read_only(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Res
     Ok("databases read-only".to_owned())
 }
 
-async fn refused(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
+async fn refused(cluster: &Cluster, chance: &mut StdRng, lasts: Duration) -> Result<String, ClusterError> {
     let topic = Topic::ALL[chance.random_range(0..Topic::ALL.len())];
     let what = "max.message.bytes";
-    let config = Config::of(&world.settings)
+    let config = Config::of(&cluster.settings)
         .map_err(|error| ClusterError::Failed { what: what.to_owned(), said: error.to_string() })?;
     healed(what, async || refuse_records(&config, topic, true).await).await?;
     tokio::time::sleep(lasts).await;
@@ -156,7 +156,7 @@ async fn refused(world: &Cluster, chance: &mut StdRng, lasts: Duration) -> Resul
     Ok("records refused".to_owned())
 }
 
-/// Does what has to be done, however often that takes.
+/// Repeats an action until it succeeds, a bounded number of times.
 async fn healed<E: std::fmt::Display>(what: &str, heal: impl AsyncFn() -> Result<(), E>) -> Result<(), ClusterError> {
     let mut said = String::new();
     for _ in 0..HEAL_TRIES {

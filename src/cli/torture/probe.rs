@@ -1,4 +1,4 @@
-//! Whether the nodes serve all shards again once a fault is over, without a restart.
+//! Checks that the nodes serve all shards again after a fault, without a restart.
 
 use std::time::Duration;
 
@@ -10,34 +10,34 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::process::ClusterError;
 
-/// Merchants that ask: enough for every shard to have one of them.
+/// How many merchants ask: enough for every shard to have one of them.
 const MERCHANTS: usize = 8;
-/// How long a node may take, with an actor beside that hangs until it is found out.
+/// How long a node may take, including the time to detect an actor that hangs.
 const WITHIN: Duration = Duration::from_secs(60);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
-/// What a node answers that cannot do its work; that the PSP is ill is not the node's.
+/// The answers of a node that cannot do its work; a faulty PSP is not the node's fault.
 const ILL: [&str; 6] =
     ["shard_unavailable", "storage_unavailable", "overloaded", "outcome_unknown", "internal", "rate_limited"];
 
-/// Has each node authorize for some merchants. What is wrong, if one of them is not served in time. Nodes that end by
-/// themselves are started again.
+/// Has each node authorize for some merchants. Returns what is wrong if one of them is not served in time. Nodes that
+/// end by themselves are started again.
 pub async fn serves_again(
-    world: &mut Cluster,
+    cluster: &mut Cluster,
     http: &reqwest::Client,
     chance: &mut StdRng,
 ) -> Result<Option<String>, ClusterError> {
     let begun = Instant::now();
-    world.keep_up().await?;
-    for node in 0..world.nodes() {
+    cluster.keep_up().await?;
+    for node in 0..cluster.nodes() {
         for merchant in 0..MERCHANTS {
             let key = format!("probe-{:x}", chance.random::<u64>());
             let merchant = format!("PROBE-{merchant}");
-            while let Err(why) = authorize(world, http, node, &merchant, &key).await {
+            while let Err(why) = authorize(cluster, http, node, &merchant, &key).await {
                 if begun.elapsed() > WITHIN {
                     return Ok(Some(format!("node {node} does not serve {merchant} within {WITHIN:?}: {why}")));
                 }
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
-                world.keep_up().await?;
+                cluster.keep_up().await?;
             }
         }
     }
@@ -45,13 +45,13 @@ pub async fn serves_again(
 }
 
 async fn authorize(
-    world: &Cluster,
+    cluster: &Cluster,
     http: &reqwest::Client,
     node: usize,
     merchant: &str,
     key: &str,
 ) -> Result<(), String> {
-    let url = world.urls.lock().get(node).cloned().unwrap_or_default();
+    let url = cluster.urls.lock().get(node).cloned().unwrap_or_default();
     let body = json!({ "merchantId": merchant, "amount": 1, "currency": "KRW", "idempotencyKey": key });
     let sent = http.post(format!("{url}/payments/authorize")).json(&body).send().await;
     let answer = sent.map_err(|error| error.to_string())?;

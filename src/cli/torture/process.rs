@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 const START_WITHIN: Duration = Duration::from_secs(90);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// What went wrong with the run itself, not with the node.
+/// A failure of the run itself, not of the node.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     #[error("{what}: {error}")]
@@ -25,12 +25,12 @@ pub enum ClusterError {
     Http(#[from] reqwest::Error),
 }
 
-/// What a start has come to.
+/// The result of a start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Where.
+    /// It serves at this URL.
     Serves(String),
-    /// It has ended, or said something else.
+    /// It ended, or printed something else.
     Refused,
     /// It neither serves nor ends.
     Nothing,
@@ -41,7 +41,7 @@ pub struct Process {
     pub name: String,
     pub args: Vec<String>,
     pub settings: BTreeMap<String, String>,
-    /// The first line it prints begins so; the URL follows.
+    /// The first line that it prints begins with this; the URL follows.
     pub greeting: &'static str,
     /// Where it listens, from its first start on.
     pub address: String,
@@ -50,7 +50,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it, again and again: a server that it needs may be on its way up.
+    /// Starts it, repeatedly: a server that it needs may still be starting.
     pub async fn start(&mut self) -> Result<String, ClusterError> {
         let begun = tokio::time::Instant::now();
         while begun.elapsed() < START_WITHIN {
@@ -96,7 +96,7 @@ impl Process {
         }
     }
 
-    /// Whether it runs; one that has ended by itself does not.
+    /// Whether it runs, and has not ended by itself.
     pub fn is_up(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
@@ -118,7 +118,7 @@ pub struct Servers {
     dir: PathBuf,
 }
 
-/// Those that a run stops.
+/// The servers that a run stops.
 pub const SERVERS: [&str; 4] = ["mariadb-1", "mariadb-2", "redis", "kafka"];
 
 impl Servers {

@@ -1,4 +1,4 @@
-//! The way from the nodes to one server: bytes pass, or the answers vanish, or connections break at a COMMIT.
+//! The connection from the nodes to one server: bytes pass, or the answers are lost, or connections break at a COMMIT.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::process::ClusterError;
 
-/// What becomes of bytes.
+/// What happens to bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Pass,
-    /// Requests arrive, no answer does, and TCP stays up. A connection that has lost one stays silent for good: what
-    /// comes after a gap is never shown to anybody.
+    /// Requests arrive, answers do not, and TCP stays up. A connection that has lost an answer stays silent for good:
+    /// bytes after a gap are never delivered.
     Swallow,
     /// A COMMIT arrives, and its connection breaks before the answer.
     CutAtCommit,
@@ -34,7 +34,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Begins to listen for what is to go to `server`, `HOST:PORT`.
+    /// Listens for connections to `server`, `HOST:PORT`.
     pub async fn start(server: String) -> Result<Self, ClusterError> {
         let io = |error| ClusterError::Io { what: format!("the way to {server}"), error };
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io)?;
@@ -53,12 +53,12 @@ async fn listen(listener: TcpListener, server: String, way: Arc<Mutex<Way>>) {
     while let Ok((client, _)) = listener.accept().await {
         let (server, way) = (server.clone(), way.clone());
         tokio::spawn(async move {
-            // A server that is down refuses, and so does the way to it.
+            // If the server is down, the proxy refuses connections too.
             let Ok(server) = TcpStream::connect(server).await else { return };
             let _ = client.set_nodelay(true).and(server.set_nodelay(true));
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
-            // Whichever side ends, the other is let go with it.
+            // When one side ends, the other is closed too.
             let is_silent = AtomicBool::new(false);
             tokio::select! {
                 () = requests(from_client, to_server, &way, &is_silent) => {}
@@ -72,7 +72,7 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: &Mutex<W
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
         let bytes = &chunk[..length];
-        // That the server has given up a silent connection is not heard of either.
+        // On a silent connection not even the server's end is passed on.
         if to.write_all(bytes).await.is_err() && !is_silent.load(Ordering::Relaxed) {
             return;
         }
@@ -117,7 +117,7 @@ mod tests {
         address
     }
 
-    /// What comes back for `asked`, if anything does in time; nothing for a connection that broke.
+    /// The answer to `asked`, if one comes in time; nothing if the connection broke.
     async fn ask(client: &mut TcpStream, asked: &[u8]) -> Option<Vec<u8>> {
         client.write_all(asked).await.unwrap();
         let mut answer = vec![0; asked.len()];
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_vanish_for_good_and_new_connections_pass() {
+    async fn lost_answer_silences_its_connection_and_new_connections_pass() {
         let proxy = Proxy::start(echo().await).await.unwrap();
         let mut client = TcpStream::connect(&proxy.address).await.unwrap();
         assert_eq!(ask(&mut client, b"one").await.as_deref(), Some(&b"one"[..]));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_break_at_a_commit_and_nowhere_else() {
+    async fn connections_break_only_at_a_commit() {
         let proxy = Proxy::start(echo().await).await.unwrap();
         proxy.become_way(Way::CutAtCommit);
         let mut client = TcpStream::connect(&proxy.address).await.unwrap();

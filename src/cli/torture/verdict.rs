@@ -1,4 +1,4 @@
-//! The end of a run: all comes to rest, the books are audited, and every story is held against the model.
+//! The end of a run: everything settles, the books are audited, and every history is compared with the model.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,15 +11,16 @@ use super::history::{Authorized, Story};
 use super::model::{Entry, Final, FinalRefund, explain};
 use super::process::ClusterError;
 
-/// How long all may take to come to rest.
+/// How long everything may take to settle.
 const REST_WITHIN: Duration = Duration::from_secs(240);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Waits until the audit finds nothing broken and nothing under way. What it says at the end, if that does not come.
-pub async fn rest(world: &Cluster) -> Result<Option<String>, ClusterError> {
+/// Waits until the audit finds nothing broken and nothing in flight. If that does not happen, returns the audit's last
+/// output.
+pub async fn rest(cluster: &Cluster) -> Result<Option<String>, ClusterError> {
     let begun = Instant::now();
     loop {
-        let (is_clean, said) = world.audit().await?;
+        let (is_clean, said) = cluster.audit().await?;
         if is_clean {
             return Ok(None);
         }
@@ -33,10 +34,10 @@ pub async fn rest(world: &Cluster) -> Result<Option<String>, ClusterError> {
 /// Everything that is wrong, a line each.
 pub async fn violations(
     stories: &[Story],
-    world: &Cluster,
+    cluster: &Cluster,
     http: &reqwest::Client,
 ) -> Result<Vec<String>, ClusterError> {
-    let url = world.urls.lock().first().cloned().unwrap_or_default();
+    let url = cluster.urls.lock().first().cloned().unwrap_or_default();
     let mut by_merchant: BTreeMap<&str, Vec<&Story>> = BTreeMap::new();
     for story in stories {
         by_merchant.entry(&story.merchant).or_default().push(story);
@@ -73,7 +74,7 @@ pub async fn violations(
     Ok(wrong)
 }
 
-/// Whether the model explains a payment's history and end. No run lasts as long as a hold does.
+/// Whether the model explains a payment's history and final state. No authorization expires within a run.
 fn stands(calls: &[Entry], end: &Final) -> Result<(), String> {
     if end.status == "EXPIRED" {
         return Err(
@@ -83,8 +84,8 @@ fn stands(calls: &[Entry], end: &Final) -> Result<(), String> {
     explain(calls, end)
 }
 
-/// Holds the payments made under one key against what the caller of the authorization knows. The one that was
-/// authorized, if one was.
+/// Compares the payments made under one key with what the caller of the authorization knows. Returns the payment that
+/// was authorized, if any.
 fn judge(story: &Story, found: &[Value]) -> Result<Option<String>, String> {
     let text = |payment: &Value, member: &str| payment[member].as_str().unwrap_or_default().to_owned();
     for payment in found {
@@ -140,7 +141,7 @@ async fn listed(http: &reqwest::Client, url: &str, merchant: &str) -> Result<Vec
     }
 }
 
-/// How a payment that is there ended. The inner error is that its look-up does not find it.
+/// The final state of an existing payment. The inner error is that its look-up does not find it.
 async fn ended(
     http: &reqwest::Client,
     url: &str,

@@ -36,7 +36,7 @@ pub async fn a_bucket_empties_and_fills(store: &dyn LimitStore, pass: impl Async
     }
 }
 
-pub async fn merchants_and_actions_do_not_share(store: &dyn LimitStore) {
+pub async fn merchants_and_actions_have_separate_buckets(store: &dyn LimitStore) {
     let wants = [
         want("MERCHANT-1", Authorize, 1),
         want("MERCHANT-1", Authorize, 1),
@@ -50,7 +50,7 @@ pub async fn merchants_and_actions_do_not_share(store: &dyn LimitStore) {
     assert_eq!(allowed, [true, false, true, true, true, true]);
 }
 
-pub async fn what_is_given_back_can_be_taken_again(store: &dyn LimitStore) {
+pub async fn returned_token_can_be_taken_again(store: &dyn LimitStore) {
     let wants = [want("MERCHANT-1", Authorize, 2), want("MERCHANT-1", Authorize, 2), want("MERCHANT-1", Authorize, 2)];
     let allowed = async |wants: &[Take]| -> Vec<bool> {
         store.take_many(wants).await.unwrap().iter().map(|taken| taken.allowed).collect()
@@ -64,7 +64,7 @@ pub async fn what_is_given_back_can_be_taken_again(store: &dyn LimitStore) {
     assert_eq!(allowed(&wants).await, [true, true, false]);
 }
 
-pub async fn the_real_limits_hold_to_the_last(store: &dyn LimitStore) {
+pub async fn default_limits_are_exact(store: &dyn LimitStore) {
     for (action, per_minute) in [(Authorize, 48_000), (Capture, 48_000), (Refund, 30_000)] {
         let wants = vec![want("MERCHANT-1", action, per_minute); per_minute as usize + 1];
         let taken = store.take_many(&wants).await.unwrap();

@@ -19,13 +19,13 @@ use tokio::time::Instant;
 
 use super::{CacheError, LimitStore, LimitedAction, Take, Taken};
 
-/// Wishes between two clean-ups, each of which forgets the merchants whose buckets are full again: it bounds what
-/// unknown merchants can cost, and is rare enough not to be felt.
+/// How many takes there are between two clean-ups, each of which forgets the merchants whose buckets are full again. It
+/// bounds the memory that unknown merchants can use, and is rare enough to cost little.
 const CLEAN_UP_EVERY: u64 = 65_536;
 
 type Limiter = RateLimiter<Arc<str>, Buckets, TokioClock, StateInformationMiddleware>;
 
-/// The buckets of a limiter, for it and for whoever gives back: each is the time at which it is full.
+/// The buckets of a limiter, shared by its takes and returns: each is the time at which it is full.
 #[derive(Debug, Clone, Default)]
 struct Buckets(Arc<DashMapStateStore<Arc<str>>>);
 
@@ -78,7 +78,7 @@ impl Clock for TokioClock {
 /// A [`LimitStore`] in memory.
 pub struct MemoryLimits {
     clock: TokioClock,
-    /// By action and rate, of which the configuration has few.
+    /// By action and rate; the configuration has few of these.
     limiters: RwLock<HashMap<(LimitedAction, NonZeroU32), Limited>>,
     taken: AtomicU64,
 }
@@ -101,7 +101,7 @@ impl MemoryLimits {
         self.limiters.write().entry((action, per_minute)).or_insert_with(limiter).0.clone()
     }
 
-    /// A token that comes back makes its bucket full so much sooner.
+    /// A returned token makes its bucket full so much sooner.
     fn give_back(&self, given: &Take) {
         let limiters = self.limiters.read();
         let Some((_, buckets)) = limiters.get(&(given.action, given.per_minute)) else { return };
@@ -113,7 +113,7 @@ impl MemoryLimits {
             Some(full_at) => Ok(((), full_at.saturating_sub(one))),
             None => Err(()),
         };
-        // One that was never taken from has nothing to be given back.
+        // A bucket from which nothing was taken is full already.
         let _ = buckets.measure_and_replace(&given.merchant, sooner);
     }
 
@@ -170,18 +170,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_given_back_can_be_taken_again() {
-        limit_cases::what_is_given_back_can_be_taken_again(&MemoryLimits::default()).await;
+    async fn returned_token_can_be_taken_again() {
+        limit_cases::returned_token_can_be_taken_again(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn merchants_and_actions_do_not_share() {
-        limit_cases::merchants_and_actions_do_not_share(&MemoryLimits::default()).await;
+    async fn merchants_and_actions_have_separate_buckets() {
+        limit_cases::merchants_and_actions_have_separate_buckets(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_real_limits_hold_to_the_last() {
-        limit_cases::the_real_limits_hold_to_the_last(&MemoryLimits::default()).await;
+    async fn default_limits_are_exact() {
+        limit_cases::default_limits_are_exact(&MemoryLimits::default()).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_come_back_in_the_order_asked() {
+    async fn answers_are_returned_in_the_order_of_the_keys() {
         let cache = MemoryAnswers::new(100 * 1024);
         cache.put_many(vec![(key_hash(1), "one".into()), (key_hash(2), "two".into())]).await.unwrap();
         cache.put_many(vec![(key_hash(1), "uno".into())]).await.unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn size_is_bounded_in_bytes() {
+    async fn cache_size_is_bounded_in_bytes() {
         let cache = MemoryAnswers::new(100 * 1024);
         let answer: Arc<str> = "x".repeat(1024).into();
         for n in 0..1_000 {

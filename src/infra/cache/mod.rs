@@ -1,5 +1,5 @@
-//! What is kept to answer sooner, and what is counted to refuse in time: both may be lost without harm to money. Calls
-//! are in batches, because a store over the network is then reached once for all who wait.
+//! The cache of answers and the counts of rate limits: both may be lost without harm to money. Calls are in batches,
+//! because a store over the network is then reached once for all waiting callers.
 
 #[cfg(test)]
 mod limit_cases;
@@ -18,7 +18,7 @@ use crate::domain::key::KeyHash;
 /// How long a stored answer is kept: the first layer of idempotency; the database, the second, decides.
 pub const ANSWER_TTL: Duration = Duration::from_secs(600);
 
-/// The store cannot be reached or does not understand; its users go on without it.
+/// The store cannot be reached or fails; its users continue without it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cache unavailable: {0}")]
 pub struct CacheError(pub String);
@@ -41,7 +41,7 @@ pub enum LimitedAction {
     Refund,
 }
 
-/// A wish to do one more of `action`, of which the merchant may do `per_minute`, all at once or spread out.
+/// Takes one token of `action`, of which the merchant has `per_minute`, all at once or spread out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
     pub merchant: Arc<str>,
@@ -49,7 +49,7 @@ pub struct Take {
     pub per_minute: NonZeroU32,
 }
 
-/// The answer to a [`Take`], with what draft-ietf-httpapi-ratelimit-headers wants said of it.
+/// The answer to a [`Take`], with the values for draft-ietf-httpapi-ratelimit-headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
     pub allowed: bool,
@@ -65,9 +65,9 @@ pub struct Taken {
 /// Token buckets, one for each merchant and action, full at first and filling evenly.
 #[async_trait]
 pub trait LimitStore: Send + Sync {
-    /// One answer for each wish, in order. A refused wish takes nothing.
+    /// One answer for each take, in order. A refused take takes nothing.
     async fn take_many(&self, wants: &[Take]) -> Result<Vec<Taken>, CacheError>;
 
-    /// Gives back what was taken and not needed; a full bucket stays full.
+    /// Returns tokens that were taken and not needed; a full bucket stays full.
     async fn give_back_many(&self, given: &[Take]) -> Result<(), CacheError>;
 }

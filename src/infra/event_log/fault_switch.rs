@@ -1,5 +1,5 @@
-//! The link to the event log, which an exercise cuts and mends: by stopping the real server, where the configuration
-//! says how, else by failing every append here.
+//! The switch that cuts the event log off for an exercise and restores it: by stopping the real server, where the
+//! configuration says how, else by failing every append here.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Appended, Consumer, EventLog, EventLogError, Nudge, Record};
 
-/// See the module. Whole until it is cut.
+/// See the module. The log is reachable until it is cut off.
 #[derive(Debug, Clone, Default)]
 pub struct FaultSwitch {
     is_cut: Arc<AtomicBool>,
@@ -20,13 +20,13 @@ pub struct FaultSwitch {
 /// How the log was made unreachable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outage {
-    /// By a command that stops the real server or the way to it.
+    /// By a command that stops the real server or the connection to it.
     Real { command: String },
     /// By failing appends in this process.
     Injected,
 }
 
-/// A command did not do what it should.
+/// A command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     #[error("{command}: {error}")]
@@ -76,7 +76,7 @@ async fn shell(command: &str) -> Result<(), LinkError> {
     Err(LinkError::Failed { command: command.to_owned(), status: output.status, said })
 }
 
-/// A log behind a link.
+/// A log behind a fault switch.
 pub struct Linked {
     pub log: Arc<dyn EventLog>,
     pub fault_switch: FaultSwitch,

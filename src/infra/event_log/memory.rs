@@ -1,5 +1,5 @@
-//! A log in memory, for the simulation: partitions, groups and offsets outlive the processes that reach it, and every
-//! call asks a fate what becomes of it. Like Kafka, it keeps what is appended twice twice.
+//! A log in memory, for the simulation: partitions, groups and offsets outlive the processes that reach it, and a fault
+//! plan decides the outcome of every call. Like Kafka, it keeps a record twice that is appended twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,8 +37,8 @@ fn unavailable() -> EventLogError {
 #[async_trait]
 impl EventLog for MemoryLog {
     async fn append(&self, records: Vec<Record>) -> Result<Appended, EventLogError> {
-        let fated = self.fate.of("append").await;
-        if fated == FaultDecision::FailBefore {
+        let decision = self.fate.of("append").await;
+        if decision == FaultDecision::FailBefore {
             return Err(unavailable());
         }
         let mut appended = Appended::default();
@@ -61,7 +61,7 @@ impl EventLog for MemoryLog {
                 held.records.entry(place).or_default().push(record);
             }
         }
-        match fated {
+        match decision {
             FaultDecision::Well => Ok(appended),
             FaultDecision::DieAfter => dead().await,
             _ => Err(unavailable()),
@@ -75,7 +75,7 @@ impl EventLog for MemoryLog {
     }
 
     fn on_append(&self, _: &str, _: u32, _: Nudge) -> Result<(), EventLogError> {
-        // Workers poll: who is nudged when is not what is simulated.
+        // Workers poll; the timing of nudges is not simulated.
         Ok(())
     }
 }
@@ -92,7 +92,7 @@ impl Consumer for MemoryConsumer {
         match self.log.fate.of("fetch").await {
             FaultDecision::Well => {}
             FaultDecision::FailBefore | FaultDecision::Full(_) | FaultDecision::CutOff(_) => return Err(unavailable()),
-            // The partition has changed hands and come back.
+            // The partition was reassigned and came back.
             FaultDecision::FailAfter => {
                 self.position = self.log.held.lock().committed.get(&self.key).copied().unwrap_or(0);
                 return Err(EventLogError::Reassigned);
@@ -110,12 +110,12 @@ impl Consumer for MemoryConsumer {
     }
 
     async fn commit(&self, next_offset: i64) -> Result<(), EventLogError> {
-        let fated = self.log.fate.of("commit").await;
-        if fated == FaultDecision::FailBefore {
+        let decision = self.log.fate.of("commit").await;
+        if decision == FaultDecision::FailBefore {
             return Err(unavailable());
         }
         self.log.held.lock().committed.insert(self.key.clone(), next_offset);
-        match fated {
+        match decision {
             FaultDecision::Well => Ok(()),
             FaultDecision::DieAfter => dead().await,
             _ => Err(unavailable()),

@@ -1,5 +1,5 @@
-//! The event log: topics cut into partitions, records that keep their order within one, and groups of consumers that
-//! each remember how far they have come. Shaped so that Apache Kafka fits behind it as well as a file.
+//! The event log: topics divided into partitions, records that keep their order within one, and groups of consumers
+//! that each remember how far they have come. Its interface fits Apache Kafka as well as a file.
 
 pub mod embedded;
 pub mod fault_switch;
@@ -67,7 +67,7 @@ impl GroupProgress {
     }
 }
 
-/// Why the log did not do what it was asked.
+/// Why a call to the log failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventLogError {
     #[error("no topic {0}")]
@@ -88,11 +88,11 @@ pub enum EventLogError {
     Reassigned,
 }
 
-/// What became of records of an append that the log has answered. All that is not named here is durable.
+/// The result for the records of an append that the log has answered. All that are not named here are durable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Appended {
-    /// Those that the log does not take for a reason of their own or their topic's, and why, by their places among the
-    /// records given. That says nothing about the log: others are taken.
+    /// Records that the log refuses for a reason of their own or their topic's, and why, by their places among the
+    /// records given. That says nothing about the log's health: others are taken.
     pub refused: BTreeMap<usize, String>,
     /// The places of those that were not tried, because an earlier record of their key was refused.
     pub held_back: BTreeSet<usize>,
@@ -111,7 +111,7 @@ pub type Nudge = Arc<dyn Fn() + Send + Sync>;
 /// A durable log of events.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// What it is, as OpenTelemetry names messaging systems.
+    /// Its name as a messaging system in OpenTelemetry.
     fn system(&self) -> &'static str {
         "rialto"
     }
@@ -135,10 +135,10 @@ pub trait EventLog: Send + Sync {
     fn on_append(&self, topic: &str, partition: u32, nudge: Nudge) -> Result<(), EventLogError>;
 }
 
-/// A log as those see it who only look: no group moves, nothing is written.
+/// A log for callers that only read it: no group moves, nothing is written.
 #[async_trait]
 pub trait EventReader: Send + Sync {
-    /// Whether the log itself sees to it that one record lies in it once, however often it is appended.
+    /// Whether the log itself stores a record only once, however often it is appended.
     fn holds_each_record_once(&self) -> bool;
 
     /// How many partitions a topic has.

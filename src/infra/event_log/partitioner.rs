@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_as_kafka_does() {
+    fn partitioner_hashes_like_kafka() {
         // From Kafka's own UtilsTest.
         for (text, hash) in [
             ("21", -973_932_308),

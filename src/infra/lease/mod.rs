@@ -1,5 +1,5 @@
-//! Leases: of several processes, the one that works. A lease spares double work and nothing more: that no payment is
-//! harmed by it, unique keys, versions and idempotency keys see to.
+//! Leases decide which of several processes works. A lease only saves double work: payments are protected by unique
+//! keys, versions and idempotency keys.
 
 pub mod redis;
 
@@ -17,12 +17,12 @@ pub struct Grant {
     pub token: i64,
 }
 
-/// What the store says of one lease.
+/// The store's answer about one lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAnswer {
-    /// Whoever asked holds it.
+    /// The caller holds it.
     Granted(Grant),
-    /// Another does, by this name.
+    /// Another process holds it, by this name.
     HeldBy(Arc<str>),
 }
 

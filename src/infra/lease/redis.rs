@@ -11,7 +11,7 @@ use crate::infra::redis::RedisPool;
 
 const HOLD: &str = include_str!("hold.lua");
 const RELEASE: &str = include_str!("release.lua");
-/// How long a lease is remembered that nobody wants any more. Tokens follow the clock, so nothing depends on it.
+/// How long the store remembers an unused lease. Tokens follow the clock, so nothing depends on it.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A [`LeaseStore`] on Redis.
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_takes_over_when_the_time_is_up() {
+    async fn another_holder_takes_over_when_the_lease_expires() {
         let (_server, leases) = leases().await;
         let ttl = Duration::from_millis(300);
         let begun = Instant::now();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lease_given_back_is_free_at_once_and_only_its_holder_gives_it_back() {
+    async fn released_lease_is_free_at_once_and_only_its_holder_releases_it() {
         let (_server, leases) = leases().await;
         let first = hold(&leases, "host 1", LONG).await.unwrap();
         leases.release_many("host 2", &names(&["a", "unknown"])).await.unwrap();

@@ -1,4 +1,4 @@
-//! The port to a payment service provider: it moves the money, and may refuse, be slow, or leave us in the dark.
+//! The port to a payment service provider: it moves the money, and may refuse, be slow, or leave the outcome unknown.
 
 pub mod http;
 pub mod simulator;
@@ -22,7 +22,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The action's name, as the books and metrics have it.
+    /// The action's name in the books and metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Authorize => "authorize",
@@ -32,7 +32,7 @@ impl Action {
         }
     }
 
-    /// The authorization that it is about, unless it makes one.
+    /// The authorization that it refers to, unless it makes one.
     pub fn authorization(&self) -> Option<&str> {
         match self {
             Self::Authorize => None,
@@ -76,7 +76,7 @@ pub enum PspError {
     /// Nothing reached the PSP, so nothing was done: safe to try again.
     #[error("not sent: {0}")]
     NotSent(String),
-    /// Sent, but the answer is lost or makes no sense: it may have been done. Ask with [`Psp::lookup`].
+    /// Sent, but the answer is lost or invalid: it may have been done. Ask with [`Psp::lookup`].
     #[error("outcome unknown: {0}")]
     Unknown(String),
 }
@@ -84,15 +84,15 @@ pub enum PspError {
 /// A payment service provider.
 #[async_trait]
 pub trait Psp: Send + Sync {
-    /// Does the operation once per key, however often it is asked. It has no time limit of its own; a caller that stops
-    /// waiting knows as much as after [`PspError::Unknown`].
+    /// Does the operation once per key, however often it is asked. It has no time limit of its own; for a caller that
+    /// stops waiting the outcome is unknown, as after [`PspError::Unknown`].
     async fn perform(&self, operation: &PspOperation) -> Result<PspAnswer, PspError>;
 
-    /// What was decided under the key; `None` if no such operation reached the PSP.
+    /// The decision under the key; `None` if no such operation reached the PSP.
     async fn lookup(&self, key: &PspKey) -> Result<Option<PspAnswer>, PspError>;
 }
 
-/// What the domain makes of an operation's outcome.
+/// The domain's outcome of an operation.
 impl From<Result<PspAnswer, PspError>> for Verdict {
     fn from(performed: Result<PspAnswer, PspError>) -> Self {
         match performed {
@@ -112,7 +112,8 @@ impl From<PspAnswer> for Verdict {
     }
 }
 
-/// What the domain makes of a lookup. A lookup that was not sent says nothing about the operation: it stays unknown.
+/// The domain's outcome of a lookup. A lookup that was not sent says nothing about the operation: its outcome stays
+/// unknown.
 pub fn looked_up(found: Result<Option<PspAnswer>, PspError>) -> Verdict {
     match found {
         Ok(Some(answer)) => answer.into(),
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_operation_can_be_known_as_not_sent() {
+    fn failed_lookup_never_means_operation_not_sent() {
         let not_sent = || PspError::NotSent("connection refused".into());
         assert_eq!(Verdict::from(Err(not_sent())), Verdict::NotSent { why: "connection refused".into() });
         assert!(matches!(looked_up(Err(not_sent())), Verdict::Unknown { .. }));

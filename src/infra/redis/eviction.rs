@@ -1,5 +1,5 @@
-//! What a Redis does when its memory is full. One that evicts nothing takes nothing: answers are then not cached and
-//! limits are each host's own, as if it were down.
+//! What a Redis does when its memory is full. One that evicts nothing refuses writes: then answers are not cached and
+//! each host has limits of its own, as if Redis were down.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How a Redis is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memory {
-    /// 0: as much as there is.
+    /// 0: no limit.
     pub max_bytes: u64,
     /// `maxmemory-policy`.
     pub policy: String,
@@ -24,7 +24,7 @@ impl Memory {
     /// Asks with `INFO`, which is allowed where `CONFIG` is not.
     ///
     /// # Errors
-    /// When there is no answer that says it.
+    /// When there is no answer with these settings.
     pub async fn of(pool: &RedisPool) -> Result<Self, CacheError> {
         let (info,): (String,) = pool.call(redis::pipe().cmd("INFO").arg("memory")).await?;
         let line = |name: &str| {
@@ -35,13 +35,13 @@ impl Memory {
         Ok(Self { max_bytes, policy: line("maxmemory_policy")?.to_owned() })
     }
 
-    /// Whether it will take nothing more once it is full.
+    /// Whether it refuses writes once it is full.
     pub fn refuses_when_full(&self) -> bool {
         self.max_bytes > 0 && self.policy == "noeviction"
     }
 }
 
-/// Warns of a Redis that refuses when it is full, as soon as it answers.
+/// Warns of a Redis that refuses writes when it is full, as soon as it answers.
 pub async fn warn_of_noeviction(pool: RedisPool) {
     loop {
         match Memory::of(&pool).await {
@@ -66,7 +66,7 @@ mod tests {
     use crate::infra::redis::testing::RedisServer;
 
     #[tokio::test]
-    async fn a_bounded_redis_that_evicts_nothing_is_found_out() {
+    async fn bounded_redis_without_eviction_is_detected() {
         let server = RedisServer::start().await;
         let set = async |name: &str, value: &str| server.ask::<()>(&["CONFIG", "SET", name, value]).await.unwrap();
         let pool = server.pool();

@@ -1,4 +1,4 @@
-//! Redis behind bb8: a few connections that everything on Redis shares, each call bounded in time.
+//! Redis behind bb8: a few connections that all users of Redis share, each call bounded in time.
 
 pub mod eviction;
 #[cfg(test)]
@@ -44,7 +44,7 @@ impl RedisSettings {
 #[derive(Clone)]
 pub struct RedisPool {
     pool: bb8::Pool<Manager>,
-    /// Why the last connection could not be made, for the error of those who waited for one.
+    /// Why the last connection could not be made, for the error of callers that waited for one.
     refusal: Refusal,
     key_prefix: Arc<str>,
     timeout: Duration,
@@ -52,8 +52,7 @@ pub struct RedisPool {
 }
 
 impl RedisPool {
-    /// Connects when first asked, so that a Redis that is down is no reason not to start. Call it inside a tokio
-    /// runtime.
+    /// Connects when first asked, so that the process can start while Redis is down. Call it inside a tokio runtime.
     ///
     /// # Errors
     /// When the URL cannot be understood.
@@ -64,9 +63,9 @@ impl RedisPool {
         let pool = bb8::Pool::builder()
             .max_size(connections_max)
             .connection_timeout(settings.timeout.max(Duration::from_millis(1)))
-            // A ping before each call would double its round trips; calls find out by themselves.
+            // A ping before each call would double its round trips; calls notice a broken connection themselves.
             .test_on_check_out(false)
-            // Whoever calls next retries; a loop in the background would only delay the healing.
+            // The next caller tries again; a loop in the background would only delay the recovery.
             .retry_connection(false)
             .build_unchecked(Manager { redis, refusal: refusal.clone() });
         let (key_prefix, timeout) = (settings.key_prefix.into(), settings.timeout);
@@ -82,7 +81,7 @@ impl RedisPool {
         });
     }
 
-    /// The key of a thing of this kind.
+    /// The key of an object of this kind.
     pub fn key(&self, kind: &str, name: &[u8]) -> Vec<u8> {
         [self.key_prefix.as_bytes(), kind.as_bytes(), b":", name].concat()
     }
@@ -119,14 +118,14 @@ impl RedisPool {
                 RunError::User(error) => CacheError(error.to_string()),
                 RunError::TimedOut => self.late(),
             })?;
-            // Until there is a sound answer, and for good if nobody waits for it any more.
+            // Until there is a complete answer, and for good if the caller no longer waits for it.
             wire.is_spent = true;
             match commands.query_async(&mut wire.connection).await {
                 Ok(answer) => {
                     wire.is_spent = false;
                     return Ok(answer);
                 }
-                // It was closed while it lay idle, as all are after a restart: there will be a better one.
+                // It was closed while it was idle, as all are after a restart: another one will work.
                 Err(error) if error.is_connection_dropped() => {}
                 Err(error) => return Err(CacheError(error.to_string())),
             }
@@ -149,7 +148,7 @@ struct Wire {
     is_spent: bool,
 }
 
-/// bb8-redis's manager with what it does not do: it calls no connection broken.
+/// bb8-redis's manager with one addition: it can call a connection broken.
 struct Manager {
     redis: RedisConnectionManager,
     refusal: Refusal,

@@ -1,4 +1,4 @@
-//! A Redis of one's own: a real `redis-server` on a free port, gone with its test.
+//! A Redis for one test: a real `redis-server` on a free port, ended with the test.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -62,7 +62,7 @@ impl RedisServer {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Asks it past every pool.
+    /// Asks the server directly, without a pool.
     pub async fn ask<T: FromRedisValue>(&self, command: &[&str]) -> RedisResult<T> {
         let mut connection = Client::open(self.url())?.get_multiplexed_async_connection().await?;
         redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await
@@ -72,7 +72,7 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// A pool whose patience a busy machine does not exhaust.
+    /// A pool whose timeout suits a busy machine.
     pub fn pool(&self) -> RedisPool {
         self.impatient_pool(Duration::from_secs(5))
     }

@@ -15,7 +15,7 @@ async fn echo(pool: &RedisPool, text: &str) -> Result<String, CacheError> {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_down_costs_the_timeout_and_heals_by_itself() {
+async fn unavailable_redis_costs_the_timeout_and_recovers_by_itself() {
     let mut server = RedisServer::start().await;
     server.kill();
     let pool = server.impatient_pool(PATIENCE);
@@ -28,7 +28,7 @@ async fn a_redis_that_is_down_costs_the_timeout_and_heals_by_itself() {
 }
 
 #[tokio::test]
-async fn a_restart_costs_no_call() {
+async fn redis_restart_fails_no_call() {
     let mut server = RedisServer::start().await;
     let pool = server.pool();
     let texts: Vec<String> = (0..8).map(|n| n.to_string()).collect();
@@ -40,7 +40,7 @@ async fn a_restart_costs_no_call() {
 }
 
 #[tokio::test]
-async fn a_slow_redis_costs_the_timeout_and_mixes_no_answers() {
+async fn slow_redis_costs_the_timeout_and_mixes_no_answers() {
     let server = RedisServer::start().await;
     let pool = server.impatient_pool(PATIENCE);
     eventually(async || echo(&pool, "warm").await.ok()).await;
@@ -66,7 +66,7 @@ async fn a_slow_redis_costs_the_timeout_and_mixes_no_answers() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_takes_its_connection_along() {
+async fn abandoned_call_closes_its_connection() {
     let server = RedisServer::start().await;
     let pool = server.pool();
     echo(&pool, "warm").await.unwrap();
@@ -78,7 +78,7 @@ async fn a_call_that_is_given_up_takes_its_connection_along() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_wrong_is_told() {
+async fn wrong_password_is_reported() {
     let server = RedisServer::start().await;
     server.ask::<()>(&["CONFIG", "SET", "requirepass", "secret"]).await.unwrap();
     let settings = RedisSettings { timeout: Duration::from_secs(1), ..RedisSettings::new(server.url()) };
@@ -90,6 +90,6 @@ async fn a_password_that_is_wrong_is_told() {
 }
 
 #[test]
-fn an_url_that_makes_no_sense_is_refused() {
+fn malformed_url_is_refused() {
     assert!(RedisPool::connect(RedisSettings::new("not an url")).is_err());
 }

@@ -46,7 +46,7 @@ catalogue! {
         ).of("s");
         SHARD_CONFLICTS = Metric::counter(
             "rialto_shard_conflicts_total", &["shard"],
-            "Batches that met rows changed by another writer, and were tried again",
+            "Batches tried again because another writer had changed their rows",
         );
         SHARD_HALVINGS = Metric::counter(
             "rialto_shard_halvings_total", &["shard"], "Batches cut in two because the database refused them whole",
@@ -71,7 +71,7 @@ catalogue! {
     "Rows" {
         UNREADABLE_ROWS = Metric::counter(
             "rialto_unreadable_rows_total", &["shard", "table"],
-            "Rows met that cannot be read: passed over, so that everybody else goes on, and looked at again after a \
+            "Rows that cannot be read: skipped, so that other work goes on, and tried again after a \
              minute",
         );
     }
@@ -85,7 +85,8 @@ catalogue! {
         ).of("s");
         OUTBOX_PUBLISHED = Metric::counter("rialto_outbox_published_total", &["shard"], "Events published");
         OUTBOX_FAILURES = Metric::counter(
-            "rialto_outbox_failures_total", &["shard"], "Batches of events that could not be published for now",
+            "rialto_outbox_failures_total", &["shard"],
+            "Batches of events that could not be published and are tried again",
         );
         OUTBOX_REFUSED = Metric::gauge(
             "rialto_outbox_refused", &["shard", "topic"],
@@ -95,7 +96,7 @@ catalogue! {
     }
     "Event log" {
         EVENT_LOG_PRODUCE = Metric::histogram(
-            "rialto_event_log_produce_seconds", MILLISECONDS_UP, &[], "How long appends took that are durable",
+            "rialto_event_log_produce_seconds", MILLISECONDS_UP, &[], "Duration of appends that became durable",
         ).of("s");
         EVENT_LOG_PRODUCE_ERRORS = Metric::counter(
             "rialto_event_log_produce_errors_total", &[], "Appends that failed, or whose outcome is not known",
@@ -109,14 +110,14 @@ catalogue! {
         PSP_CALL = Metric::histogram(
             "rialto_psp_call_seconds", MILLISECONDS_UP, &["operation", "outcome"],
             "Calls that the PSP was sent: operation authorize, capture, void, refund or lookup; outcome approved, \
-             declined, absent (it knows nothing of it), failed (not sent), timeout or unknown",
+             declined, absent (the PSP has no such operation), failed (not sent), timeout or unknown",
         ).of("s");
         PSP_REQUESTS = Metric::counter(
             "rialto_psp_requests_total", &["task", "outcome"],
             "Attempts at work owed to the PSP: task capture, void or refund; outcome done, retried or failed",
         );
         PSP_REQUEST_ATTEMPTS = Metric::histogram(
-            "rialto_psp_request_attempts", POWERS_OF_TWO, &["task"], "Attempts that a request had needed when it ended",
+            "rialto_psp_request_attempts", POWERS_OF_TWO, &["task"], "Attempts that a request had taken when it ended",
         );
     }
     "Breakers" {
@@ -137,14 +138,14 @@ catalogue! {
     "Rate limiter" {
         RATE_LIMITER_ALLOWED = Metric::counter(
             "rialto_rate_limiter_allowed_total", &["action"],
-            "Wishes within the limit",
+            "Calls within the limit",
         );
         RATE_LIMITER_REFUSED = Metric::counter(
             "rialto_rate_limiter_refused_total", &["action"],
-            "Wishes over the limit",
+            "Calls over the limit",
         );
         RATE_LIMITER_LOCAL = Metric::counter(
-            "rialto_rate_limiter_local_total", &["action"], "Wishes decided by this host alone, its store being out",
+            "rialto_rate_limiter_local_total", &["action"], "Calls decided by this host alone while its store is out",
         );
         RATE_LIMITER_DEGRADED = Metric::gauge(
             "rialto_rate_limiter_degraded", &[],
@@ -170,7 +171,7 @@ catalogue! {
             "Lookups that found none",
         );
         IDEMPOTENCY_CACHE_ERRORS = Metric::counter(
-            "rialto_idempotency_cache_errors_total", &[], "Lookups and answers that went without the cache",
+            "rialto_idempotency_cache_errors_total", &[], "Lookups and answers that the cache failed",
         );
         IDEMPOTENCY_CACHE_DEGRADED = Metric::gauge(
             "rialto_idempotency_cache_degraded", &[], "1 while the cache of answers is out",
@@ -186,9 +187,9 @@ catalogue! {
     }
     "Dead letters" {
         DEAD_LETTERS_OPEN = Metric::gauge(
-            "rialto_dead_letters_open", &["topic"], "Letters that nobody has dealt with, on the shards that are up",
+            "rialto_dead_letters_open", &["topic"], "Open dead letters, on the shards that are up",
         );
-        DEAD_LETTERS_BURIED = Metric::counter("rialto_dead_letters_buried_total", &["topic"], "Letters put there");
+        DEAD_LETTERS_BURIED = Metric::counter("rialto_dead_letters_buried_total", &["topic"], "Dead letters stored");
     }
     "Ledger" {
         LEDGER_ENTRIES = Metric::counter(
@@ -196,7 +197,7 @@ catalogue! {
         );
         LEDGER_IMBALANCE = Metric::gauge(
             "rialto_ledger_imbalance", &["shard"],
-            "Debits and credits differ by so many minor units, summed over currencies: anything but 0 is an alarm; \
+            "Difference of debits and credits in minor units, summed over currencies: anything but 0 is an alarm; \
              absent while the shard is down",
         );
     }
@@ -234,10 +235,10 @@ catalogue! {
     "Storage" {
         STORAGE_FREE = Metric::gauge(
             "rialto_storage_free_bytes", &["path"],
-            "What the process may still write to the disk of its data directory",
+            "Bytes that the process may still write to the disk of its data directory",
         ).of("By");
         STORAGE_SIZE = Metric::gauge(
-            "rialto_storage_size_bytes", &["path"], "How large the disk of its data directory is",
+            "rialto_storage_size_bytes", &["path"], "Size of the disk of its data directory",
         ).of("By");
     }
     "Build" {
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_prometheus_and_say_the_unit() {
+    fn metric_names_follow_prometheus_and_include_the_unit() {
         let mut names = BTreeSet::new();
         for Metric { name, form, unit, .. } in sections().flat_map(|section| section.metrics) {
             assert!(names.insert(name), "{name} twice");

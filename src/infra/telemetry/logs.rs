@@ -1,4 +1,4 @@
-//! Log lines: for people on a terminal, as JSON elsewhere, with the trace of what they are about.
+//! Log lines: as text on a terminal, as JSON elsewhere, with the trace to which they belong.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
@@ -32,8 +32,8 @@ impl Drop for Logging {
     }
 }
 
-/// Logs to standard error, which costs lines where that is full, closed or blocked, and nothing else. `RUST_LOG`
-/// filters; the default is `info`. A process that logs already keeps its ways.
+/// Logs to standard error. If that is full, closed or blocked, lines are lost and nothing else happens. `RUST_LOG`
+/// filters; the default is `info`. A process that has a logger already keeps it.
 pub fn log() -> Logging {
     let Ok(output) = Lossy::to(std::io::stderr()) else { return Logging(None) };
     let (logged, writer) = (output.clone(), move || output.clone());
@@ -67,12 +67,12 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     );
 }
 
-/// Does work in whose log lines the trace is named.
+/// Does work whose log lines name the trace.
 pub async fn in_trace<F: Future>(trace: TraceContext, work: F) -> F::Output {
     TRACE.scope(trace, work).await
 }
 
-/// As [`in_trace`], for work that waits for nothing.
+/// As [`in_trace`], for work without waits.
 pub fn of_trace<T>(trace: TraceContext, work: impl FnOnce() -> T) -> T {
     TRACE.sync_scope(trace, work)
 }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_name_the_trace_that_they_are_about_and_only_that() {
+    async fn log_lines_name_only_the_trace_they_belong_to() {
         let lines = Lines::default();
         let builder = tracing_subscriber::fmt().with_writer(lines.clone()).json().flatten_event(true);
         let _logging = tracing::subscriber::set_default(builder.map_event_format(Traced).finish());

@@ -1,5 +1,5 @@
-//! Lines that may be lost, but neither fail nor delay whoever writes them: a thread of its own writes them, a full
-//! queue or an output that takes nothing costs the line and a count.
+//! Lines that may be lost, but neither fail nor delay their writer: a thread of its own writes them. If its queue is
+//! full or the output takes nothing, the line is lost and counted.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::catalogue;
 use crate::runtime::meter;
 
-/// Lines that wait for a slow output at most: some seconds of a busy node's.
+/// The most lines that wait for a slow output: some seconds of a busy node's.
 const LINES_MAX: usize = 8_192;
 /// How long the end of a process waits for its last lines.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
@@ -32,11 +32,11 @@ pub(super) fn export() {
 
 enum Message {
     Line(Vec<u8>),
-    /// All before it are written, or lost.
+    /// All lines before it are written or lost.
     Flush(SyncSender<()>),
 }
 
-/// The door to an output. Each write is one line; it returns at once and never fails.
+/// The queue of an output. Each write is one line; it returns at once and never fails.
 #[derive(Clone)]
 pub struct Lossy(SyncSender<Message>);
 
@@ -55,7 +55,7 @@ impl Lossy {
         Ok(Self(sender))
     }
 
-    /// Waits until all lines of before are written, for a moment at most.
+    /// Waits until all earlier lines are written, for a moment at most.
     pub fn flush_for_a_moment(&self) {
         let deadline = Instant::now() + LAST_LINES_WITHIN;
         let (done, written) = sync_channel(1);
@@ -67,7 +67,7 @@ impl Lossy {
             message = back;
             std::thread::sleep(LOOK_AGAIN_AFTER);
         }
-        // Whoever does not answer is blocked, and its lines are lost with the process.
+        // A thread that does not answer is blocked, and its lines are lost with the process.
         let _: Result<(), RecvTimeoutError> = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
@@ -87,7 +87,7 @@ impl Write for Lossy {
 
 /// Writes until nobody is left who could send a line.
 fn write_all(lines: &Receiver<Message>, mut output: impl Write) {
-    // Of a line that failed, a part may have been written.
+    // A part of a failed line may have been written.
     let mut is_torn = false;
     while let Ok(message) = lines.recv() {
         match message {
@@ -99,7 +99,7 @@ fn write_all(lines: &Receiver<Message>, mut output: impl Write) {
                     count_lost();
                 }
             }
-            // Nobody may be waiting any more.
+            // Its caller may have stopped waiting.
             Message::Flush(done) => drop(done.try_send(())),
         }
     }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_lost_and_later_ones_are_whole() {
+    fn failed_line_is_lost_and_later_lines_are_whole() {
         let disk = Disk::default();
         disk.room.store(7, Ordering::Relaxed);
         let mut log = Lossy::to(disk.clone()).unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_blocks_delays_nobody_and_the_lines_are_bounded() {
+    fn blocked_output_delays_no_writer_and_its_queue_is_bounded() {
         let disk = Disk::default();
         disk.room.store(1_000_000, Ordering::Relaxed);
         let mut log = Lossy::with_room(disk.clone(), 16).unwrap();

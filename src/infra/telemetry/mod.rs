@@ -16,16 +16,16 @@ use prometheus::process_collector::ProcessCollector;
 #[error("telemetry: {0}")]
 pub struct TelemetryError(String);
 
-/// What the registry has, in Prometheus's text format.
+/// The registry's metrics in Prometheus's text format.
 ///
 /// # Errors
-/// Text that says what could not be written.
+/// An error, as text.
 pub fn text(registry: &prometheus::Registry) -> Result<String, TelemetryError> {
     TextEncoder::new().encode_to_string(&registry.gather()).map_err(|error| TelemetryError(error.to_string()))
 }
 
-/// Has every OpenTelemetry instrument of the process, and the process itself, exported through one Prometheus registry.
-/// Names are exported as they are: the [`catalogue`] has them whole.
+/// Exports every OpenTelemetry instrument of the process, and the process's own metrics, through one Prometheus
+/// registry. Names are exported unchanged: the [`catalogue`] has them complete.
 pub fn metrics() -> Result<prometheus::Registry, TelemetryError> {
     let unable = |error: &dyn std::fmt::Display| TelemetryError(error.to_string());
     let registry = prometheus::Registry::new();

@@ -25,11 +25,11 @@ use crate::domain::TraceContext;
 
 /// How long the collector may take to answer; the exporter's own thread waits, nobody else.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a stop waits until what is left is sent.
+/// How long a stop waits until the remaining spans are sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Spans that wait for the exporter at most, a few MiB; while the collector is away, further ones are dropped.
 const QUEUE_MAX: usize = 8_192;
-/// How often spans are sent that make no whole batch.
+/// How often incomplete batches of spans are sent.
 const EXPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Set once a process exports its spans.
@@ -39,10 +39,10 @@ static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 pub struct Export(SdkTracerProvider);
 
 impl Export {
-    /// Begins it, if the settings name a collector. Nobody waits for one that is away.
+    /// Starts the export, if the settings name a collector. Nobody waits for a collector that is down.
     ///
     /// # Errors
-    /// When the endpoint is none.
+    /// When the endpoint is no valid URL.
     pub fn begin(settings: &Telemetry, node_id: u8) -> Result<Option<Self>, TelemetryError> {
         if settings.otlp_endpoint.is_empty() {
             return Ok(None);
@@ -67,12 +67,12 @@ impl Export {
             .with_sampler(Sampler::ParentBased(Box::new(ratio)))
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
             .build();
-        // Set before: a second node in this process, whose spans go where the first one's go.
+        // Already set: this is a second node in the process, and its spans go where the first one's go.
         let _ = TRACER.set(provider.tracer("rialto"));
         Ok(Some(Self(provider)))
     }
 
-    /// Sends what is left, within a few seconds.
+    /// Sends the remaining spans, within a few seconds.
     pub async fn end(self) {
         let flushed = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FLUSH_TIMEOUT)).await;
         if let Ok(Err(error)) = flushed {
@@ -81,7 +81,7 @@ impl Export {
     }
 }
 
-/// The way to the collector, for the exporter's thread. It has no tokio runtime, hence a client that blocks.
+/// The client of the collector, for the exporter's thread. That has no tokio runtime, so the client blocks.
 #[derive(Debug)]
 struct Collector {
     client: reqwest::blocking::Client,
@@ -184,13 +184,13 @@ impl Span {
         })
     }
 
-    /// Whether what is said of the work is kept.
+    /// Whether attributes of the work are kept.
     pub fn is_recording(&self) -> bool {
         self.0.as_ref().is_some_and(|span| span.is_recording())
     }
 
-    /// Says something of the work, by a name of OpenTelemetry's semantic conventions, or one that begins with
-    /// `rialto.`. Nothing secret: a span leaves the process.
+    /// Sets an attribute of the work, named by OpenTelemetry's semantic conventions or beginning with `rialto.`. Never
+    /// a secret: a span leaves the process.
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(key, value));
@@ -203,7 +203,7 @@ impl Span {
         }
     }
 
-    /// The work has failed, for a reason of few.
+    /// The work has failed, for one of few reasons.
     pub fn fail(&mut self, error_type: &'static str) {
         self.set("error.type", error_type);
         if let Some(span) = &mut self.0 {

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_come_back_in_the_order_asked_and_are_gone_after_a_flush() {
+    async fn answers_are_returned_in_order_and_lost_after_a_flush() {
         let server = RedisServer::start().await;
         let cache = RedisAnswers::new(server.pool());
         cache.put_many(vec![(key_hash(1), "one".into()), (key_hash(2), "zwei: ü\r\n".into())]).await.unwrap();

@@ -35,7 +35,7 @@ impl RedisLimits {
 struct Bucket {
     limit: u32,
     wanted: u32,
-    /// Tokens that are left for the wishes not yet answered.
+    /// Tokens that are left for the takes not yet answered.
     left: u32,
     one_more_in: Duration,
 }
@@ -106,7 +106,7 @@ mod tests {
     use crate::infra::cache::limit_cases::{self, want};
     use crate::infra::redis::testing::RedisServer;
 
-    /// What may pass between two calls without being wished for.
+    /// The time that may pass between two calls unintentionally.
     const SLACK: Duration = Duration::from_secs(4);
 
     async fn server() -> (Arc<RedisServer>, RedisLimits) {
@@ -134,22 +134,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_given_back_can_be_taken_again() {
-        limit_cases::what_is_given_back_can_be_taken_again(&server().await.1).await;
+    async fn returned_token_can_be_taken_again() {
+        limit_cases::returned_token_can_be_taken_again(&server().await.1).await;
     }
 
     #[tokio::test]
-    async fn merchants_and_actions_do_not_share() {
-        limit_cases::merchants_and_actions_do_not_share(&server().await.1).await;
+    async fn merchants_and_actions_have_separate_buckets() {
+        limit_cases::merchants_and_actions_have_separate_buckets(&server().await.1).await;
     }
 
     #[tokio::test]
-    async fn the_real_limits_hold_to_the_last() {
-        limit_cases::the_real_limits_hold_to_the_last(&server().await.1).await;
+    async fn default_limits_are_exact() {
+        limit_cases::default_limits_are_exact(&server().await.1).await;
     }
 
     #[tokio::test]
-    async fn one_more_is_allowed_every_fraction_of_the_minute() {
+    async fn bucket_refills_one_token_every_fraction_of_the_minute() {
         let (server, limits) = server().await;
         // Neither divides a minute into whole microseconds.
         for per_minute in [7, 48_001] {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn counts_on_after_the_server_forgot_its_scripts_or_everything() {
+    async fn limiter_continues_after_redis_lost_its_scripts_or_data() {
         let (server, limits) = server().await;
         let wants = vec![want("MERCHANT-1", LimitedAction::Refund, 1); 2];
         let allowed = async || {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_batch_is_no_call() {
+    async fn empty_batch_makes_no_call() {
         assert_eq!(RedisLimits::new(RedisServer::start().await.pool()).take_many(&[]).await.unwrap(), []);
     }
 }

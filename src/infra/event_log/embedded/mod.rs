@@ -1,9 +1,9 @@
-//! The event log in one SQLite file: durable before it answers, one process writing. What waits to be written shares a
-//! transaction, so appending grows cheaper per record as load rises.
+//! The event log in one SQLite file: records are durable before an append returns, and one process writes. Waiting
+//! writes share a transaction, so appending gets cheaper per record as load rises.
 
+mod group_positions;
 mod layout;
 mod reader;
-mod standing;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 
+use self::group_positions::{GroupPositions, Shared};
 use self::layout::{FORMAT, IS_USED, Slot, TABLES};
 pub use self::reader::Reader;
-use self::standing::{GroupPositions, Shared};
 use self::writer::{Command, Nudges, Writer, ends};
 use super::partitioner::partition_of;
 use super::{Appended, Consumer, Delivery, EventLog, EventLogError, EventReader, Nudge, Record};
@@ -31,7 +31,7 @@ pub enum OpenLogError {
     File(#[from] OpenError),
     #[error(transparent)]
     Guard(#[from] GuardError),
-    #[error("no thread to write {path}: {source}")]
+    #[error("cannot start the thread that writes {path}: {source}")]
     Thread { path: PathBuf, source: std::io::Error },
     /// Keys would move to other partitions and lose their order.
     #[error("{path}: topic {topic} has {found} partitions and cannot be given {wanted}")]
@@ -41,19 +41,19 @@ pub enum OpenLogError {
 /// The log, open for writing. It writes in a thread of its own.
 pub struct EmbeddedLog {
     reader: Reader,
-    door: Arc<GroupCommit<Writer>>,
+    committer: Arc<GroupCommit<Writer>>,
     nudges: Nudges,
-    standing: Shared,
+    positions: Shared,
     guard: DataGuard,
 }
 
 impl EmbeddedLog {
-    /// What lies at this path. Creates nothing.
+    /// What is at this path. Creates nothing.
     pub fn look(path: &Path) -> Result<FoundCompanion, IdentityError> {
         file_identity::look(path, IS_USED)
     }
 
-    /// Makes an existing file the log of this system, whoever's it was. Returns its name.
+    /// Makes an existing file the log of this system, whichever system it belonged to. Returns its name.
     pub fn claim(path: &Path, system: &SystemId) -> Result<String, IdentityError> {
         file_identity::claim(path, system)
     }
@@ -80,11 +80,11 @@ impl EmbeddedLog {
         let reader = Reader::open(path, &names).await?;
         let nudges = Nudges::default();
         let ends = file.transaction(|transaction| ends(transaction)).map_err(sqlite)?;
-        let standing = GroupPositions::exported(reader.topics(), &ends);
-        let writer = Writer::new(file, guard.clone(), nudges.clone(), standing.clone());
-        let door = GroupCommit::start("event-log", writer);
-        let door = door.map_err(|source| OpenLogError::Thread { path: path.to_owned(), source })?;
-        Ok(Self { reader, door: Arc::new(door), nudges, standing, guard })
+        let positions = GroupPositions::exported(reader.topics(), &ends);
+        let writer = Writer::new(file, guard.clone(), nudges.clone(), positions.clone());
+        let committer = GroupCommit::start("event-log", writer);
+        let committer = committer.map_err(|source| OpenLogError::Thread { path: path.to_owned(), source })?;
+        Ok(Self { reader, committer: Arc::new(committer), nudges, positions, guard })
     }
 
     /// Deletes records older than `before_ms` (milliseconds since 1970 UTC) that every group of their partition has
@@ -93,7 +93,7 @@ impl EmbeddedLog {
         let mut pruned = 0;
         for slot in self.reader.topics().0.iter().flat_map(|topic| &topic.slots) {
             loop {
-                let deleted = submit(&self.door, Command::Prune { slot: *slot, before_ms }).await?;
+                let deleted = submit(&self.committer, Command::Prune { slot: *slot, before_ms }).await?;
                 pruned += deleted;
                 if deleted == 0 {
                     break;
@@ -118,9 +118,9 @@ fn create_topic(transaction: &Transaction<'_>, topic: &str, partitions: u32) -> 
     Ok(partitions)
 }
 
-async fn submit(door: &GroupCommit<Writer>, command: Command) -> Result<u64, EventLogError> {
+async fn submit(committer: &GroupCommit<Writer>, command: Command) -> Result<u64, EventLogError> {
     let stopped = |_| EventLogError::Unavailable("the log is shut".to_owned());
-    door.submit(command).await.map_err(stopped)?
+    committer.submit(command).await.map_err(stopped)?
 }
 
 #[async_trait]
@@ -134,7 +134,7 @@ impl EventLog for EmbeddedLog {
             let topic = self.reader.topics().find(record.topic)?;
             placed.push((topic.slot(partition_of(&record.key, topic.partitions()))?, record));
         }
-        submit(&self.door, Command::Append(placed)).await.map(|_| Appended::default())
+        submit(&self.committer, Command::Append(placed)).await.map(|_| Appended::default())
     }
 
     async fn consumer(&self, group: &str, topic: &str, partition: u32) -> Result<Box<dyn Consumer>, EventLogError> {
@@ -142,12 +142,12 @@ impl EventLog for EmbeddedLog {
         let slot = topic.slot(partition)?;
         // A group that has joined holds its records back from pruning, although it has not committed yet.
         let join = Command::Commit { group: group.to_owned(), slot, next_offset: 0, join: true };
-        submit(&self.door, join).await?;
+        submit(&self.committer, join).await?;
         let position = self.reader.committed(group, slot).await?.unwrap_or(0);
-        self.standing.lock().commits(group.to_owned(), slot, position);
+        self.positions.lock().commits(group.to_owned(), slot, position);
         Ok(Box::new(EmbeddedConsumer {
             reader: self.reader.clone(),
-            door: self.door.clone(),
+            committer: self.committer.clone(),
             group: group.to_owned(),
             topic: topic.name,
             partition,
@@ -165,7 +165,7 @@ impl EventLog for EmbeddedLog {
 
 struct EmbeddedConsumer {
     reader: Reader,
-    door: Arc<GroupCommit<Writer>>,
+    committer: Arc<GroupCommit<Writer>>,
     group: String,
     topic: &'static str,
     partition: u32,
@@ -181,7 +181,7 @@ impl EmbeddedConsumer {
         }
         let group = self.group.clone();
         let commit = Command::Commit { group, slot: self.slot, next_offset: offset, join: false };
-        submit(&self.door, commit).await.map(drop)
+        submit(&self.committer, commit).await.map(drop)
     }
 }
 

@@ -65,7 +65,7 @@ fn assert_gapless(deliveries: &[Delivery]) {
 }
 
 #[tokio::test]
-async fn records_come_back_whole_in_order_per_key_without_gaps() {
+async fn records_are_read_whole_in_order_per_key_without_gaps() {
     let home = Home::new();
     let log = home.open().await;
     let records: Vec<_> = (0..300).map(|id| record(id % 40, id)).collect();
@@ -83,7 +83,7 @@ async fn records_come_back_whole_in_order_per_key_without_gaps() {
 }
 
 #[tokio::test]
-async fn a_record_that_comes_again_is_kept_once() {
+async fn repeated_record_is_kept_once() {
     let home = Home::new();
     let log = home.open().await;
     log.append(vec![record(1, 1), record(1, 2), record(1, 1)]).await.unwrap();
@@ -204,7 +204,7 @@ async fn pruning_keeps_what_a_group_has_not_committed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused() {
+async fn unknown_topics_and_changed_partition_counts_are_refused() {
     let home = Home::new();
     let log = home.open().await;
     let unknown = Record { topic: "payment.lost", ..record(1, 1) };
@@ -229,7 +229,7 @@ async fn a_reader_needs_no_writer() {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_that_was_appended_and_hinders_nothing_that_comes_after() {
+async fn full_disk_loses_no_appended_record_and_blocks_no_later_append() {
     let home = Home::new();
     let disk = FaultyDisk::new(home.file().parent().unwrap());
     let log = home.open().await;

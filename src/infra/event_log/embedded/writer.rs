@@ -1,4 +1,4 @@
-//! Writes the log: appends, commits and prunes that wait together share one transaction.
+//! Writes the log: waiting appends, commits and prunes share one transaction.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use rusqlite::{Connection, Transaction, params};
 
+use super::group_positions::Shared;
 use super::layout::{Slot, unavailable};
-use super::standing::Shared;
 use crate::infra::data_guard::DataGuard;
 use crate::infra::event_log::{EventLogError, Nudge, Record};
 use crate::infra::group_commit::GroupCommitter;
 use crate::infra::sqlite::PrivateWriter;
 
-/// Records that one prune looks at, so that appends do not wait long behind it.
+/// Records that one prune looks at, so that appends do not wait long for it.
 const PRUNE_STEP: i64 = 2_000;
 
 pub(super) type Nudges = Arc<RwLock<HashMap<Slot, Vec<Nudge>>>>;
@@ -38,8 +38,8 @@ pub(super) struct Writer {
     file: PrivateWriter,
     guard: DataGuard,
     nudges: Nudges,
-    standing: Shared,
-    /// Of each slot, as this process, which alone writes them, has left them; empty until they are read.
+    positions: Shared,
+    /// The next offset of each slot, as this process, the only writer, left it; empty until it is read.
     next_offsets: HashMap<i64, i64>,
 }
 
@@ -64,8 +64,8 @@ impl GroupCommitter for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(file: PrivateWriter, guard: DataGuard, nudges: Nudges, standing: Shared) -> Self {
-        Self { file, guard, nudges, standing, next_offsets: HashMap::new() }
+    pub(super) fn new(file: PrivateWriter, guard: DataGuard, nudges: Nudges, positions: Shared) -> Self {
+        Self { file, guard, nudges, positions, next_offsets: HashMap::new() }
     }
 
     /// Returns each command's answer, and the slots that have grown.
@@ -73,10 +73,10 @@ impl Writer {
         let next_offsets = &mut self.next_offsets;
         let (answers, grown, committed) =
             self.file.transaction(|transaction| apply(transaction, batch, next_offsets))?;
-        let mut standing = self.standing.lock();
-        grown.iter().for_each(|(slot, end)| standing.ends(Slot(*slot), *end));
-        committed.into_iter().for_each(|(group, slot, offset)| standing.commits(group, slot, offset));
-        drop(standing);
+        let mut positions = self.positions.lock();
+        grown.iter().for_each(|(slot, end)| positions.ends(Slot(*slot), *end));
+        committed.into_iter().for_each(|(group, slot, offset)| positions.commits(group, slot, offset));
+        drop(positions);
         Ok((answers, grown.into_keys().map(Slot).collect()))
     }
 }

@@ -1,4 +1,4 @@
-//! What librdkafka has to say, said through tracing.
+//! Passes librdkafka's messages to tracing.
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -25,7 +25,7 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
             tracing::error!(target: "librdkafka", facility, "{message}");
         }
-        // What it thinks of settings that were chosen on purpose is said at each start, and is no news.
+        // Its opinion of settings that were chosen on purpose comes at each start, and is not new.
         RDKafkaLogLevel::Warning if facility == "CONFWARN" => {
             tracing::debug!(target: "librdkafka", facility, "{message}")
         }

@@ -1,5 +1,5 @@
-//! Commits a group's offsets: what waits shares one request to the broker. It has a thread of its own, because
-//! librdkafka keeps whoever commits waiting for as long as the broker hangs.
+//! Commits a group's offsets: waiting commits share one request to the broker. It has a thread of its own, because
+//! librdkafka blocks the committing thread for as long as the broker hangs.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,11 +17,11 @@ use super::member::Member;
 use super::place::Epoch;
 use crate::infra::event_log::EventLogError;
 
-/// Whether an offset was committed; `false` if the partition is another's.
+/// Whether an offset was committed; `false` if the partition belongs to another process.
 type Answer = Result<bool, EventLogError>;
 
 pub(super) struct OffsetCommitter {
-    door: Sender<Commit>,
+    commits: Sender<Commit>,
     timeout: Duration,
 }
 
@@ -36,17 +36,17 @@ struct Commit {
 impl OffsetCommitter {
     /// Commits wait no longer than `timeout`.
     pub(super) fn start(consumer: &Arc<BaseConsumer<Member>>, timeout: Duration) -> io::Result<Self> {
-        let (door, waiting) = channel();
+        let (commits, waiting) = channel();
         let (member, consumer) = (consumer.context().clone(), Arc::downgrade(consumer));
         let name = format!("kafka-commit-{}", member.group);
         std::thread::Builder::new().name(name).spawn(move || run(&member, &consumer, &waiting))?;
-        Ok(Self { door, timeout })
+        Ok(Self { commits, timeout })
     }
 
     /// Commits, unless the partition has had another owner or reader since `seen`.
     pub(super) async fn commit(&self, topic: &'static str, partition: u32, offset: i64, seen: Epoch) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.door.send(Commit { topic, partition, offset, seen, answer }).map_err(|_| shut())?;
+        self.commits.send(Commit { topic, partition, offset, seen, answer }).map_err(|_| shut())?;
         match tokio::time::timeout(self.timeout, answered).await {
             Ok(answer) => answer.map_err(|_| shut())?,
             Err(_) => Err(EventLogError::Unavailable(format!("commit not answered within {:?}", self.timeout))),
@@ -63,12 +63,12 @@ fn run(member: &Member, consumer: &Weak<BaseConsumer<Member>>, waiting: &Receive
                 batch.insert((commit.topic, commit.partition), commit);
             }
         }
-        // While this is held no partition changes hands, so that the broker cannot take an offset for the next owner's.
+        // While this is held no partition is reassigned, so that the broker cannot take an offset for the next owner's.
         let _fence = member.fence.lock();
         let (ours, others): (Vec<_>, Vec<_>) = batch.into_values().partition(|commit| is_ours(member, commit));
         for commit in others {
             tracing::debug!(commit.topic, commit.partition, commit.offset, "commit of a partition that is another's");
-            // Who asked may have stopped waiting; so below.
+            // The caller may have stopped waiting; so below.
             let _ = commit.answer.send(Ok(false));
         }
         if ours.is_empty() {
@@ -100,7 +100,7 @@ fn send(member: &Member, consumer: &BaseConsumer<Member>, commits: &[Commit]) ->
     }
     match consumer.commit(&list, CommitMode::Sync) {
         Ok(()) => Ok(true),
-        // The group is giving out its partitions anew; their next owners start from what was committed before.
+        // The group is reassigning its partitions; their next owners start from the offsets committed before.
         Err(KafkaError::ConsumerCommit(
             code @ (RDKafkaErrorCode::RebalanceInProgress
             | RDKafkaErrorCode::IllegalGeneration

@@ -1,5 +1,5 @@
 //! This process's membership in one consumer group: one librdkafka consumer, one thread that serves its callbacks, and
-//! a place for every partition that the group may give it.
+//! a place for every partition that the group may assign to it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -28,7 +28,7 @@ type KafkaConsumer = BaseConsumer<Member>;
 pub(super) struct Group {
     settings: Settings,
     member: Arc<Member>,
-    /// Owned by the thread and by what is under way.
+    /// Owned by the thread and by calls in flight.
     consumer: Weak<KafkaConsumer>,
     committer: OffsetCommitter,
     is_leaving: Arc<AtomicBool>,
@@ -59,7 +59,7 @@ impl Group {
             }
             consumer.context().let_go_of_all();
             drop(consumer);
-            // Nobody may wait any more.
+            // From here on nobody may wait for it.
             let _ = left.send(());
         };
         let thread = std::thread::Builder::new().name(format!("kafka-{}", group.member.group)).spawn(serve);
@@ -101,8 +101,8 @@ impl Group {
         self.member.place(topic, partition)?.lock().fetch(topic, max, seen)
     }
 
-    /// Commits, unless the partition has another owner or reader since: theirs is the offset now. Returns whether it
-    /// was still the caller's.
+    /// Commits, unless the partition has had another owner or reader since: then the offset is theirs. Returns whether
+    /// it was still the caller's.
     pub(super) async fn commit(
         &self,
         topic: &'static str,
@@ -159,15 +159,15 @@ fn serve(consumer: &Arc<KafkaConsumer>) {
     match consumer.poll(POLL) {
         None => {}
         // Reported by the client's context; librdkafka goes on by itself.
-        Some(Err(error)) => tracing::debug!(group = consumer.context().group, %error, "polling"),
-        // A record that slipped past its partition's queue must not be lost, nor be worked on after its successors.
-        // Joining anew hands all out again from what is committed.
+        Some(Err(error)) => tracing::debug!(group = consumer.context().group, %error, "polling failed"),
+        // A record that arrived outside its partition's queue must neither be lost nor be processed after its
+        // successors. Rejoining the group delivers all records again from the committed offset.
         Some(Ok(message)) => {
             drop(message);
-            tracing::warn!(group = consumer.context().group, "joining the consumer group anew");
+            tracing::warn!(group = consumer.context().group, "rejoining the consumer group");
             consumer.unsubscribe();
             if let Err(error) = subscribe(consumer) {
-                tracing::error!(group = consumer.context().group, %error, "not subscribed");
+                tracing::error!(group = consumer.context().group, %error, "subscription failed");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Looks at the log without being in anyone's way: no group is joined, no offset moves. All of it blocks. Each look has
-//! a client of its own, which lives as long as the look: people and audits look, payments do not.
+//! Reads the log without affecting consumers: no group is joined, no offset moves. All of it blocks. Each call has a
+//! client of its own, for as long as it takes: operators and audits read the log so, payments do not.
 
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ pub(super) fn progress(
     Ok(progress)
 }
 
-/// Up to `max` records of a partition from `from` on, none that were appended after the look began.
+/// Up to `max` records of a partition from `from` on, none that were appended after the call began.
 pub(super) fn read(
     settings: &Settings,
     topic: &'static str,
@@ -71,8 +71,8 @@ pub(super) fn read(
                 found.push(delivery(topic, &message));
                 heard_at = Instant::now();
             }
-            // librdkafka goes on by itself, or the time runs out.
-            Some(Err(error)) => tracing::debug!(topic, partition, %error, "reading"),
+            // librdkafka continues by itself, or the time runs out.
+            Some(Err(error)) => tracing::debug!(topic, partition, %error, "reading failed"),
             None => {}
         }
     }

@@ -1,4 +1,4 @@
-//! What librdkafka calls back in a consumer group: partitions come and go, statistics are told.
+//! librdkafka's callbacks of a consumer group: assignments of partitions, and statistics.
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -20,9 +20,10 @@ use crate::infra::event_log::EventLogError;
 pub(super) struct Member {
     /// Rialto's name of the group.
     pub(super) group: &'static str,
-    /// Held while offsets are on their way to the broker.
+    /// Held while offsets are being committed.
     pub(super) fence: Mutex<()>,
-    /// How long a partition that is to be let go of waits for them. After that the broker knows them for outdated.
+    /// How long a partition that is to be released waits for these commits. After that the broker rejects them as
+    /// outdated.
     fence_timeout: Duration,
     topic_prefix: String,
     topics: Vec<&'static str>,
@@ -97,7 +98,7 @@ impl Member {
 
     fn let_go(&self, list: &TopicPartitionList) {
         let places = self.places_in(list);
-        tracing::info!(group = self.group, ?places, "partitions let go of");
+        tracing::info!(group = self.group, ?places, "partitions released");
         let _fence = self.fence.try_lock_for(self.fence_timeout);
         for (topic, partition) in places {
             if let Some(place) = self.places.get(&(topic, partition)) {
@@ -109,7 +110,7 @@ impl Member {
 
     fn take_over(&self, list: &TopicPartitionList) {
         let places = self.places_in(list);
-        tracing::info!(group = self.group, ?places, "partitions taken over");
+        tracing::info!(group = self.group, ?places, "partitions assigned");
         // There is none when the process is leaving the group.
         let Some(consumer) = self.consumer.get().and_then(Weak::upgrade) else { return };
         for (topic, partition) in places {
@@ -121,7 +122,7 @@ impl Member {
                 queue.set_nonempty_callback(move || nudges.nudge(topic, partition));
             }
             place.lock().reassign(queue);
-            // Its worker learns that the place is its own.
+            // Its worker learns that the partition is assigned to this process.
             self.nudges.nudge(topic, partition);
         }
     }
@@ -150,8 +151,8 @@ impl ClientContext for Member {
     }
 }
 
-/// Records that wait, if librdkafka knows. It does not say for a group that has never committed: that one has all
-/// before it that there is, and would be the last to be noticed if it stood still.
+/// Records that wait, if librdkafka knows. It does not know for a group that has never committed: all records are
+/// before such a group, and if it stood still that would be noticed last.
 fn lag(told: &Partition) -> Option<i64> {
     match told.consumer_lag {
         0.. => Some(told.consumer_lag),
@@ -161,13 +162,13 @@ fn lag(told: &Partition) -> Option<i64> {
 }
 
 impl ConsumerContext for Member {
-    /// Before librdkafka fetches for a new assignment, its partitions have their queues: librdkafka keeps a queue apart
-    /// that was split off once, so that no record goes another way.
+    /// The partitions of a new assignment have their queues before librdkafka fetches: librdkafka keeps a queue
+    /// separate once it was split off, so that no record takes another way.
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(list) => self.take_over(list),
             Rebalance::Revoke(list) => self.let_go(list),
-            Rebalance::Error(error) => tracing::error!(group = self.group, %error, "rebalance"),
+            Rebalance::Error(error) => tracing::error!(group = self.group, %error, "rebalance failed"),
         }
     }
 }

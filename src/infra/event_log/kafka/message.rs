@@ -40,8 +40,8 @@ pub(super) fn headers(record: &Record) -> OwnedHeaders {
     all.fold(room, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }
 
-/// The record of a message. What a message of foreign making lacks is empty, so that whoever works on it refuses it; it
-/// must not stop the messages behind it.
+/// The record of a message. Attributes that a foreign message lacks are empty, so that consumers refuse it; it must not
+/// stop the messages behind it.
 pub(super) fn delivery(topic: &'static str, message: &impl Message) -> Delivery {
     let attribute = |name: &str| {
         let headers = message.headers()?;

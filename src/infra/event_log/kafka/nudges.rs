@@ -1,4 +1,4 @@
-//! Who wants to know that records have come.
+//! Callbacks for new records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! One group's place in one partition, as far as this process knows: whose it is now, and how far it has come.
+//! One group's place in one partition, as far as this process knows: its present owner, and how far it has come.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use super::message::delivery;
 use crate::infra::event_log::{Delivery, EventLogError};
 
-/// Counts the changes of a place behind its reader's back: the partition was given, taken, or another reader came. What
-/// a reader knows from another epoch is void.
+/// Counts the changes of a place that its reader did not make: the partition was given or taken, or another reader
+/// came. What a reader knows from another epoch is void.
 pub(super) type Epoch = u64;
 
 /// The places of all partitions that a group may be given.
@@ -53,7 +53,7 @@ impl<C: ConsumerContext + 'static> Place<C> {
         (self.epoch, self.restart.filter(|restart| self.next != Some(*restart)))
     }
 
-    /// Up to `max` records that are here already. An epoch that is not the reader's is told once.
+    /// Up to `max` records that are here already. Another epoch than the reader's is reported once.
     pub(super) fn fetch(
         &mut self,
         topic: &'static str,
@@ -69,8 +69,8 @@ impl<C: ConsumerContext + 'static> Place<C> {
         while found.len() < max {
             match queue.poll(Duration::ZERO) {
                 Some(Ok(message)) => found.push(delivery(topic, &message)),
-                // librdkafka goes on by itself.
-                Some(Err(error)) => tracing::warn!(topic, %error, "fetching"),
+                // librdkafka continues by itself.
+                Some(Err(error)) => tracing::warn!(topic, %error, "fetching failed"),
                 None => break,
             }
         }

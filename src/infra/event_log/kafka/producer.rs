@@ -1,15 +1,15 @@
-//! Appends records so that those of one partition lie in order, whatever fails on the way.
+//! Appends records so that those of one partition stay in order, whatever fails.
 //!
 //! When an append fails, some of its records may be in the log, some on their way and some not. The producer is then
-//! given up with all that it holds, and a fresh one takes its place: no record can arrive from the old one behind the
-//! caller's back while an earlier one is lost, since an idempotent producer's records arrive as an unbroken beginning
-//! of what it was given. Appending the same records again may leave some of them twice, never in another order of their
-//! first arrivals.
+//! given up with all that it holds, and a fresh one takes its place: no record of the old one can arrive later while an
+//! earlier one is lost, because the records of an idempotent producer arrive as an unbroken beginning of what it was
+//! given. Appending the same records again may leave some of them twice, but never changes the order of their first
+//! arrivals.
 //!
-//! A broker that refuses a record (it is too large, its topic is gone or closed to us) refuses with it the whole
-//! request that it came in, and the producer is spoilt, since it guarantees no gap. What is left then goes one by one
-//! through a producer of another kind, which finds out which records are refused; their topics go that way at once for
-//! a while.
+//! A broker that refuses a record (it is too large, its topic is deleted or closed to us) refuses the whole request
+//! with it, and the producer cannot be used any more, since it guarantees no gap. The remaining records then go one by
+//! one through a producer of another kind, which finds out which records are refused; for a while their topics use it
+//! at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,14 +50,14 @@ pub(super) struct Producer {
 /// One librdkafka producer.
 struct Generation {
     producer: FutureProducer<Watch>,
-    /// Tells those who wait when no broker can be reached.
+    /// Wakes waiting appends when no broker can be reached.
     outages: Arc<Notify>,
-    /// Nothing enters a producer that was given up: it would arrive without what was taken out before it.
+    /// Nothing enters a producer that was given up: it would arrive without the records that were taken out before it.
     is_closed: RwLock<bool>,
 }
 
-/// The context of a producer: it says what librdkafka says, and wakes those who wait in vain. A wait without a broker
-/// must be short, or so few appends fail in a breaker's window that it never opens.
+/// The context of a producer: it passes on librdkafka's messages, and wakes appends that wait in vain. A wait without a
+/// broker must be short, or a breaker's window has too few failed appends to open.
 struct Watch {
     outages: Arc<Notify>,
 }
@@ -70,7 +70,7 @@ impl ClientContext for Watch {
     fn error(&self, error: KafkaError, reason: &str) {
         client_log::report(&error, reason);
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            // It comes again with every attempt to connect, so that nobody needs to be told of an earlier one.
+            // It comes again with every attempt to connect, so an earlier one need not be reported.
             self.outages.notify_waiters();
         }
     }
@@ -84,7 +84,7 @@ impl Producer {
         Ok(Self { config, careful_config, timeout, current, careful, suspects: Suspects::default() })
     }
 
-    /// Returns when all records are durable or refused, or when it is not known of all.
+    /// Returns when all records are durable or refused, or when the outcome of some is unknown.
     pub(super) async fn append(&self, records: Vec<Placed>) -> Result<Appended, EventLogError> {
         let mut one_by_one = self.suspects.places(&records);
         let together: Vec<usize> = (0..records.len()).filter(|place| !one_by_one.contains(place)).collect();
@@ -130,8 +130,8 @@ impl Producer {
         Err(EventLogError::Unavailable(failed))
     }
 
-    /// Appends the records at these places, each in a request of its own: no two of a partition, and none behind
-    /// another of its key, are on their way at a time.
+    /// Appends the records at these places, each in a request of its own. Of one partition, or one key, only one is in
+    /// flight at a time.
     async fn append_one_by_one(&self, records: &[Placed], places: BTreeSet<usize>) -> Result<Appended, EventLogError> {
         let mut waves = Waves::new(records, places);
         while let Some(wave) = waves.next() {
@@ -149,7 +149,7 @@ impl Producer {
                     Err(error) if is_refusal(&error) => {
                         self.suspects.add(records[place].wire_topic.clone());
                         if is_about_topic(&error) {
-                            // librdkafka remembers that a topic was not there: a fresh one looks again.
+                            // librdkafka remembers that a topic did not exist: a fresh producer asks again.
                             self.give_up_careful(&generation, String::new());
                         }
                         waves.refuse(place, &error);
@@ -161,7 +161,7 @@ impl Producer {
         Ok(waves.appended())
     }
 
-    /// Resolves with the reason when it is of no use to wait for what the producer has.
+    /// Resolves with the reason when waiting for the producer's records is useless.
     async fn given_up(&self, generation: &Generation) -> String {
         tokio::select! {
             biased;
@@ -211,8 +211,8 @@ impl Generation {
         Ok(Self { producer, outages, is_closed: RwLock::new(false) })
     }
 
-    /// What becomes of each record. At the first failure all is taken out that is not acknowledged, so that nothing
-    /// passes what failed.
+    /// Collects the result of each record. At the first failure all unacknowledged records are taken out, so that none
+    /// passes the failed one.
     async fn append(&self, records: &[&Placed]) -> Vec<Result<(), KafkaError>> {
         let untold = || Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue));
         let mut ends: Vec<_> = records.iter().map(|_| untold()).collect();
@@ -238,7 +238,7 @@ impl Generation {
         ends
     }
 
-    /// What becomes of each record, none of which has to do with another.
+    /// Collects the results of records that are independent of each other.
     async fn append_each(&self, records: &[&Placed]) -> Vec<Result<(), KafkaError>> {
         let each = records.iter().map(async |placed| acknowledged(self.enqueue(placed).await?).await);
         join_all(each).await
@@ -272,7 +272,7 @@ impl Generation {
         *self.is_closed.read()
     }
 
-    /// Takes out all that is not acknowledged; who waits for it is told.
+    /// Takes out all unacknowledged records; their waiters are told.
     fn close(&self) {
         *self.is_closed.write() = true;
         self.producer.purge(PurgeConfig::default().queue().inflight());

@@ -1,4 +1,4 @@
-//! The log as those see it who only look.
+//! The log for callers that only read it.
 
 use async_trait::async_trait;
 
@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::topics::Topics;
 use crate::infra::event_log::{Delivery, EventLogError, EventReader, GroupProgress};
 
-/// Looks at the log and creates nothing: it may not be there at all.
+/// Reads the log and creates nothing: it may not exist at all.
 #[derive(Clone)]
 pub struct Reader {
     pub(super) settings: Settings,
@@ -15,7 +15,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Asks no broker yet.
+    /// Does not contact a broker yet.
     pub fn new(settings: Settings, topics: &[(&'static str, u32)]) -> Self {
         Self { settings, topics: Topics::new(topics) }
     }
@@ -49,12 +49,12 @@ impl EventReader for Reader {
     }
 }
 
-/// Kafka counts partitions with a sign, and has far fewer than fit.
+/// Kafka's partition counts are signed, and far below the limit of the type.
 pub(super) fn wire_partition(partition: u32) -> i32 {
     i32::try_from(partition).unwrap_or(i32::MAX)
 }
 
-/// librdkafka waits for brokers on the thread that asks.
+/// librdkafka waits for brokers on the caller's thread.
 pub(super) async fn blocking<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, EventLogError> + Send + 'static,
 ) -> Result<T, EventLogError> {

@@ -1,5 +1,5 @@
-//! Records that a broker does not take for a reason of their own or their topic's, and in which order the others go
-//! past them.
+//! Records that a broker refuses for a reason of their own or their topic's, and the order in which other records pass
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
@@ -68,8 +68,8 @@ impl Suspects {
     }
 }
 
-/// Takes records apart into waves: of each partition and of each key there is one record in a wave at most, so that
-/// each is a request of its own, and what follows a refused one of its key is not tried.
+/// Divides records into waves: a wave has at most one record of each partition and of each key, so that each is a
+/// request of its own, and records behind a refused one of their key are not tried.
 pub(super) struct Waves<'a> {
     records: &'a [Placed],
     waiting: BTreeSet<usize>,

@@ -13,7 +13,7 @@ use crate::infra::event_log::EventLogError;
 /// How long a group with members is given before it is asked again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Why a group stays where it is.
+/// Why a group was not set back.
 #[derive(Debug, thiserror::Error)]
 pub enum RewindError {
     #[error("{members} processes work in the consumer group {group}: stop them first")]
@@ -23,15 +23,15 @@ pub enum RewindError {
 }
 
 impl Reader {
-    /// Commits `places`, partitions and offsets of a topic, for a group without members. The broker itself refuses a
-    /// commit of somebody who is no member as soon as the group has one, so nobody is set back while at work.
+    /// Commits `places`, partitions and offsets of a topic, for a group without members. As soon as the group has a
+    /// member, the broker itself refuses commits of others, so no group is set back while it works.
     ///
     /// # Errors
     /// [`RewindError`] when the group has members or the brokers cannot be asked.
     pub async fn rewind(&self, group: &str, topic: &str, places: &[(u32, i64)]) -> Result<(), RewindError> {
         let (topic, _) = self.topics.find(topic)?;
         let group = self.settings.wire_name(group);
-        // A member that died is one until its session ends.
+        // A member that died counts as one until its session ends.
         let patience = self.settings.session_timeout + LOOK_AGAIN_AFTER;
         let begun = Instant::now();
         loop {
@@ -49,7 +49,7 @@ impl Reader {
     }
 }
 
-/// The members of the group, if it has any; else it is set back.
+/// The number of members, if the group has any; else it is set back.
 fn rewind(settings: &Settings, group: &str, topic: &str, places: &[(u32, i64)]) -> Result<usize, KafkaError> {
     let consumer: BaseConsumer = settings.consumer(group).create()?;
     let found = consumer.fetch_group_list(Some(group), settings.request_timeout)?;

@@ -1,19 +1,19 @@
-//! How the log reaches Kafka, and what its clients are told.
+//! How the log reaches Kafka, and the settings of its clients.
 
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-/// Bounds how long a client waits before it tries a broker again: an outage must not outlive itself.
+/// Bounds how long a client waits before it tries a broker again, so that reconnecting does not prolong an outage.
 const RECONNECT_MAX_MS: &str = "1000";
-/// How often librdkafka tells how far behind a group is.
+/// How often librdkafka reports the lag of a group.
 const STATISTICS_INTERVAL_MS: &str = "5000";
 /// Records of one group that wait in memory, in KiB: workers fetch small batches, so more would only be thrown away
 /// when the partitions move.
 const QUEUED_MAX_KIB: &str = "16384";
 
-/// What the log must be told.
+/// What the caller must provide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `host:port`, with commas between several.
@@ -72,7 +72,7 @@ impl Settings {
             // librdkafka must never give up on one record alone, which would let later ones pass it: the append gives
             // up first, on all of them.
             .set("message.timeout.ms", millis(self.append_timeout.saturating_mul(3)))
-            // A topic that is gone is to be told from a broker that is, and that in time.
+            // A deleted topic must be told apart from a broker that is down, and quickly.
             .set("topic.metadata.propagation.max.ms", millis(self.append_timeout / 4));
         config
     }
@@ -90,7 +90,7 @@ impl Settings {
         config
     }
 
-    /// For a consumer that does nothing of its own accord: it keeps no offset that it was not told to keep.
+    /// For a consumer that does nothing by itself: it stores only offsets that it was told to store.
     pub(super) fn consumer(&self, wire_group: &str) -> ClientConfig {
         let mut config = self.client();
         config
@@ -99,7 +99,7 @@ impl Settings {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")
-            // A commit to a broker that hangs fails this late.
+            // The time after which a commit to a broker that hangs fails.
             .set("socket.timeout.ms", millis(self.request_timeout.saturating_mul(2)));
         config
     }

@@ -1,4 +1,4 @@
-//! The topics of this system on the cluster: what they are called there, and that they are as they should be.
+//! The topics of this system on the cluster: their names there, and their creation and checks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,7 +144,8 @@ impl Topics {
         Ok(Ok(missing))
     }
 
-    /// Creates topics, if nobody else has in the meantime. Returns what they wait for.
+    /// Creates topics, unless another process has created them meanwhile. Returns the reason if some cannot be used
+    /// yet.
     async fn create(
         &self,
         admin: &AdminClient<ClientLog>,
@@ -154,7 +155,8 @@ impl Topics {
         let names: Vec<String> = missing.iter().map(|name| settings.wire_name(name)).collect();
         let wanted = missing.iter().zip(&names).map(|(topic, wire)| {
             let partitions = i32::try_from(self.0[topic]).unwrap_or(i32::MAX);
-            // The audit reads a log from its first event; whoever wants to forget some says so on the broker.
+            // The audit reads a log from its first event, so retention is unlimited; operators may limit it on the
+            // broker.
             NewTopic::new(wire, partitions, TopicReplication::Fixed(settings.replication_factor))
                 .set("retention.ms", "-1")
         });

@@ -21,7 +21,7 @@ pub enum BooksError {
     Exchange(#[from] ExchangeError),
     #[error("the server answered {0}")]
     Status(u16),
-    #[error("the answer makes no sense: {0}")]
+    #[error("the answer is invalid: {0}")]
     Unreadable(#[from] serde_json::Error),
 }
 

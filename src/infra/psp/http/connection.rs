@@ -1,4 +1,4 @@
-//! The way to the PSP's server: one bounded exchange of a request and its answer.
+//! The connection to the PSP's server: one bounded exchange of a request and its answer.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Settings {
     pub authority: Option<Vec<u8>>,
 }
 
-/// Why there is no way to a PSP.
+/// Why the PSP cannot be called.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("not a base URL (http://host:port or https://host)")]
@@ -27,7 +27,7 @@ pub enum OpenError {
     Client(String),
 }
 
-/// What became of a request that has no answer.
+/// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
     /// No connection was made, so nothing was sent.
@@ -52,8 +52,8 @@ pub(super) struct Exchanged {
     pub body: Vec<u8>,
 }
 
-/// How long a connection is kept that nobody uses. Servers that end idle ones after 5 s are common (Node.js,
-/// actix-web): a request that meets that end is one of which nobody knows whether it arrived.
+/// How long an unused connection is kept. Servers that end idle ones after 5 s are common (Node.js, actix-web): if a
+/// request meets that end, it is unknown whether it arrived.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// Connections to one server.
@@ -75,12 +75,13 @@ impl Connection {
         let builder = Client::builder()
             .http1_only()
             .tcp_nodelay(true)
-            // A redirect would send the operation where nobody said it may go; a proxy of the environment likewise.
+            // A redirect would send the operation to an address that was not configured; so would a proxy of the
+            // environment.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(settings.idle_connections)
             .pool_idle_timeout(IDLE_MAX)
-            // Ends before the whole does, so that "nothing was sent" is known for sure where it is so.
+            // Ends before the whole timeout, so that "nothing was sent" is certain where it is returned.
             .connect_timeout(settings.timeout / 2);
         let certificates = authority.into_iter().flatten();
         let client = certificates.fold(builder, ClientBuilder::add_root_certificate).build().map_err(unusable)?;
@@ -128,7 +129,7 @@ impl Connection {
     }
 }
 
-/// The innermost error: the others say where it passed, and name the URL with what may be secret in it.
+/// The innermost error: the outer ones name the layers, and the URL, which may hold a secret.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut inner: &dyn std::error::Error = error;
     while let Some(source) = inner.source() {

@@ -1,8 +1,8 @@
-//! A PSP over HTTP, with TLS by rustls. [`wire`] is what is said; the simulator can be served the same way
-//! (`rialto psp-simulator`), and [`HttpBooks`] reads its books.
+//! A PSP over HTTP, with TLS by rustls. [`wire`] is the protocol; the simulator can be served over it too (`rialto
+//! psp-simulator`), and [`HttpBooks`] reads its books.
 //!
-//! What an answer means, with safety first: `NotSent` only where nothing can have been done, else `Unknown`, which is
-//! cleared up with a lookup.
+//! How answers are interpreted, the safe way: `NotSent` only where nothing can have been done, else `Unknown`, which a
+//! lookup settles.
 //!
 //! | what happens | `perform` | `lookup` |
 //! | --- | --- | --- |
@@ -14,7 +14,7 @@
 //! | any other answer, none in time, one that breaks off or makes no sense | `Unknown` | `Unknown` |
 //! | the connection ends before the answer | once more at once, see [`HttpPsp`] | same |
 //!
-//! Whether the money approved is the money asked for, the caller compares, as the port says.
+//! The caller compares the money approved with the money asked for, as the port says.
 
 mod books;
 mod connection;
@@ -34,13 +34,13 @@ use self::wire::{Asked, Decision, NotDone, NotFound};
 use super::{Psp, PspAnswer, PspError, PspOperation};
 use crate::domain::psp::PspKey;
 
-/// Longer answers make no sense, and are not read.
+/// Longer answers are invalid, and are not read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// The PSP. One request that lost its connection before the answer is sent again, once and within the same time: a
-/// server that closes an idle connection crosses with the next request on it, which happens to the best. It is safe
-/// because the PSP does an operation once for its key. What the second try says is believed only if it is a decision:
-/// that nothing was sent, or nothing done, then is true of the second try, not of the first.
+/// The PSP. A request that lost its connection before the answer is sent again, once and within the same time: a server
+/// may close an idle connection just when the next request is sent on it, which is normal. It is safe because the PSP
+/// performs an operation once for its key. The second answer is believed only if it is a decision: "nothing was sent"
+/// or "nothing was done" would be true of the second try, not of the first.
 #[derive(Debug, Clone)]
 pub struct HttpPsp {
     connection: Connection,

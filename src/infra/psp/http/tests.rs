@@ -26,7 +26,7 @@ const NOT_DONE: &str = r#"{"done":false}"#;
 const NOT_FOUND: &str = r#"{"found":false}"#;
 const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// A server that plays these acts, one a request, and counts the requests.
+/// A server that plays these acts, one for each request, and counts the requests.
 struct Stage {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
@@ -105,7 +105,7 @@ fn approved() -> PspAnswer {
     PspAnswer::Approved { reference: "r".into(), money: money() }
 }
 
-/// An outcome without its words.
+/// An outcome without its text.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Answer(PspAnswer),
@@ -122,7 +122,7 @@ async fn performed(psp: &HttpPsp) -> Outcome {
 }
 
 #[tokio::test]
-async fn only_what_is_certain_is_an_answer_or_not_sent() {
+async fn answers_are_classified_and_doubtful_ones_are_unknown() {
     let declined = PspAnswer::Declined { reason: "card_declined".into() };
     let long: &'static str = Box::leak(format!("{APPROVED}{}", " ".repeat(ANSWER_BYTES_MAX)).into_boxed_str());
     let long_answer: &'static [Act] = Box::leak(Box::new([Say(200, long)]));
@@ -140,7 +140,7 @@ async fn only_what_is_certain_is_an_answer_or_not_sent() {
         (&[Say(200, "?")], Outcome::Unknown, 1),
         (&[Say(200, r#"{"decision":"approved","reference":"r","amount":1.5,"currency":"KRW"}"#)], Outcome::Unknown, 1),
         (long_answer, Outcome::Unknown, 1),
-        // A connection that breaks: once more, under the same key.
+        // A connection that breaks: the request is sent once more, under the same key.
         (&[Close, Say(200, APPROVED)], Outcome::Answer(approved()), 2),
         (&[Close, Say(503, NOT_DONE)], Outcome::Unknown, 2),
         (&[Close, Close, Say(200, APPROVED)], Outcome::Unknown, 2),
@@ -154,13 +154,13 @@ async fn only_what_is_certain_is_an_answer_or_not_sent() {
 }
 
 #[tokio::test]
-async fn a_psp_that_is_not_there_was_sent_nothing() {
+async fn unreachable_psp_means_not_sent() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert_eq!(performed(&psp(&format!("http://{address}"), None)).await, Outcome::NotSent);
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_the_psp_has_closed_costs_nothing() {
+async fn idle_connection_that_the_psp_closed_is_replaced() {
     let stage = Stage::set(&[Say(200, APPROVED), Close, Say(200, APPROVED)]).await;
     let psp = stage.psp();
     assert_eq!(performed(&psp).await, Outcome::Answer(approved()));
@@ -169,7 +169,7 @@ async fn a_kept_connection_that_the_psp_has_closed_costs_nothing() {
 }
 
 #[tokio::test]
-async fn only_the_psp_can_say_that_it_knows_nothing() {
+async fn not_found_counts_only_when_the_psp_itself_says_so() {
     let cases: [(&'static [Act], Option<Option<PspAnswer>>); 5] = [
         (&[Say(200, APPROVED)], Some(Some(approved()))),
         (&[Say(404, NOT_FOUND)], Some(None)),
@@ -184,7 +184,7 @@ async fn only_the_psp_can_say_that_it_knows_nothing() {
 }
 
 #[tokio::test]
-async fn over_tls_the_psp_shows_a_certificate_that_is_trusted() {
+async fn tls_connection_requires_a_trusted_certificate() {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let config = tokio_rustls::rustls::ServerConfig::builder()

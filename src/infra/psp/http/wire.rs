@@ -1,5 +1,5 @@
-//! What goes over the wire between [`HttpPsp`](super::HttpPsp) and a PSP. All bodies are JSON; amounts are integers in
-//! the currency's minor unit.
+//! The protocol between [`HttpPsp`](super::HttpPsp) and a PSP. All bodies are JSON; amounts are integers in the
+//! currency's minor unit.
 //!
 //! | request | answer |
 //! | --- | --- |
@@ -10,8 +10,8 @@
 //! | `GET /v1/books/authorizations?after=REFERENCE&limit=N` | 200 and an array of authorizations, by reference |
 //! | `GET /healthz` | 200 |
 //!
-//! 503 with [`NotDone`] promises that nothing was done. 400 and 422 mean a request that makes no sense. Anything else,
-//! or no answer, leaves open what was done.
+//! 503 with [`NotDone`] promises that nothing was done. 400 and 422 mean an invalid request. After any other answer, or
+//! none, it is unknown what was done.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +23,12 @@ use crate::infra::psp::{Action, PspAnswer, PspOperation};
 /// always the last one.
 pub const PAGE_MAX: u32 = 10_000;
 
-/// An operation, as it is asked for.
+/// An operation as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Asked<T> {
     pub action: ActionName,
-    /// The authorization that it is about; none for `authorize`.
+    /// The authorization that it refers to; none for `authorize`.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub authorization: Option<T>,
     pub payment_id: PaymentId,
@@ -63,7 +63,7 @@ pub enum Decision {
 }
 
 impl Asked<String> {
-    /// The operation under this key; none if the action and what it is about do not fit.
+    /// The operation under this key; none if the action and the authorization do not fit.
     pub fn under(self, key: PspKey) -> Option<PspOperation> {
         let action = match (self.action, self.authorization) {
             (ActionName::Authorize, None) => Action::Authorize,
@@ -126,14 +126,14 @@ impl From<Decision> for PspAnswer {
     }
 }
 
-/// `{"done": false}`: nothing was done. A proxy's 503 does not say so, and promises nothing.
+/// `{"done": false}`: nothing was done. A proxy's 503 has no such body, and promises nothing.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct NotDone {
     pub done: bool,
 }
 
-/// `{"found": false}`: the PSP has no such operation. A 404 of a wrong address does not say so, and must not pass for
-/// it.
+/// `{"found": false}`: the PSP has no such operation. A 404 of a wrong address has no such body, and must not count as
+/// one.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct NotFound {
     pub found: bool,
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_come_through_as_they_are() {
+    fn operations_round_trip_over_the_wire() {
         let authorization = "psp_auth_1".to_owned();
         for action in [
             Action::Authorize,

@@ -1,4 +1,4 @@
-//! The simulated PSP's books: what it reserved, took and gave back, and what it was asked.
+//! The simulated PSP's books: reserved, captured and refunded money, and the requests.
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ pub(super) type OperationRow =
 /// Connections for reading; audits use one.
 const CONNECTIONS: u32 = 2;
 
-/// Money reserved for a payment, and what became of it.
+/// Money reserved for a payment, and its present state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorization {
     pub reference: String,

@@ -1,4 +1,4 @@
-//! Keeps the simulated PSP's books: operations that wait are decided one after the other and written together.
+//! Keeps the simulated PSP's books: waiting operations are decided one after the other and written together.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -15,7 +15,7 @@ use crate::infra::sqlite::PrivateWriter;
 
 pub(super) enum Command {
     Perform(Instruction),
-    /// Goes the way of the operations, so that it sees all that came before it.
+    /// Lookups pass through the same queue as operations, so that they see all that came before.
     Lookup(PspKey),
 }
 
@@ -125,7 +125,7 @@ impl BookKeeper<'_> {
         Ok(row.map(Authorization::try_from).transpose()?)
     }
 
-    /// Writes an authorization, a new one or what became of it.
+    /// Writes an authorization, new or changed.
     fn keep(&self, authorization: &Authorization) -> Result<(), Fault> {
         let Authorization { reference, payment, merchant, currency, amount, captured, refunded, voided } =
             authorization;
@@ -164,7 +164,7 @@ impl BookKeeper<'_> {
     }
 }
 
-/// The PSP's rules: the authorization as it is afterwards and the amount approved, or why not.
+/// The PSP's rules: the authorization after the operation and the amount approved, or the reason to decline.
 fn decide(
     instruction: &Instruction,
     reference: &str,

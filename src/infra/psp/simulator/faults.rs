@@ -1,9 +1,9 @@
-//! What becomes of an operation, by the amount or by chance.
+//! The outcome of an operation, forced by its amount or drawn by chance.
 
 use crate::config::SimulatorConfig;
 use crate::infra::psp::{Action, PspOperation};
 
-/// What becomes of one operation.
+/// The outcome of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultDecision {
     Honest,
@@ -16,7 +16,7 @@ pub(super) enum FaultDecision {
     LostBefore,
     /// The answer is lost.
     LostAfter,
-    /// The answer makes no sense.
+    /// The answer is invalid.
     Garbage,
     /// Approved for one minor unit less than asked.
     OtherAmount,
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_bands_of_a_thousand() {
+    fn fault_rates_divide_a_thousand_draws() {
         let config = SimulatorConfig {
             failure_permille: 10,
             timeout_permille: 20,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn magic_amounts_count_only_for_their_action_and_when_on() {
+    fn magic_amounts_apply_only_to_their_action_and_when_enabled() {
         let on = SimulatorConfig { magic_amounts: true, failure_permille: 1_000, ..Default::default() };
         assert_eq!(on.faults(&operation(Action::Authorize, 4004), 0), FaultDecision::LostBefore);
         assert_eq!(on.faults(&operation(Action::Authorize, 5001), 0), FaultDecision::Refused);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_checked() {
+    fn simulator_settings_are_checked() {
         assert_eq!(serde_json::from_str::<SimulatorConfig>("{}").unwrap(), SimulatorConfig::default());
         assert!(serde_json::from_str::<SimulatorConfig>(r#"{"latency": 3}"#).is_err());
         let config: SimulatorConfig =

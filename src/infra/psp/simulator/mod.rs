@@ -1,9 +1,9 @@
-//! A PSP in this process, with its own durable books and its own rules, as good or as bad as it is told to be.
+//! A PSP in this process, with its own durable books and rules, as reliable as its settings say.
 //!
-//! An effect is in the books before its answer is on the way: an answer that is late or lost, or a caller that stopped
-//! waiting, never takes it back. Rules: nothing is captured above what was authorized, nor twice (capturing a part
-//! releases the rest); only what is not captured can be voided; nothing is refunded above what was captured. The same
-//! key gives the same answer; the same key for another request is declined (`idempotency_key_reused`).
+//! An effect is in the books before its answer is sent: a late or lost answer, or a caller that stopped waiting, never
+//! takes it back. Rules: nothing is captured above what was authorized, nor twice (a partial capture releases the
+//! rest); only an authorization that is not captured can be voided; nothing is refunded above what was captured. The
+//! same key gives the same answer; the same key for another request is declined (`idempotency_key_reused`).
 //!
 //! With `magic_amounts`, these amounts in minor units force an outcome, like a PSP's test cards:
 //!
@@ -54,7 +54,7 @@ pub enum StartError {
     Books(#[from] OpenError),
     #[error(transparent)]
     Guard(#[from] GuardError),
-    #[error("no thread for the books: {0}")]
+    #[error("cannot start the thread of the books: {0}")]
     Thread(std::io::Error),
 }
 
@@ -63,7 +63,7 @@ pub struct Simulator {
     config: SimulatorConfig,
     chance: Chance,
     clock: Clock,
-    door: GroupCommit<Clerk>,
+    committer: GroupCommit<Clerk>,
     guard: DataGuard,
     /// How often each key met [`FaultDecision::RefusedAtFirst`]; only tests send such amounts.
     refusals: Mutex<HashMap<PspKey, u32>>,
@@ -76,8 +76,8 @@ impl Simulator {
         let guard = DataGuard::lock(books)?;
         let clerk = Clerk(PrivateWriter::open(books, FORMAT, TABLES)?, guard.clone());
         guard.hold_write_ahead_log()?;
-        let door = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
-        Ok(Self { config, chance, clock, door, guard, refusals: Mutex::default() })
+        let committer = GroupCommit::start("psp-books", clerk).map_err(StartError::Thread)?;
+        Ok(Self { config, chance, clock, committer, guard, refusals: Mutex::default() })
     }
 
     /// Starts on books in memory, in the thread that calls it.
@@ -85,15 +85,15 @@ impl Simulator {
     pub fn in_memory(config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
         let guard = DataGuard::default();
         let clerk = Clerk(PrivateWriter::open(Path::new(":memory:"), FORMAT, TABLES)?, guard.clone());
-        Ok(Self { config, chance, clock, door: GroupCommit::start_here(clerk), guard, refusals: Mutex::default() })
+        Ok(Self { config, chance, clock, committer: GroupCommit::start_here(clerk), guard, refusals: Mutex::default() })
     }
 
-    /// What lies at this path. Creates nothing.
+    /// What is at this path. Creates nothing.
     pub fn look(books: &Path) -> Result<FoundCompanion, IdentityError> {
         file_identity::look(books, IS_USED)
     }
 
-    /// Makes existing books those of this system, whoever's they were. Returns their name.
+    /// Makes existing books those of this system, whichever system they belonged to. Returns their name.
     pub fn claim(books: &Path, system: &SystemId) -> Result<String, IdentityError> {
         file_identity::claim(books, system)
     }
@@ -103,7 +103,7 @@ impl Simulator {
         self.guard.clone()
     }
 
-    /// What [`Psp::perform`] does, for a server that has to let its caller see what happens.
+    /// What [`Psp::perform`] does, for a server that must show its caller the faults.
     pub async fn reply(&self, operation: &PspOperation) -> Result<Reply, PspError> {
         let faults = self.config.faults(operation, self.chance.below(1_000));
         let refuses = faults == FaultDecision::Refused
@@ -142,7 +142,8 @@ impl Simulator {
     }
 
     async fn submit(&self, command: Command) -> Result<Option<PspAnswer>, PspError> {
-        let answer = self.door.submit(command).await.map_err(|_| PspError::Unknown("the PSP is shut".to_owned()))?;
+        let answer =
+            self.committer.submit(command).await.map_err(|_| PspError::Unknown("the PSP is shut".to_owned()))?;
         answer.map_err(|error| {
             tracing::error!(%error, "the simulator cannot write its books");
             PspError::Unknown(format!("the PSP cannot write: {error}"))
@@ -162,7 +163,7 @@ impl Simulator {
     }
 }
 
-/// Does not give way for nothing: a timer's shortest wait is a whole millisecond.
+/// Without a delay it does not yield: a timer's shortest wait is a whole millisecond.
 async fn wait_ms(ms: u64) {
     if ms > 0 {
         sleep(Duration::from_millis(ms)).await;
@@ -173,7 +174,7 @@ fn refused() -> PspError {
     PspError::NotSent("connection refused".to_owned())
 }
 
-/// What becomes of a request to the simulator, on the wire.
+/// The outcome of a request to the simulator, on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Answer(PspAnswer),
@@ -181,7 +182,7 @@ pub enum Reply {
     Refused,
     /// No answer comes; `timeout_ms` have gone by.
     Lost,
-    /// An answer comes that makes no sense.
+    /// An invalid answer comes.
     Garbage,
 }
 

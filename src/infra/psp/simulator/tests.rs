@@ -99,7 +99,7 @@ fn declined(reason: &str) -> Result<PspAnswer, PspError> {
 }
 
 #[tokio::test]
-async fn money_is_reserved_taken_and_given_back_within_the_rules() {
+async fn simulator_reserves_captures_and_refunds_within_the_rules() {
     let bank = Bank::honest().await;
     for payment in 1..=3 {
         assert_eq!(bank.perform(authorize(payment, 100)).await, approved(&authorize(payment, 100)));
@@ -131,7 +131,7 @@ async fn money_is_reserved_taken_and_given_back_within_the_rules() {
 }
 
 #[tokio::test]
-async fn a_key_has_one_effect_even_when_all_ask_at_once_and_after_a_restart() {
+async fn key_has_one_effect_under_concurrency_and_after_a_restart() {
     let bank = Bank::honest().await;
     bank.perform(authorize(1, 100)).await.unwrap();
     bank.perform(capture(1, 100)).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_key_has_one_effect_even_when_all_ask_at_once_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn magic_amounts_are_what_they_say() {
+async fn magic_amounts_force_their_outcome() {
     use PspError::{NotSent, Unknown};
 
     let bank = Bank::with_magic().await;
@@ -190,7 +190,7 @@ async fn magic_amounts_are_what_they_say() {
 }
 
 #[tokio::test]
-async fn an_impatient_caller_does_not_take_the_effect_back() {
+async fn cancelled_call_keeps_its_effect() {
     let bank = Bank::open(SimulatorConfig { timeout_permille: 1_000, ..Default::default() }).await;
     let (psp, operation) = (bank.psp.clone(), authorize(1, 100));
     let waiting = tokio::spawn(async move { psp.perform(&operation).await });
@@ -204,7 +204,7 @@ async fn an_impatient_caller_does_not_take_the_effect_back() {
 }
 
 #[tokio::test]
-async fn rates_come_true_and_the_books_tell_which() {
+async fn fault_rates_are_met_and_recorded_in_the_books() {
     let bank = Bank::open(SimulatorConfig {
         decline_permille: 200,
         failure_permille: 100,
@@ -233,7 +233,7 @@ async fn rates_come_true_and_the_books_tell_which() {
 }
 
 #[tokio::test]
-async fn rates_above_the_whole_are_refused() {
+async fn fault_rates_above_a_thousand_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let config = SimulatorConfig { decline_permille: 1_001, ..Default::default() };
     let file = home.path().join("psp.db");
@@ -242,7 +242,7 @@ async fn rates_above_the_whole_are_refused() {
 }
 
 #[tokio::test]
-async fn a_full_disk_makes_outcomes_unknown_and_the_books_stay_true() {
+async fn full_disk_makes_outcomes_unknown_and_keeps_the_books_correct() {
     let home = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::new(home.path());
     let bank = Bank { psp: start(&home.path().join("psp.db"), SimulatorConfig::default()).await, home };

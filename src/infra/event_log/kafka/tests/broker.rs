@@ -11,10 +11,10 @@ use rdkafka::client::DefaultClientContext;
 use super::*;
 use crate::infra::testing::server;
 
-/// Held by those who need the broker to answer, and alone by who stops it.
+/// Held shared by tests that need the broker to answer, and exclusively by a test that stops it.
 static BROKER: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 
-/// A prefix of its own for each test, on the broker to test with; `None` says that there is no such broker.
+/// A prefix of its own for each test, on the test broker; `None` if there is no such broker.
 fn broker() -> Option<Settings> {
     let brokers = server("kafka")?;
     let topic_prefix = format!("test-{:x}.", RandomState::new().hash_one("prefix"));
@@ -45,7 +45,7 @@ async fn topics_are_created_once_and_keep_their_partitions() {
 }
 
 #[tokio::test]
-async fn brokers_that_have_not_registered_yet_are_waited_for() {
+async fn opening_waits_for_brokers_that_have_not_registered() {
     let Some(settings) = broker() else { return };
     let _beside = BROKER.read().await;
     let open_timeout = Duration::from_secs(1);
@@ -55,7 +55,7 @@ async fn brokers_that_have_not_registered_yet_are_waited_for() {
     assert!(waited >= open_timeout && reason.contains("replication factor"), "{waited:?}: {reason}");
 }
 
-/// One process of the system: a reader for every partition, and what they were given.
+/// One process of the system: a reader for every partition, and the records that they were given.
 struct Process {
     log: KafkaLog,
     consumers: Vec<Box<dyn Consumer>>,
@@ -179,7 +179,7 @@ fn signal(name: &str, pid: &str) {
 }
 
 #[tokio::test]
-async fn a_broker_that_hangs_costs_no_record_and_no_order() {
+async fn hanging_broker_loses_no_record_and_keeps_the_order() {
     let Some(settings) = broker() else { return };
     let _alone = BROKER.write().await;
     let dir = std::env::var("RIALTO_TEST_SERVERS").unwrap();
@@ -188,7 +188,7 @@ async fn a_broker_that_hangs_costs_no_record_and_no_order() {
     let impatient = Settings { append_timeout: Duration::from_secs(1), ..settings.clone() };
     let publisher = Arc::new(KafkaLog::open(impatient, TOPICS).await.unwrap());
     let (appended, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    // Two shards append beside each other, each its own payments, and repeat what fails, until told to end.
+    // Two shards append concurrently, each its own payments, and repeat failed appends until told to end.
     let is_over = Arc::new(AtomicBool::new(false));
     let shards = [0, 1].map(|shard| {
         let (publisher, appended, failed) = (publisher.clone(), appended.clone(), failed.clone());
@@ -253,7 +253,7 @@ async fn limit(settings: &Settings, topic: &str, max_message_bytes: &str) {
 }
 
 #[tokio::test]
-async fn a_topic_that_refuses_records_holds_up_no_other_topic_and_no_other_key() {
+async fn topic_that_refuses_records_delays_no_other_topic_or_key() {
     let Some(settings) = broker() else { return };
     let _beside = BROKER.read().await;
     let log = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();
@@ -264,7 +264,7 @@ async fn a_topic_that_refuses_records_holds_up_no_other_topic_and_no_other_key()
     limit(&settings, REQUESTED, "1000").await;
     // One batch: of key 1 the second is too large, and the third comes behind it; those of key 2 are taken.
     let given = vec![voided(1, 0), record(2, 1), large(1, 2), voided(2, 3), record(1, 4), record(3, 5), voided(1, 6)];
-    // Kafka may take a moment to heed the limit.
+    // Kafka may apply the limit after a moment.
     let appended = eventually("a refusal", async || {
         let appended = log.append(given.clone()).await.unwrap();
         (!appended.refused.is_empty()).then_some(appended)
@@ -275,7 +275,7 @@ async fn a_topic_that_refuses_records_holds_up_no_other_topic_and_no_other_key()
     assert!(appended.held_back.contains(&4), "{appended:?}");
     assert!([0, 1, 3, 5].iter().all(|place| appended.has(*place)), "{appended:?}");
 
-    // Now that the topic is known, what comes behind a refused record of its key stays behind in all topics.
+    // Now that the topic is known, records behind a refused one of their key stay behind in all topics.
     let appended = log.append(vec![large(4, 7), voided(4, 8), voided(5, 9), record(5, 10)]).await.unwrap();
     assert_eq!(appended.refused.keys().collect::<Vec<_>>(), [&0]);
     assert_eq!(appended.held_back.iter().collect::<Vec<_>>(), [&1]);
@@ -295,7 +295,7 @@ async fn a_topic_that_refuses_records_holds_up_no_other_topic_and_no_other_key()
 }
 
 #[tokio::test]
-async fn a_topic_that_is_gone_holds_up_no_other() {
+async fn deleted_topic_delays_no_other_topic() {
     let Some(settings) = broker() else { return };
     let _beside = BROKER.read().await;
     let log = KafkaLog::open(settings.clone(), TOPICS).await.unwrap();

@@ -30,7 +30,7 @@ async fn open(cluster: &Cluster) -> KafkaLog {
 }
 
 #[tokio::test]
-async fn records_come_back_whole_and_in_order_per_key() {
+async fn records_are_read_whole_and_in_order_per_key() {
     let cluster = cluster();
     let log = open(&cluster).await;
     let records: Vec<_> = (0..300).map(|id| record(id % 40, id)).collect();
@@ -50,7 +50,7 @@ async fn records_come_back_whole_and_in_order_per_key() {
 }
 
 #[tokio::test]
-async fn a_reader_that_follows_another_starts_from_what_was_committed() {
+async fn new_reader_starts_from_the_committed_offset() {
     let cluster = cluster();
     let log = open(&cluster).await;
     log.append((0..10).map(|id| record(1, id)).collect()).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_message_is_a_cloud_event_in_binary_mode() {
 }
 
 #[tokio::test]
-async fn a_foreign_message_is_delivered_and_holds_nothing_up() {
+async fn foreign_message_is_delivered_and_delays_no_other() {
     let cluster = cluster();
     let log = open(&cluster).await;
     let partition = partition_of("pay_1", 6);
@@ -143,7 +143,7 @@ async fn a_foreign_message_is_delivered_and_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn nudges_tell_of_records_that_come() {
+async fn nudges_announce_new_records() {
     let cluster = cluster();
     let log = open(&cluster).await;
     let partition = partition_of("pay_1", 6);
@@ -182,7 +182,7 @@ async fn an_append_that_fails_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn nothing_of_an_append_that_failed_comes_late() {
+async fn failed_append_stores_no_record_late() {
     let cluster = cluster();
     let log = open(&cluster).await;
     log.append(vec![record(1, 0)]).await.unwrap();
@@ -195,7 +195,7 @@ async fn nothing_of_an_append_that_failed_comes_late() {
 }
 
 #[tokio::test]
-async fn a_cluster_says_what_it_is_and_what_is_on_it() {
+async fn cluster_tells_its_id_and_whether_it_has_records() {
     let (one, other) = (cluster(), MockCluster::new(1).unwrap());
     let look = async |cluster: &Cluster| KafkaLog::look(&settings(cluster), TOPICS).await.unwrap();
     let found = look(&one).await;
@@ -212,7 +212,7 @@ async fn a_cluster_says_what_it_is_and_what_is_on_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused() {
+async fn unknown_topics_and_changed_partition_counts_are_refused() {
     let cluster = cluster();
     let log = open(&cluster).await;
     let unknown = Record { topic: "payment.lost", ..record(1, 1) };
@@ -228,7 +228,7 @@ async fn what_is_not_there_is_refused() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_not_there_is_named() {
+async fn error_names_the_unreachable_broker() {
     let settings = Settings { open_timeout: Duration::from_secs(1), ..Settings::new("127.0.0.1:1") };
     let refused = KafkaLog::open(settings, TOPICS).await.err().unwrap();
     assert!(matches!(refused, OpenError::NotReady { .. }) && refused.to_string().contains("127.0.0.1:1"), "{refused}");

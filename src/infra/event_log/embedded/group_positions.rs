@@ -1,4 +1,4 @@
-//! How far the consumer groups of this process have come, as the writer leaves it: nobody has to ask the file.
+//! How far the consumer groups of this process have come, as the writer leaves it, so that reading it needs no query.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::layout::{Slot, Topics};
 use crate::infra::event_log::lag::{Waiting, export};
 
-/// Shared by the writer and those who ask.
+/// Shared by the writer and its readers.
 pub(super) type Shared = Arc<Mutex<GroupPositions>>;
 
 /// See the file's header.
@@ -26,7 +26,7 @@ struct Place {
 }
 
 impl GroupPositions {
-    /// Told to the metrics, from the slots and their ends.
+    /// Positions that the metrics export, from the slots and their ends.
     pub(super) fn exported(topics: &Topics, ends: &HashMap<i64, i64>) -> Shared {
         let places = topics.0.iter().flat_map(|topic| {
             topic.slots.iter().zip(0..).map(|(slot, partition)| {
