@@ -82,17 +82,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let database = ShardDatabase::open_sqlite(ShardId(1), &dir.path().join("shard.db"), true).await.unwrap();
         let (policy, mut ids) = (Policy::default(), IdGenerator::new(0));
-        let book = UnitOfWork::new(NOW, &policy, &mut ids);
-        let note = |book: &mut UnitOfWork<'_>| {
+        let unit = UnitOfWork::new(NOW, &policy, &mut ids);
+        let note = |unit: &mut UnitOfWork<'_>| {
             for number in 0..actions {
                 let operator = Operator { name: "kim".to_owned(), request_id: "req_1".to_owned() };
                 let (target, detail) = (format!("actor {number}"), "panic".to_owned());
                 let bucket = Bucket::wrapping(1);
                 RecordOperatorAction { bucket, kind: "fault.inject", target, detail, operator, trace: TRACE }
-                    .decide(book);
+                    .decide(unit);
             }
         };
-        database.batch(&ReadSet::default(), book, note).await.unwrap();
+        database.batch(&ReadSet::default(), unit, note).await.unwrap();
         (dir, database)
     }
 

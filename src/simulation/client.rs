@@ -17,7 +17,7 @@ const REPEATS: usize = 12;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One client of merchant number `number` with some payments to make.
-pub async fn run(world: Cluster, chance: Chance, number: u64) {
+pub async fn run(cluster: Cluster, chance: Chance, number: u64) {
     for payment in 0..1 + chance.below(3) {
         tokio::time::sleep(chance.jitter(Duration::from_millis(300))).await;
         let key = format!("{number}-{payment}");
@@ -26,7 +26,7 @@ pub async fn run(world: Cluster, chance: Chance, number: u64) {
         // The same call twice at once now and then: one of them executes.
         let twice = chance.permille(300);
         let purchase = Purchase { number, key: key.clone(), amount, capture_mode };
-        let authorize = |chance: Chance| authorize(&world, chance, &purchase);
+        let authorize = |chance: Chance| authorize(&cluster, chance, &purchase);
         let (first, second) = if twice {
             tokio::join!(biased; authorize(chance.clone()), authorize(chance.clone()))
         } else {
@@ -36,8 +36,8 @@ pub async fn run(world: Cluster, chance: Chance, number: u64) {
         let course = chance.below(10);
         let call = |name: &'static str, change: Change| {
             let key = format!("{key}-{name}");
-            let (world, chance) = (world.clone(), chance.clone());
-            async move { change_payment(&world, chance, number, id, &key, change).await }
+            let (cluster, chance) = (cluster.clone(), chance.clone());
+            async move { change_payment(&cluster, chance, number, id, &key, change).await }
         };
         match course {
             0 => call("void", Change::Void).await,
@@ -90,19 +90,19 @@ impl Purchase {
     }
 }
 
-async fn authorize(world: &Cluster, chance: Chance, purchase: &Purchase) -> Option<PaymentId> {
-    let answer = repeat(world, &chance, async |app: App, call: Call| purchase.send(app, call).await).await?;
+async fn authorize(cluster: &Cluster, chance: Chance, purchase: &Purchase) -> Option<PaymentId> {
+    let answer = repeat(cluster, &chance, async |app: App, call: Call| purchase.send(app, call).await).await?;
     if matches!(answer.recorded.outcome, PaymentOutcome::Done { .. } | PaymentOutcome::Declined { .. }) {
-        let (world, purchase, known) = (world.clone(), purchase.clone(), answer.recorded.clone());
-        tokio::task::spawn_local(async move { ask_again(&world, &chance, &purchase, &known).await });
+        let (cluster, purchase, known) = (cluster.clone(), purchase.clone(), answer.recorded.clone());
+        tokio::task::spawn_local(async move { ask_again(&cluster, &chance, &purchase, &known).await });
     }
     match answer.recorded.outcome {
         PaymentOutcome::Done { payment, .. } => {
-            world.tell(Acknowledged::Authorized { id: payment.payment_id });
+            cluster.tell(Acknowledged::Authorized { id: payment.payment_id });
             Some(payment.payment_id)
         }
         PaymentOutcome::Declined { payment, .. } | PaymentOutcome::NotSent { payment } => {
-            world.tell(Acknowledged::Declined { id: payment.payment_id });
+            cluster.tell(Acknowledged::Declined { id: payment.payment_id });
             None
         }
         _ => None,
@@ -111,23 +111,23 @@ async fn authorize(world: &Cluster, chance: Chance, purchase: &Purchase) -> Opti
 
 /// Repeats a key whose answer is known: the same answer is given, or none while the shard has its troubles. That the
 /// PSP is left alone is no reason.
-async fn ask_again(world: &Cluster, chance: &Chance, purchase: &Purchase, known: &StoredResponse) {
+async fn ask_again(cluster: &Cluster, chance: &Chance, purchase: &Purchase, known: &StoredResponse) {
     for _ in 0..chance.below(4) {
         tokio::time::sleep(chance.jitter(Duration::from_secs(3))).await;
-        match once(world, &async |app: App, call: Call| purchase.send(app, call).await).await {
+        match once(cluster, &async |app: App, call: Call| purchase.send(app, call).await).await {
             Some(Ok(again)) if again.recorded != *known => {
-                world.tell(Acknowledged::Absurd(format!("{} is answered anew: {again:?}", purchase.key)));
+                cluster.tell(Acknowledged::Absurd(format!("{} is answered anew: {again:?}", purchase.key)));
             }
             Some(Err(FlowError::PspUnavailable { .. })) => {
-                world.tell(Acknowledged::Absurd(format!("{} has an answer, and a breaker hides it", purchase.key)));
+                cluster.tell(Acknowledged::Absurd(format!("{} has an answer, and a breaker hides it", purchase.key)));
             }
             _ => {}
         }
     }
 }
 
-async fn change_payment(world: &Cluster, chance: Chance, number: u64, id: PaymentId, key: &str, change: Change) {
-    let answer = repeat(world, &chance, async |app: App, call: Call| {
+async fn change_payment(cluster: &Cluster, chance: Chance, number: u64, id: PaymentId, key: &str, change: Change) {
+    let answer = repeat(cluster, &chance, async |app: App, call: Call| {
         let request = ChangeRequest {
             payment_id: id,
             merchant_id: format!("MERCHANT-{number}"),
@@ -140,21 +140,21 @@ async fn change_payment(world: &Cluster, chance: Chance, number: u64, id: Paymen
     let Some(Response { recorded, .. }) = answer.await else { return };
     let PaymentOutcome::Done { refund_id, .. } = recorded.outcome else { return };
     match (change, refund_id) {
-        (Change::Capture { .. }, _) => world.tell(Acknowledged::CaptureRequested { id }),
-        (Change::Void, _) => world.tell(Acknowledged::Voided { id }),
-        (Change::Refund { .. }, Some(refund_id)) => world.tell(Acknowledged::RefundRequested { refund_id }),
+        (Change::Capture { .. }, _) => cluster.tell(Acknowledged::CaptureRequested { id }),
+        (Change::Void, _) => cluster.tell(Acknowledged::Voided { id }),
+        (Change::Refund { .. }, Some(refund_id)) => cluster.tell(Acknowledged::RefundRequested { refund_id }),
         (Change::Refund { .. }, None) => {}
     }
 }
 
 /// Makes a call until it is answered, over the deaths of the process that it is made to.
 async fn repeat(
-    world: &Cluster,
+    cluster: &Cluster,
     chance: &Chance,
     make: impl AsyncFn(App, Call) -> Result<Response, FlowError>,
 ) -> Option<Response> {
     for _ in 0..REPEATS {
-        if let Some(Ok(answer)) = once(world, &make).await {
+        if let Some(Ok(answer)) = once(cluster, &make).await {
             return Some(answer);
         }
         tokio::time::sleep(Duration::from_millis(50) + chance.jitter(Duration::from_millis(400))).await;
@@ -164,10 +164,10 @@ async fn repeat(
 
 /// Makes a call once. None if the process dies, or takes too long.
 async fn once(
-    world: &Cluster,
+    cluster: &Cluster,
     make: &impl AsyncFn(App, Call) -> Result<Response, FlowError>,
 ) -> Option<Result<Response, FlowError>> {
-    let (app, mut dies) = world.process().await;
+    let (app, mut dies) = cluster.process().await;
     let call = Call { request_id: app.new_request_id(), trace: app.open_trace(None) };
     let answer = tokio::select! {
         biased;
@@ -175,6 +175,6 @@ async fn once(
         _ = dies.changed() => None,
         () = tokio::time::sleep(TIMEOUT) => None,
     };
-    world.note(format!("{answer:?}"));
+    cluster.note(format!("{answer:?}"));
     answer
 }

@@ -111,7 +111,7 @@ impl Cluster {
         let psp = MemoryPsp { books: self.books.clone(), fate: fates.clone(), chance: self.environment.chance.clone() };
         let answers = MemoryCache { answers: Arc::default(), fate: fates.clone() };
         let adapters = self.store.adapters(&self.config, fates, Arc::new(psp), Arc::new(answers), Arc::new(NoLimits));
-        // A process has faults, clock and chance of the world, and dead letters and meters of its own.
+        // A process has faults, clock and chance of the cluster, and dead letters and meters of its own.
         let Environment { clock, chance, placement, .. } = self.environment.clone();
         let environment = Environment::new(clock, chance, placement);
         environment.faults.enable();

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 use crate::runtime::Chance;
 
-/// Whether the world is still unkind, and who is to be told when a process dies.
+/// Whether the cluster is still unkind, and who is to be told when a process dies.
 #[derive(Debug, Clone, Default)]
 pub struct FaultRates {
     pub is_fair: Arc<AtomicBool>,

@@ -35,22 +35,22 @@ fn simulate(seed: u64, bug: Option<Bug>) -> (Vec<String>, Vec<String>) {
     plant(bug);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let ended = LocalSet::new().block_on(&runtime, async {
-        let world = Cluster::new(Environment::simulated(seed, START_MS));
-        let keeper = tokio::task::spawn_local(world.clone().keep_running());
+        let cluster = Cluster::new(Environment::simulated(seed, START_MS));
+        let keeper = tokio::task::spawn_local(cluster.clone().keep_running());
         let plan = |number| Chance::from_seed(seed.wrapping_mul(CLIENTS).wrapping_add(number));
-        let clients = (1..=CLIENTS).map(|number| client::run(world.clone(), plan(number), number));
+        let clients = (1..=CLIENTS).map(|number| client::run(cluster.clone(), plan(number), number));
         join_all(clients).await;
-        world.clear_up();
+        cluster.clear_up();
         let mut wrong = Vec::new();
         for _ in 0..REST.as_secs() / LOOK_EVERY.as_secs() {
             tokio::time::sleep(LOOK_EVERY).await;
-            wrong = check::violations(&world.store, &world.books.lock(), &world.told());
+            wrong = check::violations(&cluster.store, &cluster.books.lock(), &cluster.told());
             if wrong.is_empty() {
                 break;
             }
         }
         keeper.abort();
-        (wrong, world.history())
+        (wrong, cluster.history())
     });
     plant(None);
     ended

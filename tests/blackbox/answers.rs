@@ -6,7 +6,7 @@ use crate::node::{TestNode, eventually, order};
 
 #[tokio::test]
 async fn what_a_kill_left_in_the_middle_has_its_answer_behind_an_open_breaker() {
-    let mut shop = TestNode::start_with(&[
+    let mut node = TestNode::start_with(&[
         ("PSP__SIMULATOR__LATENCY_MS", "3000"),
         ("RESOLVER__AFTER_MS", "6000"),
         ("RESOLVER__LADDER_MS", "[200, 200, 200, 200, 200]"),
@@ -14,22 +14,22 @@ async fn what_a_kill_left_in_the_middle_has_its_answer_behind_an_open_breaker() 
     ])
     .await;
     let body = order("MERCHANT-1", 1_000);
-    let url = format!("{}/payments/authorize", shop.url);
-    let call = tokio::spawn(shop.http.post(url).json(&body).send());
+    let url = format!("{}/payments/authorize", node.url);
+    let call = tokio::spawn(node.http.post(url).json(&body).send());
     let at_psp = async || {
-        let books = Books::open_read_only(&shop.books()).await.ok()?;
+        let books = Books::open_read_only(&node.books()).await.ok()?;
         (books.count("authorize").await.ok()?.0 == 1).then_some(())
     };
     eventually("the psp has it", at_psp).await;
-    shop.kill().await;
+    node.kill().await;
     assert!(call.await.unwrap().is_err(), "nobody was told");
-    shop.restart().await;
-    shop.force_breaker("psp", Some("open")).await;
-    let early = shop.post("/payments/authorize", &body).await.expect_problem(409, "idempotency_in_progress");
+    node.restart().await;
+    node.force_breaker("psp", Some("open")).await;
+    let early = node.post("/payments/authorize", &body).await.expect_problem(409, "idempotency_in_progress");
     assert_eq!(early.header("retry-after"), Some("1"));
     // Look-ups have a breaker of their own, so the resolver concludes it.
     let answer = eventually("the answer", async || {
-        let answer = shop.post("/payments/authorize", &body).await;
+        let answer = node.post("/payments/authorize", &body).await;
         if answer.status == 409 {
             return None;
         }
@@ -38,5 +38,5 @@ async fn what_a_kill_left_in_the_middle_has_its_answer_behind_an_open_breaker() 
     .await;
     assert_eq!(answer.header("idempotent-replayed"), Some("true"));
     assert_eq!(answer.json()["status"], "AUTHORIZED");
-    shop.audit().await;
+    node.audit().await;
 }

@@ -10,7 +10,7 @@ const AUTHORIZE: &str = "/payments/authorize";
 
 #[tokio::test]
 async fn a_card_number_is_in_no_file() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     for (member, value) in [
         ("description", json!("4111111111111111")),
         ("metadata", json!({"pan": "4111111111111111"})),
@@ -18,11 +18,11 @@ async fn a_card_number_is_in_no_file() {
     ] {
         let mut body = order("MERCHANT-1", 100);
         body[member] = value;
-        shop.post(AUTHORIZE, &body).await.expect_problem(422, "card_number_not_allowed");
+        node.post(AUTHORIZE, &body).await.expect_problem(422, "card_number_not_allowed");
     }
-    let listed = shop.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
+    let listed = node.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
     assert_eq!(listed["data"], json!([]));
-    for file in files(shop.data_dir()) {
+    for file in files(node.data_dir()) {
         let holds_card = std::fs::read(&file).unwrap().windows(16).any(|bytes| bytes == b"4111111111111111");
         assert!(!holds_card, "a card number is never kept: {}", file.display());
     }
@@ -35,18 +35,18 @@ fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[tokio::test]
 async fn a_body_in_pieces_is_refused_when_it_has_become_too_long() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let large = format!("{{\"description\":\"{}\"}}", "x".repeat(64 * 1024));
     let pieces: Vec<Result<String, std::io::Error>> =
         large.as_bytes().chunks(4_096).map(|piece| Ok(String::from_utf8_lossy(piece).into_owned())).collect();
     let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
-    shop.post_raw(AUTHORIZE, "application/json", stream).await.expect_problem(413, "body_too_large");
-    shop.post_raw(AUTHORIZE, "application/json", order("MERCHANT-1", 100).to_string()).await.expect(200);
+    node.post_raw(AUTHORIZE, "application/json", stream).await.expect_problem(413, "body_too_large");
+    node.post_raw(AUTHORIZE, "application/json", order("MERCHANT-1", 100).to_string()).await.expect(200);
 }
 
 /// What the node says to bytes that no HTTP client would send.
-async fn raw(shop: &TestNode, request: &str) -> String {
-    let address = shop.url.strip_prefix("http://").unwrap();
+async fn raw(node: &TestNode, request: &str) -> String {
+    let address = node.url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut said = Vec::new();
@@ -66,35 +66,35 @@ async fn raw(shop: &TestNode, request: &str) -> String {
 
 #[tokio::test]
 async fn a_body_announced_too_large_is_answered_before_it_comes() {
-    let shop = TestNode::start().await;
-    let post = |headers: &str| format!("POST {AUTHORIZE} HTTP/1.1\r\nHost: shop\r\n{headers}\r\n{{\"merchantId\":");
+    let node = TestNode::start().await;
+    let post = |headers: &str| format!("POST {AUTHORIZE} HTTP/1.1\r\nHost: node\r\n{headers}\r\n{{\"merchantId\":");
     let json = "Content-Type: application/json\r\n";
     for (headers, status, code) in [
         (format!("{json}Content-Length: 10000000\r\n"), "413", "body_too_large"),
         (format!("{json}Content-Length: 65537\r\n"), "413", "body_too_large"),
         ("Content-Type: text/plain\r\nContent-Length: 100\r\n".to_owned(), "415", "unsupported_media_type"),
     ] {
-        let said = raw(&shop, &post(&headers)).await;
+        let said = raw(&node, &post(&headers)).await;
         assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
         assert!(said.contains(&format!("\"code\":\"{code}\"")), "{said}");
     }
     // The node takes no harm.
-    shop.authorize(100).await;
+    node.authorize(100).await;
 }
 
 #[tokio::test]
 async fn a_body_that_stalls_is_given_up() {
-    let shop = TestNode::start_with(&[("HTTP__BODY_TIMEOUT_MS", "300")]).await;
-    let head = "Host: shop\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
-    let said = raw(&shop, &format!("POST {AUTHORIZE} HTTP/1.1\r\n{head}\r\n{{\"merchantId\":")).await;
+    let node = TestNode::start_with(&[("HTTP__BODY_TIMEOUT_MS", "300")]).await;
+    let head = "Host: node\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
+    let said = raw(&node, &format!("POST {AUTHORIZE} HTTP/1.1\r\n{head}\r\n{{\"merchantId\":")).await;
     assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"code\":\"request_timeout\""), "{said}");
-    shop.authorize(100).await;
+    node.authorize(100).await;
 }
 
 #[tokio::test]
 async fn an_answer_to_head_has_no_body_on_the_wire() {
-    let shop = TestNode::start().await;
-    let said = raw(&shop, "HEAD /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").await;
+    let node = TestNode::start().await;
+    let said = raw(&node, "HEAD /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").await;
     let (head, body) = said.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-length: 15"), "{said}");
     assert_eq!(body, "");

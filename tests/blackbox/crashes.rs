@@ -53,28 +53,28 @@ async fn client(number: u64, url: &Mutex<String>, stop: &AtomicBool, told: &Told
 
 /// Kills the process `kills` times under load, restarts it each time, and checks that everything that was said is so.
 async fn survive(kills: u32, run_ms: u64) {
-    let mut shop = TestNode::start_with(FAST).await;
-    let url = Mutex::new(shop.url.clone());
+    let mut node = TestNode::start_with(FAST).await;
+    let url = Mutex::new(node.url.clone());
     let (stop, told) = (AtomicBool::new(false), Told::default());
     let chance = Chance::from_entropy();
     let clients = futures_util::future::join_all((1..=16).map(|number| client(number, &url, &stop, &told)));
     let killer = async {
         for _ in 0..kills {
             tokio::time::sleep(Duration::from_millis(run_ms / 2 + chance.below(run_ms))).await;
-            shop.kill().await;
-            shop.restart().await;
-            *url.lock().await = shop.url.clone();
+            node.kill().await;
+            node.restart().await;
+            *url.lock().await = node.url.clone();
         }
         tokio::time::sleep(Duration::from_millis(run_ms / 2)).await;
         stop.store(true, Ordering::Relaxed);
     };
     tokio::join!(clients, killer);
-    shop.audit().await;
+    node.audit().await;
 
     let told = told.into_inner();
     assert!(told.len() > kills as usize, "there was load: {} payments", told.len());
     for (id, answers) in &told {
-        let found = shop.get(&format!("/payments/{id}?expand=refunds,ledger")).await.expect(200).json();
+        let found = node.get(&format!("/payments/{id}?expand=refunds,ledger")).await.expect(200).json();
         let said = |status: &str| answers.iter().any(|answer| answer["status"] == status);
         let refunds = found["refunds"].as_array().unwrap();
         if said("CAPTURE_REQUESTED") {
@@ -104,21 +104,21 @@ async fn twenty_kills_under_load_lose_and_double_nothing() {
 
 #[tokio::test]
 async fn a_stop_drains_and_ends_well() {
-    let mut shop = TestNode::start_with(&[("PSP__SIMULATOR__LATENCY_MS", "300")]).await;
-    let url = format!("{}/payments/authorize", shop.url);
+    let mut node = TestNode::start_with(&[("PSP__SIMULATOR__LATENCY_MS", "300")]).await;
+    let url = format!("{}/payments/authorize", node.url);
     let under_way: Vec<_> =
-        (0..8).map(|_| tokio::spawn(shop.http.post(&url).json(&order("MERCHANT-1", 1_000)).send())).collect();
+        (0..8).map(|_| tokio::spawn(node.http.post(&url).json(&order("MERCHANT-1", 1_000)).send())).collect();
     // The intents are durable, so the requests are under way.
     crate::node::eventually("eight intents", async || {
-        let listed = shop.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
+        let listed = node.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
         (listed["data"].as_array().unwrap().len() == 8).then_some(())
     })
     .await;
-    let status = shop.terminate().await;
+    let status = node.terminate().await;
     assert_eq!(status.code(), Some(0));
     for answer in under_way {
         assert_eq!(answer.await.unwrap().unwrap().status().as_u16(), 200, "what was under way is finished");
     }
-    shop.restart().await;
-    shop.audit().await;
+    node.restart().await;
+    node.audit().await;
 }

@@ -8,38 +8,38 @@ use crate::servers::OwnServers;
 
 const QUICK: &[(&str, &str)] = &[("FAULTS__ENABLED", "true"), ("BREAKER__OPEN_MS", "1000")];
 
-async fn exercise(shop: &TestNode) -> Value {
+async fn exercise(node: &TestNode) -> Value {
     let mut command = Command::new(PROGRAM);
-    let output = command.args(["exercise", "--json", "--url", &shop.url]).output().await.unwrap();
+    let output = command.args(["exercise", "--json", "--url", &node.url]).output().await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_str(&said).unwrap()
 }
 
 /// All nine passed, and nothing of it is left over.
-async fn expect_passed(shop: &TestNode, outage: &str) {
-    let exercise = exercise(shop).await;
+async fn expect_passed(node: &TestNode, outage: &str) {
+    let exercise = exercise(node).await;
     assert_eq!(exercise["outage"], outage, "{exercise:#}");
     let steps = exercise["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 9);
     assert!(steps.iter().all(|step| step["status"] == "passed"), "{exercise:#}");
-    let breakers = shop.get("/admin/breakers").await.expect(200).json();
+    let breakers = node.get("/admin/breakers").await.expect(200).json();
     let changes: Vec<_> =
         breakers["data"][1]["transitions"].as_array().unwrap().iter().map(|change| change["to"].clone()).collect();
     assert!(changes.contains(&json!("open")), "{breakers:#}");
     assert_eq!(changes.last(), Some(&json!("closed")), "{breakers:#}");
-    let payments = shop.get("/payments?merchantId=EXERCISE-1&limit=100").await.expect(200).json();
+    let payments = node.get("/payments?merchantId=EXERCISE-1&limit=100").await.expect(200).json();
     let payments = payments["data"].as_array().unwrap();
     assert!(payments.len() >= 15 && payments.iter().all(|payment| payment["status"] == "VOIDED"), "{payments:#?}");
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[tokio::test]
 async fn the_exercise_passes_with_injected_faults() {
-    let shop = TestNode::start_embedded_with(QUICK).await;
-    shop.get("/admin/breakers/event_log/exercise").await.expect_problem(404, "not_found");
-    expect_passed(&shop, "injected").await;
-    shop.get("/admin/breakers/event_log/exercise").await.expect(200);
+    let node = TestNode::start_embedded_with(QUICK).await;
+    node.get("/admin/breakers/event_log/exercise").await.expect_problem(404, "not_found");
+    expect_passed(&node, "injected").await;
+    node.get("/admin/breakers/event_log/exercise").await.expect(200);
 }
 
 #[tokio::test]
@@ -48,6 +48,6 @@ async fn the_exercise_really_stops_the_broker() {
     let (stop, start) = (own.shell("kill"), own.shell("up"));
     let mut settings = QUICK.to_vec();
     settings.extend([("FAULTS__EVENT_LOG_STOP", stop.as_str()), ("FAULTS__EVENT_LOG_START", start.as_str())]);
-    let shop = TestNode::start_beside(&own, &settings).await.unwrap();
-    expect_passed(&shop, "real").await;
+    let node = TestNode::start_beside(&own, &settings).await.unwrap();
+    expect_passed(&node, "real").await;
 }

@@ -67,11 +67,11 @@ fn large(merchant: usize) -> Value {
 }
 
 /// Authorizes until that fails; every order that was answered with 200, with its payment.
-async fn fill(shop: &TestNode) -> Vec<(Value, Payment)> {
+async fn fill(node: &TestNode) -> Vec<(Value, Payment)> {
     let mut told = Vec::new();
     for n in 0..20_000 {
         let order = large(n % 7);
-        let answer = shop.post("/payments/authorize", &order).await;
+        let answer = node.post("/payments/authorize", &order).await;
         if answer.status != 200 {
             // What is under way is not said to be done.
             assert!(matches!(answer.status, 202 | 503), "{}", answer.text);
@@ -88,31 +88,31 @@ fn payment(body: &Value) -> Payment {
 }
 
 /// Everything that was said is there and stays the same.
-async fn holds(shop: &TestNode, told: &[(Value, Payment)]) {
+async fn holds(node: &TestNode, told: &[(Value, Payment)]) {
     for (order, payment) in told {
-        assert_eq!(shop.look_up(payment).await["status"], "AUTHORIZED", "{}", payment.id);
-        let again = shop.post("/payments/authorize", order).await.expect(200).json();
+        assert_eq!(node.look_up(payment).await["status"], "AUTHORIZED", "{}", payment.id);
+        let again = node.post("/payments/authorize", order).await.expect(200).json();
         assert_eq!(again["paymentId"], payment.id.as_str(), "the key is known");
     }
 }
 
 /// Payments are taken and booked again, and everything that was said outlives the process. The node ends before its
 /// disk.
-async fn goes_on(mut shop: TestNode, told: &[(Value, Payment)]) {
-    let taken = shop.captured(1_000).await;
-    shop.ledger(&taken, 1).await;
-    holds(&shop, told).await;
-    shop.kill().await;
-    shop.restart().await;
-    holds(&shop, told).await;
-    shop.audit().await;
+async fn goes_on(mut node: TestNode, told: &[(Value, Payment)]) {
+    let taken = node.captured(1_000).await;
+    node.ledger(&taken, 1).await;
+    holds(&node, told).await;
+    node.kill().await;
+    node.restart().await;
+    holds(&node, told).await;
+    node.audit().await;
 }
 
 /// A node with all its data on a small disk, or with one file of them.
 async fn survives_a_full_disk(file: Option<&str>) {
-    let mut shop = TestNode::start_embedded_with(&SETTINGS).await;
-    shop.kill().await;
-    let dir = shop.data_dir().to_owned();
+    let mut node = TestNode::start_embedded_with(&SETTINGS).await;
+    node.kill().await;
+    let dir = node.data_dir().to_owned();
     let disk = match file {
         None => SmallDisk::at(&dir, "3m"),
         Some(_) => SmallDisk::at(&dir.join("small"), "2m"),
@@ -121,24 +121,24 @@ async fn survives_a_full_disk(file: Option<&str>) {
     if let Some(file) = file {
         move_to(&dir.join("small"), &dir, file);
     }
-    shop.restart().await;
-    let mut told = fill(&shop).await;
+    node.restart().await;
+    let mut told = fill(&node).await;
     assert!(!told.is_empty());
     disk.grow("200m");
     eventually("ready again", async || {
-        let ready = shop.get("/readyz").await;
+        let ready = node.get("/readyz").await;
         (ready.status == 200 && ready.json()["status"] == "up").then_some(())
     })
     .await;
     for n in 0..50 {
         let order = large(n % 7);
         let answer = eventually("authorized", async || {
-            let answer = shop.post("/payments/authorize", &order).await;
+            let answer = node.post("/payments/authorize", &order).await;
             (answer.status == 200).then_some(answer)
         });
         told.push((order.clone(), payment(&answer.await.json())));
     }
-    goes_on(shop, &told).await;
+    goes_on(node, &told).await;
 }
 
 #[tokio::test]
@@ -159,48 +159,48 @@ async fn a_full_disk_under_the_books_of_the_psp_loses_nothing_that_was_said() {
 /// The event log's disk is nobody's concern who pays: events wait.
 #[tokio::test]
 async fn a_full_disk_under_the_event_log_puts_events_off() {
-    let mut shop = TestNode::start_embedded_with(&SETTINGS).await;
-    shop.kill().await;
-    let dir = shop.data_dir().to_owned();
+    let mut node = TestNode::start_embedded_with(&SETTINGS).await;
+    node.kill().await;
+    let dir = node.data_dir().to_owned();
     let Some(disk) = SmallDisk::at(&dir.join("small"), "1m") else { return };
     move_to(&dir.join("small"), &dir, "events.db");
-    shop.restart().await;
+    node.restart().await;
     let mut told = Vec::new();
     loop {
         let order = large(told.len() % 7);
-        let answer = shop.post("/payments/authorize", &order).await.expect(200);
+        let answer = node.post("/payments/authorize", &order).await.expect(200);
         told.push((order, payment(&answer.json())));
-        if shop.get("/readyz").await.json()["capabilities"]["publish"]["status"] == "down" {
+        if node.get("/readyz").await.json()["capabilities"]["publish"]["status"] == "down" {
             break;
         }
         assert!(told.len() < 20_000, "the disk does not fill");
     }
     disk.grow("200m");
-    goes_on(shop, &told).await;
+    goes_on(node, &told).await;
 }
 
 #[tokio::test]
 async fn a_full_disk_is_named_while_it_lasts() {
-    let mut shop = TestNode::start_embedded_with(&SETTINGS).await;
-    shop.kill().await;
-    let dir = shop.data_dir().to_owned();
+    let mut node = TestNode::start_embedded_with(&SETTINGS).await;
+    node.kill().await;
+    let dir = node.data_dir().to_owned();
     let Some(disk) = SmallDisk::at(&dir.join("small"), "2m") else { return };
     for shard in 1..=2 {
         move_to(&dir.join("small"), &dir, &format!("shard-{shard}.db"));
     }
-    shop.restart().await;
-    fill(&shop).await;
+    node.restart().await;
+    fill(&node).await;
     // Not even a small one finds room on the shard that failed.
     let refused = eventually("refused", async || {
-        let answer = shop.post("/payments/authorize", &large(1)).await;
+        let answer = node.post("/payments/authorize", &large(1)).await;
         (answer.status == 503 && answer.code() == "storage_unavailable").then_some(answer)
     });
     assert!(refused.await.header("retry-after").is_some());
-    let ready = shop.get("/readyz").await.json();
+    let ready = node.get("/readyz").await.json();
     let reasons = ready["capabilities"]["authorize"]["reasons"].to_string();
     assert!(reasons.contains("takes no writes: the disk is full"), "{reasons}");
     eventually("the metric", async || {
-        shop.get("/metrics")
+        node.get("/metrics")
             .await
             .text
             .lines()
@@ -210,8 +210,8 @@ async fn a_full_disk_is_named_while_it_lasts() {
     .await;
     disk.grow("200m");
     eventually("ready again", async || {
-        (shop.get("/readyz").await.json()["capabilities"]["authorize"]["status"] == "up").then_some(())
+        (node.get("/readyz").await.json()["capabilities"]["authorize"]["status"] == "up").then_some(())
     })
     .await;
-    drop(shop);
+    drop(node);
 }

@@ -7,21 +7,21 @@ use crate::node::{TestNode, order};
 
 #[tokio::test]
 async fn answers_outlive_the_cache_and_the_process() {
-    let mut shop = TestNode::start().await;
+    let mut node = TestNode::start().await;
     let body = order("MERCHANT-1", 1_000);
-    let first = shop.post("/payments/authorize", &body).await.expect(200);
-    shop.kill().await;
-    shop.restart().await;
-    let again = shop.post("/payments/authorize", &body).await.expect(200);
+    let first = node.post("/payments/authorize", &body).await.expect(200);
+    node.kill().await;
+    node.restart().await;
+    let again = node.post("/payments/authorize", &body).await.expect(200);
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(again.text, first.text);
 }
 
 #[tokio::test]
 async fn sixty_four_identical_calls_at_once_are_one_payment() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let body = order("MERCHANT-7", 1_000);
-    let answers = join_all((0..64).map(|_| shop.post("/payments/authorize", &body))).await;
+    let answers = join_all((0..64).map(|_| node.post("/payments/authorize", &body))).await;
     let mut fresh = Vec::new();
     let mut texts = std::collections::HashSet::new();
     for answer in &answers {
@@ -40,11 +40,11 @@ async fn sixty_four_identical_calls_at_once_are_one_payment() {
         }
     }
     assert_eq!((fresh.len(), texts.len()), (1, 1), "one execution, one answer");
-    let later = join_all((0..64).map(|_| shop.post("/payments/authorize", &body))).await;
+    let later = join_all((0..64).map(|_| node.post("/payments/authorize", &body))).await;
     for answer in later {
         assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, Some("true")));
         assert!(texts.contains(&answer.text));
     }
-    let books = Books::open_read_only(&shop.books()).await.unwrap();
+    let books = Books::open_read_only(&node.books()).await.unwrap();
     assert_eq!(books.count("authorize").await.unwrap(), (1, 1), "the psp was asked once");
 }

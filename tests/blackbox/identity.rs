@@ -12,10 +12,10 @@ pub const OLD_STATE: [&str; 2] =
 
 /// A node that has stopped, with a payment on each shard.
 async fn stopped() -> (TestNode, [Payment; 2]) {
-    let mut shop = TestNode::start_embedded().await;
-    let payments = [shop.authorize_for("MERCHANT-1", 1_000).await, shop.authorize_for("MERCHANT-2", 1_000).await];
-    assert!(shop.terminate().await.success());
-    (shop, payments)
+    let mut node = TestNode::start_embedded().await;
+    let payments = [node.authorize_for("MERCHANT-1", 1_000).await, node.authorize_for("MERCHANT-2", 1_000).await];
+    assert!(node.terminate().await.success());
+    (node, payments)
 }
 
 /// What belongs to a database; the last two are there only if nobody has closed it.
@@ -48,15 +48,15 @@ fn swap(dir: &Path, one: &str, other: &str) {
 }
 
 /// What `rialto audit` refuses with.
-async fn audit_refuses(shop: &TestNode) -> String {
-    let output = shop.command("audit", &[]).await;
+async fn audit_refuses(node: &TestNode) -> String {
+    let output = node.command("audit", &[]).await;
     assert_eq!(output.status.code(), Some(2));
     String::from_utf8(output.stderr).unwrap()
 }
 
-async fn there(shop: &TestNode, payments: &[Payment]) {
+async fn there(node: &TestNode, payments: &[Payment]) {
     for payment in payments {
-        assert_eq!(shop.look_up(payment).await["status"], "AUTHORIZED");
+        assert_eq!(node.look_up(payment).await["status"], "AUTHORIZED");
     }
 }
 
@@ -80,22 +80,22 @@ async fn make_old(dir: &Path) {
 
 #[tokio::test]
 async fn shards_that_were_swapped_are_refused() {
-    let (mut shop, payments) = stopped().await;
-    swap(shop.data_dir(), "shard-1.db", "shard-2.db");
-    for said in [shop.refused(&["--new-shard"], &[]).await, audit_refuses(&shop).await] {
+    let (mut node, payments) = stopped().await;
+    swap(node.data_dir(), "shard-1.db", "shard-2.db");
+    for said in [node.refused(&["--new-shard"], &[]).await, audit_refuses(&node).await] {
         assert!(said.contains("given for shard 1 is that of shard 2 of 2"), "{said}");
     }
-    swap(shop.data_dir(), "shard-1.db", "shard-2.db");
-    shop.restart().await;
-    there(&shop, &payments).await;
-    shop.audit().await;
+    swap(node.data_dir(), "shard-1.db", "shard-2.db");
+    node.restart().await;
+    there(&node, &payments).await;
+    node.audit().await;
 }
 
 #[tokio::test]
 async fn a_shard_of_another_system_is_refused() {
-    let ((shop, _), (other, _)) = (stopped().await, stopped().await);
-    copy(other.data_dir(), shop.data_dir(), "shard-2.db");
-    for said in [shop.refused(&["--new-shard"], &[]).await, audit_refuses(&shop).await] {
+    let ((node, _), (other, _)) = (stopped().await, stopped().await);
+    copy(other.data_dir(), node.data_dir(), "shard-2.db");
+    for said in [node.refused(&["--new-shard"], &[]).await, audit_refuses(&node).await] {
         assert!(said.contains("given for shard 2 is that of shard 2 of 2 of system"), "{said}");
     }
 }
@@ -103,84 +103,84 @@ async fn a_shard_of_another_system_is_refused() {
 #[tokio::test]
 async fn a_shard_that_is_missing_is_made_only_if_told() {
     for missing in ["shard-1.db", "shard-2.db"] {
-        let (mut shop, [one, two]) = stopped().await;
-        let path = shop.data_dir().join(missing);
-        remove(shop.data_dir(), missing);
-        let said = shop.refused(&[], &[]).await;
+        let (mut node, [one, two]) = stopped().await;
+        let path = node.data_dir().join(missing);
+        remove(node.data_dir(), missing);
+        let said = node.refused(&[], &[]).await;
         assert!(said.contains("is empty") && said.contains("--new-shard"), "{said}");
         assert!(!path.exists(), "nothing was made in its place");
         std::fs::write(&path, "").unwrap();
-        assert!(shop.refused(&[], &[]).await.contains("--new-shard"), "an empty file");
-        shop.restart_with(&["--new-shard"], &[]).await;
-        there(&shop, &[if missing == "shard-1.db" { two } else { one }]).await;
-        assert!(shop.terminate().await.success());
-        shop.restart().await;
+        assert!(node.refused(&[], &[]).await.contains("--new-shard"), "an empty file");
+        node.restart_with(&["--new-shard"], &[]).await;
+        there(&node, &[if missing == "shard-1.db" { two } else { one }]).await;
+        assert!(node.terminate().await.success());
+        node.restart().await;
     }
 }
 
 #[tokio::test]
 async fn an_event_log_or_books_of_another_system_are_refused() {
     for (name, what, option) in [("events.db", "event log", "--new-event-log"), ("psp.db", "PSP", "--new-psp")] {
-        let ((mut shop, payments), (other, _)) = (stopped().await, stopped().await);
-        let (path, kept) = (shop.data_dir().join(name), tempfile::tempdir().unwrap());
+        let ((mut node, payments), (other, _)) = (stopped().await, stopped().await);
+        let (path, kept) = (node.data_dir().join(name), tempfile::tempdir().unwrap());
         std::fs::write(kept.path().join(name), "").unwrap();
-        copy(shop.data_dir(), kept.path(), name);
-        copy(other.data_dir(), shop.data_dir(), name);
-        for said in [shop.refused(&["--new-shard"], &[]).await, audit_refuses(&shop).await] {
+        copy(node.data_dir(), kept.path(), name);
+        copy(other.data_dir(), node.data_dir(), name);
+        for said in [node.refused(&["--new-shard"], &[]).await, audit_refuses(&node).await] {
             assert!(said.contains(&format!("the {what} is file ")) && said.contains(option), "{said}");
         }
-        remove(shop.data_dir(), name);
-        let said = shop.refused(&[], &[]).await;
+        remove(node.data_dir(), name);
+        let said = node.refused(&[], &[]).await;
         assert!(said.contains(&format!("the {what} is a new one")) && said.contains(option), "{said}");
         assert!(!path.exists(), "nothing was made in its place");
         std::fs::write(&path, "").unwrap();
-        copy(kept.path(), shop.data_dir(), name);
-        shop.restart().await;
-        there(&shop, &payments).await;
-        assert!(shop.terminate().await.success());
-        remove(shop.data_dir(), name);
-        shop.restart_with(&[option], &[]).await;
-        assert!(shop.terminate().await.success());
-        shop.restart().await;
-        there(&shop, &payments).await;
+        copy(kept.path(), node.data_dir(), name);
+        node.restart().await;
+        there(&node, &payments).await;
+        assert!(node.terminate().await.success());
+        remove(node.data_dir(), name);
+        node.restart_with(&[option], &[]).await;
+        assert!(node.terminate().await.success());
+        node.restart().await;
+        there(&node, &payments).await;
     }
 }
 
 #[tokio::test]
 async fn shards_that_were_lost_are_not_made_anew_beside_their_event_log() {
-    let (shop, _) = stopped().await;
+    let (node, _) = stopped().await;
     for name in ["shard-1.db", "shard-2.db"] {
-        remove(shop.data_dir(), name);
+        remove(node.data_dir(), name);
     }
-    let said = shop.refused(&[], &[]).await;
+    let said = node.refused(&[], &[]).await;
     assert!(said.contains("the event log") && said.contains("the shards are empty"), "{said}");
-    assert!(!shop.data_dir().join("shard-1.db").exists());
+    assert!(!node.data_dir().join("shard-1.db").exists());
 }
 
 #[tokio::test]
 async fn data_of_the_version_before_are_taken_over() {
-    let (mut shop, payments) = stopped().await;
-    make_old(shop.data_dir()).await;
-    shop.restart().await;
-    there(&shop, &payments).await;
-    shop.audit().await;
-    assert!(shop.terminate().await.success());
-    swap(shop.data_dir(), "shard-1.db", "shard-2.db");
-    let said = shop.refused(&[], &[]).await;
+    let (mut node, payments) = stopped().await;
+    make_old(node.data_dir()).await;
+    node.restart().await;
+    there(&node, &payments).await;
+    node.audit().await;
+    assert!(node.terminate().await.success());
+    swap(node.data_dir(), "shard-1.db", "shard-2.db");
+    let said = node.refused(&[], &[]).await;
     assert!(said.contains("given for shard 1 is that of shard 2 of 2"), "{said}");
 }
 
 #[tokio::test]
 async fn data_of_the_version_before_are_not_taken_over_in_another_order() {
-    let (mut shop, [one, two]) = stopped().await;
-    make_old(shop.data_dir()).await;
-    swap(shop.data_dir(), "shard-1.db", "shard-2.db");
-    let said = shop.refused(&[], &[]).await;
+    let (mut node, [one, two]) = stopped().await;
+    make_old(node.data_dir()).await;
+    swap(node.data_dir(), "shard-1.db", "shard-2.db");
+    let said = node.refused(&[], &[]).await;
     assert!(said.contains(&format!("given for shard 1 holds {}, which belongs to shard 2", two.id)), "{said}");
-    swap(shop.data_dir(), "shard-1.db", "shard-2.db");
-    remove(shop.data_dir(), "psp.db");
-    let said = shop.refused(&[], &[]).await;
+    swap(node.data_dir(), "shard-1.db", "shard-2.db");
+    remove(node.data_dir(), "psp.db");
+    let said = node.refused(&[], &[]).await;
     assert!(said.contains("the PSP (a new one) is empty") && said.contains("--new-psp"), "{said}");
-    shop.restart_with(&["--new-psp"], &[]).await;
-    there(&shop, &[one, two]).await;
+    node.restart_with(&["--new-psp"], &[]).await;
+    there(&node, &[one, two]).await;
 }

@@ -18,40 +18,40 @@ fn with(settings: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'stati
 }
 
 /// Waits until the sum of a metric's series is as wanted.
-async fn shows(shop: &TestNode, name: &str, labels: &[(&str, &str)], wanted: impl Fn(Option<f64>) -> bool) {
+async fn shows(node: &TestNode, name: &str, labels: &[(&str, &str)], wanted: impl Fn(Option<f64>) -> bool) {
     eventually(&format!("{name} {labels:?}"), async || {
-        wanted(Scrape::of(shop).await.value(name, labels)).then_some(())
+        wanted(Scrape::of(node).await.value(name, labels)).then_some(())
     })
     .await;
 }
 
 /// Everything that a metric counts, at least once.
-async fn busy(shop: &TestNode) {
-    let payment = shop.captured(1_000).await;
-    shop.refund(&payment, json!({"amount": 400})).await.expect(200);
-    shop.ledger(&payment, 2).await;
-    let voided = shop.authorize_for("MERCHANT-2", 500).await;
-    shop.void(&voided, json!({})).await.expect(200);
-    shop.post("/payments/authorize", &order("MERCHANT-1", 4_002)).await.expect_problem(402, "payment_declined");
+async fn busy(node: &TestNode) {
+    let payment = node.captured(1_000).await;
+    node.refund(&payment, json!({"amount": 400})).await.expect(200);
+    node.ledger(&payment, 2).await;
+    let voided = node.authorize_for("MERCHANT-2", 500).await;
+    node.void(&voided, json!({})).await.expect(200);
+    node.post("/payments/authorize", &order("MERCHANT-1", 4_002)).await.expect_problem(402, "payment_declined");
     let body = order("MERCHANT-1", 700);
-    shop.post("/payments/authorize", &body).await.expect(200);
-    shop.post("/payments/authorize", &body).await.expect(200);
+    node.post("/payments/authorize", &body).await.expect(200);
+    node.post("/payments/authorize", &body).await.expect(200);
     let mut other = body.clone();
     other["amount"] = json!(701);
-    shop.post("/payments/authorize", &other).await.expect_problem(422, "idempotency_key_reused");
-    shop.get("/nowhere").await.expect(404);
+    node.post("/payments/authorize", &other).await.expect_problem(422, "idempotency_key_reused");
+    node.get("/nowhere").await.expect(404);
 }
 
 #[tokio::test]
 async fn a_node_shows_what_the_catalogue_says_and_nothing_else() {
-    let shop = TestNode::start_with(&with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")])).await;
-    let begun = Scrape::of(&shop).await;
-    busy(&shop).await;
-    let has_leases = shop.is_on_servers();
+    let node = TestNode::start_with(&with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")])).await;
+    let begun = Scrape::of(&node).await;
+    busy(&node).await;
+    let has_leases = node.is_on_servers();
     let absent = if has_leases { Vec::new() } else { OF_LEASES.to_vec() };
     // Kafka tells how far its groups are every few seconds.
     let scrape = eventually("the metrics of the catalogue", async || {
-        let scrape = Scrape::of(&shop).await;
+        let scrape = Scrape::of(&node).await;
         let differences = scrape.differences(&absent);
         println!("differences: {differences:?}");
         differences.is_empty().then_some(scrape)
@@ -115,12 +115,12 @@ async fn a_node_shows_what_the_catalogue_says_and_nothing_else() {
 
 #[tokio::test]
 async fn every_role_and_the_simulator_show_their_process() {
-    let Some(shop) = TestNode::start_role("publisher", &SOON).await else { return };
+    let Some(node) = TestNode::start_role("publisher", &SOON).await else { return };
     let text = |url: String| async move { reqwest::get(url).await.unwrap().text().await.unwrap() };
     for (url, name) in [
-        (shop.url.clone(), "rialto_outbox_oldest_age_seconds"),
-        (shop.join("ledger", 1).await.url, "rialto_shard_up"),
-        (shop.psp_url(), "rialto_build_info"),
+        (node.url.clone(), "rialto_outbox_oldest_age_seconds"),
+        (node.join("ledger", 1).await.url, "rialto_shard_up"),
+        (node.psp_url(), "rialto_build_info"),
     ] {
         let scrape = Scrape::read(text(format!("{url}/metrics")).await);
         for name in [name, "rialto_build_info", "process_cpu_seconds_total"] {
@@ -131,108 +131,108 @@ async fn every_role_and_the_simulator_show_their_process() {
 
 #[tokio::test]
 async fn without_metrics_there_are_none_and_payments_go_on() {
-    let shop = TestNode::start_with(&[("TELEMETRY__METRICS", "false")]).await;
-    shop.captured(1_000).await;
-    assert_eq!(shop.get("/metrics").await.expect(200).text, "");
+    let node = TestNode::start_with(&[("TELEMETRY__METRICS", "false")]).await;
+    node.captured(1_000).await;
+    assert_eq!(node.get("/metrics").await.expect(200).text, "");
 }
 
 #[tokio::test]
 async fn the_outbox_shows_what_waits_and_for_how_long() {
-    let shop = TestNode::start_with(&SOON).await;
+    let node = TestNode::start_with(&SOON).await;
     let force = async |state: serde_json::Value| {
-        let put = shop.http.put(format!("{}/admin/breakers/event_log", shop.url)).json(&json!({ "state": state }));
-        shop.send(put).await.expect(200);
+        let put = node.http.put(format!("{}/admin/breakers/event_log", node.url)).json(&json!({ "state": state }));
+        node.send(put).await.expect(200);
     };
     force(json!("open")).await;
-    shop.authorize(1_000).await;
-    shows(&shop, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(1.0)).await;
-    shows(&shop, "rialto_outbox_oldest_age_seconds", &[("shard", "1")], |age| age >= Some(1.0)).await;
-    shows(&shop, "rialto_outbox_failures_total", &[("shard", "1")], |failures| failures >= Some(1.0)).await;
-    let scrape = Scrape::of(&shop).await;
+    node.authorize(1_000).await;
+    shows(&node, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(1.0)).await;
+    shows(&node, "rialto_outbox_oldest_age_seconds", &[("shard", "1")], |age| age >= Some(1.0)).await;
+    shows(&node, "rialto_outbox_failures_total", &[("shard", "1")], |failures| failures >= Some(1.0)).await;
+    let scrape = Scrape::of(&node).await;
     assert_eq!(scrape.value("rialto_breaker_state", &[("breaker", "event_log")]), Some(3.0));
     assert!(scrape.value("rialto_breaker_refused_total", &[("breaker", "event_log")]) >= Some(1.0));
     force(json!(null)).await;
-    shows(&shop, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(0.0)).await;
-    shows(&shop, "rialto_outbox_oldest_age_seconds", &[("shard", "1")], |age| age == Some(0.0)).await;
+    shows(&node, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(0.0)).await;
+    shows(&node, "rialto_outbox_oldest_age_seconds", &[("shard", "1")], |age| age == Some(0.0)).await;
 }
 
 #[tokio::test]
 async fn failing_calls_show_in_the_breakers_window_before_it_opens() {
-    let shop = TestNode::start_with(&[("PSP__SIMULATOR__FAILURE_PERMILLE", "1000")]).await;
+    let node = TestNode::start_with(&[("PSP__SIMULATOR__FAILURE_PERMILLE", "1000")]).await;
     let bodies: Vec<_> = (0..4).map(|_| order("MERCHANT-1", 100)).collect();
-    join_all(bodies.iter().map(|body| shop.post("/payments/authorize", body))).await;
-    shows(&shop, "rialto_breaker_failure_ratio", &[("breaker", "psp")], |ratio| ratio == Some(1.0)).await;
-    let scrape = Scrape::of(&shop).await;
+    join_all(bodies.iter().map(|body| node.post("/payments/authorize", body))).await;
+    shows(&node, "rialto_breaker_failure_ratio", &[("breaker", "psp")], |ratio| ratio == Some(1.0)).await;
+    let scrape = Scrape::of(&node).await;
     assert_eq!(scrape.value("rialto_psp_call_seconds_count", &[("outcome", "failed")]), Some(4.0));
     assert_eq!(scrape.value("rialto_breaker_slow_ratio", &[("breaker", "psp")]), Some(0.0));
     // They leave the window.
-    shows(&shop, "rialto_breaker_failure_ratio", &[("breaker", "psp")], |ratio| ratio == Some(0.0)).await;
+    shows(&node, "rialto_breaker_failure_ratio", &[("breaker", "psp")], |ratio| ratio == Some(0.0)).await;
 }
 
 #[tokio::test]
 async fn dead_letters_are_counted_when_they_come_and_shown_while_they_are_open() {
     let settings = with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]);
-    let shop = TestNode::start_with(&settings).await;
-    let payment = shop.authorize(5_003).await;
-    shop.capture(&payment, json!({})).await.expect(200);
-    shop.eventually(&payment, "CAPTURE_FAILED").await;
+    let node = TestNode::start_with(&settings).await;
+    let payment = node.authorize(5_003).await;
+    node.capture(&payment, json!({})).await.expect(200);
+    node.eventually(&payment, "CAPTURE_FAILED").await;
     let of = [("topic", "settlement.dlq")];
-    shows(&shop, "rialto_dead_letters_open", &of, |open| open == Some(1.0)).await;
-    let scrape = Scrape::of(&shop).await;
+    shows(&node, "rialto_dead_letters_open", &of, |open| open == Some(1.0)).await;
+    let scrape = Scrape::of(&node).await;
     assert_eq!(scrape.value("rialto_dead_letters_buried_total", &of), Some(1.0));
     assert_eq!(scrape.value("rialto_dead_letters_open", &[("topic", "refund.dlq")]), Some(0.0));
     assert_eq!(scrape.value("rialto_psp_requests_total", &[("task", "capture"), ("outcome", "failed")]), Some(1.0));
     let discard = json!({"all": true, "reason": "seen", "dryRun": false});
-    shop.post("/admin/dead-letters/discard", &discard).await.expect(200);
-    shows(&shop, "rialto_dead_letters_open", &of, |open| open == Some(0.0)).await;
+    node.post("/admin/dead-letters/discard", &discard).await.expect(200);
+    shows(&node, "rialto_dead_letters_open", &of, |open| open == Some(0.0)).await;
 }
 
 #[tokio::test]
 async fn books_that_do_not_balance_are_shown() {
-    let shop = TestNode::start_embedded_with(&SOON).await;
-    let payment = shop.captured(1_000).await;
-    shop.ledger(&payment, 1).await;
-    shows(&shop, "rialto_ledger_imbalance", &[("shard", "1")], |imbalance| imbalance == Some(0.0)).await;
-    let path = shop.data_dir().join("shard-1.db");
+    let node = TestNode::start_embedded_with(&SOON).await;
+    let payment = node.captured(1_000).await;
+    node.ledger(&payment, 1).await;
+    shows(&node, "rialto_ledger_imbalance", &[("shard", "1")], |imbalance| imbalance == Some(0.0)).await;
+    let path = node.data_dir().join("shard-1.db");
     let db = Database::connect(format!("sqlite://{}?mode=rw", path.display())).await.unwrap();
     let sql = "UPDATE account_balance SET debits = debits + 7 WHERE account = 'merchant_receivable'";
     eventually("the wrong balance", async || db.execute_unprepared(sql).await.ok()).await;
-    shows(&shop, "rialto_ledger_imbalance", &[("shard", "1")], |imbalance| imbalance == Some(7.0)).await;
-    assert_eq!(Scrape::of(&shop).await.value("rialto_ledger_imbalance", &[("shard", "2")]), Some(0.0));
+    shows(&node, "rialto_ledger_imbalance", &[("shard", "1")], |imbalance| imbalance == Some(7.0)).await;
+    assert_eq!(Scrape::of(&node).await.value("rialto_ledger_imbalance", &[("shard", "2")]), Some(0.0));
 }
 
 #[tokio::test]
 async fn a_consumer_that_stands_still_falls_behind() {
-    let shop = TestNode::start_with(&with(&[
+    let node = TestNode::start_with(&with(&[
         ("FAULTS__ENABLED", "true"),
         ("SUPERVISION__HANG_AFTER_MS", "3000"),
         ("SUPERVISION__RESTARTS_MAX", "1000"),
     ]))
     .await;
     let hang = json!({"actor": "ledger_writer", "fault": "hang", "times": 1000});
-    shop.post("/admin/faults", &hang).await.expect(200);
+    node.post("/admin/faults", &hang).await.expect(200);
     let of = [("group", "ledger"), ("topic", "payment.captured")];
     // Some partition's worker takes the first event in hand and hangs; what comes after it waits.
     for _ in 0..8 {
-        shop.captured(1_000).await;
+        node.captured(1_000).await;
     }
-    shows(&shop, "rialto_event_log_lag", &of, |lag| lag >= Some(1.0)).await;
-    shop.send(shop.http.delete(format!("{}/admin/faults", shop.url))).await.expect(204);
-    shows(&shop, "rialto_event_log_lag", &of, |lag| lag == Some(0.0)).await;
+    shows(&node, "rialto_event_log_lag", &of, |lag| lag >= Some(1.0)).await;
+    node.send(node.http.delete(format!("{}/admin/faults", node.url))).await.expect(204);
+    shows(&node, "rialto_event_log_lag", &of, |lag| lag == Some(0.0)).await;
 }
 
 #[tokio::test]
 async fn a_shard_whose_server_is_gone_is_shown_as_down_and_its_figures_are_not() {
     let Some(own) = OwnServers::start(&["mariadb-1"]).await else { return };
-    let Some(shop) = TestNode::start_beside(&own, &SOON).await else { return };
-    shows(&shop, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(0.0)).await;
+    let Some(node) = TestNode::start_beside(&own, &SOON).await else { return };
+    shows(&node, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(0.0)).await;
     own.kill().await;
-    shows(&shop, "rialto_shard_up", &[("shard", "1")], |up| up == Some(0.0)).await;
-    let scrape = Scrape::of(&shop).await;
+    shows(&node, "rialto_shard_up", &[("shard", "1")], |up| up == Some(0.0)).await;
+    let scrape = Scrape::of(&node).await;
     assert_eq!(scrape.value("rialto_outbox_pending", &[("shard", "1")]), None);
     assert_eq!(scrape.value("rialto_ledger_imbalance", &[("shard", "1")]), None);
     assert_eq!(scrape.value("rialto_shard_up", &[("shard", "2")]), Some(1.0));
     own.up().await;
-    shows(&shop, "rialto_shard_up", &[("shard", "1")], |up| up == Some(1.0)).await;
-    shows(&shop, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(0.0)).await;
+    shows(&node, "rialto_shard_up", &[("shard", "1")], |up| up == Some(1.0)).await;
+    shows(&node, "rialto_outbox_pending", &[("shard", "1")], |pending| pending == Some(0.0)).await;
 }

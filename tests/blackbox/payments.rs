@@ -8,24 +8,24 @@ use crate::node::{TestNode, order};
 
 #[tokio::test]
 async fn what_grows_is_shown_in_pages_and_ends_at_its_limit() {
-    let shop = TestNode::start_with(&[("PAYMENT__REFUNDS_MAX", "60")]).await;
-    let payment = shop.captured(1_000).await;
+    let node = TestNode::start_with(&[("PAYMENT__REFUNDS_MAX", "60")]).await;
+    let payment = node.captured(1_000).await;
     for number in 0..60 {
-        shop.refund(&payment, json!({"amount": 1, "idempotencyKey": format!("refund-{number}")})).await.expect(200);
+        node.refund(&payment, json!({"amount": 1, "idempotencyKey": format!("refund-{number}")})).await.expect(200);
     }
     let one_more = json!({"amount": 1, "idempotencyKey": "one more"});
-    let refused = shop.refund(&payment, one_more).await.expect_problem(422, "refund_limit_reached");
+    let refused = node.refund(&payment, one_more).await.expect_problem(422, "refund_limit_reached");
     assert_eq!(refused.json()["limit"], 60);
-    shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
+    node.eventually(&payment, "PARTIALLY_REFUNDED").await;
     let path = format!("/payments/{}", payment.id);
     for (list, key, count) in [("refunds", "refundId", 60), ("ledger", "entryId", 61), ("events", "eventId", 123)] {
         if list == "ledger" {
-            shop.ledger(&payment, count).await;
+            node.ledger(&payment, count).await;
         }
         let mut ids: Vec<String> = Vec::new();
         loop {
             let after = ids.last().map(|id| format!("&startingAfter={id}")).unwrap_or_default();
-            let found = shop.get(&format!("{path}?expand={list}&limit=25{after}")).await.expect(200).json();
+            let found = node.get(&format!("{path}?expand={list}&limit=25{after}")).await.expect(200).json();
             ids.extend(found[list].as_array().unwrap().iter().map(|shown| shown[key].as_str().unwrap().to_owned()));
             if found["hasMore"] != true {
                 break;
@@ -36,7 +36,7 @@ async fn what_grows_is_shown_in_pages_and_ends_at_its_limit() {
     }
     let (mut entries, mut next) = (Vec::new(), String::new());
     loop {
-        let found = shop.get(&format!("{path}/timeline?limit=40{next}")).await.expect(200).json();
+        let found = node.get(&format!("{path}/timeline?limit=40{next}")).await.expect(200).json();
         entries.extend(found["entries"].as_array().unwrap().clone());
         if found["hasMore"] != true {
             break;
@@ -48,25 +48,25 @@ async fn what_grows_is_shown_in_pages_and_ends_at_its_limit() {
     for (place, entry) in entries.iter().enumerate().filter(|(_, entry)| entry["what"] == "ledger_entry") {
         assert_eq!(entries[place - 1]["eventId"], entry["eventId"], "each behind its event");
     }
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[tokio::test]
 async fn a_payment_is_authorized_captured_and_refunded() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(50_000).await;
-    let captured = shop.capture(&payment, json!({})).await.expect(200).json();
+    let node = TestNode::start().await;
+    let payment = node.authorize(50_000).await;
+    let captured = node.capture(&payment, json!({})).await.expect(200).json();
     assert_eq!(captured["status"], "CAPTURE_REQUESTED");
-    let captured = shop.eventually(&payment, "CAPTURED").await;
+    let captured = node.eventually(&payment, "CAPTURED").await;
     assert_eq!(captured["amounts"]["captured"], 50_000);
-    let refunded = shop.refund(&payment, json!({"reason": "torn"})).await.expect(200).json();
+    let refunded = node.refund(&payment, json!({"reason": "torn"})).await.expect(200).json();
     assert_eq!(refunded["status"], "REFUND_REQUESTED");
     assert!(refunded["refundId"].as_str().unwrap().starts_with("ref_"));
-    let refunded = shop.eventually(&payment, "REFUNDED").await;
+    let refunded = node.eventually(&payment, "REFUNDED").await;
     assert_eq!(refunded["amounts"]["refunded"], 50_000);
     assert_eq!(refunded["amounts"]["refundable"], 0);
 
-    let entries = shop.ledger(&payment, 2).await;
+    let entries = node.ledger(&payment, 2).await;
     // Captures and refunds are topics of their own: which of the two is booked first is not promised.
     let booked: BTreeSet<_> = entries
         .iter()
@@ -81,7 +81,7 @@ async fn a_payment_is_authorized_captured_and_refunded() {
     let amount = Some(50_000);
     let both = [("merchant_receivable", "customer_funds", amount), ("customer_funds", "merchant_receivable", amount)];
     assert_eq!((entries.len(), booked), (2, both.into()));
-    let timeline = shop.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
+    let timeline = node.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
     let entries = timeline["entries"].as_array().unwrap();
     for (what, detail) in [
         ("requested", "authorize 50000 KRW"),
@@ -100,20 +100,20 @@ async fn a_payment_is_authorized_captured_and_refunded() {
             entries.iter().any(|entry| entry["what"] == what && entry["detail"].as_str().unwrap().starts_with(detail));
         assert!(told, "{what} {detail}: {timeline:#}");
     }
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[tokio::test]
 async fn what_was_begun_is_finished_even_if_the_client_leaves() {
     // The resolver, which finishes what a crash leaves, comes too late to be the one.
     let settings = [("PSP__SIMULATOR__LATENCY_MS", "1000"), ("RESOLVER__AFTER_MS", "3600000")];
-    let shop = TestNode::start_with(&settings).await;
+    let node = TestNode::start_with(&settings).await;
     let body = order("MERCHANT-LEFT", 100);
-    let request = shop.http.post(format!("{}/payments/authorize", shop.url)).json(&body);
-    let left = shop.try_send(request.timeout(std::time::Duration::from_millis(300))).await;
+    let request = node.http.post(format!("{}/payments/authorize", node.url)).json(&body);
+    let left = node.try_send(request.timeout(std::time::Duration::from_millis(300))).await;
     assert!(left.unwrap_err().is_timeout());
     crate::node::eventually("the payment is authorized", async || {
-        let page = shop.get("/payments?merchantId=MERCHANT-LEFT").await.expect(200).json();
+        let page = node.get("/payments?merchantId=MERCHANT-LEFT").await.expect(200).json();
         (page["data"][0]["status"] == "AUTHORIZED").then_some(())
     })
     .await;

@@ -7,22 +7,22 @@ use crate::node::{TestNode, order};
 
 #[tokio::test]
 async fn what_waits_for_a_psp_that_died_is_done_once_when_it_is_back() {
-    let mut shop = TestNode::start_with_psp(&[("REQUESTS__RETRY_CAP_MS", "500")]).await;
-    let payment = shop.authorize(1_000).await;
-    shop.psp().kill().await;
+    let mut node = TestNode::start_with_psp(&[("REQUESTS__RETRY_CAP_MS", "500")]).await;
+    let payment = node.authorize(1_000).await;
+    node.psp().kill().await;
     // Nothing is sent, so nothing is in doubt.
     let not_sent = order("MERCHANT-1", 2_000);
-    shop.post("/payments/authorize", &not_sent).await.expect_problem(503, "psp_not_reached");
-    shop.capture(&payment, json!({})).await.expect(200);
-    shop.psp().restart().await;
-    shop.eventually(&payment, "CAPTURED").await;
-    shop.refund(&payment, json!({})).await.expect(200);
-    shop.eventually(&payment, "REFUNDED").await;
+    node.post("/payments/authorize", &not_sent).await.expect_problem(503, "psp_not_reached");
+    node.capture(&payment, json!({})).await.expect(200);
+    node.psp().restart().await;
+    node.eventually(&payment, "CAPTURED").await;
+    node.refund(&payment, json!({})).await.expect(200);
+    node.eventually(&payment, "REFUNDED").await;
     // The key is free, and the same call is made now.
-    let made = shop.post("/payments/authorize", &not_sent).await.expect(200);
+    let made = node.post("/payments/authorize", &not_sent).await.expect(200);
     assert_eq!(made.header("idempotent-replayed"), None);
-    shop.audit().await;
-    let books = Books::open_read_only(&shop.books()).await.unwrap();
+    node.audit().await;
+    let books = Books::open_read_only(&node.books()).await.unwrap();
     for (kind, times) in [("authorize", 2), ("capture", 1), ("refund", 1)] {
         assert_eq!(books.count(kind).await.unwrap().0, times, "{kind}");
     }
@@ -37,26 +37,26 @@ async fn a_psp_that_dies_under_load_leaves_nothing_in_doubt() {
         ("REQUESTS__TRIES_MAX", "100"),
         ("BREAKER__OPEN_MS", "200"),
     ];
-    let mut shop = TestNode::start_with_psp(&fast).await;
+    let mut node = TestNode::start_with_psp(&fast).await;
     for _ in 0..3 {
-        let url = format!("{}/payments/authorize", shop.url);
+        let url = format!("{}/payments/authorize", node.url);
         let calls = (1..=60).map(|number| {
-            let request = shop.http.post(&url).json(&order(&format!("MERCHANT-{}", number % 8), 1_000));
+            let request = node.http.post(&url).json(&order(&format!("MERCHANT-{}", number % 8), 1_000));
             tokio::spawn(request.send())
         });
         let calls: Vec<_> = calls.collect();
-        shop.psp().kill().await;
+        node.psp().kill().await;
         for call in calls {
             let status = call.await.unwrap().unwrap().status().as_u16();
             assert!([200, 202, 503].contains(&status), "{status}");
         }
-        shop.psp().restart().await;
+        node.psp().restart().await;
     }
     let payment = crate::node::eventually("the breaker closes", async || {
-        let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
+        let answer = node.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
         (answer.status == 200).then(|| answer.json()["paymentId"].as_str().unwrap().to_owned())
     })
     .await;
     assert!(payment.starts_with("pay_"));
-    shop.audit().await;
+    node.audit().await;
 }

@@ -71,11 +71,11 @@ fn reasons(ready: &Value, capability: &str) -> String {
 async fn a_full_redis_is_told_and_refuses_nobody() {
     let redis = SmallRedis::start().await;
     let settings = [("REDIS__URL", redis.url.as_str()), ("REDIS__TIMEOUT_MS", "1000")];
-    let shop = TestNode::start_embedded_with(&settings).await;
+    let node = TestNode::start_embedded_with(&settings).await;
     redis.fill().await;
     let told = async || {
-        shop.authorize(1_000).await;
-        let ready = shop.get("/readyz").await.expect(200).json();
+        node.authorize(1_000).await;
+        let ready = node.get("/readyz").await.expect(200).json();
         let reasons = reasons(&ready, "authorize");
         (reasons.contains("answers are not cached: ") && reasons.contains("limits are local: ")).then_some(reasons)
     };
@@ -83,23 +83,23 @@ async fn a_full_redis_is_told_and_refuses_nobody() {
     assert!(reasons_told.contains("OOM"), "{reasons_told}");
     // It stays so, though Redis answers what it is asked.
     for _ in 0..20 {
-        shop.authorize(1_000).await;
-        let scrape = Scrape::of(&shop).await;
+        node.authorize(1_000).await;
+        let scrape = Scrape::of(&node).await;
         assert_eq!(scrape.value("rialto_idempotency_cache_degraded", &[]), Some(1.0));
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     redis.set("maxmemory-policy", "allkeys-lru").await;
     eventually("Redis takes answers again", async || {
-        shop.authorize(1_000).await;
-        let ready = shop.get("/readyz").await.expect(200).json();
+        node.authorize(1_000).await;
+        let ready = node.get("/readyz").await.expect(200).json();
         (ready["capabilities"]["authorize"]["status"] == "up").then_some(())
     })
     .await;
 }
 
 /// Has a topic take no record larger than this.
-async fn limit(shop: &TestNode, topic: &str, max_message_bytes: &str) {
-    let setting = |name: &str| shop.setting(name).unwrap().to_owned();
+async fn limit(node: &TestNode, topic: &str, max_message_bytes: &str) {
+    let setting = |name: &str| node.setting(name).unwrap().to_owned();
     let mut config = ClientConfig::new();
     let admin: AdminClient<DefaultClientContext> =
         config.set("bootstrap.servers", setting("KAFKA__BROKERS")).create().unwrap();
@@ -110,16 +110,16 @@ async fn limit(shop: &TestNode, topic: &str, max_message_bytes: &str) {
 
 #[tokio::test]
 async fn a_topic_that_refuses_its_events_stops_no_other() {
-    let shop = TestNode::start().await;
-    if !shop.is_on_servers() {
+    let node = TestNode::start().await;
+    if !node.is_on_servers() {
         println!("skipped: RIALTO_TEST_ON_SERVERS is not set");
         return;
     }
-    limit(&shop, "payment.refunded", "200").await;
-    let refunded = shop.captured(1_000).await;
-    shop.refund(&refunded, json!({})).await.expect(200);
+    limit(&node, "payment.refunded", "200").await;
+    let refunded = node.captured(1_000).await;
+    node.refund(&refunded, json!({})).await.expect(200);
     let ready = eventually("readiness names the topic", async || {
-        let ready = shop.get("/readyz").await.expect(200).json();
+        let ready = node.get("/readyz").await.expect(200).json();
         reasons(&ready, "publish").contains("refused by the topic payment.refunded").then_some(ready)
     })
     .await;
@@ -127,20 +127,20 @@ async fn a_topic_that_refuses_its_events_stops_no_other() {
     assert!(reasons(&ready, "publish").to_lowercase().contains("size"), "{ready}");
     // Captures of both shards go their way through other topics.
     for merchant in ["MERCHANT-1", "MERCHANT-2"] {
-        let payment = shop.authorize_for(merchant, 500).await;
-        shop.capture(&payment, json!({})).await.expect(200);
-        shop.eventually(&payment, "CAPTURED").await;
-        shop.ledger(&payment, 1).await;
+        let payment = node.authorize_for(merchant, 500).await;
+        node.capture(&payment, json!({})).await.expect(200);
+        node.eventually(&payment, "CAPTURED").await;
+        node.ledger(&payment, 1).await;
     }
-    let scrape = Scrape::of(&shop).await;
+    let scrape = Scrape::of(&node).await;
     assert_eq!(scrape.value("rialto_outbox_refused", &[("topic", "payment.refunded")]), Some(1.0));
     assert_eq!(scrape.value("rialto_breaker_state", &[("breaker", "event_log")]), Some(0.0));
-    limit(&shop, "payment.refunded", "1000000").await;
-    shop.ledger(&refunded, 2).await;
+    limit(&node, "payment.refunded", "1000000").await;
+    node.ledger(&refunded, 2).await;
     eventually("readiness is up", async || {
-        let ready = shop.get("/readyz").await.expect(200).json();
+        let ready = node.get("/readyz").await.expect(200).json();
         (ready["capabilities"]["publish"]["status"] == "up").then_some(())
     })
     .await;
-    shop.audit().await;
+    node.audit().await;
 }

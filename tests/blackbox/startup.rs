@@ -56,10 +56,10 @@ async fn open_to_the_world_only_on_purpose() {
 
 #[tokio::test]
 async fn a_data_directory_has_one_owner() {
-    let shop = TestNode::start_embedded().await;
+    let node = TestNode::start_embedded().await;
     let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(shop.data_dir())
+        .arg(node.data_dir())
         .output()
         .await
         .unwrap();
@@ -69,11 +69,11 @@ async fn a_data_directory_has_one_owner() {
 
 #[tokio::test]
 async fn payments_are_not_dealt_out_anew() {
-    let mut shop = TestNode::start_embedded().await;
-    shop.terminate().await;
+    let mut node = TestNode::start_embedded().await;
+    node.terminate().await;
     let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(shop.data_dir())
+        .arg(node.data_dir())
         .env("RIALTO__SHARD__COUNT", "3")
         .output()
         .await
@@ -84,16 +84,16 @@ async fn payments_are_not_dealt_out_anew() {
 
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_named() {
-    let mut shop = TestNode::start_embedded().await;
-    shop.terminate().await;
-    let file = shop.data_dir().join("shard-1.db");
+    let mut node = TestNode::start_embedded().await;
+    node.terminate().await;
+    let file = node.data_dir().join("shard-1.db");
     let shard = rialto::infra::sqlite::open_writer(&file).await.unwrap();
     let insert = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29990101_000001_later', 0)";
     sea_orm::ConnectionTrait::execute_unprepared(&shard, insert).await.unwrap();
     shard.close().await.unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(shop.data_dir())
+        .arg(node.data_dir())
         .output()
         .await
         .unwrap();
@@ -105,8 +105,8 @@ async fn a_newer_schema_is_refused_and_named() {
 #[tokio::test]
 async fn a_node_serves_soon() {
     let begun = Instant::now();
-    let shop = TestNode::start().await;
-    shop.authorize(1_000).await;
+    let node = TestNode::start().await;
+    node.authorize(1_000).await;
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 

@@ -26,22 +26,22 @@ impl Caller {
         format!("00-{}-{}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
     }
 
-    async fn post(&self, shop: &TestNode, path: &str, body: &Value) -> Answer {
-        let request = shop.http.post(format!("{}{path}", shop.url)).header("traceparent", self.traceparent());
-        shop.send(request.json(body)).await
+    async fn post(&self, node: &TestNode, path: &str, body: &Value) -> Answer {
+        let request = node.http.post(format!("{}{path}", node.url)).header("traceparent", self.traceparent());
+        node.send(request.json(body)).await
     }
 
     /// Authorizes, and has the capture asked for at once.
-    async fn pay(&self, shop: &TestNode) -> Payment {
+    async fn pay(&self, node: &TestNode) -> Payment {
         let mut body = order("MERCHANT-1", 1_000);
         body["captureMode"] = json!("automatic");
         body["description"] = json!("a-secret-gift");
         body["metadata"] = json!({"note": "a-secret-note"});
-        let answer = self.post(shop, "/payments/authorize", &body).await.expect(200).json();
+        let answer = self.post(node, "/payments/authorize", &body).await.expect(200).json();
         let payment =
             Payment { id: answer["paymentId"].as_str().unwrap().to_owned(), merchant: "MERCHANT-1".to_owned() };
-        shop.eventually(&payment, "CAPTURED").await;
-        shop.ledger(&payment, 1).await;
+        node.eventually(&payment, "CAPTURED").await;
+        node.ledger(&payment, 1).await;
         payment
     }
 }
@@ -157,10 +157,10 @@ fn check(tree: &Tree, caller: &Caller, messaging: &str, database: &str) {
 async fn a_payment_is_one_trace_from_the_request_to_the_ledger() {
     let collector = Collector::start();
     let settings = [("TELEMETRY__OTLP_ENDPOINT", collector.endpoint.as_str()), ("TELEMETRY__TRACE_SAMPLE_RATIO", "0")];
-    let shop = TestNode::start_with(&settings).await;
-    let (messaging, database) = if shop.is_on_servers() { ("kafka", "mariadb") } else { ("rialto", "sqlite") };
+    let node = TestNode::start_with(&settings).await;
+    let (messaging, database) = if node.is_on_servers() { ("kafka", "mariadb") } else { ("rialto", "sqlite") };
     let caller = Caller::new(true);
-    caller.pay(&shop).await;
+    caller.pay(&node).await;
     check(&traced(&collector, &caller).await, &caller, messaging, database);
 }
 
@@ -168,12 +168,12 @@ async fn a_payment_is_one_trace_from_the_request_to_the_ledger() {
 async fn a_trace_goes_on_from_process_to_process() {
     let collector = Collector::start();
     let settings = [("TELEMETRY__OTLP_ENDPOINT", collector.endpoint.as_str())];
-    let Some(shop) = TestNode::start_role("ingest", &settings).await else { return };
-    let _publisher = shop.join("publisher", 1).await;
-    let _settlement = shop.join("settlement,refund,resolver", 2).await;
-    let _ledger = shop.join("ledger", 3).await;
+    let Some(node) = TestNode::start_role("ingest", &settings).await else { return };
+    let _publisher = node.join("publisher", 1).await;
+    let _settlement = node.join("settlement,refund,resolver", 2).await;
+    let _ledger = node.join("ledger", 3).await;
     let caller = Caller::new(true);
-    caller.pay(&shop).await;
+    caller.pay(&node).await;
     let tree = traced(&collector, &caller).await;
     check(&tree, &caller, "kafka", "mariadb");
     for (name, instance) in [
@@ -190,15 +190,15 @@ async fn a_trace_goes_on_from_process_to_process() {
 async fn what_callers_do_not_sample_is_not_exported_and_what_begins_here_is_by_the_ratio() {
     let collector = Collector::start();
     let settings = [("TELEMETRY__OTLP_ENDPOINT", collector.endpoint.as_str()), ("TELEMETRY__TRACE_SAMPLE_RATIO", "1")];
-    let shop = TestNode::start_with(&settings).await;
+    let node = TestNode::start_with(&settings).await;
     let (quiet, loud) = (Caller::new(false), Caller::new(true));
-    quiet.pay(&shop).await;
-    let own = shop.authorize(1_000).await;
-    loud.pay(&shop).await;
+    quiet.pay(&node).await;
+    let own = node.authorize(1_000).await;
+    loud.pay(&node).await;
     traced(&collector, &loud).await;
     assert_eq!(collector.of(&quiet.trace_id).len(), 0);
     // The trace that began here is the one that the payment's events tell.
-    let events = shop.get(&format!("/payments/{}?expand=events", own.id)).await.expect(200).json();
+    let events = node.get(&format!("/payments/{}?expand=events", own.id)).await.expect(200).json();
     let trace_id = events["events"][0]["traceId"].as_str().unwrap();
     let server = eventually("the trace that began here", async || {
         let tree = collector.of(trace_id);
@@ -213,9 +213,9 @@ async fn a_refused_call_is_a_failed_span() {
     let collector = Collector::start();
     let settings =
         [("TELEMETRY__OTLP_ENDPOINT", collector.endpoint.as_str()), ("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")];
-    let shop = TestNode::start_with(&settings).await;
+    let node = TestNode::start_with(&settings).await;
     let caller = Caller::new(true);
-    caller.post(&shop, "/payments/authorize", &order("MERCHANT-1", 4_005)).await.expect(503);
+    caller.post(&node, "/payments/authorize", &order("MERCHANT-1", 4_005)).await.expect(503);
     let tree = eventually("the failed trace", async || {
         let tree = Tree(collector.of(&caller.trace_id));
         tree.names().contains(&"POST /payments/authorize").then_some(tree)
@@ -231,10 +231,10 @@ async fn a_refused_call_is_a_failed_span() {
 #[tokio::test]
 async fn the_last_spans_are_sent_before_the_process_ends() {
     let collector = Collector::start();
-    let mut shop = TestNode::start_with(&[("TELEMETRY__OTLP_ENDPOINT", collector.endpoint.as_str())]).await;
+    let mut node = TestNode::start_with(&[("TELEMETRY__OTLP_ENDPOINT", collector.endpoint.as_str())]).await;
     let caller = Caller::new(true);
-    caller.post(&shop, "/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect(200);
-    assert!(shop.terminate().await.success());
+    caller.post(&node, "/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect(200);
+    assert!(node.terminate().await.success());
     assert!(Tree(collector.of(&caller.trace_id)).names().contains(&"POST /payments/authorize"));
 }
 
@@ -245,11 +245,11 @@ async fn payments_do_not_notice_that_the_collector_is_away() {
     let endpoint = format!("http://{}/v1/traces", listener.local_addr().unwrap());
     drop(listener);
     let settings = [("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str()), ("TELEMETRY__TRACE_SAMPLE_RATIO", "1")];
-    let mut shop = TestNode::start_with(&settings).await;
+    let mut node = TestNode::start_with(&settings).await;
     for _ in 0..20 {
-        shop.captured(1_000).await;
+        node.captured(1_000).await;
     }
-    assert!(shop.terminate().await.success());
+    assert!(node.terminate().await.success());
 }
 
 #[tokio::test]

@@ -8,114 +8,114 @@ use super::node::{Payment, TestNode, eventually, new_key, order};
 
 #[actix_web::test]
 async fn an_open_breaker_hides_no_recorded_answer() {
-    let shop = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]).await;
+    let node = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]).await;
     let (paid, declined) = (order("MERCHANT-1", 1_000), order("MERCHANT-1", 4_002));
-    let first = shop.post("/payments/authorize", &paid).await.expect(200);
-    let refused = shop.post("/payments/authorize", &declined).await.expect(402);
+    let first = node.post("/payments/authorize", &paid).await.expect(200);
+    let refused = node.post("/payments/authorize", &declined).await.expect(402);
     // A process whose cache is empty.
-    shop.restart().await;
-    shop.force_breaker("psp", Some("open")).await;
+    node.restart().await;
+    node.force_breaker("psp", Some("open")).await;
     for (body, before) in [(&paid, &first), (&declined, &refused)] {
-        let again = shop.post("/payments/authorize", body).await.expect(before.status);
+        let again = node.post("/payments/authorize", body).await.expect(before.status);
         assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &before.text));
     }
     let mut other = paid.clone();
     other["amount"] = json!(1_001);
-    shop.post("/payments/authorize", &other).await.expect_problem(422, "idempotency_key_reused");
+    node.post("/payments/authorize", &other).await.expect_problem(422, "idempotency_key_reused");
     let unknown = order("MERCHANT-1", 1_000);
-    shop.post("/payments/authorize", &unknown).await.expect_problem(503, "psp_unavailable");
-    shop.force_breaker("psp", None).await;
-    let made = shop.post("/payments/authorize", &unknown).await.expect(200);
+    node.post("/payments/authorize", &unknown).await.expect_problem(503, "psp_unavailable");
+    node.force_breaker("psp", None).await;
+    let made = node.post("/payments/authorize", &unknown).await.expect(200);
     assert_eq!(made.header("idempotent-replayed"), None);
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn a_replay_takes_no_quota_and_is_given_when_there_is_none() {
-    let shop = TestNode::start_with(&[("LIMITS__AUTHORIZE_PER_MINUTE", "3")]).await;
+    let node = TestNode::start_with(&[("LIMITS__AUTHORIZE_PER_MINUTE", "3")]).await;
     let body = order("MERCHANT-1", 1_000);
-    let first = shop.post("/payments/authorize", &body).await.expect(200);
+    let first = node.post("/payments/authorize", &body).await.expect(200);
     assert!(first.header("ratelimit").unwrap().contains("r=2;"), "{first:?}");
     for _ in 0..5 {
-        let again = shop.post("/payments/authorize", &body).await.expect(200);
+        let again = node.post("/payments/authorize", &body).await.expect(200);
         assert_eq!(again.header("idempotent-replayed"), Some("true"));
         assert!(again.header("ratelimit").unwrap().contains("r=2;"), "{again:?}");
     }
     // From the cache, and from the database.
     for is_cached in [true, false] {
         if !is_cached {
-            shop.restart().await;
+            node.restart().await;
         }
         eventually("no quota is left", async || {
-            let answer = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
+            let answer = node.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
             (answer.status == 429).then_some(())
         })
         .await;
-        let again = shop.post("/payments/authorize", &body).await.expect(200);
+        let again = node.post("/payments/authorize", &body).await.expect(200);
         assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &first.text));
     }
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn a_refusal_that_passes_is_not_recorded() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(1_000).await;
+    let node = TestNode::start().await;
+    let payment = node.authorize(1_000).await;
     let refund = json!({"amount": 400, "idempotencyKey": new_key()});
-    shop.refund(&payment, refund.clone()).await.expect_problem(409, "payment_state_conflict");
-    shop.capture(&payment, json!({})).await.expect(200);
-    shop.eventually(&payment, "CAPTURED").await;
-    let made = shop.refund(&payment, refund).await.expect(200);
+    node.refund(&payment, refund.clone()).await.expect_problem(409, "payment_state_conflict");
+    node.capture(&payment, json!({})).await.expect(200);
+    node.eventually(&payment, "CAPTURED").await;
+    let made = node.refund(&payment, refund).await.expect(200);
     assert_eq!(made.header("idempotent-replayed"), None);
     // A void of what is captured never passes.
     let void = json!({"idempotencyKey": new_key()});
-    let first = shop.void(&payment, void.clone()).await.expect_problem(409, "payment_state_conflict");
-    let again = shop.void(&payment, void).await.expect(409);
+    let first = node.void(&payment, void.clone()).await.expect_problem(409, "payment_state_conflict");
+    let again = node.void(&payment, void).await.expect(409);
     assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &first.text));
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn an_unknown_payment_is_answered_afresh_each_time() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(1_000).await;
+    let node = TestNode::start().await;
+    let payment = node.authorize(1_000).await;
     let nobodys = Payment { merchant: "MERCHANT-9".to_owned(), ..payment };
     let body = json!({"idempotencyKey": new_key()});
     for _ in 0..2 {
-        let answer = shop.void(&nobodys, body.clone()).await.expect_problem(404, "payment_not_found");
+        let answer = node.void(&nobodys, body.clone()).await.expect_problem(404, "payment_not_found");
         assert_eq!(answer.header("idempotent-replayed"), None);
     }
 }
 
 #[actix_web::test]
 async fn a_cached_answer_ends_with_its_key() {
-    let shop = TestNode::start_with(&[("IDEMPOTENCY__KEPT_MS", "60000")]).await;
+    let node = TestNode::start_with(&[("IDEMPOTENCY__KEPT_MS", "60000")]).await;
     let body = order("MERCHANT-1", 1_000);
-    let first = shop.post("/payments/authorize", &body).await.expect(200);
-    assert_eq!(shop.post("/payments/authorize", &body).await.expect(200).text, first.text);
+    let first = node.post("/payments/authorize", &body).await.expect(200);
+    assert_eq!(node.post("/payments/authorize", &body).await.expect(200).text, first.text);
     tokio::time::sleep(Duration::from_secs(61)).await;
-    let later = shop.post("/payments/authorize", &body).await.expect(200);
+    let later = node.post("/payments/authorize", &body).await.expect(200);
     assert_eq!(later.header("idempotent-replayed"), None);
     assert_ne!(later.json()["paymentId"], first.json()["paymentId"]);
 }
 
 #[actix_web::test]
 async fn a_refund_without_a_key_is_of_all_that_is_left_and_once() {
-    let shop = TestNode::start().await;
-    let payment = shop.captured(1_000).await;
+    let node = TestNode::start().await;
+    let payment = node.captured(1_000).await;
     let path = format!("/payments/refund/{}", payment.id);
     let part = json!({"merchantId": "MERCHANT-1", "amount": 400});
     for _ in 0..2 {
-        shop.post(&path, &part).await.expect_problem(400, "idempotency_key_missing");
+        node.post(&path, &part).await.expect_problem(400, "idempotency_key_missing");
     }
     let all = json!({"merchantId": "MERCHANT-1"});
-    let (one, other) = tokio::join!(shop.post(&path, &all), shop.post(&path, &all));
+    let (one, other) = tokio::join!(node.post(&path, &all), node.post(&path, &all));
     let mut statuses = [one.status, other.status];
     statuses.sort_unstable();
     assert!([[200, 409], [200, 422]].contains(&statuses), "{one:?} {other:?}");
-    shop.eventually(&payment, "REFUNDED").await;
-    shop.post(&path, &all).await.expect_problem(409, "payment_state_conflict");
-    let shown = shop.get(&format!("/payments/{}?expand=refunds", payment.id)).await.json();
+    node.eventually(&payment, "REFUNDED").await;
+    node.post(&path, &all).await.expect_problem(409, "payment_state_conflict");
+    let shown = node.get(&format!("/payments/{}?expand=refunds", payment.id)).await.json();
     assert_eq!(shown["refunds"].as_array().unwrap().len(), 1, "{shown:#}");
-    shop.audit().await;
+    node.audit().await;
 }

@@ -7,98 +7,98 @@ use super::node::{Payment, TestNode, order};
 
 #[actix_web::test]
 async fn of_two_refunds_that_do_not_fit_together_one_succeeds() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     for _ in 0..10 {
-        let payment = shop.captured(100).await;
+        let payment = node.captured(100).await;
         let wish = json!({"amount": 60});
-        let (a, b) = tokio::join!(shop.refund(&payment, wish.clone()), shop.refund(&payment, wish));
+        let (a, b) = tokio::join!(node.refund(&payment, wish.clone()), node.refund(&payment, wish));
         let (won, lost) = if a.status == 200 { (a, b) } else { (b, a) };
         won.expect(200);
         let lost = lost.expect_problem(422, "refund_exceeds_captured").json();
         assert_eq!(lost["refundable"], 40);
-        let found = shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
+        let found = node.eventually(&payment, "PARTIALLY_REFUNDED").await;
         assert_eq!(found["amounts"]["refunded"], 60);
     }
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn of_capture_and_void_one_succeeds() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     for _ in 0..10 {
-        let payment = shop.authorize(100).await;
-        let (capture, void) = tokio::join!(shop.capture(&payment, json!({})), shop.void(&payment, json!({})));
+        let payment = node.authorize(100).await;
+        let (capture, void) = tokio::join!(node.capture(&payment, json!({})), node.void(&payment, json!({})));
         let captured = capture.status == 200;
         let lost = if captured { void } else { capture };
         lost.expect_problem(409, "payment_state_conflict");
-        shop.eventually(&payment, if captured { "CAPTURED" } else { "VOIDED" }).await;
+        node.eventually(&payment, if captured { "CAPTURED" } else { "VOIDED" }).await;
     }
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn many_captures_at_once_capture_once() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(100).await;
-    let answers = join_all((0..16).map(|_| shop.capture(&payment, json!({})))).await;
+    let node = TestNode::start().await;
+    let payment = node.authorize(100).await;
+    let answers = join_all((0..16).map(|_| node.capture(&payment, json!({})))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert!(answers.iter().filter(|answer| answer.status != 200).all(|answer| answer.status == 409));
-    let found = shop.eventually(&payment, "CAPTURED").await;
+    let found = node.eventually(&payment, "CAPTURED").await;
     assert_eq!(found["amounts"]["captured"], 100);
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn partial_refunds_add_up_to_what_was_captured_and_no_more() {
-    let shop = TestNode::start().await;
-    let payment = shop.captured(100).await;
-    let answers = join_all((0..12).map(|_| shop.refund(&payment, json!({"amount": 10})))).await;
+    let node = TestNode::start().await;
+    let payment = node.captured(100).await;
+    let answers = join_all((0..12).map(|_| node.refund(&payment, json!({"amount": 10})))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 10);
-    let found = shop.eventually(&payment, "REFUNDED").await;
+    let found = node.eventually(&payment, "REFUNDED").await;
     assert_eq!(found["amounts"]["refunded"], 100);
-    shop.ledger(&payment, 11).await;
-    shop.audit().await;
+    node.ledger(&payment, 11).await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn a_partial_capture_releases_the_rest() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(100).await;
-    let over = shop.capture(&payment, json!({"amount": 101})).await.expect_problem(422, "capture_exceeds_authorized");
+    let node = TestNode::start().await;
+    let payment = node.authorize(100).await;
+    let over = node.capture(&payment, json!({"amount": 101})).await.expect_problem(422, "capture_exceeds_authorized");
     assert_eq!(over.json()["capturable"], 100);
-    shop.capture(&payment, json!({"amount": 70})).await.expect(200);
-    let found = shop.eventually(&payment, "CAPTURED").await;
+    node.capture(&payment, json!({"amount": 70})).await.expect(200);
+    let found = node.eventually(&payment, "CAPTURED").await;
     assert_eq!(found["amounts"]["captured"], 70);
     assert_eq!(found["amounts"]["capturable"], 0);
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn automatic_capture_needs_no_second_call() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let mut body = order("MERCHANT-1", 100);
     body["captureMode"] = json!("automatic");
-    let authorized = shop.post("/payments/authorize", &body).await.expect(200).json();
+    let authorized = node.post("/payments/authorize", &body).await.expect(200).json();
     let payment =
         Payment { id: authorized["paymentId"].as_str().unwrap().to_owned(), merchant: "MERCHANT-1".to_owned() };
-    shop.eventually(&payment, "CAPTURED").await;
-    shop.audit().await;
+    node.eventually(&payment, "CAPTURED").await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn a_state_that_forbids_a_call_is_named() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(100).await;
-    let early = shop.refund(&payment, json!({})).await.expect_problem(409, "payment_state_conflict");
+    let node = TestNode::start().await;
+    let payment = node.authorize(100).await;
+    let early = node.refund(&payment, json!({})).await.expect_problem(409, "payment_state_conflict");
     assert_eq!(early.json()["paymentStatus"], "AUTHORIZED");
-    shop.void(&payment, json!({})).await.expect(200);
+    node.void(&payment, json!({})).await.expect(200);
     for answer in [
-        shop.capture(&payment, json!({})).await,
-        shop.void(&payment, json!({})).await,
-        shop.refund(&payment, json!({})).await,
+        node.capture(&payment, json!({})).await,
+        node.void(&payment, json!({})).await,
+        node.refund(&payment, json!({})).await,
     ] {
         let problem = answer.expect_problem(409, "payment_state_conflict");
         assert_eq!(problem.json()["paymentStatus"], "VOIDED");
     }
-    shop.audit().await;
+    node.audit().await;
 }

@@ -8,11 +8,11 @@ use super::node::{Payment, TestNode, eventually, order};
 
 #[actix_web::test]
 async fn a_payment_has_its_documented_members() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let mut body = order("MERCHANT-1", 1_000);
     body["metadata"] = json!({"order": "7"});
     body["description"] = json!("two chairs");
-    let payment = shop.post("/payments/authorize", &body).await.expect(200).json();
+    let payment = node.post("/payments/authorize", &body).await.expect(200).json();
     for member in [
         "paymentId",
         "merchantId",
@@ -35,49 +35,49 @@ async fn a_payment_has_its_documented_members() {
     let id = payment["paymentId"].as_str().unwrap();
     assert!(id.starts_with("pay_") && id.len() == 17);
     assert!(payment["requestedAt"].as_str().unwrap().ends_with('Z'));
-    assert_eq!(shop.get(&format!("/payments/{id}")).await.expect(200).json(), payment);
-    assert_eq!(shop.get(&format!("/api/payments/{id}")).await.expect(200).json(), payment);
-    shop.post("/api/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect(200);
+    assert_eq!(node.get(&format!("/payments/{id}")).await.expect(200).json(), payment);
+    assert_eq!(node.get(&format!("/api/payments/{id}")).await.expect(200).json(), payment);
+    node.post("/api/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect(200);
 }
 
 #[actix_web::test]
 async fn a_request_keeps_its_id_and_its_trace() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let trace = "0af7651916cd43dd8448eb211c80319c";
-    let request = shop
+    let request = node
         .request(Method::POST, "/payments/authorize")
-        .header("X-Request-Id", "shop-42")
+        .header("X-Request-Id", "node-42")
         .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
         .json(&order("MERCHANT-1", 1_000));
     let answer = request.send().await.expect(200);
-    assert_eq!(answer.header("x-request-id"), Some("shop-42"));
+    assert_eq!(answer.header("x-request-id"), Some("node-42"));
     let id = answer.json()["paymentId"].as_str().unwrap().to_owned();
-    let timeline = shop.get(&format!("/payments/{id}/timeline")).await.expect(200).json();
+    let timeline = node.get(&format!("/payments/{id}/timeline")).await.expect(200).json();
     let entries = timeline["entries"].as_array().unwrap();
     assert!(entries.len() >= 4 && entries.iter().all(|entry| entry["traceId"] == trace), "{timeline:#}");
 
-    let refused = shop.request(Method::GET, "/nowhere").header("X-Request-Id", "bad id!").send().await;
+    let refused = node.request(Method::GET, "/nowhere").header("X-Request-Id", "bad id!").send().await;
     let given = refused.header("x-request-id").unwrap().to_owned();
     assert!(given.starts_with("req_"));
     let problem = refused.expect_problem(404, "not_found").json();
     assert_eq!((&problem["requestId"], &problem["instance"]), (&json!(given), &json!("/nowhere")));
-    let meaning = shop.get(problem["type"].as_str().unwrap()).await.expect(200).json();
+    let meaning = node.get(problem["type"].as_str().unwrap()).await.expect(200).json();
     assert_eq!(meaning["code"], "not_found");
 }
 
 #[actix_web::test]
 async fn operators_find_health_and_the_tree() {
-    let shop = TestNode::start().await;
-    shop.captured(1_000).await;
-    assert_eq!(shop.get("/healthz").await.expect(200).json()["status"], "up");
+    let node = TestNode::start().await;
+    node.captured(1_000).await;
+    assert_eq!(node.get("/healthz").await.expect(200).json()["status"], "up");
     // On a busy machine a store may be late once, which is told for a second.
     eventually("all capabilities are up", async || {
-        let ready = shop.get("/readyz").await.expect(200).json();
+        let ready = node.get("/readyz").await.expect(200).json();
         let is_up = |capability| ready["capabilities"][capability]["status"] == "up";
         ["authorize", "settle", "refund", "publish"].into_iter().all(is_up).then_some(())
     })
     .await;
-    let tree = shop.get("/admin/actors").await.expect(200).json();
+    let tree = node.get("/admin/actors").await.expect(200).json();
     assert_eq!(
         (&tree["kind"], &tree["name"], &tree["state"]),
         (&json!("supervisor"), &json!("rialto"), &json!("running"))
@@ -86,25 +86,25 @@ async fn operators_find_health_and_the_tree() {
 
 #[actix_web::test]
 async fn an_operator_can_force_a_breaker() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let put = async |state: serde_json::Value| {
-        shop.put("/admin/breakers/psp", &json!({ "state": state })).await.expect(200).json()
+        node.put("/admin/breakers/psp", &json!({ "state": state })).await.expect(200).json()
     };
     assert_eq!(put(json!("open")).await["state"], "forced_open");
-    shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect_problem(503, "psp_unavailable");
+    node.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect_problem(503, "psp_unavailable");
     assert_eq!(put(json!(null)).await["state"], "closed");
-    shop.authorize(1_000).await;
-    shop.put("/admin/breakers/nothing", &json!({"state": "open"})).await.expect_problem(404, "not_found");
+    node.authorize(1_000).await;
+    node.put("/admin/breakers/nothing", &json!({"state": "open"})).await.expect_problem(404, "not_found");
 }
 
 #[actix_web::test]
 async fn the_document_and_its_page_come_from_the_program() {
-    let shop = TestNode::start().await;
-    let document = shop.get("/openapi.json").await.expect(200).json();
+    let node = TestNode::start().await;
+    let document = node.get("/openapi.json").await.expect(200).json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
     assert!(document["paths"]["/payments/authorize"]["post"].is_object());
-    assert_eq!(shop.get("/docs").await.expect(308).header("location"), Some("/docs/"));
-    let page = shop.get("/docs/").await.expect(200);
+    assert_eq!(node.get("/docs").await.expect(308).header("location"), Some("/docs/"));
+    let page = node.get("/docs/").await.expect(200);
     assert!(page.text.contains("swagger-ui"), "{}", page.text);
     // All that the page asks for comes from the node, so that it works without a network.
     let asked_for: Vec<_> =
@@ -112,22 +112,22 @@ async fn the_document_and_its_page_come_from_the_program() {
     assert!(asked_for.len() >= 4, "{asked_for:?}");
     for file in asked_for {
         assert!(!file.contains("//"), "{file}");
-        shop.get(&format!("/docs/{}", file.trim_start_matches("./"))).await.expect(200);
+        node.get(&format!("/docs/{}", file.trim_start_matches("./"))).await.expect(200);
     }
-    let script = shop.get("/docs/swagger-ui-bundle.js").await.expect(200);
+    let script = node.get("/docs/swagger-ui-bundle.js").await.expect(200);
     assert!(script.text.len() > 100_000 && script.header("content-type").unwrap().contains("javascript"));
-    assert!(shop.get("/docs/swagger-initializer.js").await.expect(200).text.contains("/openapi.json"));
-    shop.get("/docs/nothing.js").await.expect_problem(404, "not_found");
+    assert!(node.get("/docs/swagger-initializer.js").await.expect(200).text.contains("/openapi.json"));
+    node.get("/docs/nothing.js").await.expect_problem(404, "not_found");
 }
 
 #[actix_web::test]
 async fn every_code_of_the_document_is_explained() {
-    let shop = TestNode::start().await;
-    let document = shop.get("/openapi.json").await.expect(200).json();
+    let node = TestNode::start().await;
+    let document = node.get("/openapi.json").await.expect(200).json();
     let codes = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap().clone();
     assert!(codes.len() > 30);
     for code in codes {
-        let meaning = shop.get(&format!("/problems/{}", code.as_str().unwrap())).await.expect(200).json();
+        let meaning = node.get(&format!("/problems/{}", code.as_str().unwrap())).await.expect(200).json();
         assert_eq!(meaning["code"], code);
         assert!(meaning["title"].is_string() && meaning["about"].is_string() && meaning["retryable"].is_boolean());
     }
@@ -136,43 +136,43 @@ async fn every_code_of_the_document_is_explained() {
 /// Each answer is held to the document where it is received: here are one of each kind.
 #[actix_web::test]
 async fn answers_are_as_the_document_says() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let mut body = order("MERCHANT-1", 1_000);
     body["metadata"] = json!({"order": "7"});
-    let authorized = shop.post("/payments/authorize", &body).await.expect(200);
-    shop.post("/payments/authorize", &body).await.expect(200);
+    let authorized = node.post("/payments/authorize", &body).await.expect(200);
+    node.post("/payments/authorize", &body).await.expect(200);
     body["amount"] = json!(2_000);
-    shop.post("/payments/authorize", &body).await.expect(422);
+    node.post("/payments/authorize", &body).await.expect(422);
     body["amount"] = json!("2000");
-    shop.post("/payments/authorize", &body).await.expect(400);
+    node.post("/payments/authorize", &body).await.expect(400);
     let id = authorized.json()["paymentId"].as_str().unwrap().to_owned();
     let payment = Payment { id: id.clone(), merchant: "MERCHANT-1".to_owned() };
-    shop.capture(&payment, json!({"amount": 2_000})).await.expect(422);
-    shop.capture(&payment, json!({"amount": 900})).await.expect(200);
-    shop.eventually(&payment, "CAPTURED").await;
-    shop.void(&payment, json!({})).await.expect(409);
-    shop.refund(&payment, json!({"amount": 1_000})).await.expect(422);
-    shop.refund(&payment, json!({"amount": 400, "reason": "torn"})).await.expect(200);
-    shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
-    shop.ledger(&payment, 2).await;
-    let all = shop.get(&format!("/payments/{id}?expand=refunds,ledger,events")).await.expect(200);
+    node.capture(&payment, json!({"amount": 2_000})).await.expect(422);
+    node.capture(&payment, json!({"amount": 900})).await.expect(200);
+    node.eventually(&payment, "CAPTURED").await;
+    node.void(&payment, json!({})).await.expect(409);
+    node.refund(&payment, json!({"amount": 1_000})).await.expect(422);
+    node.refund(&payment, json!({"amount": 400, "reason": "torn"})).await.expect(200);
+    node.eventually(&payment, "PARTIALLY_REFUNDED").await;
+    node.ledger(&payment, 2).await;
+    let all = node.get(&format!("/payments/{id}?expand=refunds,ledger,events")).await.expect(200);
     assert!(["refunds", "ledger", "events"].iter().all(|part| !all.json()[part].as_array().unwrap().is_empty()));
-    shop.get("/payments/none").await.expect(404);
-    shop.get(&format!("/payments/{id}/timeline")).await.expect(200);
-    shop.get("/payments?merchantId=MERCHANT-1").await.expect(200);
-    shop.get("/payments?limit=0").await.expect(400);
+    node.get("/payments/none").await.expect(404);
+    node.get(&format!("/payments/{id}/timeline")).await.expect(200);
+    node.get("/payments?merchantId=MERCHANT-1").await.expect(200);
+    node.get("/payments?limit=0").await.expect(400);
     for path in ["/healthz", "/readyz", "/admin/actors", "/admin/actors/dead-letters", "/admin/breakers", "/metrics"] {
-        shop.get(path).await.expect(200);
+        node.get(path).await.expect(200);
     }
-    shop.get("/admin/dead-letters?limit=5").await.expect(200);
-    shop.post("/admin/faults", &json!({"actor": "x", "fault": "panic"})).await.expect(403);
+    node.get("/admin/dead-letters?limit=5").await.expect(200);
+    node.post("/admin/faults", &json!({"actor": "x", "fault": "panic"})).await.expect(403);
 }
 
 #[actix_web::test]
 async fn what_the_document_does_not_say_would_be_noticed() {
-    let shop = TestNode::start().await;
-    let document = shop.get("/openapi.json").await.expect(200).json();
-    let payment = shop.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect(200).json();
+    let node = TestNode::start().await;
+    let document = node.get("/openapi.json").await.expect(200).json();
+    let payment = node.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect(200).json();
     let schema = json!({"$ref": "#/components/schemas/PaymentAnswer"});
     assert_eq!(misfit(&document, &schema, &payment), None);
     for (pointer, value) in [

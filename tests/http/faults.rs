@@ -7,12 +7,12 @@ use super::node::{TestNode, eventually, order};
 
 const FAULTS: (&str, &str) = ("FAULTS__ENABLED", "true");
 
-async fn inject(shop: &TestNode, fault: Value) {
-    shop.post("/admin/faults", &fault).await.expect(200);
+async fn inject(node: &TestNode, fault: Value) {
+    node.post("/admin/faults", &fault).await.expect(200);
 }
 
 /// The actors of this name in the tree.
-async fn actors(shop: &TestNode, name: &str) -> Vec<Value> {
+async fn actors(node: &TestNode, name: &str) -> Vec<Value> {
     fn collect(node: &Value, name: &str, found: &mut Vec<Value>) {
         if node["actor"] == name {
             found.push(node.clone());
@@ -21,44 +21,44 @@ async fn actors(shop: &TestNode, name: &str) -> Vec<Value> {
             collect(child, name, found);
         }
     }
-    let tree = shop.get("/admin/actors").await.expect(200).json();
+    let tree = node.get("/admin/actors").await.expect(200).json();
     let mut found = Vec::new();
     collect(&tree, name, &mut found);
     assert!(!found.is_empty(), "no {name} in {tree:#}");
     found
 }
 
-async fn restarts(shop: &TestNode, name: &str) -> u64 {
-    actors(shop, name).await.iter().map(|actor| actor["restarts"].as_u64().unwrap()).sum()
+async fn restarts(node: &TestNode, name: &str) -> u64 {
+    actors(node, name).await.iter().map(|actor| actor["restarts"].as_u64().unwrap()).sum()
 }
 
 #[actix_web::test]
 async fn faults_are_refused_unless_enabled() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let fault = json!({"actor": "shard_writer", "fault": "panic", "times": 1});
-    shop.post("/admin/faults", &fault).await.expect_problem(403, "faults_disabled");
+    node.post("/admin/faults", &fault).await.expect_problem(403, "faults_disabled");
 }
 
 #[actix_web::test]
 async fn a_payment_reader_panics_and_the_look_up_is_answered() {
-    let shop = TestNode::start_with(&[FAULTS]).await;
-    let payment = shop.authorize(1_000).await;
-    inject(&shop, json!({"actor": "payment_reader", "fault": "panic", "times": 1})).await;
-    let found = shop.get(&format!("/payments/{}", payment.id)).await.expect(200).json();
+    let node = TestNode::start_with(&[FAULTS]).await;
+    let payment = node.authorize(1_000).await;
+    inject(&node, json!({"actor": "payment_reader", "fault": "panic", "times": 1})).await;
+    let found = node.get(&format!("/payments/{}", payment.id)).await.expect(200).json();
     assert_eq!(found["status"], "AUTHORIZED");
-    assert_eq!(restarts(&shop, "payment_reader").await, 1);
+    assert_eq!(restarts(&node, "payment_reader").await, 1);
 }
 
 #[actix_web::test]
 async fn a_panic_is_kept_with_its_trace() {
-    let shop = TestNode::start_with(&[FAULTS]).await;
-    inject(&shop, json!({"actor": "shard_writer", "shard": 1, "fault": "panic", "times": 1})).await;
+    let node = TestNode::start_with(&[FAULTS]).await;
+    inject(&node, json!({"actor": "shard_writer", "shard": 1, "fault": "panic", "times": 1})).await;
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let request = shop.request(Method::POST, "/payments/authorize");
+    let request = node.request(Method::POST, "/payments/authorize");
     let request = request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     request.json(&order("MERCHANT-1", 1_000)).send().await.expect_problem(503, "outcome_unknown");
     let letter = eventually("the dead letter", async || {
-        let letters = shop.get("/admin/actors/dead-letters").await.expect(200).json();
+        let letters = node.get("/admin/actors/dead-letters").await.expect(200).json();
         Some(letters["data"][0].clone()).filter(Value::is_object)
     })
     .await;
@@ -67,29 +67,29 @@ async fn a_panic_is_kept_with_its_trace() {
         (&json!("shard_writer"), &json!(1), &json!("authorize"))
     );
     assert_eq!(letter["traceId"], trace, "{letter:#}");
-    shop.authorize(1_000).await;
+    node.authorize(1_000).await;
 }
 
 #[actix_web::test]
 async fn an_authorization_that_took_too_long_to_be_taken_on_is_not_sent() {
     let settings = [FAULTS, ("PSP__TIMEOUT_MS", "1000"), ("RESOLVER__AFTER_MS", "2000")];
-    let shop = TestNode::start_with(&settings).await;
+    let node = TestNode::start_with(&settings).await;
     // Longer than half of what the resolver waits, and shorter than all of it.
-    inject(&shop, json!({"actor": "shard_writer", "fault": {"delay": 1300}, "times": 1})).await;
+    inject(&node, json!({"actor": "shard_writer", "fault": {"delay": 1300}, "times": 1})).await;
     let body = order("MERCHANT-1", 1_000);
-    let refused = shop.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
+    let refused = node.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
     assert_eq!(refused.json()["retryable"], true);
-    let answer = shop.post("/payments/authorize", &body).await.expect(200);
+    let answer = node.post("/payments/authorize", &body).await.expect(200);
     assert_eq!(answer.json()["status"], "AUTHORIZED");
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn jobs_show_when_they_ran_and_what_went_wrong() {
-    let shop = TestNode::start_with(&[FAULTS, ("OUTBOX__POLL_MS", "50")]).await;
-    let payment = shop.captured(1_000).await;
-    shop.ledger(&payment, 1).await;
-    let jobs = async || shop.get("/admin/jobs").await.expect(200).json()["data"].as_array().unwrap().clone();
+    let node = TestNode::start_with(&[FAULTS, ("OUTBOX__POLL_MS", "50")]).await;
+    let payment = node.captured(1_000).await;
+    node.ledger(&payment, 1).await;
+    let jobs = async || node.get("/admin/jobs").await.expect(200).json()["data"].as_array().unwrap().clone();
     let all = eventually("every job has run", async || {
         let all = jobs().await;
         all.iter().all(|job| job["lastRunAt"].is_string()).then_some(all)
@@ -97,6 +97,7 @@ async fn jobs_show_when_they_ran_and_what_went_wrong() {
     .await;
     let names: std::collections::BTreeSet<_> = all.iter().map(|job| job["job"].as_str().unwrap()).collect();
     let expected = [
+        "move_actions",
         "prune",
         "publish",
         "redrive_ledger",
@@ -113,8 +114,8 @@ async fn jobs_show_when_they_ran_and_what_went_wrong() {
         // Who works alone asks nobody for a lease.
         assert!(job["lease"] == "alone" || job["lease"] == "held", "{job:#}");
     }
-    shop.force_breaker("event_log", Some("open")).await;
-    shop.authorize_for("MERCHANT-1", 1_000).await;
+    node.force_breaker("event_log", Some("open")).await;
+    node.authorize_for("MERCHANT-1", 1_000).await;
     eventually("the publisher says why not", async || {
         let publish = jobs().await.into_iter().find(|job| job["job"] == "publish" && job["shard"] == 1)?;
         publish["lastError"]["message"].as_str()?.contains("breaker").then_some(())

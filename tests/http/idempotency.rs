@@ -8,21 +8,21 @@ use super::node::{TestNode, eventually, new_key, order};
 
 #[actix_web::test]
 async fn a_repeated_call_gets_the_first_answer_to_the_letter() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let body = order("MERCHANT-1", 1_000);
-    let first = shop.post("/payments/authorize", &body).await.expect(200);
+    let first = node.post("/payments/authorize", &body).await.expect(200);
     assert_eq!(first.header("idempotent-replayed"), None);
-    let again = shop.post("/payments/authorize", &body).await.expect(200);
+    let again = node.post("/payments/authorize", &body).await.expect(200);
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(again.text, first.text);
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn sixty_four_identical_calls_at_once_are_one_payment() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let body = order("MERCHANT-7", 1_000);
-    let answers = join_all((0..64).map(|_| shop.post("/payments/authorize", &body))).await;
+    let answers = join_all((0..64).map(|_| node.post("/payments/authorize", &body))).await;
     let mut fresh = Vec::new();
     let mut texts = std::collections::HashSet::new();
     for answer in &answers {
@@ -41,37 +41,37 @@ async fn sixty_four_identical_calls_at_once_are_one_payment() {
         }
     }
     assert_eq!((fresh.len(), texts.len()), (1, 1), "one execution, one answer");
-    let later = join_all((0..64).map(|_| shop.post("/payments/authorize", &body))).await;
+    let later = join_all((0..64).map(|_| node.post("/payments/authorize", &body))).await;
     for answer in later {
         assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, Some("true")));
         assert!(texts.contains(&answer.text));
     }
-    assert_eq!(shop.psp.count("authorize").await, (1, 1), "the psp was asked once");
+    assert_eq!(node.psp.count("authorize").await, (1, 1), "the psp was asked once");
 }
 
 #[actix_web::test]
 async fn a_key_is_for_one_request_of_one_merchant() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let mut body = order("MERCHANT-1", 1_000);
-    shop.post("/payments/authorize", &body).await.expect(200);
+    node.post("/payments/authorize", &body).await.expect(200);
     body["amount"] = json!(1_001);
-    shop.post("/payments/authorize", &body).await.expect_problem(422, "idempotency_key_reused");
+    node.post("/payments/authorize", &body).await.expect_problem(422, "idempotency_key_reused");
     body["merchantId"] = json!("MERCHANT-3");
-    shop.post("/payments/authorize", &body).await.expect(200);
+    node.post("/payments/authorize", &body).await.expect(200);
 }
 
 #[actix_web::test]
 async fn the_key_may_come_in_the_header() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let key = new_key();
     let body = json!({"merchantId": "MERCHANT-1", "amount": 5, "currency": "KRW"});
-    let request = || shop.request(Method::POST, "/payments/authorize").header("Idempotency-Key", &key);
+    let request = || node.request(Method::POST, "/payments/authorize").header("Idempotency-Key", &key);
     let first = request().json(&body).send().await.expect(200);
     let again = request().json(&body).send().await.expect(200);
     assert_eq!(again.text, first.text);
     let mut with_body_key = body.clone();
     with_body_key["idempotencyKey"] = json!(key);
-    let again = shop.post("/payments/authorize", &with_body_key).await.expect(200);
+    let again = node.post("/payments/authorize", &with_body_key).await.expect(200);
     assert_eq!(again.text, first.text);
     with_body_key["idempotencyKey"] = json!("another");
     request().json(&with_body_key).send().await.expect_problem(400, "idempotency_key_invalid");
@@ -79,50 +79,50 @@ async fn the_key_may_come_in_the_header() {
 
 #[actix_web::test]
 async fn changes_are_replayed_too_and_their_refusals() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(1_000).await;
+    let node = TestNode::start().await;
+    let payment = node.authorize(1_000).await;
     let key = json!({"idempotencyKey": "capture-1"});
-    let first = shop.capture(&payment, key.clone()).await.expect(200);
-    shop.eventually(&payment, "CAPTURED").await;
-    let again = shop.capture(&payment, key).await.expect(200);
+    let first = node.capture(&payment, key.clone()).await.expect(200);
+    node.eventually(&payment, "CAPTURED").await;
+    let again = node.capture(&payment, key).await.expect(200);
     assert_eq!(again.text, first.text, "the answer is that of then, not of now");
 
     let key = json!({"idempotencyKey": "refund-1", "amount": 2_000});
-    let first = shop.refund(&payment, key.clone()).await.expect_problem(422, "refund_exceeds_captured");
-    let again = shop.refund(&payment, key).await.expect_problem(422, "refund_exceeds_captured");
+    let first = node.refund(&payment, key.clone()).await.expect_problem(422, "refund_exceeds_captured");
+    let again = node.refund(&payment, key).await.expect_problem(422, "refund_exceeds_captured");
     assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &first.text));
 
     let key = json!({"idempotencyKey": "refund-2", "amount": 400});
-    let first = shop.refund(&payment, key.clone()).await.expect(200);
-    let again = shop.refund(&payment, key).await.expect(200);
+    let first = node.refund(&payment, key.clone()).await.expect(200);
+    let again = node.refund(&payment, key).await.expect(200);
     assert_eq!(again.text, first.text);
-    let refunded = shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
+    let refunded = node.eventually(&payment, "PARTIALLY_REFUNDED").await;
     assert_eq!(refunded["amounts"]["refunded"], 400);
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn a_declined_card_is_declined_again() {
-    let shop = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]).await;
+    let node = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]).await;
     let body = order("MERCHANT-1", 4_002);
-    let first = shop.post("/payments/authorize", &body).await.expect_problem(402, "payment_declined");
+    let first = node.post("/payments/authorize", &body).await.expect_problem(402, "payment_declined");
     assert_eq!(first.json()["payment"]["status"], "DECLINED");
-    let again = shop.post("/payments/authorize", &body).await.expect(402);
+    let again = node.post("/payments/authorize", &body).await.expect(402);
     assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &first.text));
 }
 
 #[actix_web::test]
 async fn a_running_call_is_in_progress_for_others() {
-    let shop = TestNode::start_with(&[("PSP__SIMULATOR__LATENCY_MS", "1500")]).await;
+    let node = TestNode::start_with(&[("PSP__SIMULATOR__LATENCY_MS", "1500")]).await;
     let body = order("MERCHANT-1", 1_000);
-    let first = shop.post("/payments/authorize", &body);
+    let first = node.post("/payments/authorize", &body);
     let second = async {
         eventually("the intent", async || {
-            let listed = shop.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
+            let listed = node.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
             (!listed["data"].as_array().unwrap().is_empty()).then_some(())
         })
         .await;
-        shop.post("/payments/authorize", &body).await
+        node.post("/payments/authorize", &body).await
     };
     let (first, second) = tokio::join!(first, second);
     second.expect_problem(409, "idempotency_in_progress");

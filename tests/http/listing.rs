@@ -12,15 +12,15 @@ fn ids(page: &Value) -> Vec<String> {
 
 #[actix_web::test]
 async fn pages_show_every_payment_once_newest_first() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let mut made = Vec::new();
     for amount in 1..=25 {
-        made.push(shop.authorize(amount).await.id);
-        shop.authorize_for("MERCHANT-1025", amount).await;
+        made.push(node.authorize(amount).await.id);
+        node.authorize_for("MERCHANT-1025", amount).await;
     }
     made.reverse();
     let list =
-        async |query: String| shop.get(&format!("/payments?merchantId=MERCHANT-1&{query}")).await.expect(200).json();
+        async |query: String| node.get(&format!("/payments?merchantId=MERCHANT-1&{query}")).await.expect(200).json();
 
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -48,7 +48,7 @@ async fn pages_show_every_payment_once_newest_first() {
     assert_eq!((ids(&few), &few["hasMore"]), (made[..20].to_vec(), &json!(true)));
     let all = list("limit=25".to_owned()).await;
     assert_eq!((ids(&all), &all["hasMore"]), (made.clone(), &json!(false)));
-    let nobodys = shop.get("/payments?merchantId=MERCHANT-2").await.expect(200).json();
+    let nobodys = node.get("/payments?merchantId=MERCHANT-2").await.expect(200).json();
     assert_eq!(nobodys, json!({"data": [], "hasMore": false}));
 
     let newer = list(format!("limit=10&endingBefore={}", made[12])).await;
@@ -59,15 +59,15 @@ async fn pages_show_every_payment_once_newest_first() {
 
 #[actix_web::test]
 async fn filters_by_status_and_time() {
-    let shop = TestNode::start().await;
-    let first = shop.authorize(1).await;
-    let voided = shop.authorize(2).await;
-    shop.void(&voided, json!({})).await.expect(200);
+    let node = TestNode::start().await;
+    let first = node.authorize(1).await;
+    let voided = node.authorize(2).await;
+    node.void(&voided, json!({})).await.expect(200);
     // Time passes only where somebody waits.
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let last = shop.post("/payments/authorize", &order("MERCHANT-1", 3)).await.expect(200).json();
+    let last = node.post("/payments/authorize", &order("MERCHANT-1", 3)).await.expect(200).json();
     let list = async |query: &str| {
-        ids(&shop.get(&format!("/payments?merchantId=MERCHANT-1&{query}")).await.expect(200).json())
+        ids(&node.get(&format!("/payments?merchantId=MERCHANT-1&{query}")).await.expect(200).json())
     };
     assert_eq!(list("status=VOIDED").await, [voided.id.as_str()]);
     assert_eq!(list("status=REFUNDED").await, Vec::<String>::new());

@@ -7,28 +7,28 @@ use super::node::TestNode;
 
 #[actix_web::test]
 async fn the_exercise_needs_faults_enabled_and_a_merchant() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let path = "/admin/breakers/event_log/exercise";
-    shop.post(path, &json!({"merchantId": "EXERCISE-1"})).await.expect_problem(403, "faults_disabled");
-    shop.post(path, &json!({"merchantId": ""})).await.expect_problem(400, "merchant_id_invalid");
-    shop.post(path, &json!({})).await.expect_problem(400, "field_missing");
+    node.post(path, &json!({"merchantId": "EXERCISE-1"})).await.expect_problem(403, "faults_disabled");
+    node.post(path, &json!({"merchantId": ""})).await.expect_problem(400, "merchant_id_invalid");
+    node.post(path, &json!({})).await.expect_problem(400, "field_missing");
 }
 
 #[actix_web::test]
 async fn it_must_be_clear_which_letters_are_meant() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     for body in [
         json!({}),
         json!({"ids": []}),
         json!({"all": true, "ids": ["dlq_0000000000001"]}),
         json!({"all": true, "filter": {}}),
     ] {
-        shop.post("/admin/dead-letters/redrive", &body).await.expect_problem(400, "selection_invalid");
+        node.post("/admin/dead-letters/redrive", &body).await.expect_problem(400, "selection_invalid");
     }
     let filter = json!({"filter": {"topic": "payment.captured"}});
-    shop.post("/admin/dead-letters/redrive", &filter).await.expect_problem(400, "topic_invalid");
+    node.post("/admin/dead-letters/redrive", &filter).await.expect_problem(400, "topic_invalid");
     let unknown = json!({"ids": ["dlq_0000000000001"], "dryRun": false});
-    let answer = shop.post("/admin/dead-letters/redrive", &unknown).await.expect(200).json();
+    let answer = node.post("/admin/dead-letters/redrive", &unknown).await.expect(200).json();
     assert_eq!(answer["data"][0]["outcome"], "nothing_left");
     for (query, code) in [
         ("limit=0", "limit_invalid"),
@@ -37,19 +37,19 @@ async fn it_must_be_clear_which_letters_are_meant() {
         ("startingAfter=1", "cursor_invalid"),
         ("color=red", "unknown_parameter"),
     ] {
-        shop.get(&format!("/admin/dead-letters?{query}")).await.expect_problem(400, code);
+        node.get(&format!("/admin/dead-letters?{query}")).await.expect_problem(400, code);
     }
-    shop.get("/admin/dead-letters/dlq_0000000000001").await.expect_problem(404, "not_found");
+    node.get("/admin/dead-letters/dlq_0000000000001").await.expect_problem(404, "not_found");
 }
 
 #[actix_web::test]
 async fn what_operators_do_to_breakers_and_actors_is_in_the_trail() {
-    let shop = TestNode::start_with(&[("FAULTS__ENABLED", "true")]).await;
-    let put = shop.request(Method::PUT, "/admin/breakers/psp").header("x-operator", "kim");
+    let node = TestNode::start_with(&[("FAULTS__ENABLED", "true")]).await;
+    let put = node.request(Method::PUT, "/admin/breakers/psp").header("x-operator", "kim");
     put.json(&json!({"state": "open"})).send().await.expect(200);
     let fault = json!({"actor": "resolver", "fault": {"delay": 1}});
-    shop.post("/admin/faults", &fault).await.expect(200);
-    let trail = shop.get("/admin/actions?limit=10").await.expect(200).json();
+    node.post("/admin/faults", &fault).await.expect(200);
+    let trail = node.get("/admin/actions?limit=10").await.expect(200).json();
     let said: Vec<_> = trail["data"]
         .as_array()
         .unwrap()

@@ -8,20 +8,20 @@ use super::node::{TestNode, order};
 
 #[actix_web::test]
 async fn a_payment_is_authorized_captured_and_refunded() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(50_000).await;
-    let captured = shop.capture(&payment, json!({})).await.expect(200).json();
+    let node = TestNode::start().await;
+    let payment = node.authorize(50_000).await;
+    let captured = node.capture(&payment, json!({})).await.expect(200).json();
     assert_eq!(captured["status"], "CAPTURE_REQUESTED");
-    let captured = shop.eventually(&payment, "CAPTURED").await;
+    let captured = node.eventually(&payment, "CAPTURED").await;
     assert_eq!(captured["amounts"]["captured"], 50_000);
-    let refunded = shop.refund(&payment, json!({"reason": "torn"})).await.expect(200).json();
+    let refunded = node.refund(&payment, json!({"reason": "torn"})).await.expect(200).json();
     assert_eq!(refunded["status"], "REFUND_REQUESTED");
     assert!(refunded["refundId"].as_str().unwrap().starts_with("ref_"));
-    let refunded = shop.eventually(&payment, "REFUNDED").await;
+    let refunded = node.eventually(&payment, "REFUNDED").await;
     assert_eq!(refunded["amounts"]["refunded"], 50_000);
     assert_eq!(refunded["amounts"]["refundable"], 0);
 
-    let entries = shop.ledger(&payment, 2).await;
+    let entries = node.ledger(&payment, 2).await;
     // Captures and refunds are topics of their own: which of the two is booked first is not promised.
     let booked: BTreeSet<_> = entries
         .iter()
@@ -36,7 +36,7 @@ async fn a_payment_is_authorized_captured_and_refunded() {
     let amount = Some(50_000);
     let both = [("merchant_receivable", "customer_funds", amount), ("customer_funds", "merchant_receivable", amount)];
     assert_eq!((entries.len(), booked), (2, both.into()));
-    let timeline = shop.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
+    let timeline = node.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
     let entries = timeline["entries"].as_array().unwrap();
     for (what, detail) in [
         ("requested", "authorize 50000 KRW"),
@@ -55,29 +55,29 @@ async fn a_payment_is_authorized_captured_and_refunded() {
             entries.iter().any(|entry| entry["what"] == what && entry["detail"].as_str().unwrap().starts_with(detail));
         assert!(told, "{what} {detail}: {timeline:#}");
     }
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn the_seeds_paths_and_fields_still_work() {
-    let shop = TestNode::start().await;
-    let authorized = shop.post("/api/payments/authorize", &order("MERCHANT-2", 1_000)).await.expect(200).json();
+    let node = TestNode::start().await;
+    let authorized = node.post("/api/payments/authorize", &order("MERCHANT-2", 1_000)).await.expect(200).json();
     for member in ["paymentId", "status", "amount", "currency", "message"] {
         assert!(!authorized[member].is_null(), "{member}: {authorized}");
     }
     let id = authorized["paymentId"].as_str().unwrap();
-    shop.post(&format!("/api/payments/capture/{id}"), &json!({"merchantId": "MERCHANT-2"})).await.expect(200);
+    node.post(&format!("/api/payments/capture/{id}"), &json!({"merchantId": "MERCHANT-2"})).await.expect(200);
 }
 
 #[actix_web::test]
 async fn refunds_end_at_their_limit() {
-    let shop = TestNode::start_with(&[("PAYMENT__REFUNDS_MAX", "2")]).await;
-    let payment = shop.captured(1_000).await;
+    let node = TestNode::start_with(&[("PAYMENT__REFUNDS_MAX", "2")]).await;
+    let payment = node.captured(1_000).await;
     for _ in 0..2 {
-        shop.refund(&payment, json!({"amount": 1})).await.expect(200);
+        node.refund(&payment, json!({"amount": 1})).await.expect(200);
     }
-    let refused = shop.refund(&payment, json!({"amount": 1})).await.expect_problem(422, "refund_limit_reached");
+    let refused = node.refund(&payment, json!({"amount": 1})).await.expect_problem(422, "refund_limit_reached");
     assert_eq!(refused.json()["limit"], 2);
-    shop.eventually(&payment, "PARTIALLY_REFUNDED").await;
-    shop.audit().await;
+    node.eventually(&payment, "PARTIALLY_REFUNDED").await;
+    node.audit().await;
 }

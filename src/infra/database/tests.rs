@@ -151,39 +151,39 @@ fn conclusion(id: i64, verdict: Verdict) -> RecordPspOutcome {
     concluded(&order(id, 100), verdict)
 }
 
-async fn payment_is_stored_over_its_whole_life(mut shop: Fixture) {
-    let id = shop.authorize(1).await;
-    shop.change(id, Change::Capture { amount: Some(80) }).await;
+async fn payment_is_stored_over_its_whole_life(mut fixture: Fixture) {
+    let id = fixture.authorize(1).await;
+    fixture.change(id, Change::Capture { amount: Some(80) }).await;
     let later = Timestamp(NOW.0 + 60_000);
-    let due = shop.db.requests_due(later, false, 10).await.unwrap();
+    let due = fixture.db.requests_due(later, false, 10).await.unwrap();
     assert_eq!(due.len(), 1);
-    assert_eq!(shop.db.requests(&[due[0].id], false).await.unwrap(), due);
-    shop.work(due[0].clone()).await;
-    shop.change(id, Change::Refund { amount: Some(30), reason: Some("torn".into()) }).await;
-    let due = shop.db.requests_due(later, true, 10).await.unwrap();
-    shop.work(due[0].clone()).await;
-    shop.book_events().await;
-    shop.book_events().await;
+    assert_eq!(fixture.db.requests(&[due[0].id], false).await.unwrap(), due);
+    fixture.work(due[0].clone()).await;
+    fixture.change(id, Change::Refund { amount: Some(30), reason: Some("torn".into()) }).await;
+    let due = fixture.db.requests_due(later, true, 10).await.unwrap();
+    fixture.work(due[0].clone()).await;
+    fixture.book_events().await;
+    fixture.book_events().await;
 
-    let payment = shop.db.payment(id).await.unwrap().unwrap();
+    let payment = fixture.db.payment(id).await.unwrap().unwrap();
     assert_eq!((payment.status, payment.captured, payment.refunded), (PaymentStatus::PartiallyRefunded, 80, 30));
-    assert_eq!(shop.db.payments(&[id]).await.unwrap(), std::slice::from_ref(&payment));
-    let refunds = readable(shop.db.refunds_of(id, None, 10).await.unwrap());
+    assert_eq!(fixture.db.payments(&[id]).await.unwrap(), std::slice::from_ref(&payment));
+    let refunds = readable(fixture.db.refunds_of(id, None, 10).await.unwrap());
     assert_eq!((refunds.len(), refunds[0].reason.as_deref()), (1, Some("torn")));
-    let entries = readable(shop.db.ledger_of(id, None, 10).await.unwrap());
+    let entries = readable(fixture.db.ledger_of(id, None, 10).await.unwrap());
     assert_eq!(entries.iter().map(|entry| entry.money.minor).collect::<Vec<_>>(), [80, 30]);
-    let topics: Vec<_> = shop.db.unpublished(10).await.unwrap().into_iter().map(|row| row.topic).collect();
+    let topics: Vec<_> = fixture.db.unpublished(10).await.unwrap().into_iter().map(|row| row.topic).collect();
     let told = ["authorized", "capture-requested", "captured", "refund-requested", "refunded"];
     assert_eq!(topics, told.map(|name| format!("payment.{name}")));
     assert_eq!(payment.timeline.entries().iter().filter(|entry| entry.event_id.is_some()).count(), 5);
-    shop.drop().await;
+    fixture.drop().await;
 }
 
-async fn row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written(mut shop: Fixture) {
-    let first = shop.authorize(1).await;
-    let stale = shop.db.payment(first).await.unwrap().unwrap();
-    shop.change(first, Change::Capture { amount: None }).await;
-    let result = shop
+async fn row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written(mut fixture: Fixture) {
+    let first = fixture.authorize(1).await;
+    let stale = fixture.db.payment(first).await.unwrap().unwrap();
+    fixture.change(first, Change::Capture { amount: None }).await;
+    let result = fixture
         .run(ReadSet::default(), |unit| {
             unit.payments.load(first, stale.clone());
             unit.payments.put(first, stale.clone());
@@ -191,23 +191,23 @@ async fn row_changed_meanwhile_is_a_conflict_and_nothing_of_the_batch_is_written
         })
         .await;
     assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
-    assert_eq!(shop.db.payment(PaymentId::from_stored(2)).await.unwrap(), None);
-    assert_eq!(shop.db.payment(first).await.unwrap().unwrap().status, PaymentStatus::CaptureRequested);
-    shop.drop().await;
+    assert_eq!(fixture.db.payment(PaymentId::from_stored(2)).await.unwrap(), None);
+    assert_eq!(fixture.db.payment(first).await.unwrap().unwrap().status, PaymentStatus::CaptureRequested);
+    fixture.drop().await;
 }
 
-async fn key_taken_by_somebody_else_at_the_same_time_is_a_conflict(mut shop: Fixture) {
-    shop.authorize(1).await;
+async fn key_taken_by_somebody_else_at_the_same_time_is_a_conflict(mut fixture: Fixture) {
+    fixture.authorize(1).await;
     // Decided without having read the record, as a second host would that read before the first one's commit.
     let mut again = order(2, 100);
     again.keyed_request = order(1, 100).keyed_request;
-    let result = shop.run(ReadSet::default(), |unit| again.decide(unit)).await;
+    let result = fixture.run(ReadSet::default(), |unit| again.decide(unit)).await;
     assert!(matches!(result, Err(DatabaseError::Conflict)), "{result:?}");
-    shop.drop().await;
+    fixture.drop().await;
 }
 
-async fn row_that_the_database_refuses_is_told_as_refused(mut shop: Fixture) {
-    let result = shop
+async fn row_that_the_database_refuses_is_told_as_refused(mut fixture: Fixture) {
+    let result = fixture
         .run(ReadSet::default(), |unit| {
             let mut payment = order(1, 100).payment(&Policy::default(), NOW);
             payment.captured = 7;
@@ -215,10 +215,10 @@ async fn row_that_the_database_refuses_is_told_as_refused(mut shop: Fixture) {
         })
         .await;
     assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}");
-    shop.drop().await;
+    fixture.drop().await;
 }
 
-async fn text_with_any_characters_is_read_back_unchanged(mut shop: Fixture) {
+async fn text_with_any_characters_is_read_back_unchanged(mut fixture: Fixture) {
     let controls: String = (0..=0x9f_u8).map(char::from).collect();
     let texts = ["O'Hara", "''", "'), (2", "\\", "\\'; DROP TABLE payment; -- ", "? ?", "`\"#", "日本語 🛶", &controls];
     let payments: Vec<_> = (1..)
@@ -232,62 +232,64 @@ async fn text_with_any_characters_is_read_back_unchanged(mut shop: Fixture) {
         .collect();
     let put =
         |unit: &mut UnitOfWork<'_>| payments.iter().for_each(|payment| unit.payments.put(payment.id, payment.clone()));
-    shop.run(ReadSet::default(), put).await.unwrap();
+    fixture.run(ReadSet::default(), put).await.unwrap();
     for payment in &payments {
-        let stored = shop.db.payment(payment.id).await.unwrap().unwrap();
+        let stored = fixture.db.payment(payment.id).await.unwrap().unwrap();
         assert_eq!((&stored.description, &stored.metadata), (&payment.description, &payment.metadata));
     }
-    shop.drop().await;
+    fixture.drop().await;
 }
 
-async fn batch_longer_than_a_packet_is_written(mut shop: Fixture) {
+async fn batch_longer_than_a_packet_is_written(mut fixture: Fixture) {
     let fat = |id| {
         let mut payment = order(id, 100).payment(&Policy::default(), NOW);
         payment.metadata.extend((0..40).map(|key| (format!("key {key}"), "'".repeat(500))));
         payment
     };
     let put = |unit: &mut UnitOfWork<'_>| (1..=450).map(fat).for_each(|payment| unit.payments.put(payment.id, payment));
-    shop.run(ReadSet::default(), put).await.unwrap();
+    fixture.run(ReadSet::default(), put).await.unwrap();
     let last = PaymentId::from_stored(450);
-    assert_eq!(shop.db.payment(last).await.unwrap().unwrap().metadata, fat(450).metadata);
-    shop.drop().await;
+    assert_eq!(fixture.db.payment(last).await.unwrap().unwrap().metadata, fat(450).metadata);
+    fixture.drop().await;
 }
 
-async fn published_events_and_expired_keys_are_pruned(mut shop: Fixture) {
-    shop.authorize(1).await;
-    let seqs: Vec<i64> = shop.db.unpublished(10).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
-    assert_eq!(shop.db.outbox_backlog().await.unwrap(), OutboxBacklog { pending: 0, oldest: None });
-    assert_eq!(shop.db.prune(NOW, NOW, 10).await.unwrap(), 0);
-    let end = NOW.after(shop.policy.answers_kept);
-    assert_eq!(shop.db.prune(end, end, 10).await.unwrap(), 2);
+async fn published_events_and_expired_keys_are_pruned(mut fixture: Fixture) {
+    fixture.authorize(1).await;
+    let seqs: Vec<i64> = fixture.db.unpublished(10).await.unwrap().iter().map(|row| row.seq).collect();
+    fixture.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
+    assert_eq!(fixture.db.outbox_backlog().await.unwrap(), OutboxBacklog { pending: 0, oldest: None });
+    assert_eq!(fixture.db.prune(NOW, NOW, 10).await.unwrap(), 0);
+    let end = NOW.after(fixture.policy.answers_kept);
+    assert_eq!(fixture.db.prune(end, end, 10).await.unwrap(), 2);
     let again = order(1, 100);
     let mut read_set = ReadSet::default();
     again.reads(&mut read_set);
-    let known =
-        shop.run(read_set, |unit| unit.idempotency_records.get(&again.keyed_request.key_hash).is_some()).await.unwrap();
+    let known = fixture
+        .run(read_set, |unit| unit.idempotency_records.get(&again.keyed_request.key_hash).is_some())
+        .await
+        .unwrap();
     assert!(!known);
-    shop.drop().await;
+    fixture.drop().await;
 }
 
-async fn every_table_of_payments_takes_part_in_batches(shop: Fixture) {
+async fn every_table_of_payments_takes_part_in_batches(fixture: Fixture) {
     let part = tables::NAMES.iter().copied();
     // What the database is, whether it can be written, and which migrations it has had.
     let apart = ["shard_identity", "write_probe", "seaql_migrations"];
     let expected: std::collections::BTreeSet<_> = part.chain(apart).map(str::to_owned).collect();
-    let found = match &shop.server {
+    let found = match &fixture.server {
         None => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'".to_owned(),
         Some((_, name)) => format!(
             "SELECT CAST(table_name AS CHAR) AS name FROM information_schema.tables \
             WHERE table_schema = '{name}'"
         ),
     };
-    let tx = shop.db.readers.begin_reading(std::time::Duration::from_secs(5)).await.unwrap();
+    let tx = fixture.db.readers.begin_reading(std::time::Duration::from_secs(5)).await.unwrap();
     let found = tx.query_all(sea_orm::Statement::from_string(tx.get_database_backend(), found)).await.unwrap();
     let found = found.iter().map(|row| row.try_get::<String>("", "name").unwrap()).collect();
     assert_eq!(expected, found);
     tx.rollback().await;
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 async fn admin(server: &str, sql: &str) {
@@ -307,8 +309,8 @@ macro_rules! on_each {
 
             #[tokio::test]
             async fn on_mariadb() {
-                if let Some(shop) = super::Fixture::on_mariadb().await {
-                    super::$case(shop).await;
+                if let Some(fixture) = super::Fixture::on_mariadb().await {
+                    super::$case(fixture).await;
                 }
             }
         }

@@ -75,29 +75,29 @@ fn malformed() -> Vec<Vec<u8>> {
 
 #[actix_web::test]
 async fn what_is_no_json_object_is_malformed() {
-    let shop = node().await;
+    let node = node().await;
     for (call, _) in calls_with_bodies() {
         for body in malformed() {
             let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
-            let answer = call.send(&shop, body).await;
+            let answer = call.send(&node, body).await;
             refused(&answer, &call.path, 400, "malformed_json", None, &shown);
             assert!(answer.json()["errors"].is_null(), "{shown}");
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn a_sound_body_cut_anywhere_is_malformed() {
-    let shop = node().await;
+    let node = node().await;
     for (call, body) in calls_with_bodies() {
         let text = body.to_string();
         for end in 0..text.len() {
-            let answer = call.send(&shop, &text.as_bytes()[..end]).await;
+            let answer = call.send(&node, &text.as_bytes()[..end]).await;
             refused(&answer, &call.path, 400, "malformed_json", None, &text[..end]);
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
@@ -123,27 +123,27 @@ async fn members_that_nobody_knows_are_pointed_at() {
         (long.as_str(), cut.as_str()),
     ];
     let values = [json!(null), json!(1), json!("x"), json!([]), json!({"amount": 1})];
-    let shop = node().await;
+    let node = node().await;
     for (call, body) in calls_with_bodies() {
         for (name, pointer) in names {
             for value in &values {
                 let mut body = body.clone();
                 body[name] = value.clone();
-                let answer = call.send(&shop, body.to_string()).await;
+                let answer = call.send(&node, body.to_string()).await;
                 refused(&answer, &call.path, 400, "unknown_field", Some(pointer), &body.to_string());
             }
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn no_answer_is_longer_than_what_it_answers() {
-    let shop = node().await;
+    let node = node().await;
     for (call, mut body) in calls_with_bodies() {
         let unknown = (0..1_000).map(|number| (format!("member-{number}"), json!(number)));
         body.as_object_mut().unwrap().extend(unknown);
-        let answer = call.send(&shop, body.to_string()).await;
+        let answer = call.send(&node, body.to_string()).await;
         refused(&answer, &call.path, 400, "unknown_field", None, "a thousand");
         let errors = answer.json()["errors"].as_array().unwrap().len();
         assert!((20..=25).contains(&errors), "{}: {errors}", call.path);
@@ -152,7 +152,7 @@ async fn no_answer_is_longer_than_what_it_answers() {
 
 #[actix_web::test]
 async fn bodies_of_another_kind_are_refused_unread() {
-    let shop = node().await;
+    let node = node().await;
     for (call, body) in calls_with_bodies() {
         for kind in [
             "",
@@ -176,11 +176,11 @@ async fn bodies_of_another_kind_are_refused_unread() {
             "application/json; charset=utf-8; charset=latin1",
             "application/json; boundary=x",
         ] {
-            let request = shop.request(call.method.clone(), &call.path).header("content-type", kind);
+            let request = node.request(call.method.clone(), &call.path).header("content-type", kind);
             let answer = request.body(body.to_string()).send().await;
             refused(&answer, &call.path, 415, "unsupported_media_type", None, kind);
         }
-        let answer = shop.request(call.method.clone(), &call.path).body(body.to_string()).send().await;
+        let answer = node.request(call.method.clone(), &call.path).body(body.to_string()).send().await;
         refused(&answer, &call.path, 415, "unsupported_media_type", None, "none");
         for kind in [
             "application/json",
@@ -189,21 +189,21 @@ async fn bodies_of_another_kind_are_refused_unread() {
             "application/json;charset=UTF-8",
             "application/json ; charset=\"utf-8\"",
         ] {
-            let request = shop.request(call.method.clone(), &call.path).header("content-type", kind);
+            let request = node.request(call.method.clone(), &call.path).header("content-type", kind);
             let answer = request.body("{").send().await;
             refused(&answer, &call.path, 400, "malformed_json", None, kind);
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn bodies_above_the_limit_are_refused() {
     const MOST: usize = 64 * 1024;
-    let shop = node().await;
+    let node = node().await;
     for (call, body) in calls_with_bodies() {
         let filled = |length: usize| format!("{body}{}", " ".repeat(length - body.to_string().len()));
-        let request = || shop.request(call.method.clone(), &call.path).header("content-type", "application/json");
+        let request = || node.request(call.method.clone(), &call.path).header("content-type", "application/json");
         let answers = [
             request().body(filled(MOST + 1)).send().await,
             // With no length announced it is refused when it has become too long.
@@ -217,16 +217,16 @@ async fn bodies_above_the_limit_are_refused() {
         // As long as may be: what it says is read.
         let cut = &filled(MOST + 1)[1..];
         assert_eq!(cut.len(), MOST);
-        refused(&call.send(&shop, cut).await, &call.path, 400, "malformed_json", None, "just not too large");
+        refused(&call.send(&node, cut).await, &call.path, 400, "malformed_json", None, "just not too large");
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn what_is_spelled_another_way_means_the_same() {
-    let shop = node().await;
+    let node = node().await;
     let authorize = call("authorize");
-    let first = authorize.send_sound(&shop).await.expect(200);
+    let first = authorize.send_sound(&node).await.expect(200);
     for body in [
         "\n\t {\"currency\" : \"KRW\",\r\n\"amount\":100, \"merchantId\":\"MERCHANT-1\",\"idempotencyKey\":\"k\"} \n",
         r#"{"\u0061mount":100,"currency":"\u004bRW","merchantId":"MERCHANT\u002d1","idempotencyKey":"\u006b"}"#,
@@ -235,11 +235,11 @@ async fn what_is_spelled_another_way_means_the_same() {
             "metadata":null,"captureMode":null}"#,
         r#"{"merchantId":"MERCHANT-1","amount":100,"currency":"KRW","idempotencyKey":"k","metadata":{}}"#,
     ] {
-        let again = authorize.send(&shop, body).await.expect(200);
+        let again = authorize.send(&node, body).await.expect(200);
         assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &first.text), "{body}");
     }
     let other: Value = json!({"merchantId": "MERCHANT-1", "amount": 100, "currency": "KRW", "idempotencyKey": "k",
         "description": ""});
-    let other = authorize.send(&shop, other.to_string()).await;
+    let other = authorize.send(&node, other.to_string()).await;
     other.expect_problem(422, "idempotency_key_reused");
 }

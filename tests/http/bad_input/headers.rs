@@ -16,7 +16,7 @@ fn no_request_ids() -> Vec<String> {
 
 #[actix_web::test]
 async fn a_request_keeps_its_name_whatever_becomes_of_it() {
-    let shop = node().await;
+    let node = node().await;
     let paths = calls().into_iter().map(|call| (call.method, call.path)).chain([
         (Method::GET, "/nowhere".to_owned()),
         (Method::PATCH, "/payments".to_owned()),
@@ -25,12 +25,12 @@ async fn a_request_keeps_its_name_whatever_becomes_of_it() {
         (Method::HEAD, "/healthz".to_owned()),
     ]);
     for (method, path) in paths {
-        for id in ["a", "shop-42", "A.b_c-9", "req_0123456789abcdef", &"x".repeat(64)] {
-            let answer = shop.request(method.clone(), &path).header("X-Request-Id", id).send().await;
+        for id in ["a", "node-42", "A.b_c-9", "req_0123456789abcdef", &"x".repeat(64)] {
+            let answer = node.request(method.clone(), &path).header("X-Request-Id", id).send().await;
             assert_eq!(answer.header("x-request-id"), Some(id), "{method} {path}");
         }
         for id in no_request_ids() {
-            let answer = shop.request(method.clone(), &path).header("X-Request-Id", &id).send().await;
+            let answer = node.request(method.clone(), &path).header("X-Request-Id", &id).send().await;
             let given = answer.header("x-request-id").unwrap();
             assert!(given.starts_with("req_") && given.len() == 20, "{method} {path} {id:?}: {given}");
             if answer.header("content-type") == Some("application/problem+json") {
@@ -42,7 +42,7 @@ async fn a_request_keeps_its_name_whatever_becomes_of_it() {
 
 #[actix_web::test]
 async fn a_trace_that_is_none_is_left_aside() {
-    let shop = TestNode::start().await;
+    let node = TestNode::start().await;
     let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
     let zeros = "0".repeat(32);
     for parent in [
@@ -58,10 +58,10 @@ async fn a_trace_that_is_none_is_left_aside() {
         format!("00-{}g-{span}-01", &trace[1..]),
         format!("00_{trace}_{span}_01"),
     ] {
-        let request = shop.request(Method::POST, "/payments/authorize").header("traceparent", &parent);
+        let request = node.request(Method::POST, "/payments/authorize").header("traceparent", &parent);
         let paid = request.json(&order("MERCHANT-1", 100)).send().await.expect(200).json();
         let path = format!("/payments/{}/timeline", paid["paymentId"].as_str().unwrap());
-        let told = shop.get(&path).await.expect(200).json();
+        let told = node.get(&path).await.expect(200).json();
         let its = told["entries"][0]["traceId"].as_str().unwrap();
         assert!(its.len() == 32 && its != trace && its != zeros, "{parent}: {told:#}");
     }
@@ -69,12 +69,12 @@ async fn a_trace_that_is_none_is_left_aside() {
 
 #[actix_web::test]
 async fn an_operator_whose_name_is_none_is_unnamed() {
-    let shop = node().await;
+    let node = node().await;
     let force = async |name: Option<&str>| {
-        let put = shop.request(Method::PUT, "/admin/breakers/psp");
+        let put = node.request(Method::PUT, "/admin/breakers/psp");
         let put = if let Some(name) = name { put.header("X-Operator", name) } else { put };
         put.json(&json!({"state": "closed"})).send().await.expect(200);
-        let trail = shop.get("/admin/actions?limit=1").await.expect(200).json();
+        let trail = node.get("/admin/actions?limit=1").await.expect(200).json();
         trail["data"][0]["operator"].as_str().unwrap().to_owned()
     };
     for name in ["kim", "Kim Lee", &"k".repeat(64)] {

@@ -81,14 +81,14 @@ fn calls_with_bodies() -> Vec<(Call, Value)> {
 
 impl Call {
     /// With another body, as it is.
-    async fn send(&self, shop: &TestNode, body: impl Into<Vec<u8>>) -> Answer {
-        let request = shop.request(self.method.clone(), &self.path);
+    async fn send(&self, node: &TestNode, body: impl Into<Vec<u8>>) -> Answer {
+        let request = node.request(self.method.clone(), &self.path);
         request.header("content-type", "application/json").body(body).send().await
     }
 
     /// As it is.
-    async fn send_sound(&self, shop: &TestNode) -> Answer {
-        let request = shop.request(self.method.clone(), &self.path);
+    async fn send_sound(&self, node: &TestNode) -> Answer {
+        let request = node.request(self.method.clone(), &self.path);
         match &self.body {
             Some(body) => request.json(body).send().await,
             None => request.send().await,
@@ -117,19 +117,19 @@ fn refused(answer: &Answer, path: &str, status: u16, code: &str, pointer: Option
 }
 
 /// Nothing was taken on, and no operator has done anything.
-async fn nothing_has_changed(shop: &TestNode) {
-    for shard in &shop.store.shards {
+async fn nothing_has_changed(node: &TestNode) {
+    for shard in &node.store.shards {
         let tables = shard.lock();
         assert!(tables.payments.is_empty() && tables.idempotency_records.is_empty() && tables.outbox.is_empty());
         assert!(tables.actions.is_empty(), "{:?}", tables.actions);
     }
-    assert_eq!(shop.psp.count("authorize").await, (0, 0));
+    assert_eq!(node.psp.count("authorize").await, (0, 0));
 }
 
 #[actix_web::test]
 async fn every_operation_is_in_the_tables() {
-    let shop = node().await;
-    let document = shop.document().await;
+    let node = node().await;
+    let document = node.document().await;
     for call in calls() {
         let operation = document.operation(&call.method, &call.path);
         let operation = operation.unwrap_or_else(|| panic!("{} is not described", call.path));
@@ -141,9 +141,9 @@ async fn every_operation_is_in_the_tables() {
 
 #[actix_web::test]
 async fn every_sound_call_is_taken() {
-    let shop = node().await;
+    let node = node().await;
     for call in calls() {
-        let answer = call.send_sound(&shop).await;
+        let answer = call.send_sound(&node).await;
         // The payment, the letter and the exercise are not there yet.
         let is_absent = ["capture", "void", "refund", "lookUp", "timeline", "deadLetter", "breakerExercise"]
             .contains(&call.operation);

@@ -75,22 +75,22 @@ fn spoiled(body: &Value, member: &str, text: &str) -> String {
 
 #[actix_web::test]
 async fn every_member_of_another_type_is_pointed_at() {
-    let shop = node().await;
+    let node = node().await;
     for (operation, member, pointer, wrong) in wrong() {
         let mut call = call(operation);
         let sound = call.body.take().unwrap();
         for text in wrong {
             let body = spoiled(&sound, member, text);
-            let answer = call.send(&shop, body.clone()).await;
+            let answer = call.send(&node, body.clone()).await;
             refused(&answer, &call.path, 400, "field_type_invalid", Some(pointer), &body);
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn members_of_a_filter_are_pointed_at() {
-    let shop = node().await;
+    let node = node().await;
     for operation in ["redriveDeadLetters", "discardDeadLetters"] {
         let call = call(operation);
         let rest = if operation == "discardDeadLetters" { json!({"reason": "x"}) } else { json!({}) };
@@ -98,29 +98,29 @@ async fn members_of_a_filter_are_pointed_at() {
         for member in ["topic", "errorType", "sourceTopic"] {
             for text in NO_OPTIONAL_TEXTS {
                 let body = with(&format!("{{\"{member}\":{text}}}"));
-                let answer = call.send(&shop, body.clone()).await;
+                let answer = call.send(&node, body.clone()).await;
                 let pointer = format!("/filter/{member}");
                 refused(&answer, &call.path, 400, "field_type_invalid", Some(&pointer), &body);
             }
         }
         for topic in ["", "payment.captured", "payment", "PAYMENT.DLQ", "payment.dlq ", "ledger.dlq"] {
             let body = with(&format!("{{\"topic\":\"{topic}\"}}"));
-            refused(&call.send(&shop, body).await, &call.path, 400, "topic_invalid", None, topic);
+            refused(&call.send(&node, body).await, &call.path, 400, "topic_invalid", None, topic);
         }
         for (member, pointer) in
             [("status", "status"), ("Topic", "Topic"), ("a/b", "a~1b"), ("limit", "limit"), ("", "")]
         {
             let body = with(&format!("{{\"{member}\":\"open\",\"topic\":1}}"));
-            let answer = call.send(&shop, body.clone()).await;
+            let answer = call.send(&node, body.clone()).await;
             refused(&answer, &call.path, 400, "unknown_field", Some(&format!("/filter/{pointer}")), &body);
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn every_member_that_must_be_there_is_missed() {
-    let shop = node().await;
+    let node = node().await;
     for (operation, member) in [
         ("forceBreaker", "state"),
         ("exerciseBreaker", "merchantId"),
@@ -132,53 +132,53 @@ async fn every_member_that_must_be_there_is_missed() {
         let mut call = call(operation);
         let mut body = call.body.take().unwrap();
         body.as_object_mut().unwrap().remove(member);
-        let answer = call.send(&shop, body.to_string()).await;
+        let answer = call.send(&node, body.to_string()).await;
         refused(&answer, &call.path, 400, "field_missing", Some(&format!("/{member}")), &body.to_string());
     }
-    let both = call("injectFault").send(&shop, "{}").await.expect_problem(400, "field_missing").json();
+    let both = call("injectFault").send(&node, "{}").await.expect_problem(400, "field_missing").json();
     assert_eq!(both["errors"].as_array().unwrap().len(), 2, "{both:#}");
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn a_call_without_a_state_leaves_a_breaker_as_it_was_forced() {
-    let shop = node().await;
+    let node = node().await;
     let state = async || {
-        let breakers = shop.get("/admin/breakers").await.expect(200).json();
+        let breakers = node.get("/admin/breakers").await.expect(200).json();
         let mut all = breakers["data"].as_array().unwrap().iter();
         all.find(|breaker| breaker["name"] == "psp").unwrap()["state"].clone()
     };
-    shop.force_breaker("psp", Some("open")).await;
+    node.force_breaker("psp", Some("open")).await;
     for body in [json!({}), json!({"State": null}), json!({"state": "ajar"}), json!({"state": null, "why": "done"})] {
-        shop.put("/admin/breakers/psp", &body).await.expect(400);
+        node.put("/admin/breakers/psp", &body).await.expect(400);
         assert_eq!(state().await, "forced_open", "{body}");
     }
-    shop.put("/admin/breakers/psp?state=null", &json!({"state": null})).await.expect_problem(400, "unknown_parameter");
+    node.put("/admin/breakers/psp?state=null", &json!({"state": null})).await.expect_problem(400, "unknown_parameter");
     assert_eq!(state().await, "forced_open");
-    shop.put("/admin/breakers/psp", &json!({"state": null})).await.expect(200);
+    node.put("/admin/breakers/psp", &json!({"state": null})).await.expect(200);
     assert_eq!(state().await, "closed");
 }
 
 #[actix_web::test]
 async fn values_beyond_what_makes_sense_are_refused() {
-    let shop = node().await;
+    let node = node().await;
     const TEN_YEARS_MS: i64 = 10 * 365 * 24 * 3_600_000;
     for ahead_ms in [TEN_YEARS_MS + 1, -TEN_YEARS_MS - 1, i64::MAX, i64::MIN] {
-        let answer = shop.put("/admin/faults/clock", &json!({"aheadMs": ahead_ms})).await;
+        let answer = node.put("/admin/faults/clock", &json!({"aheadMs": ahead_ms})).await;
         refused(&answer, "/admin/faults/clock", 400, "time_invalid", None, &ahead_ms.to_string());
     }
     for merchant in ["", " ", "a b", "M\u{dc}", &"M".repeat(33)] {
         let path = "/admin/breakers/event_log/exercise";
-        let answer = shop.post(path, &json!({"merchantId": merchant})).await;
+        let answer = node.post(path, &json!({"merchantId": merchant})).await;
         refused(&answer, path, 400, "merchant_id_invalid", None, merchant);
     }
     for (actor, shard) in [("", 1), ("nobody", 1), ("Shard_Writer", 1), ("shard_writer", 0), ("shard_writer", 3)] {
-        let answer = shop.post("/admin/faults", &json!({"actor": actor, "shard": shard, "fault": "panic"})).await;
+        let answer = node.post("/admin/faults", &json!({"actor": actor, "shard": shard, "fault": "panic"})).await;
         refused(&answer, "/admin/faults", 404, "not_found", None, actor);
     }
     let discard = "/admin/dead-letters/discard";
     for reason in ["", " ", "\n\t", &"r".repeat(256), &"\u{1f4b3}".repeat(256)] {
-        let answer = shop.post(discard, &json!({"all": true, "reason": reason})).await;
+        let answer = node.post(discard, &json!({"all": true, "reason": reason})).await;
         refused(&answer, discard, 422, "reason_invalid", None, reason);
     }
     let too_many = vec!["dlq_0000000000001"; 1_001];
@@ -195,14 +195,14 @@ async fn values_beyond_what_makes_sense_are_refused() {
         let redrive = "/admin/dead-letters/redrive";
         let shown = selection.to_string();
         let shown = &shown[..shown.len().min(60)];
-        refused(&shop.post(redrive, &selection).await, redrive, 400, "selection_invalid", None, shown);
+        refused(&node.post(redrive, &selection).await, redrive, 400, "selection_invalid", None, shown);
         let mut selection = selection.clone();
         selection["reason"] = json!("x");
-        refused(&shop.post(discard, &selection).await, discard, 400, "selection_invalid", None, shown);
+        refused(&node.post(discard, &selection).await, discard, 400, "selection_invalid", None, shown);
     }
-    nothing_has_changed(&shop).await;
-    shop.post(discard, &json!({"all": true, "reason": "\u{1f4b3}".repeat(255)})).await.expect(200);
-    shop.put("/admin/faults/clock", &json!({"aheadMs": TEN_YEARS_MS})).await.expect(204);
+    nothing_has_changed(&node).await;
+    node.post(discard, &json!({"all": true, "reason": "\u{1f4b3}".repeat(255)})).await.expect(200);
+    node.put("/admin/faults/clock", &json!({"aheadMs": TEN_YEARS_MS})).await.expect(204);
 }
 
 #[actix_web::test]
@@ -217,11 +217,11 @@ async fn the_tree_and_the_dead_letters_of_actors_speak_as_all_else_does() {
             _ => {}
         }
     }
-    let shop = node().await;
-    shop.post("/admin/faults", &json!({"actor": "shard_writer", "shard": 1, "fault": "panic"})).await.expect(200);
-    shop.post("/payments/authorize", &crate::http_tests::node::order("MERCHANT-1", 1)).await.expect(503);
+    let node = node().await;
+    node.post("/admin/faults", &json!({"actor": "shard_writer", "shard": 1, "fault": "panic"})).await.expect(200);
+    node.post("/payments/authorize", &crate::http_tests::node::order("MERCHANT-1", 1)).await.expect(503);
     for path in ["/admin/actors", "/admin/actors/dead-letters", "/admin/jobs", "/admin/breakers", "/readyz"] {
-        let (answer, mut found) = (shop.get(path).await.json(), Vec::new());
+        let (answer, mut found) = (node.get(path).await.json(), Vec::new());
         names(&answer, &mut found);
         assert!(found.len() > 3, "{path}: {answer:#}");
         for name in found {

@@ -49,47 +49,47 @@ const NO_IDS: [&str; 36] = [
 
 #[actix_web::test]
 async fn ids_that_are_no_payments_are_not_found() {
-    let shop = node().await;
+    let node = node().await;
     let long = "9".repeat(2_000);
     let body = json!({"merchantId": "MERCHANT-1"});
     for (id, prefix) in NO_IDS.into_iter().chain([long.as_str()]).flat_map(|id| [(id, ""), (id, "/api")]) {
         for path in [format!("{prefix}/payments/{id}"), format!("{prefix}/payments/{id}/timeline")] {
-            refused(&shop.get(&path).await, &path, 404, "payment_not_found", None, id);
+            refused(&node.get(&path).await, &path, 404, "payment_not_found", None, id);
         }
         for operation in ["capture", "void", "refund"] {
             let path = format!("{prefix}/payments/{operation}/{id}");
-            refused(&shop.post(&path, &body).await, &path, 404, "payment_not_found", None, id);
+            refused(&node.post(&path, &body).await, &path, 404, "payment_not_found", None, id);
         }
     }
     // One of our form, and the same with a letter of it encoded.
     for id in [NOBODYS, "%70ay_0000000000001"] {
-        shop.get(&format!("/payments/{id}")).await.expect_problem(404, "payment_not_found");
-        shop.post(&format!("/payments/capture/{id}"), &body).await.expect_problem(404, "payment_not_found");
+        node.get(&format!("/payments/{id}")).await.expect_problem(404, "payment_not_found");
+        node.post(&format!("/payments/capture/{id}"), &body).await.expect_problem(404, "payment_not_found");
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn names_of_nothing_are_not_found() {
-    let shop = node().await;
+    let node = node().await;
     for id in NO_IDS.into_iter().filter(|id| !id.starts_with("dlq_")).chain(["dlq_1", "dlq_0000000000001"]) {
         let path = format!("/admin/dead-letters/{id}");
-        refused(&shop.get(&path).await, &path, 404, "not_found", None, id);
+        refused(&node.get(&path).await, &path, 404, "not_found", None, id);
     }
     for name in ["nothing", "PSP", "psp%20", "event-log", "psp_", "0", "%ff", "..%2Fpsp"] {
         let path = format!("/admin/breakers/{name}");
-        refused(&shop.put(&path, &json!({"state": "open"})).await, &path, 404, "not_found", None, name);
+        refused(&node.put(&path, &json!({"state": "open"})).await, &path, 404, "not_found", None, name);
     }
     for code in ["nonsense", "Not_Found", "not-found", "404", "not_found%00", "%ff"] {
         let path = format!("/problems/{code}");
-        refused(&shop.get(&path).await, &path, 404, "not_found", None, code);
+        refused(&node.get(&path).await, &path, 404, "not_found", None, code);
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn paths_that_are_not_the_apis_are_not_found() {
-    let shop = node().await;
+    let node = node().await;
     let described: Vec<String> =
         calls().into_iter().map(|call| call.path.split('?').next().unwrap().to_owned()).collect();
     // `/docs/` is the page itself.
@@ -137,7 +137,7 @@ async fn paths_that_are_not_the_apis_are_not_found() {
     paths.push(format!("/{}", "x".repeat(8_000)));
     for path in paths {
         // One that a template takes for a payment's id is not found either.
-        let answer = shop.get(&path).await;
+        let answer = node.get(&path).await;
         let shown = &path[..path.len().min(60)];
         assert_eq!(answer.status, 404, "{shown}: {}", answer.text);
         assert!(["not_found", "payment_not_found"].contains(&answer.code().as_str()), "{shown}: {}", answer.text);
@@ -148,8 +148,8 @@ async fn paths_that_are_not_the_apis_are_not_found() {
 async fn methods_that_a_path_does_not_have_are_refused_with_those_that_it_has() {
     const METHODS: [&str; 12] =
         ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "get", "BREW"];
-    let shop = node().await;
-    let document = shop.document().await;
+    let node = node().await;
+    let document = node.document().await;
     for call in calls() {
         let path = call.path.split('?').next().unwrap();
         let operation = document.operation(&call.method, path).unwrap();
@@ -164,7 +164,7 @@ async fn methods_that_a_path_does_not_have_are_refused_with_those_that_it_has() 
                 continue;
             }
             let (url, method) = (format!("{prefix}{path}"), Method::from_bytes(method.as_bytes()).unwrap());
-            let answer = shop.request(method.clone(), &url).json(&json!({})).send().await;
+            let answer = node.request(method.clone(), &url).json(&json!({})).send().await;
             refused(&answer, &url, 405, "method_not_allowed", None, method.as_str());
             let allow: BTreeSet<_> = answer.header("allow").unwrap().split(", ").map(str::to_owned).collect();
             assert_eq!(allow, allowed, "{method} {url}");
@@ -172,23 +172,23 @@ async fn methods_that_a_path_does_not_have_are_refused_with_those_that_it_has() 
     }
     // The files of the page are no operation of the document.
     for method in [Method::POST, Method::DELETE, Method::OPTIONS] {
-        let answer = shop.request(method, "/docs/").send().await;
+        let answer = node.request(method, "/docs/").send().await;
         assert_eq!(answer.header("allow"), Some("GET, HEAD"));
         refused(&answer, "/docs/", 405, "method_not_allowed", None, "");
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn what_can_be_read_answers_head_as_it_answers_get() {
-    let shop = node().await;
-    let payment = shop.authorize(100).await;
+    let node = node().await;
+    let payment = node.authorize(100).await;
     let mut paths: Vec<_> =
         calls().into_iter().filter(|call| call.method == Method::GET).map(|call| call.path).collect();
     paths.extend([format!("/payments/{}", payment.id), format!("/api/payments/{}/timeline", payment.id)]);
     paths.extend(["/docs/", "/payments", "/healthz?x=1", "/problems/nonsense"].map(str::to_owned));
     for path in paths {
-        let (get, head) = (shop.get(&path).await, shop.request(Method::HEAD, &path).send().await);
+        let (get, head) = (node.get(&path).await, node.request(Method::HEAD, &path).send().await);
         assert_eq!(head.status, get.status, "{path}");
         for name in ["content-type", "location", "content-encoding"] {
             assert_eq!(head.header(name), get.header(name), "{path}");

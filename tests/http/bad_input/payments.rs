@@ -182,26 +182,26 @@ fn spoiled(mut body: Value, member: &str, text: &str) -> String {
 
 #[actix_web::test]
 async fn every_member_that_is_wrong_is_pointed_at() {
-    let shop = node().await;
+    let node = node().await;
     for operation in OPERATIONS {
         let mut call = call(operation);
         let sound = call.body.take().unwrap();
         for (member, wrong) in members(operation) {
             for (text, status, code) in wrong {
                 let body = spoiled(sound.clone(), member, &text);
-                let answer = call.send(&shop, body).await;
+                let answer = call.send(&node, body).await;
                 let shown = format!("{member}: {}", &text.chars().take(60).collect::<String>());
                 refused(&answer, &call.path, status, code, Some(&format!("/{member}")), &shown);
                 assert!(!answer.text.contains("4111"), "a card number is never said back: {}", answer.text);
             }
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn members_that_must_be_there_are_missed() {
-    let shop = node().await;
+    let node = node().await;
     for (operation, member, code) in [
         ("authorize", "merchantId", "field_missing"),
         ("authorize", "amount", "field_missing"),
@@ -214,19 +214,19 @@ async fn members_that_must_be_there_are_missed() {
         let mut call = call(operation);
         let mut body = call.body.take().unwrap();
         body.as_object_mut().unwrap().remove(member);
-        let answer = call.send(&shop, body.to_string()).await;
+        let answer = call.send(&node, body.to_string()).await;
         refused(&answer, &call.path, 400, code, Some(&format!("/{member}")), &body.to_string());
     }
     let refund = json!({"merchantId": "MERCHANT-1", "amount": 1});
-    let answer = call("refund").send(&shop, refund.to_string()).await;
+    let answer = call("refund").send(&node, refund.to_string()).await;
     refused(&answer, &call("refund").path, 400, "idempotency_key_missing", Some("/idempotencyKey"), "of an amount");
-    let empty = call("authorize").send(&shop, "{}").await.expect(400).json();
+    let empty = call("authorize").send(&node, "{}").await.expect(400).json();
     let expected = ["merchantId", "amount", "currency"].map(|name| {
         json!({"pointer": format!("/{name}"),
         "code": "field_missing"})
     });
     assert_eq!(empty["errors"].as_array().unwrap()[..3], expected);
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 fn many_texts(count: usize) -> Value {
@@ -235,7 +235,7 @@ fn many_texts(count: usize) -> Value {
 
 #[actix_web::test]
 async fn metadata_is_an_object_of_short_texts() {
-    let shop = node().await;
+    let node = node().await;
     let call = call("authorize");
     let (kind, large, card) = (
         (400, "field_type_invalid", "/metadata"),
@@ -266,17 +266,17 @@ async fn metadata_is_an_object_of_short_texts() {
     for (metadata, (status, code, pointer)) in cases {
         let mut body = call.body.clone().unwrap();
         body["metadata"] = metadata;
-        let answer = call.send(&shop, body.to_string()).await;
+        let answer = call.send(&node, body.to_string()).await;
         let shown: String = body["metadata"].to_string().chars().take(60).collect();
         refused(&answer, &call.path, status, code, Some(pointer), &shown);
         assert!(!answer.text.contains("4111"), "a card number is never said back: {}", answer.text);
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn what_is_just_allowed_is_taken() {
-    let shop = node().await;
+    let node = node().await;
     for (place, (member, value)) in [
         ("merchantId", json!("M")),
         ("merchantId", json!("Az09_-".repeat(5) + "Az")),
@@ -307,7 +307,7 @@ async fn what_is_just_allowed_is_taken() {
         let mut body = json!({"merchantId": "MERCHANT-1", "amount": 100, "currency": "KRW"});
         body["idempotencyKey"] = json!(format!("key {place}"));
         body[member] = value;
-        let paid = shop.post("/payments/authorize", &body).await.expect(200).json();
+        let paid = node.post("/payments/authorize", &body).await.expect(200).json();
         for name in ["merchantId", "currency", "amount"] {
             assert_eq!(paid[name], body[name], "{body}");
         }
@@ -315,14 +315,14 @@ async fn what_is_just_allowed_is_taken() {
             assert_eq!(paid["metadata"], body["metadata"]);
         }
     }
-    shop.audit().await;
+    node.audit().await;
 }
 
 #[actix_web::test]
 async fn all_that_is_wrong_is_said_at_once_in_order() {
-    let shop = node().await;
+    let node = node().await;
     let body = json!({"merchantId": "", "amount": 1.5, "currency": "krw", "idempotencyKey": "k", "a/b": 1});
-    let problem = shop.post("/payments/authorize", &body).await.expect_problem(400, "unknown_field").json();
+    let problem = node.post("/payments/authorize", &body).await.expect_problem(400, "unknown_field").json();
     assert_eq!(
         problem["errors"],
         json!([
@@ -335,17 +335,17 @@ async fn all_that_is_wrong_is_said_at_once_in_order() {
     // The first one's code and status count.
     let body = json!({"merchantId": "MERCHANT-1", "amount": 0, "currency": 7, "idempotencyKey": "", "description": 1,
         "metadata": 1, "captureMode": 1});
-    let problem = shop.post("/payments/authorize", &body).await.expect_problem(422, "amount_invalid").json();
+    let problem = node.post("/payments/authorize", &body).await.expect_problem(422, "amount_invalid").json();
     let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
     assert_eq!(pointers, ["/amount", "/currency", "/idempotencyKey", "/description", "/metadata", "/captureMode"]);
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn bad_changes_leave_the_payment_as_it_is() {
-    let shop = TestNode::start().await;
-    let (open, paid) = (shop.authorize(100).await, shop.captured(100).await);
-    let before = (shop.look_up(&open).await, shop.look_up(&paid).await);
+    let node = TestNode::start().await;
+    let (open, paid) = (node.authorize(100).await, node.captured(100).await);
+    let before = (node.look_up(&open).await, node.look_up(&paid).await);
     for (operation, payment, more, status, code) in [
         ("capture", &open, json!({"amount": 101}), 422, "capture_exceeds_authorized"),
         ("capture", &open, json!({"amount": 1_000_000_000_000_i64}), 422, "capture_exceeds_authorized"),
@@ -358,7 +358,7 @@ async fn bad_changes_leave_the_payment_as_it_is() {
     ] {
         let mut body = json!({"merchantId": payment.merchant});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let answer = shop.post(&format!("/payments/{operation}/{}", payment.id), &body).await;
+        let answer = node.post(&format!("/payments/{operation}/{}", payment.id), &body).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{operation} {body}");
         let problem = answer.json();
         match code {
@@ -373,12 +373,12 @@ async fn bad_changes_leave_the_payment_as_it_is() {
             for (text, status, code) in wrong {
                 let sound = json!({"merchantId": payment.merchant, "idempotencyKey": "another"});
                 let path = format!("/payments/{operation}/{}", payment.id);
-                let answer = shop.post_raw(&path, "application/json", spoiled(sound, member, &text)).await;
+                let answer = node.post_raw(&path, "application/json", spoiled(sound, member, &text)).await;
                 refused(&answer, &path, status, code, Some(&format!("/{member}")), member);
             }
         }
     }
-    assert_eq!((shop.look_up(&open).await, shop.look_up(&paid).await), before);
+    assert_eq!((node.look_up(&open).await, node.look_up(&paid).await), before);
 }
 
 /// What is the same for all payments that a caller cannot see.
@@ -392,16 +392,16 @@ fn unseen(answer: Answer) -> Value {
 
 #[actix_web::test]
 async fn payments_that_one_may_not_see_all_look_the_same() {
-    let shop = TestNode::start().await;
-    let foreign = shop.authorize_for("MERCHANT-3", 100).await;
+    let node = TestNode::start().await;
+    let foreign = node.authorize_for("MERCHANT-3", 100).await;
     let seen_by = |id: &str| Payment { id: id.to_owned(), merchant: "MERCHANT-1".to_owned() };
-    let unknown = unseen(shop.capture(&seen_by(NOBODYS), json!({})).await);
+    let unknown = unseen(node.capture(&seen_by(NOBODYS), json!({})).await);
     for id in [foreign.id.as_str(), "pay_1", "1", "PAY_0000000000001", "pay_0000000000001'--"] {
-        assert_eq!(unseen(shop.capture(&seen_by(id), json!({})).await), unknown, "{id}");
-        assert_eq!(unseen(shop.void(&seen_by(id), json!({})).await), unknown, "{id}");
-        assert_eq!(unseen(shop.refund(&seen_by(id), json!({})).await), unknown, "{id}");
+        assert_eq!(unseen(node.capture(&seen_by(id), json!({})).await), unknown, "{id}");
+        assert_eq!(unseen(node.void(&seen_by(id), json!({})).await), unknown, "{id}");
+        assert_eq!(unseen(node.refund(&seen_by(id), json!({})).await), unknown, "{id}");
     }
-    assert_eq!(unseen(shop.get(&format!("/payments/{NOBODYS}")).await), unknown);
-    assert_eq!(unseen(shop.get("/payments/nonsense/timeline").await), unknown);
-    assert_eq!(shop.look_up(&foreign).await["status"], "AUTHORIZED");
+    assert_eq!(unseen(node.get(&format!("/payments/{NOBODYS}")).await), unknown);
+    assert_eq!(unseen(node.get("/payments/nonsense/timeline").await), unknown);
+    assert_eq!(node.look_up(&foreign).await["status"], "AUTHORIZED");
 }

@@ -19,7 +19,7 @@ fn with(path: &str, name: &str, text: &str) -> String {
 
 #[actix_web::test]
 async fn parameters_that_nobody_knows_are_refused_by_every_operation() {
-    let shop = node().await;
+    let node = node().await;
     for mut call in calls().into_iter().filter(|call| !WITHOUT_REGARD.contains(&call.operation)) {
         let sound = call.path.clone();
         let is_command = sound.starts_with("/payments/") && call.method == Method::POST;
@@ -28,7 +28,7 @@ async fn parameters_that_nobody_knows_are_refused_by_every_operation() {
         {
             let separator = if sound.contains('?') { '&' } else { '?' };
             call.path = format!("{sound}{separator}{query}");
-            let answer = call.send_sound(&shop).await;
+            let answer = call.send_sound(&node).await;
             // Whoever pays says it all in the body.
             if is_command {
                 assert!(!answer.text.contains("unknown_parameter"), "{}: {}", call.path, answer.text);
@@ -39,24 +39,24 @@ async fn parameters_that_nobody_knows_are_refused_by_every_operation() {
     }
     for operation in WITHOUT_REGARD {
         let call = call(operation);
-        let plain = shop.get(&call.path).await;
-        assert_eq!(shop.get(&with(&call.path, "color", "red")).await.status, plain.status, "{operation}");
+        let plain = node.get(&call.path).await;
+        assert_eq!(node.get(&with(&call.path, "color", "red")).await.status, plain.status, "{operation}");
     }
 }
 
 #[actix_web::test]
 async fn every_parameter_may_be_given_once() {
-    let shop = node().await;
-    let document = shop.document().await;
+    let node = node().await;
+    let document = node.document().await;
     for call in calls() {
         let operation = document.operation(&call.method, &call.path).unwrap();
         for name in operation.parameters("query").keys() {
             let path = call.path.split('?').next().unwrap();
             let twice = with(&with(path, name, "1"), name, "1");
-            refused(&shop.get(&twice).await, &twice, 400, "unknown_parameter", None, name);
+            refused(&node.get(&twice).await, &twice, 400, "unknown_parameter", None, name);
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 const LIMITS: [&str; 24] = [
@@ -200,8 +200,8 @@ fn parameters(operation: &str) -> BTreeMap<&'static str, Wrong> {
 
 #[actix_web::test]
 async fn every_parameter_of_a_wrong_form_is_refused() {
-    let shop = node().await;
-    let document = shop.document().await;
+    let node = node().await;
+    let document = node.document().await;
     for call in calls() {
         let operation = document.operation(&call.method, &call.path).unwrap();
         let table = parameters(call.operation);
@@ -211,17 +211,17 @@ async fn every_parameter_of_a_wrong_form_is_refused() {
             for (text, code) in wrong {
                 let path = if name == "merchantId" { "/payments" } else { &call.path };
                 let path = with(path, name, &text);
-                refused(&shop.get(&path).await, &path, 400, code, None, name);
+                refused(&node.get(&path).await, &path, 400, code, None, name);
             }
         }
     }
-    nothing_has_changed(&shop).await;
+    nothing_has_changed(&node).await;
 }
 
 #[actix_web::test]
 async fn what_is_just_allowed_is_listed() {
-    let shop = TestNode::start().await;
-    let payment = shop.captured(100).await;
+    let node = TestNode::start().await;
+    let payment = node.captured(100).await;
     let list = "/payments?merchantId=MERCHANT-1";
     let (id, shown) = (&payment.id, format!("/payments/{}", payment.id));
     for path in [
@@ -249,16 +249,16 @@ async fn what_is_just_allowed_is_listed() {
         "/admin/dead-letters?startingAfter=dlq_7ZZZZZZZZZZZZ".to_owned(),
         "/admin/actions?limit=100".to_owned(),
     ] {
-        shop.get(&path).await.expect(200);
+        node.get(&path).await.expect(200);
     }
 }
 
 #[actix_web::test]
 async fn a_cursor_is_of_the_merchants_own() {
-    let shop = TestNode::start().await;
-    let payment = shop.authorize(100).await;
+    let node = TestNode::start().await;
+    let payment = node.authorize(100).await;
     // Of a merchant in the same bucket, so that only the database tells them apart.
-    let neighbour = shop.authorize_for("MERCHANT-1025", 100).await;
+    let neighbour = node.authorize_for("MERCHANT-1025", 100).await;
     let list = "/payments?merchantId=MERCHANT-1";
     for path in [
         format!("{list}&startingAfter={}", neighbour.id),
@@ -272,8 +272,8 @@ async fn a_cursor_is_of_the_merchants_own() {
         format!("/payments/{}?expand=events&startingAfter=ref_0000000000001", payment.id),
         format!("/payments/{}?expand=ledger&startingAfter={}", payment.id, payment.id),
     ] {
-        refused(&shop.get(&path).await, &path, 400, "cursor_invalid", None, "");
+        refused(&node.get(&path).await, &path, 400, "cursor_invalid", None, "");
     }
-    let listed = shop.get(&format!("{list}&startingAfter={}", payment.id)).await.expect(200).json();
+    let listed = node.get(&format!("{list}&startingAfter={}", payment.id)).await.expect(200).json();
     assert_eq!(listed, json!({"data": [], "hasMore": false}));
 }

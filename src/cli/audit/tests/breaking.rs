@@ -1,6 +1,6 @@
 //! Every invariant can be broken, and only what is broken is named.
 
-use super::shop::{Shop, capture, shard_of};
+use super::fixture::{Fixture, capture, shard_of};
 use crate::cli::audit::Invariant;
 
 /// SQL that lets ledger entries be changed.
@@ -9,8 +9,8 @@ const UNLOCK: &str = "DROP TRIGGER ledger_entry_no_update; DROP TRIGGER ledger_e
 pub const UNLOCK_LOG: &str =
     "ALTER TABLE record RENAME TO old; CREATE TABLE record AS SELECT * FROM old; DROP TABLE old;";
 
-async fn assert_broken(shop: &Shop, names: &[&str]) {
-    let report = shop.audit(false).await.unwrap();
+async fn assert_broken(fixture: &Fixture, names: &[&str]) {
+    let report = fixture.audit(false).await.unwrap();
     assert_eq!(report.broken_names().into_iter().collect::<Vec<_>>(), names, "{report}");
     for invariant in Invariant::ALL.iter().filter(|invariant| names.contains(&invariant.name())) {
         assert!(!report.examples(*invariant).is_empty(), "{}", invariant.name());
@@ -19,12 +19,12 @@ async fn assert_broken(shop: &Shop, names: &[&str]) {
 
 /// Breaks a system at rest with SQL on one file after the other, and expects these invariants to be named.
 async fn check(damage: &[(&str, &str)], names: &[&str]) {
-    let shop = Shop::at_rest().await;
+    let fixture = Fixture::at_rest().await;
     for (place, sql) in damage {
         let file = if place.starts_with("MERCHANT") { shard_of(place) } else { (*place).to_owned() };
-        shop.damage(&file, sql).await;
+        fixture.damage(&file, sql).await;
     }
-    assert_broken(&shop, names).await;
+    assert_broken(&fixture, names).await;
 }
 
 macro_rules! breaks {
@@ -245,25 +245,25 @@ breaks! {
 
 #[tokio::test]
 async fn authorization_under_way_without_a_claim() {
-    let mut shop = Shop::open().await;
-    shop.intend("MERCHANT-1", 100).await;
-    shop.damage("shard-1", "DELETE FROM idempotency_key").await;
-    assert_broken(&shop, &["keys.payments"]).await;
+    let mut fixture = Fixture::open().await;
+    fixture.intend("MERCHANT-1", 100).await;
+    fixture.damage("shard-1", "DELETE FROM idempotency_key").await;
+    assert_broken(&fixture, &["keys.payments"]).await;
 }
 
 #[tokio::test]
 async fn request_that_nobody_works_on() {
-    let mut shop = Shop::open().await;
-    let id = shop.authorize("MERCHANT-1", 100).await;
-    shop.change("MERCHANT-1", id, capture(80)).await;
-    shop.damage("shard-1", "UPDATE settlement_request SET due_at = created_at - 61000").await;
-    assert_broken(&shop, &["stuck.requests"]).await;
+    let mut fixture = Fixture::open().await;
+    let id = fixture.authorize("MERCHANT-1", 100).await;
+    fixture.change("MERCHANT-1", id, capture(80)).await;
+    fixture.damage("shard-1", "UPDATE settlement_request SET due_at = created_at - 61000").await;
+    assert_broken(&fixture, &["stuck.requests"]).await;
 }
 
 #[tokio::test]
 async fn event_that_nobody_publishes() {
-    let mut shop = Shop::open().await;
-    shop.authorize("MERCHANT-1", 100).await;
-    shop.damage("shard-1", "UPDATE outbox_event SET occurred_at = occurred_at - 61000").await;
-    assert_broken(&shop, &["stuck.outbox"]).await;
+    let mut fixture = Fixture::open().await;
+    fixture.authorize("MERCHANT-1", 100).await;
+    fixture.damage("shard-1", "UPDATE outbox_event SET occurred_at = occurred_at - 61000").await;
+    assert_broken(&fixture, &["stuck.outbox"]).await;
 }

@@ -41,24 +41,24 @@ impl Fixture {
     }
 }
 
-async fn a_payment_of_many_refunds_stays_small(mut shop: Fixture) {
-    let id = shop.captured(10_000).await;
-    shop.refund_many(id, 250).await;
-    let payment = shop.db.payment(id).await.unwrap().unwrap();
+async fn a_payment_of_many_refunds_stays_small(mut fixture: Fixture) {
+    let id = fixture.captured(10_000).await;
+    fixture.refund_many(id, 250).await;
+    let payment = fixture.db.payment(id).await.unwrap().unwrap();
     assert!(payment.timeline.as_stored().len() <= Timeline::ROW_BYTES_MAX);
     assert_eq!((payment.refunds, payment.refunded), (250, 250));
-    let told = shop.timeline(id).await;
+    let told = fixture.timeline(id).await;
     let events: Vec<_> = told.iter().filter_map(|entry| entry.event_id).collect();
     assert_eq!(events.len(), 2 + 1 + 2 * 250, "every event is there");
     assert!(events.windows(2).all(|pair| pair[0] < pair[1]), "and they rise");
-    let mut from_the_middle = shop.db.timeline_pages(id, 200, payment.timeline.moved(), 1).await.unwrap();
+    let mut from_the_middle = fixture.db.timeline_pages(id, 200, payment.timeline.moved(), 1).await.unwrap();
     let page = from_the_middle.pop().unwrap();
     assert!(page.first <= 200 && 200 < page.first + Timeline::PAGE_ENTRIES_MAX);
-    shop.book_events().await;
-    let refunds = readable(shop.db.refunds_of(id, None, 200).await.unwrap());
-    let rest = readable(shop.db.refunds_of(id, refunds.last().map(|refund| refund.id), 200).await.unwrap());
+    fixture.book_events().await;
+    let refunds = readable(fixture.db.refunds_of(id, None, 200).await.unwrap());
+    let rest = readable(fixture.db.refunds_of(id, refunds.last().map(|refund| refund.id), 200).await.unwrap());
     assert_eq!((refunds.len(), rest.len()), (200, 50));
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 #[tokio::test]
@@ -68,17 +68,17 @@ async fn a_payment_of_many_refunds_stays_small_on_sqlite() {
 
 #[tokio::test]
 async fn a_payment_of_many_refunds_stays_small_on_mariadb() {
-    if let Some(shop) = Fixture::on_mariadb().await {
-        a_payment_of_many_refunds_stays_small(shop).await;
+    if let Some(fixture) = Fixture::on_mariadb().await {
+        a_payment_of_many_refunds_stays_small(fixture).await;
     }
 }
 
 #[tokio::test]
 async fn a_payment_has_so_many_refunds_and_no_more() {
-    let mut shop = Fixture::on_sqlite().await;
-    shop.policy.refunds_max = 3;
-    let id = shop.captured(100).await;
-    shop.refund_many(id, 3).await;
+    let mut fixture = Fixture::on_sqlite().await;
+    fixture.policy.refunds_max = 3;
+    let id = fixture.captured(100).await;
+    fixture.refund_many(id, 3).await;
     let order = ChangePayment {
         payment_id: id,
         merchant_id: "MERCHANT-1".into(),
@@ -89,15 +89,15 @@ async fn a_payment_has_so_many_refunds_and_no_more() {
     };
     let mut read_set = ReadSet::default();
     order.reads(&mut read_set);
-    let KeyOutcome::Fresh(refused) = shop.run(read_set, |unit| order.decide(unit)).await.unwrap() else { panic!() };
+    let KeyOutcome::Fresh(refused) = fixture.run(read_set, |unit| order.decide(unit)).await.unwrap() else { panic!() };
     let limit = crate::domain::outcome::PaymentOutcome::Refused { refusal: Refusal::RefundLimitReached { limit: 3 } };
     assert_eq!(refused.outcome, limit);
 }
 
 #[tokio::test]
 async fn the_server_says_what_it_takes() {
-    let Some(shop) = Fixture::on_mariadb().await else { return };
-    assert!((1 << 16..1 << 31).contains(&shop.db.packet_max.get()), "{}", shop.db.packet_max.get());
-    assert!(shop.db.texts_max() > 1 << 14);
-    shop.drop().await;
+    let Some(fixture) = Fixture::on_mariadb().await else { return };
+    assert!((1 << 16..1 << 31).contains(&fixture.db.packet_max.get()), "{}", fixture.db.packet_max.get());
+    assert!(fixture.db.texts_max() > 1 << 14);
+    fixture.drop().await;
 }

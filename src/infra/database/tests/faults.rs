@@ -23,7 +23,7 @@ impl Fixture {
 }
 
 /// A shard in a file on a disk that can be made to fail.
-async fn shop() -> (FaultyDisk, Fixture) {
+async fn fixture() -> (FaultyDisk, Fixture) {
     let dir = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::new(dir.path());
     (disk, Fixture::in_file(dir).await)
@@ -32,8 +32,8 @@ async fn shop() -> (FaultyDisk, Fixture) {
 #[tokio::test]
 async fn a_commit_that_failed_is_not_taken_for_one_that_happened() {
     for fault in [DiskFault::Full, DiskFault::SyncFails] {
-        let (disk, mut shop) = shop().await;
-        shop.authorize(1).await;
+        let (disk, mut fixture) = fixture().await;
+        fixture.authorize(1).await;
         for id in 2..5 {
             disk.fail(fault);
             let before = disk.struck();
@@ -43,22 +43,22 @@ async fn a_commit_that_failed_is_not_taken_for_one_that_happened() {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
-            let (failed, ()) = tokio::join!(shop.try_authorize(id), async {
+            let (failed, ()) = tokio::join!(fixture.try_authorize(id), async {
                 healing.await;
                 if fault == DiskFault::SyncFails {
                     disk.heal();
                 }
             });
             assert!(matches!(failed, Err(DatabaseError::Storage(_))), "{failed:?}");
-            assert!(shop.db.health.outage().is_some());
+            assert!(fixture.db.health.outage().is_some());
             disk.heal();
-            assert!(!shop.is_stored(id).await);
+            assert!(!fixture.is_stored(id).await);
             // What is said from here on is true, on the disk too.
-            assert_eq!(shop.try_authorize(100 + id).await.unwrap(), KeyOutcome::Fresh(()));
-            assert_eq!(shop.db.health.outage(), None);
-            assert!(shop.is_stored(100 + id).await);
+            assert_eq!(fixture.try_authorize(100 + id).await.unwrap(), KeyOutcome::Fresh(()));
+            assert_eq!(fixture.db.health.outage(), None);
+            assert!(fixture.is_stored(100 + id).await);
         }
-        let after = shop.reopened().await;
+        let after = fixture.reopened().await;
         for id in 2..5 {
             assert!(after.payment(PaymentId::from_stored(100 + id)).await.unwrap().is_some(), "{fault:?} {id}");
             assert!(after.payment(PaymentId::from_stored(id)).await.unwrap().is_none(), "{fault:?} {id}");
@@ -68,45 +68,45 @@ async fn a_commit_that_failed_is_not_taken_for_one_that_happened() {
 
 #[tokio::test]
 async fn a_shard_is_down_until_a_write_has_succeeded() {
-    let (disk, mut shop) = shop().await;
+    let (disk, mut fixture) = fixture().await;
     disk.fail(DiskFault::Full);
-    shop.try_authorize(1).await.unwrap_err();
-    assert_eq!(shop.db.health.outage(), Some("the disk is full"));
+    fixture.try_authorize(1).await.unwrap_err();
+    assert_eq!(fixture.db.health.outage(), Some("the disk is full"));
     // What writes nothing succeeds on a full disk, and proves nothing.
-    shop.run(ReadSet::default(), |_| ()).await.unwrap();
-    assert!(shop.db.health.outage().is_some());
-    shop.db.probe().await.unwrap_err();
-    assert!(shop.db.health.outage().is_some());
+    fixture.run(ReadSet::default(), |_| ()).await.unwrap();
+    assert!(fixture.db.health.outage().is_some());
+    fixture.db.probe().await.unwrap_err();
+    assert!(fixture.db.health.outage().is_some());
     disk.heal();
-    shop.db.probe().await.unwrap();
-    assert_eq!(shop.db.health.outage(), None);
+    fixture.db.probe().await.unwrap();
+    assert_eq!(fixture.db.health.outage(), None);
 }
 
 #[tokio::test]
 async fn a_batch_that_is_given_up_takes_its_connection_with_it() {
-    let (_disk, mut shop) = shop().await;
-    shop.authorize(1).await;
+    let (_disk, mut fixture) = fixture().await;
+    fixture.authorize(1).await;
     // As a caller that stops waiting in the middle of a batch leaves it: begun, written, not ended.
-    let tx = shop.db.writer.begin().await.unwrap();
+    let tx = fixture.db.writer.begin().await.unwrap();
     let spoil = "UPDATE payment SET merchant_id = 'NOBODY'";
     tx.execute_unprepared(spoil).await.unwrap();
     drop(tx);
-    assert_eq!(shop.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
-    let kept = shop.db.payment(PaymentId::from_stored(1)).await.unwrap().unwrap();
+    assert_eq!(fixture.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
+    let kept = fixture.db.payment(PaymentId::from_stored(1)).await.unwrap().unwrap();
     assert_eq!(kept.merchant_id, "MERCHANT-1");
 }
 
 #[tokio::test]
 async fn a_connection_whose_rollback_failed_is_used_by_nobody() {
-    let (disk, mut shop) = shop().await;
-    shop.authorize(1).await;
-    let tx = shop.db.writer.begin().await.unwrap();
+    let (disk, mut fixture) = fixture().await;
+    fixture.authorize(1).await;
+    let tx = fixture.db.writer.begin().await.unwrap();
     disk.fail(DiskFault::Full);
     // Ends the transaction behind our back, so that the ROLLBACK to come has nothing to undo and fails.
     tx.execute_unprepared("ROLLBACK").await.unwrap();
     tx.rollback().await;
     disk.heal();
-    assert_eq!(shop.db.writer.in_use().idle, 0, "it is closed");
-    assert_eq!(shop.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
-    assert!(shop.is_stored(2).await);
+    assert_eq!(fixture.db.writer.in_use().idle, 0, "it is closed");
+    assert_eq!(fixture.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
+    assert!(fixture.is_stored(2).await);
 }

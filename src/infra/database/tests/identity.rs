@@ -58,12 +58,12 @@ async fn a_mariadb_keeps_what_it_was_told_first() {
 
 #[tokio::test]
 async fn data_without_an_identity_show_their_payments() {
-    let mut shop = Fixture::on_sqlite().await;
-    let place = ShardPlace::File(shop._dir.path().join("shard.db"));
-    let payments: Vec<_> = [shop.authorize(1).await, shop.authorize(2).await].into();
+    let mut fixture = Fixture::on_sqlite().await;
+    let place = ShardPlace::File(fixture._dir.path().join("shard.db"));
+    let payments: Vec<_> = [fixture.authorize(1).await, fixture.authorize(2).await].into();
     let seen = found(&place).await;
     assert!(seen.holds_data && !seen.has_published && payments.iter().all(|id| seen.payments.contains(id)));
-    let seqs: Vec<i64> = shop.db.unpublished(1).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
+    let seqs: Vec<i64> = fixture.db.unpublished(1).await.unwrap().iter().map(|row| row.seq).collect();
+    fixture.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
     assert!(found(&place).await.has_published);
 }

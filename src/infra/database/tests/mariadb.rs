@@ -36,14 +36,14 @@ impl Fixture {
 
 #[tokio::test]
 async fn a_statement_over_tcp_takes_no_forty_milliseconds() {
-    let Some(shop) = Fixture::on_mariadb().await else { return };
-    shop.db.ping().await.unwrap();
+    let Some(fixture) = Fixture::on_mariadb().await else { return };
+    fixture.db.ping().await.unwrap();
     let begun = Instant::now();
     for _ in 0..100 {
-        shop.db.ping().await.unwrap();
+        fixture.db.ping().await.unwrap();
     }
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?} for 100 round trips", begun.elapsed());
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 /// How many migrations wait for a lock on the server.
@@ -55,8 +55,8 @@ async fn waiting_migrations(server: &str) -> i64 {
 
 #[tokio::test]
 async fn a_lock_that_is_held_for_too_long_puts_opening_off() {
-    let Some(shop) = Fixture::on_mariadb().await else { return };
-    let url = shop.url();
+    let Some(fixture) = Fixture::on_mariadb().await else { return };
+    let url = fixture.url();
     let last = "FROM seaql_migrations WHERE version LIKE '%_000006_%'";
     let version: String = rows(&url, &format!("SELECT version {last}")).await[0].get(0);
     rows(&url, &format!("DELETE {last}")).await;
@@ -72,7 +72,7 @@ async fn a_lock_that_is_held_for_too_long_puts_opening_off() {
     };
     let (opened, ()) = tokio::join!(opening, holding);
     opened.unwrap().ping().await.unwrap();
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 /// The server looks at its transactions anew only when nobody has asked for a tenth of a second.
@@ -128,14 +128,14 @@ async fn pass_on(mut client: TcpStream, mut upstream: TcpStream, is_armed: Arc<A
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_read_back() {
     for is_committed in [true, false] {
-        let Some(mut shop) = Fixture::on_mariadb().await else { return };
-        let (server, name) = shop.server.clone().unwrap();
+        let Some(mut fixture) = Fixture::on_mariadb().await else { return };
+        let (server, name) = fixture.server.clone().unwrap();
         let address = server.rsplit('@').next().unwrap().to_owned();
         // Nothing of the opening commits: the schema is there, and only looked at.
         let breaker = commit_breaker(address, is_committed).await;
-        let own = shop.db.clone();
-        shop.db = shop.opened_at(&format!("mysql://rialto:rialto@{breaker}/{name}")).await;
-        let result = shop.run(ReadSet::default(), |unit| order(1, 100).decide(unit)).await;
+        let own = fixture.db.clone();
+        fixture.db = fixture.opened_at(&format!("mysql://rialto:rialto@{breaker}/{name}")).await;
+        let result = fixture.run(ReadSet::default(), |unit| order(1, 100).decide(unit)).await;
         let stored = own.payment(order(1, 100).payment_id).await.unwrap();
         if is_committed {
             assert_eq!(result.unwrap(), KeyOutcome::Fresh(()));
@@ -144,16 +144,16 @@ async fn a_commit_whose_answer_is_lost_is_read_back() {
             assert!(matches!(result, Err(DatabaseError::NotCommitted(_))), "{result:?}");
             assert_eq!(stored, None);
         }
-        shop.db = own;
-        shop.drop().await;
+        fixture.db = own;
+        fixture.drop().await;
     }
 }
 
 #[tokio::test]
 async fn a_host_that_hangs_in_a_transaction_frees_its_rows_in_time() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
-    let id = shop.authorize(1).await;
-    let hung = shop.db.writer.begin().await.unwrap();
+    let Some(mut fixture) = Fixture::on_mariadb().await else { return };
+    let id = fixture.authorize(1).await;
+    let hung = fixture.db.writer.begin().await.unwrap();
     let mut read_set = ReadSet::default();
     read_set.payments.insert(id);
     let mut ids = IdGenerator::new(1);
@@ -172,25 +172,25 @@ async fn a_host_that_hangs_in_a_transaction_frees_its_rows_in_time() {
     loop {
         let mut read_set = ReadSet::default();
         change.reads(&mut read_set);
-        match shop.run(read_set, |unit| drop(change.decide(unit))).await {
+        match fixture.run(read_set, |unit| drop(change.decide(unit))).await {
             Ok(_) => break,
             Err(DatabaseError::Conflict) => assert!(begun.elapsed() < Duration::from_secs(20)),
             Err(error) => panic!("{error}"),
         }
     }
     drop(hung);
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 /// Two processes that change the same payments and balances at the same time.
 #[tokio::test]
 async fn two_writers_lose_nothing_of_each_others() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
+    let Some(mut fixture) = Fixture::on_mariadb().await else { return };
     let mut payments = Vec::new();
     for id in 1..=5 {
-        payments.push(shop.authorize(id).await);
+        payments.push(fixture.authorize(id).await);
     }
-    let other = shop.opened_at(&shop.url()).await;
+    let other = fixture.opened_at(&fixture.url()).await;
     let adds = |db: ShardDatabase, node: u8| {
         let payments = payments.clone();
         tokio::spawn(async move {
@@ -216,40 +216,40 @@ async fn two_writers_lose_nothing_of_each_others() {
             }
         })
     };
-    let (first, second) = tokio::join!(adds(shop.db.clone(), 1), adds(other, 2));
+    let (first, second) = tokio::join!(adds(fixture.db.clone(), 1), adds(other, 2));
     first.unwrap();
     second.unwrap();
     for id in payments {
-        assert_eq!(shop.db.payment(id).await.unwrap().unwrap().attempts, 200);
+        assert_eq!(fixture.db.payment(id).await.unwrap().unwrap().attempts, 200);
     }
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 /// Enough rows of everything that an index is worth its while.
-async fn fill(shop: &mut Fixture) {
+async fn fill(fixture: &mut Fixture) {
     for first in (1..2_000).step_by(100) {
         let orders: Vec<_> = (first..first + 100).map(|id| order(id, 100)).collect();
-        shop.run(ReadSet::default(), |unit| orders.iter().for_each(|order| drop(order.decide(unit)))).await.unwrap();
+        fixture.run(ReadSet::default(), |unit| orders.iter().for_each(|order| drop(order.decide(unit)))).await.unwrap();
         let mut read_set = ReadSet::default();
         let conclusions: Vec<_> = (first..first + 100).map(|id| conclusion(id, approved(100))).collect();
         conclusions.iter().for_each(|conclusion| conclusion.reads(&mut read_set));
-        shop.run(read_set, |unit| conclusions.iter().for_each(|done| drop(done.decide(unit)))).await.unwrap();
+        fixture.run(read_set, |unit| conclusions.iter().for_each(|done| drop(done.decide(unit)))).await.unwrap();
     }
-    let seqs: Vec<i64> = shop.db.unpublished(1_900).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
+    let seqs: Vec<i64> = fixture.db.unpublished(1_900).await.unwrap().iter().map(|row| row.seq).collect();
+    fixture.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
     for id in 1..=300 {
-        shop.change(PaymentId::from_stored(id), Change::Capture { amount: None }).await;
+        fixture.change(PaymentId::from_stored(id), Change::Capture { amount: None }).await;
     }
     let later = Timestamp(NOW.0 + 60_000);
-    for request in shop.db.requests_due(later, false, 300).await.unwrap() {
-        shop.work(request).await;
+    for request in fixture.db.requests_due(later, false, 300).await.unwrap() {
+        fixture.work(request).await;
     }
     for id in 1..=300 {
-        shop.change(PaymentId::from_stored(id), Change::Refund { amount: Some(1), reason: None }).await;
+        fixture.change(PaymentId::from_stored(id), Change::Refund { amount: Some(1), reason: None }).await;
     }
-    shop.book_events().await;
+    fixture.book_events().await;
     rows(
-        &shop.url(),
+        &fixture.url(),
         "ANALYZE TABLE payment, refund, settlement_request, refund_request, ledger_entry, account_balance, \
         outbox_event, processed_event, dead_letter, idempotency_key",
     )
@@ -257,26 +257,26 @@ async fn fill(shop: &mut Fixture) {
 }
 
 /// Has the shard run each of its statements.
-async fn run_each_statement(shop: &mut Fixture) {
+async fn run_each_statement(fixture: &mut Fixture) {
     let later = Timestamp(NOW.0 + 60_000);
-    let id = shop.authorize(9_001).await;
-    shop.change(id, Change::Capture { amount: Some(80) }).await;
-    let due = shop.db.requests_due(later, false, 10).await.unwrap();
-    shop.db.requests(&[due[0].id], false).await.unwrap();
-    shop.work(due[0].clone()).await;
-    let due = shop.db.requests_due(later, true, 10).await.unwrap();
-    shop.db.requests(&[due[0].id], true).await.unwrap();
-    shop.work(due[0].clone()).await;
-    shop.book_events().await;
-    let seqs: Vec<i64> = shop.db.unpublished(3).await.unwrap().iter().map(|row| row.seq).collect();
-    shop.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
-    shop.db.payments(&[id]).await.unwrap();
-    shop.db.refunds_of(id, None, 10).await.unwrap();
-    shop.db.ledger_of(id, None, 10).await.unwrap();
-    shop.db.payments_due(NOW, None, 10).await.unwrap();
-    shop.db.outbox_backlog().await.unwrap();
-    shop.db.dead_letters(&LetterFilter::default(), 10).await.unwrap();
-    shop.db.prune(NOW, NOW, 10).await.unwrap();
+    let id = fixture.authorize(9_001).await;
+    fixture.change(id, Change::Capture { amount: Some(80) }).await;
+    let due = fixture.db.requests_due(later, false, 10).await.unwrap();
+    fixture.db.requests(&[due[0].id], false).await.unwrap();
+    fixture.work(due[0].clone()).await;
+    let due = fixture.db.requests_due(later, true, 10).await.unwrap();
+    fixture.db.requests(&[due[0].id], true).await.unwrap();
+    fixture.work(due[0].clone()).await;
+    fixture.book_events().await;
+    let seqs: Vec<i64> = fixture.db.unpublished(3).await.unwrap().iter().map(|row| row.seq).collect();
+    fixture.run(ReadSet::default(), |unit| unit.published = seqs).await.unwrap();
+    fixture.db.payments(&[id]).await.unwrap();
+    fixture.db.refunds_of(id, None, 10).await.unwrap();
+    fixture.db.ledger_of(id, None, 10).await.unwrap();
+    fixture.db.payments_due(NOW, None, 10).await.unwrap();
+    fixture.db.outbox_backlog().await.unwrap();
+    fixture.db.dead_letters(&LetterFilter::default(), 10).await.unwrap();
+    fixture.db.prune(NOW, NOW, 10).await.unwrap();
     let filter = ListFilter {
         merchant_id: "MERCHANT-1".into(),
         status: None,
@@ -285,21 +285,21 @@ async fn run_each_statement(shop: &mut Fixture) {
         ascending: false,
         limit: 20,
     };
-    shop.db.list(&filter).await.unwrap();
+    fixture.db.list(&filter).await.unwrap();
 }
 
 /// Every statement that a shard runs, as the server saw it, is explained by the server itself: each finds its rows by
 /// an index.
 #[tokio::test]
 async fn no_statement_scans_a_table() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
-    let (server, name) = shop.server.clone().unwrap();
-    fill(&mut shop).await;
+    let Some(mut fixture) = Fixture::on_mariadb().await else { return };
+    let (server, name) = fixture.server.clone().unwrap();
+    fill(&mut fixture).await;
     admin(&server, "SET GLOBAL log_output = 'TABLE'").await;
     admin(&server, "SET GLOBAL general_log = 1").await;
     // The log has the values of what is prepared from here on.
-    shop.db = shop.opened_at(&shop.url()).await;
-    run_each_statement(&mut shop).await;
+    fixture.db = fixture.opened_at(&fixture.url()).await;
+    run_each_statement(&mut fixture).await;
     admin(&server, "SET GLOBAL general_log = 0").await;
 
     let logged = rows(
@@ -318,12 +318,12 @@ async fn no_statement_scans_a_table() {
     // An INSERT has no plan, and the schema is looked at once, when a process starts.
     for statement in statements.iter().filter(|text| !text.starts_with("INSERT") && !text.contains("seaql_migrations"))
     {
-        for plan in rows(&shop.url(), &format!("EXPLAIN {statement}")).await {
+        for plan in rows(&fixture.url(), &format!("EXPLAIN {statement}")).await {
             let (kind, table, extra) = (text(&plan, "type"), text(&plan, "table"), text(&plan, "Extra"));
             assert_ne!(kind.as_deref(), Some("ALL"), "{table:?} is scanned ({extra:?}) by {statement}");
             explained += 1;
         }
     }
     assert!(explained > 20, "{explained} plans of {statements:#?}");
-    shop.drop().await;
+    fixture.drop().await;
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 
 impl Fixture {
-    /// Opens the database of `shop` by way of `address`.
+    /// Opens the database of `fixture` by way of `address`.
     async fn by_way_of(&mut self, address: &str) {
         let (_, name) = self.server.clone().unwrap();
         let url = format!("mysql://rialto:rialto@{address}/{name}");
@@ -80,36 +80,36 @@ async fn swallower(server: String) -> (String, Swallower) {
 /// A shard that is reached by way of a swallower and holds payment 1, the way to it that is never swallowed, and the
 /// swallower.
 async fn behind_a_swallower() -> Option<(Fixture, ShardDatabase, Swallower)> {
-    let mut shop = Fixture::on_mariadb().await?;
-    let address = shop.server.as_ref().unwrap().0.rsplit('@').next().unwrap().to_owned();
+    let mut fixture = Fixture::on_mariadb().await?;
+    let address = fixture.server.as_ref().unwrap().0.rsplit('@').next().unwrap().to_owned();
     let (address, proxy) = swallower(address).await;
-    let own = shop.db.clone();
-    shop.by_way_of(&address).await;
-    shop.try_authorize(1).await.unwrap();
-    Some((shop, own, proxy))
+    let own = fixture.db.clone();
+    fixture.by_way_of(&address).await;
+    fixture.try_authorize(1).await.unwrap();
+    Some((fixture, own, proxy))
 }
 
 #[tokio::test]
 async fn connections_that_never_answer_give_their_places_back() {
-    let Some((mut shop, own, proxy)) = behind_a_swallower().await else { return };
+    let Some((mut fixture, own, proxy)) = behind_a_swallower().await else { return };
     proxy.swallows.store(true, Ordering::Relaxed);
-    let db = shop.db.clone();
+    let db = fixture.db.clone();
     let reads = async { futures_util::future::join_all((0..8).map(|_| db.ping())).await };
-    let (failed, read) = tokio::join!(shop.try_authorize(2), reads);
+    let (failed, read) = tokio::join!(fixture.try_authorize(2), reads);
     assert!(failed.is_err() && read.iter().all(Result::is_err), "{failed:?}");
-    assert_eq!((shop.db.writer.in_use().used, shop.db.readers.in_use().used), (0, 0));
+    assert_eq!((fixture.db.writer.in_use().used, fixture.db.readers.in_use().used), (0, 0));
     proxy.swallows.store(false, Ordering::Relaxed);
     let begun = Instant::now();
-    shop.try_authorize(3).await.unwrap();
-    shop.db.ping().await.unwrap();
+    fixture.try_authorize(3).await.unwrap();
+    fixture.db.ping().await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    shop.db = own;
-    shop.drop().await;
+    fixture.db = own;
+    fixture.drop().await;
 }
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_swallowed_is_found() {
-    let Some((mut shop, own, proxy)) = behind_a_swallower().await else { return };
+    let Some((mut fixture, own, proxy)) = behind_a_swallower().await else { return };
     proxy.from_commit_on.store(true, Ordering::Relaxed);
     let heals_once_it_is_there = async {
         while own.payment(PaymentId::from_stored(2)).await.unwrap().is_none() {
@@ -117,29 +117,29 @@ async fn a_commit_whose_answer_is_swallowed_is_found() {
         }
         assert!(proxy.swallows.swap(false, Ordering::Relaxed), "the answer was passed on");
     };
-    let (committed, ()) = tokio::join!(shop.try_authorize(2), heals_once_it_is_there);
+    let (committed, ()) = tokio::join!(fixture.try_authorize(2), heals_once_it_is_there);
     assert_eq!(committed.unwrap(), KeyOutcome::Fresh(()));
-    shop.db = own;
-    shop.drop().await;
+    fixture.db = own;
+    fixture.drop().await;
 }
 
 #[tokio::test]
 async fn a_connection_that_ended_while_it_rested_costs_nobody_an_error() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
+    let Some(mut fixture) = Fixture::on_mariadb().await else { return };
     for id in 1..4 {
-        shop.try_authorize(id).await.unwrap();
-        futures_util::future::join_all((0..4).map(|_| shop.db.ping())).await;
-        shop.kill("CONNECTION").await;
-        shop.db.ping().await.unwrap();
+        fixture.try_authorize(id).await.unwrap();
+        futures_util::future::join_all((0..4).map(|_| fixture.db.ping())).await;
+        fixture.kill("CONNECTION").await;
+        fixture.db.ping().await.unwrap();
     }
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 #[tokio::test]
 async fn statements_that_are_killed_are_the_servers_trouble_and_nobodys_refusal() {
-    let Some(mut shop) = Fixture::on_mariadb().await else { return };
+    let Some(mut fixture) = Fixture::on_mariadb().await else { return };
     let is_over = Arc::new(AtomicBool::new(false));
-    let (server, name) = shop.server.clone().unwrap();
+    let (server, name) = fixture.server.clone().unwrap();
     let until = is_over.clone();
     let killer = tokio::spawn(async move {
         let db = sea_orm::Database::connect(server.as_str()).await.unwrap();
@@ -158,7 +158,7 @@ async fn statements_that_are_killed_are_the_servers_trouble_and_nobodys_refusal(
     let (mut done, mut failed) = (Vec::new(), 0);
     let begun = Instant::now();
     for id in 1.. {
-        match shop.try_authorize(id).await {
+        match fixture.try_authorize(id).await {
             Ok(_) => done.push(id),
             Err(DatabaseError::Conflict | DatabaseError::Unavailable(_) | DatabaseError::NotCommitted(_)) => {
                 failed += 1
@@ -173,14 +173,14 @@ async fn statements_that_are_killed_are_the_servers_trouble_and_nobodys_refusal(
     assert!(killer.await.unwrap() > 100 && failed > 0, "{failed} failed");
     // What was said is there, and nothing else.
     for id in &done {
-        assert!(shop.db.payment(PaymentId::from_stored(*id)).await.unwrap().is_some(), "{id}");
+        assert!(fixture.db.payment(PaymentId::from_stored(*id)).await.unwrap().is_some(), "{id}");
     }
-    shop.drop().await;
+    fixture.drop().await;
 }
 
 #[tokio::test]
 async fn errors_are_sorted_by_what_they_say_about_the_row_and_what_about_the_server() {
-    let Some(shop) = Fixture::on_mariadb().await else { return };
+    let Some(fixture) = Fixture::on_mariadb().await else { return };
     let of_the_server = [1317, 1927, 1053, 1040, 3024, 1969, 1044, 1146, 1105, 1206, 1047];
     let of_its_storage = [1290, 1836, 1114, 1021, 1030, 1180];
     let of_the_row = [1048, 1064, 1264, 1292, 1366, 1406, 1452, 1690, 4025, 1153];
@@ -189,10 +189,10 @@ async fn errors_are_sorted_by_what_they_say_about_the_row_and_what_about_the_ser
     for (kind, numbers) in kinds.into_iter().chain([("conflict", &passing[..])]) {
         for number in numbers {
             let signal = format!("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}");
-            let error = shop.db.readers.execute_unprepared(&signal).await.unwrap_err();
+            let error = fixture.db.readers.execute_unprepared(&signal).await.unwrap_err();
             assert_eq!(DatabaseError::from(error).name(), kind, "{number}");
         }
     }
-    assert_eq!(shop.db.readers.in_use().used, 0);
-    shop.drop().await;
+    assert_eq!(fixture.db.readers.in_use().used, 0);
+    fixture.drop().await;
 }

@@ -30,7 +30,7 @@ use crate::infra::psp::simulator::{Simulator, SimulatorConfig};
 use crate::infra::psp::{Action, Psp, PspOperation};
 use crate::runtime::{Chance, Clock};
 
-pub struct Shop {
+pub struct Fixture {
     databases: Vec<ShardDatabase>,
     _control: SqlControl,
     log: EmbeddedLog,
@@ -41,7 +41,7 @@ pub struct Shop {
     pub dir: tempfile::TempDir,
 }
 
-impl Shop {
+impl Fixture {
     pub async fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (mut databases, mut records) = (Vec::new(), Vec::new());
@@ -80,7 +80,7 @@ impl Shop {
 
     /// Payments of every kind, and nothing under way.
     pub async fn at_rest() -> Self {
-        let mut shop = Self::open().await;
+        let mut fixture = Self::open().await;
         for (merchant, minor, changes) in [
             ("MERCHANT-1", 100, vec![capture(80), refund(30)]),
             ("MERCHANT-2", 100, vec![Change::Void]),
@@ -91,14 +91,14 @@ impl Shop {
             ("MERCHANT-7", 5002, vec![capture(5002)]),
             ("MERCHANT-8", 4005, vec![]),
         ] {
-            let id = shop.authorize(merchant, minor).await;
+            let id = fixture.authorize(merchant, minor).await;
             for change in changes {
-                shop.change(merchant, id, change).await;
-                shop.rest().await;
+                fixture.change(merchant, id, change).await;
+                fixture.rest().await;
             }
         }
-        shop.rest().await;
-        shop
+        fixture.rest().await;
+        fixture
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
