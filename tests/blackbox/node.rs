@@ -216,6 +216,11 @@ impl TestNode {
         self.places.is_some()
     }
 
+    /// Makes its databases anew from the shards' dumps.
+    pub async fn restore_databases(&self, dumps: &[PathBuf]) {
+        self.places.as_ref().expect("this node's shards are on servers").restore(dumps).await;
+    }
+
     /// Deletes its topics on Kafka, with all events in them.
     pub async fn delete_topics(&self) {
         self.places.as_ref().expect("this node's topics are on Kafka").delete_topics().await;

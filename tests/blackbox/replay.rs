@@ -102,7 +102,7 @@ async fn a_time_stands_for_the_first_event_since() {
 async fn what_cannot_be_replayed_is_refused() {
     let node = TestNode::start().await;
     for (args, says) in [
-        (["--topic", "payment.failed", "--from-offset", "0"], "no topic that somebody works on"),
+        (["--topic", "payment.failed", "--from-offset", "0"], "no topic with a consumer"),
         (["--topic", "payment.captured", "--from-time", "yesterday"], "--from-time"),
         (["--topic", "payment.captured", "--partition", "0"], "--from-offset or --from-time"),
     ] {

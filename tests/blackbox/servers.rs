@@ -1,6 +1,6 @@
 //! Places of a node's own on the real servers that tests share: databases, and prefixes on Redis and Kafka.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -65,6 +65,30 @@ impl Places {
                 db.execute_unprepared(&format!("{statement} {}_control", self.name)).await.unwrap();
             }
             db.close().await.unwrap();
+        }
+    }
+
+    /// Makes the databases anew, each shard's from a dump.
+    pub async fn restore(&self, dumps: &[PathBuf]) {
+        self.on_each_database("DROP DATABASE").await;
+        self.on_each_database("CREATE DATABASE").await;
+        for (server, dump) in self.databases.iter().zip(dumps) {
+            let address = server.rsplit('@').next().unwrap();
+            let (host, port) = address.split_once(':').unwrap();
+            // A dump is written for MariaDB's own client: it has delimiters of its own.
+            let mut client = tokio::process::Command::new("mariadb");
+            client.args([
+                "--no-defaults",
+                "--protocol=tcp",
+                "--user=rialto",
+                "--password=rialto",
+                "--host",
+                host,
+                "--port",
+                port,
+                &self.name,
+            ]);
+            assert!(client.stdin(std::fs::File::open(dump).unwrap()).status().await.unwrap().success());
         }
     }
 

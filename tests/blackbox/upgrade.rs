@@ -75,3 +75,16 @@ async fn a_data_directory_of_the_version_before_opens_and_goes_on() {
         assert!(listed["data"].as_array().unwrap().contains(&before), "{path}: {listed:#}");
     }
 }
+
+#[tokio::test]
+async fn databases_of_the_version_before_open_and_say_the_same() {
+    let Some(mut node) = TestNode::start_role("all", &[]).await else { return };
+    node.kill().await;
+    node.restore_databases(&["shard-1.sql", "shard-2.sql"].map(|dump| fixture("servers").join(dump))).await;
+    // Kafka and the PSP are others than those of before.
+    node.restart_with(&["--new-event-log", "--new-psp"], &[]).await;
+    let answers = answers("servers");
+    says_the_same(&node, &answers).await;
+    let payment = node.captured(1_000).await;
+    node.ledger(&payment, 1).await;
+}

@@ -154,7 +154,7 @@ def main():
         for n, host in enumerate(hosts, 1):
             for statement in move_ends:
                 client(host, statement, name)
-            dump = subprocess.check_output(["mariadb-dump", *login(host), "--skip-dump-date", "--skip-comments", name])
+            dump = subprocess.check_output(["mariadb-dump", *login(host), "--hex-blob", "--skip-dump-date", "--skip-comments", name])
             (out / f"shard-{n}.sql").write_bytes(dump)
             client(host, f"DROP DATABASE {name}")
     else:

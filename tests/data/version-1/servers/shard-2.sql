@@ -64,7 +64,7 @@ CREATE TABLE `dead_letter` (
 LOCK TABLES `dead_letter` WRITE;
 /*!40000 ALTER TABLE `dead_letter` DISABLE KEYS */;
 INSERT INTO `dead_letter` VALUES
-(252623597711925248,'settlement.dlq','payment.capture-requested',NULL,NULL,'pay_070BZTBCW0800','{\"amount\":5003,\"currency\":\"KRW\",\"lastError\":\"refused_by_issuer\",\"paymentId\":\"pay_070BZTBCW0800\",\"requestId\":\"evt_070BZTBDR0800\",\"task\":\"capture\"}','retries_exhausted_or_declined','refused_by_issuer',0,1795919759214,1795919759259,'995b34312447a2d78006c58d35bacaa3','discarded','request',NULL,NULL,0,NULL,'known',2);
+(252642965061640192,'settlement.dlq','payment.capture-requested',NULL,NULL,'pay_070CHE0MM0800','{\"amount\":5003,\"currency\":\"KRW\",\"lastError\":\"refused_by_issuer\",\"paymentId\":\"pay_070CHE0MM0800\",\"requestId\":\"evt_070CHE0NR0800\",\"task\":\"capture\"}','retries_exhausted_or_declined','refused_by_issuer',0,1795924376750,1795924376786,'58bc1ae817beb7dc2fc33aa299f1d6fb','discarded','request',NULL,NULL,0,NULL,'known',2);
 /*!40000 ALTER TABLE `dead_letter` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `idempotency_key`;
@@ -90,10 +90,10 @@ CREATE TABLE `idempotency_key` (
 LOCK TABLES `idempotency_key` WRITE;
 /*!40000 ALTER TABLE `idempotency_key` DISABLE KEYS */;
 INSERT INTO `idempotency_key` VALUES
-('8\"$Kàrf‹#;:ˆ5Ôğ','MERCHANT-2','authorize','key-15',252623597682565120,'A*¨„Iy!@†Hcæª¬õ¨— N\nz¡|§Çéå°6üO[','{\"outcome\":{\"done\":{\"payment\":{\"paymentId\":\"pay_070BZTBCW0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":5003,\"captured\":0,\"capturable\":5003,\"refunded\":0,\"refundable\":0},\"amount\":5003,\"requestedAt\":\"2026-11-29T02:35:59.207Z\",\"updatedAt\":\"2026-11-29T02:35:59.210Z\",\"captureBefore\":\"2027-11-30T02:35:59.210Z\",\"pspReference\":\"psp_auth_pay_070BZTBCW0800\",\"message\":\"The payment is authorized.\"},\"refund_id\":null}},\"request_id\":\"req_68447a016b159c1a\"}',1795919759207,1795919759210,4102444800000,2),
-('`şÒõ™÷#5¥È6ÛSí','MERCHANT-2','authorize','key-13',252623576320974848,'6çË“=7ÅŸı>NQ¶0*_’/ÙcDø¦ÚA?','{\"outcome\":{\"declined\":{\"payment\":{\"paymentId\":\"pay_070BZSQG80800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"DECLINED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":0,\"captured\":0,\"capturable\":0,\"refunded\":0,\"refundable\":0},\"amount\":4002,\"requestedAt\":\"2026-11-29T02:35:54.114Z\",\"updatedAt\":\"2026-11-29T02:35:54.132Z\",\"message\":\"The payment was declined: insufficient_funds.\"},\"reason\":\"insufficient_funds\"}},\"request_id\":\"req_02bfac1ac8ee3ddc\"}',1795919754114,1795919754132,4102444800000,2),
-('Ÿß\0è‘AI¼¡e‡^','MERCHANT-2','authorize','key-1',252623558243524608,'(k·ÿ¶PÕl¶¤1#Q¨÷[2Äz‡©CBK\'S°Ú','{\"outcome\":{\"done\":{\"payment\":{\"paymentId\":\"pay_070BZS6NG0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":1000,\"captured\":0,\"capturable\":1000,\"refunded\":0,\"refundable\":0},\"amount\":1000,\"requestedAt\":\"2026-11-29T02:35:49.804Z\",\"updatedAt\":\"2026-11-29T02:35:49.828Z\",\"captureBefore\":\"2027-11-30T02:35:49.828Z\",\"pspReference\":\"psp_auth_pay_070BZS6NG0800\",\"description\":\"order 7, \\\"quoted\\\" and í•œê¸€\",\"metadata\":{\"order\":\"7\",\"shop\":\"ì„œìš¸\"},\"message\":\"The payment is authorized.\"},\"refund_id\":null}},\"request_id\":\"req_a863fa075858ee25\"}',1795919749804,1795919749828,4102444800000,2),
-('ÃÃ%Ì%m<ªT¨Ò:’8','MERCHANT-2','capture','key-16',252623597682565120,'ã°ÄB˜üšûôÈ™o¹$\'®Aäd›“L¤•™xR¸U','{\"outcome\":{\"done\":{\"payment\":{\"paymentId\":\"pay_070BZTBCW0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"CAPTURE_REQUESTED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":5003,\"captured\":0,\"capturable\":0,\"refunded\":0,\"refundable\":5003},\"amount\":5003,\"requestedAt\":\"2026-11-29T02:35:59.207Z\",\"updatedAt\":\"2026-11-29T02:35:59.214Z\",\"captureBefore\":\"2027-11-30T02:35:59.210Z\",\"pspReference\":\"psp_auth_pay_070BZTBCW0800\",\"message\":\"The capture is requested.\"},\"refund_id\":null}},\"request_id\":\"req_e94dc1479c8fd869\"}',1795919759214,1795919759214,4102444800000,1);
+(0x16949EDB4158C1F60B573B7BFDD561EA,'MERCHANT-2','capture','key-16',252642965023891456,0xE3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855,'{\"outcome\":{\"done\":{\"payment\":{\"paymentId\":\"pay_070CHE0MM0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"CAPTURE_REQUESTED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":5003,\"captured\":0,\"capturable\":0,\"refunded\":0,\"refundable\":5003},\"amount\":5003,\"requestedAt\":\"2026-11-29T03:52:56.741Z\",\"updatedAt\":\"2026-11-29T03:52:56.750Z\",\"captureBefore\":\"2027-11-30T03:52:56.744Z\",\"pspReference\":\"psp_auth_pay_070CHE0MM0800\",\"message\":\"The capture is requested.\"},\"refund_id\":null}},\"request_id\":\"req_a8204461f8d2f337\"}',1795924376750,1795924376750,4102444800000,1),
+(0x3822244BE072668B233B3A880535D4F0,'MERCHANT-2','authorize','key-15',252642965023891456,0x412AA88449792140864863E6AAACF5A897204E0A7AA17CA7C7E9E5B036FC4F5B,'{\"outcome\":{\"done\":{\"payment\":{\"paymentId\":\"pay_070CHE0MM0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":5003,\"captured\":0,\"capturable\":5003,\"refunded\":0,\"refundable\":0},\"amount\":5003,\"requestedAt\":\"2026-11-29T03:52:56.741Z\",\"updatedAt\":\"2026-11-29T03:52:56.744Z\",\"captureBefore\":\"2027-11-30T03:52:56.744Z\",\"pspReference\":\"psp_auth_pay_070CHE0MM0800\",\"message\":\"The payment is authorized.\"},\"refund_id\":null}},\"request_id\":\"req_2e59e11c7ee6788a\"}',1795924376741,1795924376744,4102444800000,2),
+(0x60FED2F599F72335A5C8361EDB0253ED,'MERCHANT-2','authorize','key-13',252642943981068288,0x36E7CB140E933D37C59F0CFD3E4E51B63013072A8D5F922FD96344F8A6DA413F,'{\"outcome\":{\"declined\":{\"payment\":{\"paymentId\":\"pay_070CHDD1G0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"DECLINED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":0,\"captured\":0,\"capturable\":0,\"refunded\":0,\"refundable\":0},\"amount\":4002,\"requestedAt\":\"2026-11-29T03:52:51.724Z\",\"updatedAt\":\"2026-11-29T03:52:51.727Z\",\"message\":\"The payment was declined: insufficient_funds.\"},\"reason\":\"insufficient_funds\"}},\"request_id\":\"req_6aef60214643d82d\"}',1795924371724,1795924371727,4102444800000,2),
+(0x9F15DF00E89117414911BCA165870F5E,'MERCHANT-2','authorize','key-1',252642940319440896,0x286BB7FFB6501ED5816CB6A4312351A8F75B1532C47A879DA943424B2753B0DA,'{\"outcome\":{\"done\":{\"payment\":{\"paymentId\":\"pay_070CHD9MC0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"currency\":\"KRW\",\"amounts\":{\"authorized\":1000,\"captured\":0,\"capturable\":1000,\"refunded\":0,\"refundable\":0},\"amount\":1000,\"requestedAt\":\"2026-11-29T03:52:50.851Z\",\"updatedAt\":\"2026-11-29T03:52:50.857Z\",\"captureBefore\":\"2027-11-30T03:52:50.857Z\",\"pspReference\":\"psp_auth_pay_070CHD9MC0800\",\"description\":\"order 7, \\\"quoted\\\" and í•œê¸€\",\"metadata\":{\"order\":\"7\",\"shop\":\"ì„œìš¸\"},\"message\":\"The payment is authorized.\"},\"refund_id\":null}},\"request_id\":\"req_013e88ed2e948654\"}',1795924370851,1795924370857,4102444800000,2);
 /*!40000 ALTER TABLE `idempotency_key` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `ledger_entry`;
@@ -172,7 +172,7 @@ CREATE TABLE `operator_action` (
 LOCK TABLES `operator_action` WRITE;
 /*!40000 ALTER TABLE `operator_action` DISABLE KEYS */;
 INSERT INTO `operator_action` VALUES
-(252623598085218304,1795919759303,'kim','dead_letter.discard','dlq_070BZTBDR0800','known','req_86595279afa71350');
+(252642965346852864,1795924376818,'kim','dead_letter.discard','dlq_070CHE0NR0800','known','req_34f3e5134e7979a6');
 /*!40000 ALTER TABLE `operator_action` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `outbox_event`;
@@ -196,12 +196,12 @@ CREATE TABLE `outbox_event` (
 LOCK TABLES `outbox_event` WRITE;
 /*!40000 ALTER TABLE `outbox_event` DISABLE KEYS */;
 INSERT INTO `outbox_event` VALUES
-(1,252623558344187904,252623558243524608,'payment.authorized','{\"paymentId\":\"pay_070BZS6NG0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"amount\":1000,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070BZS6NG0800\"}','00-94e8a07eec5e1873b397fabcf728f733-a8cabb3b5c055191-00',1795919749828,1795919750012),
-(2,252623576396472320,252623576320974848,'payment.failed','{\"paymentId\":\"pay_070BZSQG80800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"DECLINED\",\"amount\":4002,\"currency\":\"KRW\",\"reason\":\"insufficient_funds\"}','00-deedec9ea3fae993a0d10c83667a1d8b-80ce663f90fabcd9-00',1795919754132,1795919754187),
-(3,252623597695148032,252623597682565120,'payment.authorized','{\"paymentId\":\"pay_070BZTBCW0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"amount\":5003,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070BZTBCW0800\"}','00-51799a0f801cee8d5066ff40aee6b23f-e50f3dccfa0f4e29-00',1795919759210,1795919759223),
-(4,252623597711925248,252623597682565120,'payment.capture-requested','{\"paymentId\":\"pay_070BZTBCW0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"CAPTURE_REQUESTED\",\"amount\":5003,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070BZTBCW0800\"}','00-995b34312447a2d78006c58d35bacaa3-42cecec05acefb15-00',1795919759214,1795919759252),
-(5,252623597900668928,252623597682565120,'payment.failed','{\"paymentId\":\"pay_070BZTBCW0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"CAPTURE_FAILED\",\"amount\":5003,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070BZTBCW0800\",\"reason\":\"refused_by_issuer\"}','00-995b34312447a2d78006c58d35bacaa3-42cecec05acefb15-00',1795919759259,1795919759299),
-(6,252623597900668929,252623597682565120,'settlement.dlq','{\"id\":\"dlq_070BZTBDR0800\",\"topic\":\"settlement.dlq\",\"source\":{\"topic\":\"payment.capture-requested\",\"key\":\"pay_070BZTBCW0800\"},\"payload\":\"{\\\"amount\\\":5003,\\\"currency\\\":\\\"KRW\\\",\\\"lastError\\\":\\\"refused_by_issuer\\\",\\\"paymentId\\\":\\\"pay_070BZTBCW0800\\\",\\\"requestId\\\":\\\"evt_070BZTBDR0800\\\",\\\"task\\\":\\\"capture\\\"}\",\"errorType\":\"retries_exhausted_or_declined\",\"errorMessage\":\"refused_by_issuer\",\"retryCount\":0,\"firstFailedAt\":\"2026-11-29T02:35:59.214Z\",\"lastFailedAt\":\"2026-11-29T02:35:59.259Z\",\"traceId\":\"995b34312447a2d78006c58d35bacaa3\"}','00-995b34312447a2d78006c58d35bacaa3-42cecec05acefb15-00',1795919759259,1795919759299);
+(1,252642940344606720,252642940319440896,'payment.authorized','{\"paymentId\":\"pay_070CHD9MC0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"amount\":1000,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070CHD9MC0800\"}','00-8bfce50ebff914c3f5a30f09c0c34d59-6b5e9ef3ad2c94d7-00',1795924370857,1795924370867),
+(2,252642943993651200,252642943981068288,'payment.failed','{\"paymentId\":\"pay_070CHDD1G0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"DECLINED\",\"amount\":4002,\"currency\":\"KRW\",\"reason\":\"insufficient_funds\"}','00-c344eaa171558b46e2a6d1a1197d2399-70b202d13ef3a9c9-00',1795924371727,1795924371736),
+(3,252642965036474368,252642965023891456,'payment.authorized','{\"paymentId\":\"pay_070CHE0MM0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"AUTHORIZED\",\"amount\":5003,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070CHE0MM0800\"}','00-cdcd9546734d6c7735ffbc7f48bfa357-605e05bb5b5a97e1-00',1795924376744,1795924376755),
+(4,252642965061640192,252642965023891456,'payment.capture-requested','{\"paymentId\":\"pay_070CHE0MM0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"CAPTURE_REQUESTED\",\"amount\":5003,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070CHE0MM0800\"}','00-58bc1ae817beb7dc2fc33aa299f1d6fb-5f75c4dcda2b7c4f-00',1795924376750,1795924376783),
+(5,252642965212635136,252642965023891456,'payment.failed','{\"paymentId\":\"pay_070CHE0MM0800\",\"merchantId\":\"MERCHANT-2\",\"status\":\"CAPTURE_FAILED\",\"amount\":5003,\"currency\":\"KRW\",\"pspReference\":\"psp_auth_pay_070CHE0MM0800\",\"reason\":\"refused_by_issuer\"}','00-58bc1ae817beb7dc2fc33aa299f1d6fb-5f75c4dcda2b7c4f-00',1795924376786,1795924376812),
+(6,252642965212635137,252642965023891456,'settlement.dlq','{\"id\":\"dlq_070CHE0NR0800\",\"topic\":\"settlement.dlq\",\"source\":{\"topic\":\"payment.capture-requested\",\"key\":\"pay_070CHE0MM0800\"},\"payload\":\"{\\\"amount\\\":5003,\\\"currency\\\":\\\"KRW\\\",\\\"lastError\\\":\\\"refused_by_issuer\\\",\\\"paymentId\\\":\\\"pay_070CHE0MM0800\\\",\\\"requestId\\\":\\\"evt_070CHE0NR0800\\\",\\\"task\\\":\\\"capture\\\"}\",\"errorType\":\"retries_exhausted_or_declined\",\"errorMessage\":\"refused_by_issuer\",\"retryCount\":0,\"firstFailedAt\":\"2026-11-29T03:52:56.750Z\",\"lastFailedAt\":\"2026-11-29T03:52:56.786Z\",\"traceId\":\"58bc1ae817beb7dc2fc33aa299f1d6fb\"}','00-58bc1ae817beb7dc2fc33aa299f1d6fb-5f75c4dcda2b7c4f-00',1795924376786,1795924376812);
 /*!40000 ALTER TABLE `outbox_event` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `payment`;
@@ -252,9 +252,9 @@ CREATE TABLE `payment` (
 LOCK TABLES `payment` WRITE;
 /*!40000 ALTER TABLE `payment` DISABLE KEYS */;
 INSERT INTO `payment` VALUES
-(252623558243524608,'MERCHANT-2','AUTHORIZED','KRW',1000,1000,0,0,0,0,'manual','order 7, \"quoted\" and í•œê¸€','{\"order\":\"7\",\"shop\":\"ì„œìš¸\"}','psp_auth_pay_070BZS6NG0800',NULL,1795919749804,1795919749828,1827542149828,4102444800000,0,'Ÿß\0è‘AI¼¡e‡^','{\"at\":\"2026-11-29T02:35:49.804Z\",\"what\":\"requested\",\"detail\":\"authorize 1000 KRW\",\"traceId\":\"94e8a07eec5e1873b397fabcf728f733\"}\n{\"at\":\"2026-11-29T02:35:49.828Z\",\"what\":\"psp_call\",\"detail\":\"authorize approved in 9 ms\",\"traceId\":\"94e8a07eec5e1873b397fabcf728f733\"}\n{\"at\":\"2026-11-29T02:35:49.828Z\",\"what\":\"decision\",\"detail\":\"AUTHORIZED\",\"traceId\":\"94e8a07eec5e1873b397fabcf728f733\"}\n{\"at\":\"2026-11-29T02:35:49.828Z\",\"what\":\"event\",\"detail\":\"payment.authorized\",\"eventId\":\"evt_070BZS6RG0800\",\"traceId\":\"94e8a07eec5e1873b397fabcf728f733\"}',2,NULL,0,NULL),
-(252623576320974848,'MERCHANT-2','DECLINED','KRW',4002,0,0,0,0,0,'manual',NULL,NULL,NULL,'insufficient_funds',1795919754114,1795919754132,NULL,NULL,0,'`şÒõ™÷#5¥È6ÛSí','{\"at\":\"2026-11-29T02:35:54.114Z\",\"what\":\"requested\",\"detail\":\"authorize 4002 KRW\",\"traceId\":\"deedec9ea3fae993a0d10c83667a1d8b\"}\n{\"at\":\"2026-11-29T02:35:54.132Z\",\"what\":\"psp_call\",\"detail\":\"authorize declined in 3 ms insufficient_funds\",\"traceId\":\"deedec9ea3fae993a0d10c83667a1d8b\"}\n{\"at\":\"2026-11-29T02:35:54.132Z\",\"what\":\"decision\",\"detail\":\"DECLINED\",\"traceId\":\"deedec9ea3fae993a0d10c83667a1d8b\"}\n{\"at\":\"2026-11-29T02:35:54.132Z\",\"what\":\"event\",\"detail\":\"payment.failed\",\"eventId\":\"evt_070BZSQJG0800\",\"traceId\":\"deedec9ea3fae993a0d10c83667a1d8b\"}',2,NULL,0,NULL),
-(252623597682565120,'MERCHANT-2','CAPTURE_FAILED','KRW',5003,5003,0,0,0,0,'manual',NULL,NULL,'psp_auth_pay_070BZTBCW0800','refused_by_issuer',1795919759207,1795919759259,1827542159210,4102444800000,1,'8\"$Kàrf‹#;:ˆ5Ôğ','{\"at\":\"2026-11-29T02:35:59.207Z\",\"what\":\"requested\",\"detail\":\"authorize 5003 KRW\",\"traceId\":\"51799a0f801cee8d5066ff40aee6b23f\"}\n{\"at\":\"2026-11-29T02:35:59.210Z\",\"what\":\"psp_call\",\"detail\":\"authorize approved in 0 ms\",\"traceId\":\"51799a0f801cee8d5066ff40aee6b23f\"}\n{\"at\":\"2026-11-29T02:35:59.210Z\",\"what\":\"decision\",\"detail\":\"AUTHORIZED\",\"traceId\":\"51799a0f801cee8d5066ff40aee6b23f\"}\n{\"at\":\"2026-11-29T02:35:59.210Z\",\"what\":\"event\",\"detail\":\"payment.authorized\",\"eventId\":\"evt_070BZTBD80800\",\"traceId\":\"51799a0f801cee8d5066ff40aee6b23f\"}\n{\"at\":\"2026-11-29T02:35:59.214Z\",\"what\":\"decision\",\"detail\":\"CAPTURE_REQUESTED\",\"traceId\":\"995b34312447a2d78006c58d35bacaa3\"}\n{\"at\":\"2026-11-29T02:35:59.214Z\",\"what\":\"event\",\"detail\":\"payment.capture-requested\",\"eventId\":\"evt_070BZTBDR0800\",\"traceId\":\"995b34312447a2d78006c58d35bacaa3\"}\n{\"at\":\"2026-11-29T02:35:59.259Z\",\"what\":\"psp_call\",\"detail\":\"capture declined in 3 ms refused_by_issuer\",\"traceId\":\"995b34312447a2d78006c58d35bacaa3\"}\n{\"at\":\"2026-11-29T02:35:59.259Z\",\"what\":\"decision\",\"detail\":\"CAPTURE_FAILED\",\"traceId\":\"995b34312447a2d78006c58d35bacaa3\"}\n{\"at\":\"2026-11-29T02:35:59.259Z\",\"what\":\"event\",\"detail\":\"payment.failed\",\"eventId\":\"evt_070BZTBKC0800\",\"traceId\":\"995b34312447a2d78006c58d35bacaa3\"}',4,NULL,0,NULL);
+(252642940319440896,'MERCHANT-2','AUTHORIZED','KRW',1000,1000,0,0,0,0,'manual','order 7, \"quoted\" and í•œê¸€','{\"order\":\"7\",\"shop\":\"ì„œìš¸\"}','psp_auth_pay_070CHD9MC0800',NULL,1795924370851,1795924370857,1827546770857,4102444800000,0,0x9F15DF00E89117414911BCA165870F5E,'{\"at\":\"2026-11-29T03:52:50.851Z\",\"what\":\"requested\",\"detail\":\"authorize 1000 KRW\",\"traceId\":\"8bfce50ebff914c3f5a30f09c0c34d59\"}\n{\"at\":\"2026-11-29T03:52:50.857Z\",\"what\":\"psp_call\",\"detail\":\"authorize approved in 1 ms\",\"traceId\":\"8bfce50ebff914c3f5a30f09c0c34d59\"}\n{\"at\":\"2026-11-29T03:52:50.857Z\",\"what\":\"decision\",\"detail\":\"AUTHORIZED\",\"traceId\":\"8bfce50ebff914c3f5a30f09c0c34d59\"}\n{\"at\":\"2026-11-29T03:52:50.857Z\",\"what\":\"event\",\"detail\":\"payment.authorized\",\"eventId\":\"evt_070CHD9N40800\",\"traceId\":\"8bfce50ebff914c3f5a30f09c0c34d59\"}',2,NULL,0,NULL),
+(252642943981068288,'MERCHANT-2','DECLINED','KRW',4002,0,0,0,0,0,'manual',NULL,NULL,NULL,'insufficient_funds',1795924371724,1795924371727,NULL,NULL,0,0x60FED2F599F72335A5C8361EDB0253ED,'{\"at\":\"2026-11-29T03:52:51.724Z\",\"what\":\"requested\",\"detail\":\"authorize 4002 KRW\",\"traceId\":\"c344eaa171558b46e2a6d1a1197d2399\"}\n{\"at\":\"2026-11-29T03:52:51.727Z\",\"what\":\"psp_call\",\"detail\":\"authorize declined in 1 ms insufficient_funds\",\"traceId\":\"c344eaa171558b46e2a6d1a1197d2399\"}\n{\"at\":\"2026-11-29T03:52:51.727Z\",\"what\":\"decision\",\"detail\":\"DECLINED\",\"traceId\":\"c344eaa171558b46e2a6d1a1197d2399\"}\n{\"at\":\"2026-11-29T03:52:51.727Z\",\"what\":\"event\",\"detail\":\"payment.failed\",\"eventId\":\"evt_070CHDD1W0800\",\"traceId\":\"c344eaa171558b46e2a6d1a1197d2399\"}',2,NULL,0,NULL),
+(252642965023891456,'MERCHANT-2','CAPTURE_FAILED','KRW',5003,5003,0,0,0,0,'manual',NULL,NULL,'psp_auth_pay_070CHE0MM0800','refused_by_issuer',1795924376741,1795924376786,1827546776744,4102444800000,1,0x3822244BE072668B233B3A880535D4F0,'{\"at\":\"2026-11-29T03:52:56.741Z\",\"what\":\"requested\",\"detail\":\"authorize 5003 KRW\",\"traceId\":\"cdcd9546734d6c7735ffbc7f48bfa357\"}\n{\"at\":\"2026-11-29T03:52:56.744Z\",\"what\":\"psp_call\",\"detail\":\"authorize approved in 0 ms\",\"traceId\":\"cdcd9546734d6c7735ffbc7f48bfa357\"}\n{\"at\":\"2026-11-29T03:52:56.744Z\",\"what\":\"decision\",\"detail\":\"AUTHORIZED\",\"traceId\":\"cdcd9546734d6c7735ffbc7f48bfa357\"}\n{\"at\":\"2026-11-29T03:52:56.744Z\",\"what\":\"event\",\"detail\":\"payment.authorized\",\"eventId\":\"evt_070CHE0N00800\",\"traceId\":\"cdcd9546734d6c7735ffbc7f48bfa357\"}\n{\"at\":\"2026-11-29T03:52:56.750Z\",\"what\":\"decision\",\"detail\":\"CAPTURE_REQUESTED\",\"traceId\":\"58bc1ae817beb7dc2fc33aa299f1d6fb\"}\n{\"at\":\"2026-11-29T03:52:56.750Z\",\"what\":\"event\",\"detail\":\"payment.capture-requested\",\"eventId\":\"evt_070CHE0NR0800\",\"traceId\":\"58bc1ae817beb7dc2fc33aa299f1d6fb\"}\n{\"at\":\"2026-11-29T03:52:56.786Z\",\"what\":\"psp_call\",\"detail\":\"capture declined in 0 ms refused_by_issuer\",\"traceId\":\"58bc1ae817beb7dc2fc33aa299f1d6fb\"}\n{\"at\":\"2026-11-29T03:52:56.786Z\",\"what\":\"decision\",\"detail\":\"CAPTURE_FAILED\",\"traceId\":\"58bc1ae817beb7dc2fc33aa299f1d6fb\"}\n{\"at\":\"2026-11-29T03:52:56.786Z\",\"what\":\"event\",\"detail\":\"payment.failed\",\"eventId\":\"evt_070CHE0T80800\",\"traceId\":\"58bc1ae817beb7dc2fc33aa299f1d6fb\"}',4,NULL,0,NULL);
 /*!40000 ALTER TABLE `payment` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `processed_event`;
@@ -272,7 +272,7 @@ CREATE TABLE `processed_event` (
 LOCK TABLES `processed_event` WRITE;
 /*!40000 ALTER TABLE `processed_event` DISABLE KEYS */;
 INSERT INTO `processed_event` VALUES
-('settlement',252623597711925248,1795919759259);
+('settlement',252642965061640192,1795924376786);
 /*!40000 ALTER TABLE `processed_event` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `refund`;
@@ -344,16 +344,16 @@ CREATE TABLE `seaql_migrations` (
 LOCK TABLES `seaql_migrations` WRITE;
 /*!40000 ALTER TABLE `seaql_migrations` DISABLE KEYS */;
 INSERT INTO `seaql_migrations` VALUES
-('m20261123_000001_payments',1795919748),
-('m20261123_000002_requests',1795919748),
-('m20261123_000003_ledger',1795919748),
-('m20261123_000004_events',1795919748),
-('m20261123_000005_idempotency_keys',1795919748),
-('m20261124_000006_dead_letters',1795919748),
-('m20261128_000007_shard_identity',1795919748),
-('m20261128_000008_bounded_rows',1795919748),
-('m20261128_000009_refunds_waiting',1795919748),
-('m20261128_000010_write_probe',1795919748);
+('m20261123_000001_payments',1795924369),
+('m20261123_000002_requests',1795924369),
+('m20261123_000003_ledger',1795924369),
+('m20261123_000004_events',1795924369),
+('m20261123_000005_idempotency_keys',1795924369),
+('m20261124_000006_dead_letters',1795924370),
+('m20261128_000007_shard_identity',1795924370),
+('m20261128_000008_bounded_rows',1795924370),
+('m20261128_000009_refunds_waiting',1795924370),
+('m20261128_000010_write_probe',1795924370);
 /*!40000 ALTER TABLE `seaql_migrations` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `settlement_request`;
@@ -383,7 +383,7 @@ CREATE TABLE `settlement_request` (
 LOCK TABLES `settlement_request` WRITE;
 /*!40000 ALTER TABLE `settlement_request` DISABLE KEYS */;
 INSERT INTO `settlement_request` VALUES
-(252623597711925248,252623597682565120,'capture',5003,'KRW','failed',0,0,NULL,'refused_by_issuer','00-995b34312447a2d78006c58d35bacaa3-42cecec05acefb15-00',1795919759214,1795919759259,2);
+(252642965061640192,252642965023891456,'capture',5003,'KRW','failed',0,0,NULL,'refused_by_issuer','00-58bc1ae817beb7dc2fc33aa299f1d6fb-5f75c4dcda2b7c4f-00',1795924376750,1795924376786,2);
 /*!40000 ALTER TABLE `settlement_request` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `shard_identity`;
@@ -406,7 +406,7 @@ CREATE TABLE `shard_identity` (
 LOCK TABLES `shard_identity` WRITE;
 /*!40000 ALTER TABLE `shard_identity` DISABLE KEYS */;
 INSERT INTO `shard_identity` VALUES
-(1,'b3c63ffc95b780821a87773d91173506',2,2,1,'topics fixture_27847.* on the Kafka cluster cmlhbHRvLWthZmthLTAwMQ','file ed43cce33778f1e7dce79e8daebe485e',1795919748577);
+(1,'2a0a4a36d0a27641dd7337683599803d',2,2,1,'topics fixture_11236.* on the Kafka cluster cmlhbHRvLWthZmthLTAwMQ','file 4f03036f24dc5cf79d2a98c50b7f3047',1795924370052);
 /*!40000 ALTER TABLE `shard_identity` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `timeline_page`;
