@@ -38,7 +38,7 @@ for shard in mariadb-1 mariadb-2; do
     equal "1 1 utf8mb4" "$(sql $shard 'SELECT @@innodb_flush_log_at_trx_commit, @@skip_name_resolve, @@character_set_database' | tr '\t' ' ')" \
         "settings of $shard"
 done
-equal noeviction "$(redis CONFIG GET maxmemory-policy | tail -1)" "eviction"
+equal allkeys-lru "$(redis CONFIG GET maxmemory-policy | tail -1)" "eviction"
 redis SET lease held >/dev/null
 topics --create --topic kept --partitions 3 >/dev/null
 
