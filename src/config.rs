@@ -63,6 +63,11 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
 
 impl Config {
+    /// Whether every process that sees the shards sees the same control store.
+    pub fn has_shared_control(&self) -> bool {
+        self.shard.databases.is_empty() || !self.control.database.is_empty()
+    }
+
     /// The configuration of these variables, named as in the environment, over the defaults.
     pub fn of(variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let named = variables.iter().filter_map(|(name, value)| {

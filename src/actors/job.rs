@@ -93,13 +93,15 @@ pub struct Job<S> {
     lease_guard: LeaseGuard,
     place: JobPlace,
     meter: JobMeter,
+    /// Why the last step failed, if it did.
+    failing: Option<String>,
 }
 
 impl<S: Step> Job<S> {
     /// Has `step` done while this process has the lease.
     pub fn new(step: S, lease_guard: LeaseGuard, place: JobPlace) -> Self {
         let meter = JobMeter::of(place.name, place.shard);
-        Self { step, lease_guard, place, meter }
+        Self { step, lease_guard, place, meter, failing: None }
     }
 }
 
@@ -134,14 +136,13 @@ impl<S: Step> Actor for Job<S> {
                 Err(error) => (record.count, record.last_error) = (0, Some((now, error.to_string()))),
             }
         });
-        match done {
-            Ok(StepDone { again: true, .. }) => Ok(Wake::Again),
-            Ok(_) => Ok(Wake::Idle),
-            Err(error) => {
-                tracing::warn!(shard.id = self.place.shard.0, job.name = self.place.name, %error, "job step postponed");
-                Ok(Wake::Idle)
-            }
+        let failing = done.as_ref().err().map(ToString::to_string);
+        // What lasts is told once, and shown as long as it does.
+        if let Some(error) = failing.as_ref().filter(|_| failing != self.failing) {
+            tracing::warn!(shard.id = self.place.shard.0, job.name = self.place.name, error, "job step postponed");
         }
+        self.failing = failing;
+        Ok(if matches!(done, Ok(StepDone { again: true, .. })) { Wake::Again } else { Wake::Idle })
     }
 }
 

@@ -9,7 +9,7 @@ use super::check::{ConfigError, address, not_allowed};
 #[serde(default, deny_unknown_fields)]
 pub struct Control {
     /// A MariaDB database of its own, `mysql://user:password@host:port/database`, the same in every process. Empty: the
-    /// file `control.db` in the data directory.
+    /// file `control.db` in the data directory; with shards on servers, operators' actions then stay in the shards.
     pub database: String,
 }
 

@@ -16,7 +16,7 @@ use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::memory::MemoryAnswers;
 use crate::infra::cache::redis::{RedisAnswers, RedisLimits};
 use crate::infra::cache::{AnswerCache, CacheError, LimitStore};
-use crate::infra::control::{ControlError, ControlPlace, ControlStore, SqlControl};
+use crate::infra::control::{ControlError, ControlStore, SqlControl, UnsetControl};
 use crate::infra::data_guard::DataFiles;
 use crate::infra::database::identity::ShardPlace;
 use crate::infra::database::{DatabaseError, ShardDatabase};
@@ -103,7 +103,8 @@ impl Adapters {
         let checked = belongings.check(accept).await?;
         let databases = open_shards(config, &map, data_dir).await?;
         let claimed = belongings.claim_shards(checked, environment).await?;
-        let control = open_control(environment, config, data_dir, claimed.system()).await?;
+        let mut pools = Pools::default();
+        let control = open_control(environment, config, data_dir, claimed.system(), &mut pools).await?;
         let mut files = DataFiles::default();
         let log = if roles.use_event_log() { Some(open_log(config, data_dir, &mut files).await?) } else { None };
         let psp = open_psp(environment, config, data_dir, &mut files)?;
@@ -113,9 +114,7 @@ impl Adapters {
         let log = if config.faults.enabled { log.map(linked) } else { log };
         let log = log.map(|log| Arc::new(Measured::new(log)) as Arc<dyn EventLog>);
         let storage = Some(Storage::exported(data_dir));
-        let mut pools = Pools::default();
         databases.iter().for_each(|database| database.show_in(&mut pools));
-        control.show_in(&mut pools);
         if config.redis.url.is_empty() {
             let answers = Arc::new(MemoryAnswers::new(config.idempotency.cache_max_bytes));
             let limits = Arc::new(MemoryLimits::default());
@@ -168,19 +167,20 @@ async fn open_control(
     config: &Config,
     data_dir: &Path,
     system: &SystemId,
-) -> Result<Arc<SqlControl>, OpenError> {
-    let place = control_place(config, data_dir);
-    if let (ControlPlace::File(path), false) = (&place, config.shard.databases.is_empty()) {
-        let path = path.display();
-        tracing::warn!(%path, "control.database is not set: what is done on this host has a trail of its own");
+    pools: &mut Pools,
+) -> Result<Arc<dyn ControlStore>, OpenError> {
+    if !config.has_shared_control() {
+        return Ok(Arc::new(UnsetControl));
     }
-    let control = SqlControl::new(place, system.clone(), environment.clock.clone());
+    let control = SqlControl::new(control_place(config, data_dir), system.clone(), environment.clock.clone());
     match control.check().await {
         Err(error) if error.is_final() => return Err(OpenError::Control(error)),
         Err(error) => tracing::warn!(%error, "control store cannot be opened yet"),
         Ok(()) => {}
     }
-    Ok(Arc::new(control))
+    let control = Arc::new(control);
+    control.show_in(pools);
+    Ok(control)
 }
 
 async fn open_log(config: &Config, data_dir: &Path, files: &mut DataFiles) -> Result<Arc<dyn EventLog>, OpenError> {

@@ -230,3 +230,17 @@ async fn a_database_of_another_system_or_of_a_shard_is_refused_at_the_start() {
     let said = node.refused(&[], &[("CONTROL__DATABASE", &databases[0])]).await;
     assert!(said.contains("control.database") && !said.contains("rialto:rialto"), "{said}");
 }
+
+/// A file of one host would hide actions from the others.
+#[tokio::test]
+async fn without_a_shared_store_actions_stay_in_the_shards_that_all_hosts_see() {
+    let Some(node) = TestNode::start_role("all", &[("CONTROL__DATABASE", "")]).await else { return };
+    let said = operate(&node, "degraded").await;
+    assert!(said["reasons"][0].as_str().unwrap().contains("control.database is not set"), "{said:#}");
+    act(&node).await;
+    let other = node.join("all", 2).await;
+    let seen = node.send(node.http.get(format!("{}/admin/actions", other.url))).await.expect(200).json();
+    assert_eq!(seen["data"].as_array().unwrap().len(), 2, "{seen:#}");
+    let jobs = node.get("/admin/jobs").await.expect(200).json();
+    assert!(jobs["data"].as_array().unwrap().iter().all(|job| job["job"] != "move_actions"), "{jobs:#}");
+}

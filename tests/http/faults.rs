@@ -71,6 +71,29 @@ async fn a_panic_is_kept_with_its_trace() {
 }
 
 #[actix_web::test]
+async fn an_operator_is_not_kept_waiting_by_shards_that_hang_and_the_action_is_noted_later() {
+    let node = TestNode::start_with(&[FAULTS]).await;
+    inject(&node, json!({"actor": "shard_writer", "fault": "hang", "times": 1})).await;
+    let (call, clear) = (order("MERCHANT-1", 1_000), node.request(Method::DELETE, "/admin/faults"));
+    let (hung, cleared) = tokio::join!(node.post("/payments/authorize", &call), async {
+        // In virtual time: the writer has begun its batch, and hangs.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let begun = tokio::time::Instant::now();
+        clear.send().await.expect(204);
+        begun.elapsed()
+    });
+    hung.expect_problem(503, "outcome_unknown");
+    assert!(cleared.as_millis() <= 1_500, "{cleared:?}");
+    eventually("the action", async || {
+        // In virtual time: the writer is replaced after many seconds.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let actions = node.get("/admin/actions").await.expect(200).json();
+        actions["data"].as_array().unwrap().iter().any(|action| action["action"] == "fault.clear").then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn an_authorization_that_took_too_long_to_be_taken_on_is_not_sent() {
     let settings = [FAULTS, ("PSP__TIMEOUT_MS", "1000"), ("RESOLVER__AFTER_MS", "2000")];
     let node = TestNode::start_with(&settings).await;

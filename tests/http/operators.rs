@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use serde_json::json;
 
-use super::node::TestNode;
+use super::node::{TestNode, eventually};
 
 #[actix_web::test]
 async fn the_exercise_needs_faults_enabled_and_a_merchant() {
@@ -57,4 +57,16 @@ async fn what_operators_do_to_breakers_and_actors_is_in_the_trail() {
         .map(|action| (action["operator"].as_str().unwrap(), action["action"].as_str().unwrap()))
         .collect();
     assert_eq!(said, [("unnamed", "fault.inject"), ("kim", "breaker.force")]);
+}
+
+#[actix_web::test]
+async fn an_action_whose_id_another_one_has_is_shown_beside_it() {
+    let node = TestNode::start().await;
+    node.force_breaker("psp", Some("closed")).await;
+    let moved = eventually("the action was moved", async || node.store.control.lock().values().next().cloned()).await;
+    let other = crate::infra::database::StoredAction { detail: "another".to_owned(), ..moved.clone() };
+    node.store.shards[0].lock().actions.insert(other.id, other);
+    let listed = node.get("/admin/actions").await.expect(200).json();
+    let details: Vec<_> = listed["data"].as_array().unwrap().iter().map(|action| &action["detail"]).collect();
+    assert!(details.contains(&&json!("another")) && details.contains(&&json!(moved.detail)), "{listed:#}");
 }

@@ -21,7 +21,8 @@ pub struct Sources {
     pub map: ShardMap,
     /// By shard, from 1.
     pub databases: Vec<ShardDatabase>,
-    pub control: ControlReader,
+    /// None where none is set that all processes share.
+    pub control: Option<ControlReader>,
     pub log: Box<dyn EventReader>,
     pub books: Books,
 }
@@ -35,11 +36,7 @@ impl Sources {
         } else {
             mariadb_shards(&map, &config.shard.databases).await?
         };
-        let place = control_place(config, data_dir);
-        if let ControlPlace::File(path) = &place {
-            existing(path.clone())?;
-        }
-        let control = ControlReader::open(&place).await?;
+        let control = open_control(config, data_dir).await?;
         let topics: Vec<_> = topics().collect();
         let log: Box<dyn EventReader> = if config.kafka.brokers.is_empty() {
             let names: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
@@ -55,7 +52,10 @@ impl Sources {
             Books::Http(HttpBooks::new(&psp_settings(config)?).map_err(OpenError::from)?)
         };
         let belongings = Belongings { config, map: &map, data_dir, roles: Roles::all() };
-        belongings.verify().await?.require_control()?;
+        let checked = belongings.verify().await?;
+        if control.is_some() {
+            checked.require_control()?;
+        }
         Ok(Self { map, databases, control, log, books })
     }
 
@@ -63,6 +63,17 @@ impl Sources {
         // invariant: shards are numbered from 1 without gaps, and every one of the map is open.
         &self.databases[shard.0 as usize - 1]
     }
+}
+
+async fn open_control(config: &Config, data_dir: &Path) -> Result<Option<ControlReader>, AuditError> {
+    if !config.has_shared_control() {
+        return Ok(None);
+    }
+    let place = control_place(config, data_dir);
+    if let ControlPlace::File(path) = &place {
+        existing(path.clone())?;
+    }
+    Ok(Some(ControlReader::open(&place).await?))
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf, AuditError> {

@@ -15,9 +15,11 @@ const PAGE: u64 = 500;
 /// meanwhile is seen twice instead of not at all.
 pub async fn judge(
     databases: &[ShardDatabase],
-    control: &ControlReader,
+    control: Option<&ControlReader>,
     report: &mut Report,
 ) -> Result<(), AuditError> {
+    // Without a store the shards have the trail, and nothing waits.
+    let Some(control) = control else { return Ok(()) };
     for database in databases {
         judge_waiting(database, control, report).await?;
     }

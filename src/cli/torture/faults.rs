@@ -17,7 +17,9 @@ use crate::domain::event::{Consumer, EVENT_PARTITIONS};
 use crate::node::rewind;
 
 /// Actors of every node.
-const ACTORS: [&str; 13] = [
+const ACTORS: [&str; 15] = [
+    "action_mover",
+    "control_keeper",
     "shard_writer",
     "payment_reader",
     "outbox_publisher",

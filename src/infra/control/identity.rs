@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entities::control_identity;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel};
 use tokio::time::timeout;
 
 use super::{ControlError, ControlPlace};
@@ -59,10 +59,18 @@ pub(super) async fn claim(db: &DatabaseConnection, system: &SystemId, now: Times
         Ok(_) | Err(DbErr::RecordNotInserted) => {}
         Err(error) => return Err(error.into()),
     }
+    verify(db, system).await
+}
+
+/// Whether it still is the control store of this system.
+///
+/// # Errors
+/// [`ControlError::Misfit`] if it is another's by now.
+pub(super) async fn verify(db: &impl ConnectionTrait, system: &SystemId) -> Result<(), ControlError> {
     Ok(judge_control(Some(system), row(db).await?.as_ref())?)
 }
 
-async fn row(db: &DatabaseConnection) -> Result<Option<SystemId>, DbErr> {
+async fn row(db: &impl ConnectionTrait) -> Result<Option<SystemId>, DbErr> {
     let row = control_identity::Entity::find_by_id(ONLY).one(db).await?;
     Ok(row.map(|row| SystemId::from_stored(row.system_id)))
 }

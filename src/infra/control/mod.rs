@@ -6,6 +6,7 @@ mod identity;
 pub mod memory;
 mod reader;
 mod sql;
+mod unset;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use sea_orm::DbErr;
 pub use identity::system_of;
 pub use reader::ControlReader;
 pub use sql::SqlControl;
+pub use unset::UnsetControl;
 
 use crate::domain::identity::ControlMisfit;
 use crate::infra::data_guard::GuardError;
@@ -39,6 +41,9 @@ pub enum ControlError {
     File(#[from] GuardError),
     #[error(transparent)]
     Misfit(#[from] ControlMisfit),
+    /// A file of one host would hide from the others what is in shards that all of them see.
+    #[error("control.database is not set: operators' actions stay in their shards")]
+    Unset,
     /// It has not been opened yet, or could not be.
     #[error("not open")]
     NotOpen,
@@ -57,7 +62,7 @@ impl ControlError {
                     | DatabaseError::Schema(_)
                     | DatabaseError::Migration(SchemaError::Ahead { .. })
             ),
-            Self::File(_) | Self::NotOpen | Self::Late => false,
+            Self::File(_) | Self::Unset | Self::NotOpen | Self::Late => false,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::domain::Timestamp;
 use crate::domain::identity::SystemId;
 use crate::infra::data_guard::{self, DataGuard, GuardError};
 use crate::infra::database::file::{self, FilePools};
+use crate::infra::database::identity::tables;
 use crate::infra::database::{DatabaseError, PacketMax, Pool, StoredAction, in_time, lost, mariadb};
 use crate::infra::telemetry::pools::{PoolUse, Pools};
 use crate::runtime::Clock;
@@ -75,8 +76,12 @@ impl SqlControl {
 
     /// Brings the schema up to this version, and makes it the system's.
     async fn prepare(&self, db: &DatabaseConnection) -> Result<(), ControlError> {
+        let is_new = !tables(db).await?.iter().any(|table| table == "operator_action");
         for name in migrations::migrate::<ControlMigrator>(db).await.map_err(DatabaseError::from)? {
             tracing::info!(migration = name, "migration applied to the control store");
+        }
+        if is_new {
+            tracing::warn!("the control store is new: the trail of operators' actions begins here");
         }
         is_current(db).await?;
         identity::claim(db, &self.system, Timestamp(self.clock.now_ms())).await
@@ -115,11 +120,17 @@ impl ControlStore for SqlControl {
                 *self.opened.lock() = Some(opened);
                 return Ok(());
             };
-            let ask = Statement::from_string(opened.readers.get_database_backend(), "SELECT 1 FROM control_identity");
+            let ask =
+                Statement::from_string(opened.readers.get_database_backend(), "SELECT 1 FROM operator_action LIMIT 1");
             opened.readers.query_one(ask).await?;
-            Ok(())
+            identity::verify(&opened.readers, &self.system).await
         };
-        timeout(CHECK_WITHIN, checked).await.unwrap_or(Err(ControlError::Late))
+        let checked = timeout(CHECK_WITHIN, checked).await.unwrap_or(Err(ControlError::Late));
+        // A server's database may have been made anew: it is then opened as one that was never open.
+        if checked.is_err() && matches!(self.place, ControlPlace::Server(_)) {
+            *self.opened.lock() = None;
+        }
+        checked
     }
 
     async fn keep_actions(&self, actions: &[StoredAction]) -> Result<Vec<StoredAction>, ControlError> {
@@ -135,11 +146,13 @@ impl ControlStore for SqlControl {
         let of_these = Id.is_in(actions.iter().map(|action| action.id));
         let tx = opened.writer.begin().await?;
         let written = in_time(async {
+            // It may have become another system's since it was opened: by a restore, for one.
+            identity::verify(&tx, &self.system).await?;
             match insert.exec_without_returning(&tx).await {
                 Ok(_) | Err(DbErr::RecordNotInserted) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(ControlError::from(error)),
             }
-            operator_action::Entity::find().filter(of_these).all(&tx).await
+            Ok(operator_action::Entity::find().filter(of_these).all(&tx).await?)
         });
         let kept = written.await??;
         tx.commit().await?;

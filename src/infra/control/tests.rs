@@ -129,6 +129,25 @@ async fn one_that_is_away_is_opened_once_it_is_there(case: Fixture) {
     case.drop().await;
 }
 
+async fn store_that_became_another_systems_keeps_nothing(case: Fixture) {
+    let store = case.store(1);
+    store.check().await.unwrap();
+    let become_of = async |system: SystemId| {
+        let restored = format!("UPDATE control_identity SET system_id = '{}'", system.as_str());
+        match &case.place {
+            ControlPlace::File(path) => drop(rusqlite::Connection::open(path).unwrap().execute(&restored, []).unwrap()),
+            ControlPlace::Server(url) => admin(url, &restored).await,
+        }
+    };
+    become_of(SystemId::new(0, 2)).await;
+    assert!(matches!(store.keep_actions(&[action(1, "a")]).await, Err(ControlError::Misfit(_))));
+    assert!(matches!(store.check().await, Err(ControlError::Misfit(_))));
+    become_of(SystemId::new(0, 1)).await;
+    store.check().await.unwrap();
+    store.keep_actions(&[action(1, "a")]).await.unwrap();
+    case.drop().await;
+}
+
 async fn who_only_reads_sees_all_in_order(case: Fixture) {
     let store = case.store(1);
     store.check().await.unwrap();
@@ -166,6 +185,7 @@ on_each! {
     it_is_the_first_systems_and_refuses_others
     a_newer_schema_is_refused_for_good
     one_that_is_away_is_opened_once_it_is_there
+    store_that_became_another_systems_keeps_nothing
     who_only_reads_sees_all_in_order
 }
 
@@ -210,4 +230,18 @@ async fn a_file_has_one_process() {
     drop(other.stdin.take());
     other.wait().unwrap();
     case.store(1).check().await.unwrap();
+}
+
+#[tokio::test]
+async fn database_that_was_made_anew_is_opened_again() {
+    let Some(case) = Fixture::on_mariadb().await else { return };
+    let store = case.store(1);
+    store.check().await.unwrap();
+    let (server, name) = case.server.as_ref().unwrap();
+    admin(server, &format!("DROP DATABASE {name}")).await;
+    assert!(store.check().await.is_err());
+    admin(server, &format!("CREATE DATABASE {name}")).await;
+    store.check().await.unwrap();
+    store.keep_actions(&[action(1, "a")]).await.unwrap();
+    case.drop().await;
 }

@@ -32,7 +32,9 @@ impl TreeBuilder<'_> {
         let keeper = control.actor(options, move || ControlKeeper::new(checked.clone(), outages.clone()));
         // The first look is not a tick away.
         keeper.nudge();
-        for shard in shards.all() {
+        // Without a store there is nowhere to move them to.
+        let moved = if self.config.has_shared_control() { shards.all() } else { &[] };
+        for shard in moved {
             let (id, database, store) = (shard.database.id, shard.database.clone(), store.clone());
             let lease_guard = leases.of("action_mover", id);
             let schedule = Schedule { name: "action_mover", job: "move_actions", every: MOVE_EVERY, lease_guard };
