@@ -47,7 +47,7 @@ impl Clock {
     }
 
     /// UTC epoch milliseconds. A clock that was set is not followed before it is believed: a wrong step forward would
-    /// expire authorizations too early, and work scheduled during it would wait for years after the step is taken back.
+    /// make things expire too early, and work scheduled during it would wait for years after the step is taken back.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             Source::System { ahead_ms, guard } => guard.time(wall_ms(ahead_ms)),

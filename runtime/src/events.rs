@@ -32,7 +32,7 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// The cause of a task's end that did not return.
+    /// How a task that did not return has ended.
     pub(super) fn of(error: JoinError) -> Self {
         match error.try_into_panic() {
             Ok(payload) => Exit::Panicked(panic_text(payload.as_ref())),

@@ -25,7 +25,7 @@ impl Default for ClockLimits {
 pub struct Doubt {
     /// By how much it is ahead of what is believed.
     pub ahead_ms: i64,
-    /// Since when it is ahead by that much.
+    /// For how long it has been ahead by that much.
     pub since_ms: i64,
 }
 

@@ -1,4 +1,4 @@
-//! One metric: its name, kind, labels and meaning in one value, from which instruments and documents are made.
+//! One metric: its name, form, labels and meaning in one value, from which instruments and documents are made.
 
 use std::time::Duration;
 

@@ -163,7 +163,7 @@ impl Node {
         bell
     }
 
-    /// A life of the supervisor has ended, and so have the removals that it carried out.
+    /// A life of the supervisor has ended, and with it every removal that was still open.
     pub(super) fn end_life(&self, bell: &Arc<Notify>) {
         let leaving: Vec<Entry> = {
             let mut roster = self.roster.lock();
@@ -232,7 +232,7 @@ impl Child {
         }
     }
 
-    /// The supervisor has stopped for good: nobody waits for an answer that cannot come.
+    /// The child has stopped for good: nobody waits for an answer that cannot come.
     pub(super) fn close(&self) {
         match self {
             Child::Actor(actor) => {

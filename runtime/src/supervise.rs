@@ -131,7 +131,7 @@ impl Run {
         self.node.environment.clock.instant()
     }
 
-    /// Starts what was added to the node's list and begins to remove what is to be removed.
+    /// Takes in the children that were added to the node's list, and begins to remove those that are to be removed.
     pub(super) fn follow_list(&mut self) {
         let now = self.now();
         let changes = self.node.changes(self.known);

@@ -160,7 +160,7 @@ impl<W: EventHandler> EventWorker<W> {
 }
 
 impl<W: EventHandler> EventWorker<W> {
-    /// Applies one delivery within the span of its processing, which ends when it is dropped.
+    /// The delivery to apply: the same, but within the span of its processing. The span ends when it is dropped.
     fn received(&self, delivery: &Delivery) -> (Delivery, Span) {
         let mut delivery = delivery.clone();
         let mut span =

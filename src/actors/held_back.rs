@@ -135,7 +135,7 @@ impl HeldBack {
         Some(Trial { topic: name, seqs })
     }
 
-    /// Takes in the result of a trial: whether the log took any of its events.
+    /// Takes in the result of a trial: whether the log took any of its events, or gave no answer.
     pub(super) fn tried(&mut self, topic: &str, is_mended: bool, now: Instant) {
         if is_mended {
             self.topics.remove(topic);

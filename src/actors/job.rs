@@ -22,7 +22,7 @@ use crate::runtime::{Actor, Context, DurationHistogram, Failure, Never, Wake};
 pub struct StepDone {
     /// Rows, letters or payments that it has processed.
     pub count: u64,
-    /// Whether more may be done at once.
+    /// Whether there may be more to do at once.
     pub again: bool,
 }
 

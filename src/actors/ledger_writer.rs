@@ -16,7 +16,7 @@ use crate::infra::event_log::Delivery;
 use crate::infra::telemetry::logs::in_trace;
 use crate::runtime::Context;
 
-/// No shard has published this event.
+/// Neither the payment nor the refund says that it led to this event.
 const UNPROVEN: PostingError = PostingError::Unbookable(Unbookable::Unproven);
 
 /// See the file's header.

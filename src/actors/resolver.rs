@@ -34,7 +34,8 @@ impl Resolver {
         Self { shard, psp, batch_max, place: None }
     }
 
-    /// Looks at the next payments that are due. It continues at once if there may be more and the PSP is not down.
+    /// Looks at the next payments that are due. It continues at once if there may be more and something was written:
+    /// else there is an outage.
     async fn resolve_due(&mut self, ctx: &Context) -> Result<StepDone, DatabaseError> {
         let now = Timestamp(ctx.clock().now_ms());
         let due = self.shard.database.payments_due(now, self.place, self.batch_max).await?;

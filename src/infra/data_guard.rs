@@ -58,7 +58,7 @@ static OPENED: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
 struct Opened {
     inode: Inode,
     file: File,
-    /// Its guards. The file is locked as long as there is one.
+    /// How many guards it has. The file is locked as long as there is one.
     guards: usize,
 }
 
@@ -297,7 +297,7 @@ mod tests {
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE fact (id INTEGER)").unwrap();
         assert_eq!(guard.check(), Ok(()));
         guard.hold_write_ahead_log().unwrap();
-        // It stays when all other guards have gone, for later callers.
+        // The log stays when all other connections are closed, for those that are opened later.
         drop(db);
         assert_eq!(guard.check(), Ok(()));
         let (log, aside) = (beside(&path, "-wal"), beside(&path, "-wal.aside"));

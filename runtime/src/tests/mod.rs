@@ -58,7 +58,7 @@ enum Job {
     Swallow(Reply<u32>),
     /// Block the thread.
     Block(u128, Duration, Option<Reply<u32>>),
-    /// Block the thread until the other end of the channel is dropped.
+    /// Block the thread until the other end of the channel sends or is dropped.
     Until(u128, std::sync::mpsc::Receiver<()>),
 }
 

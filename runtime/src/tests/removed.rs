@@ -301,7 +301,7 @@ async fn child_that_died_while_its_supervisor_waits_is_removed_at_once() {
     .await;
 }
 
-/// `b` drains when `a`, which started before it, dies: the messages waiting for `b` are not handled, and only `a` comes
+/// `a` dies while `b`, which started after it, drains: the messages waiting for `b` are not handled, and only `a` comes
 /// back.
 async fn a_death_ends_the_drain(children: &Children, running: &Running, history: &History) {
     let [a, b] = ["a", "b"].map(|name| add(children, name, history));

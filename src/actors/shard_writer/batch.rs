@@ -16,9 +16,9 @@ use crate::infra::telemetry::logs::of_trace;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Context, Nudger};
 
-/// How often a batch is tried again after a conflict before it is halved.
+/// How many times a batch is tried again after a conflict before it is halved.
 const RETRIES_MAX: u32 = 3;
-/// How often a single command is tried again: more contention than that fails it.
+/// How many times a single command is tried again: more contention than that fails it.
 const RETRIES_ALONE_MAX: u32 = 10;
 /// The longest wait before the first retry; it doubles.
 const RETRY_BASE: Duration = Duration::from_millis(4);

@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// Authorizes a payment and then fails on purpose: in the database, or by a panic.
+    /// An authorization that fails on purpose: in the database, or by a panic.
     struct Poison {
         order: Authorize,
         panics: bool,

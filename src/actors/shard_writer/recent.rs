@@ -47,7 +47,7 @@ impl<K, V> Default for Rows<K, V> {
 }
 
 impl<K: Clone + Eq + Hash + Ord, V: Clone + Versioned> Rows<K, V> {
-    /// Moves the read rows that are known here into the unit of work, and leaves the others to be read.
+    /// Copies the needed rows that are known here into the unit of work, and leaves the others to be read.
     fn fill(&self, needed: &mut std::collections::BTreeSet<K>, rows: &mut RowSet<K, V>) {
         needed.retain(|key| match self.rows.get(key) {
             Some(row) => {

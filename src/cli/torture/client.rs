@@ -119,7 +119,7 @@ impl Client {
         story
     }
 
-    /// Reads until the capture is done or 1.5 s are over: refunds before the capture are refused.
+    /// Reads until the capture is done or 1.5 s are over, so that most refunds need not wait for it.
     async fn settled(&self, payment_id: &str, story: &mut Story) {
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_millis(300)).await;

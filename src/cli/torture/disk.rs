@@ -26,13 +26,13 @@ impl Disk {
         Ok(mounted.then(|| Self { path: path.to_owned(), is_mounted: true }))
     }
 
-    /// The directory where it is mounted.
+    /// The name of the directory where it is mounted.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Leaves no more room than `left_bytes`. Returns whether that was possible: a disk that is written to meanwhile
-    /// may hold more than that already.
+    /// may hold more than its new size.
     pub async fn fill(&self, left_bytes: u64) -> bool {
         for more in 0..5_u64 {
             let Some(used) = self.used_bytes().await else { return false };

@@ -39,7 +39,7 @@ const JUMP_MS_MAX: i64 = 3_600_000;
 /// A clock that is set wrong is years ahead, far beyond the life of an authorization, and is set right after a moment.
 const STEP_MS: std::ops::Range<i64> = 31_536_000_000..300_000_000_000;
 const STEP_LASTS_MS: std::ops::Range<u64> = 50..3_000;
-/// How often a node is told to set its clock right before it is restarted.
+/// How many times a node is told to set its clock right; then it is restarted.
 const SET_RIGHT_TRIES: usize = 5;
 
 /// One kind of fault, and its weight when kinds are drawn.
@@ -183,7 +183,7 @@ impl FaultInjector {
     }
 
     /// Ends all faults: servers, PSP and nodes run without them. Clocks stay where the furthest one was: otherwise work
-    /// that was scheduled by that clock would wait for hours.
+    /// that was scheduled by that clock would wait for up to an hour.
     pub async fn heal(&mut self, cluster: &mut Cluster) -> Result<(), ClusterError> {
         if let Some(servers) = &cluster.servers {
             servers.run("up", &SERVERS).await?;

@@ -196,7 +196,7 @@ impl Search<'_> {
             Acknowledged::Done { .. } => changed,
             Acknowledged::Refused if changed.is_empty() => vec![state.clone()],
             Acknowledged::Refused | Acknowledged::Seen { .. } => Vec::new(),
-            // It may have had an effect, or none (then it stays over for later).
+            // Here it had an effect. A call without one is never taken: it stays over at the end.
             Acknowledged::Unknown => changed,
         }
     }
@@ -230,7 +230,8 @@ impl Search<'_> {
                     next
                 };
                 let mut next: Vec<State> = (0..state.refunds.len()).filter(free).map(begun).collect();
-                // A refusal must have been possible, also of a refund that would succeed later.
+                // The refund was possible, so its refusal is wrong, even if no such refund exists at the end: a state
+                // must be returned.
                 if next.is_empty() && *told == Acknowledged::Refused {
                     next.push(state.clone());
                 }
@@ -301,7 +302,7 @@ mod tests {
     const REFUND: Ask = Ask::Refund { amount: 60 };
 
     #[test]
-    fn model_explains_sequential_histories() {
+    fn model_explains_histories_that_one_thread_could_have_made() {
         for (history, end) in [
             (vec![], end("AUTHORIZED", 0, &[])),
             (vec![call(CAPTURE, done(), 1, 2)], end("CAPTURED", 100, &[])),

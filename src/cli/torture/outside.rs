@@ -60,7 +60,7 @@ const LASTS_MAX_MS: u64 = 6_000;
 /// What a full disk has left at most: enough for a batch or two now and then.
 const LEFT_BYTES_MAX: u64 = 256 << 10;
 const KILL_EVERY: Duration = Duration::from_millis(20);
-/// How often healing is tried.
+/// How many times healing is tried.
 const HEAL_TRIES: usize = 20;
 
 /// Makes one fault, heals it, and checks that the nodes serve again.

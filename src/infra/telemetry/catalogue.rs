@@ -171,7 +171,7 @@ catalogue! {
             "Lookups that found none",
         );
         IDEMPOTENCY_CACHE_ERRORS = Metric::counter(
-            "rialto_idempotency_cache_errors_total", &[], "Lookups and answers that the cache failed",
+            "rialto_idempotency_cache_errors_total", &[], "Lookups and answers that did without the cache",
         );
         IDEMPOTENCY_CACHE_DEGRADED = Metric::gauge(
             "rialto_idempotency_cache_degraded", &[], "1 while the cache of answers is out",

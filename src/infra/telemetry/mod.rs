@@ -19,7 +19,7 @@ pub struct TelemetryError(String);
 /// The registry's metrics in Prometheus's text format.
 ///
 /// # Errors
-/// An error, as text.
+/// What could not be written, as text.
 pub fn text(registry: &prometheus::Registry) -> Result<String, TelemetryError> {
     TextEncoder::new().encode_to_string(&registry.gather()).map_err(|error| TelemetryError(error.to_string()))
 }

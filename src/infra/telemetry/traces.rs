@@ -67,7 +67,7 @@ impl Export {
             .with_sampler(Sampler::ParentBased(Box::new(ratio)))
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
             .build();
-        // Already set: this is a second node in the process, and its spans go where the first one's go.
+        // If it is set already, this is a second node in the process, and its spans go where the first one's go.
         let _ = TRACER.set(provider.tracer("rialto"));
         Ok(Some(Self(provider)))
     }

@@ -59,7 +59,7 @@ impl Group {
             }
             consumer.context().let_go_of_all();
             drop(consumer);
-            // From here on nobody may wait for it.
+            // The caller may have stopped waiting.
             let _ = left.send(());
         };
         let thread = std::thread::Builder::new().name(format!("kafka-{}", group.member.group)).spawn(serve);

@@ -151,8 +151,8 @@ impl ClientContext for Member {
     }
 }
 
-/// Records that wait, if librdkafka knows. It does not know for a group that has never committed: all records are
-/// before such a group, and if it stood still that would be noticed last.
+/// Records that wait, if that is known. librdkafka reports no lag for a group that has never committed: every record
+/// waits for it, and without a number nobody would notice that it stands still.
 fn lag(told: &Partition) -> Option<i64> {
     match told.consumer_lag {
         0.. => Some(told.consumer_lag),

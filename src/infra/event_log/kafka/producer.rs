@@ -8,8 +8,8 @@
 //!
 //! A broker that refuses a record (it is too large, its topic is deleted or closed to us) refuses the whole request
 //! with it, and the producer cannot be used any more, since it guarantees no gap. The remaining records then go one by
-//! one through a producer of another kind, which finds out which records are refused; for a while their topics use it
-//! at once.
+//! one through a producer of another kind, which finds out which records are refused. For a while, records of the
+//! refused ones' topics go through it from the start.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ struct Generation {
 }
 
 /// The context of a producer: it passes on librdkafka's messages, and wakes appends that wait in vain. A wait without a
-/// broker must be short, or a breaker's window has too few failed appends to open.
+/// broker must be short, or too few appends fail within a breaker's window for it to open.
 struct Watch {
     outages: Arc<Notify>,
 }

@@ -144,8 +144,7 @@ impl Topics {
         Ok(Ok(missing))
     }
 
-    /// Creates topics, unless another process has created them meanwhile. Returns the reason if some cannot be used
-    /// yet.
+    /// Creates topics, unless another process has created them meanwhile. Returns what they still wait for.
     async fn create(
         &self,
         admin: &AdminClient<ClientLog>,
