@@ -89,7 +89,7 @@ async fn the_psp_goes_down(psp: &mut TestPsp, watch: &Watch) {
 }
 
 async fn a_mailbox_fills(node: &TestNode, watch: &Watch) {
-    inject(node, json!({"actor": "shard_writer", "shard": 1, "fault": {"delay": 8_000}})).await;
+    node.inject(json!({"actor": "shard_writer", "shard": 1, "fault": {"delay": 8_000}})).await;
     let call = || async {
         // It is late for most of them.
         let _ = node
@@ -116,7 +116,7 @@ async fn a_node_goes_down(neighbour: &mut Neighbour, watch: &Watch) {
 
 async fn an_actor_dies_again_and_again(node: &TestNode, watch: &Watch) {
     // As often as a supervisor bears it.
-    inject(node, json!({"actor": "settlement_retrier", "shard": 1, "fault": "panic", "times": 5})).await;
+    node.inject(json!({"actor": "settlement_retrier", "shard": 1, "fault": "panic", "times": 5})).await;
     watch.fires("ActorRestarts", "chat").await;
     watch.ends("ActorRestarts", "chat").await;
 }
@@ -155,7 +155,7 @@ async fn the_control_store_goes_away(node: &TestNode, watch: &Watch) {
     watch.ends("ControlStoreDown", "chat").await;
 
     rename("operator_action", "aside").await;
-    inject(node, json!({"actor": "settlement_retrier", "shard": 1, "fault": {"delay": 1}})).await;
+    node.inject(json!({"actor": "settlement_retrier", "shard": 1, "fault": {"delay": 1}})).await;
     // As for the outbox: ten minutes are too long for a test.
     jump_clock(node, 900_000).await;
     watch.fires("OperatorActionsWait", "chat").await;
@@ -190,7 +190,7 @@ async fn requests_fail_for_good(node: &TestNode, watch: &Watch) {
 }
 
 async fn a_consumer_falls_behind(node: &TestNode, watch: &Watch) {
-    inject(node, json!({"actor": "settlement", "fault": {"delay": 25_000}})).await;
+    node.inject(json!({"actor": "settlement", "fault": {"delay": 25_000}})).await;
     let many = join_all((0..16).map(|number| captures(node, number, 1_000, 75)));
     tokio::join!(many, watch.fires("ConsumerLag", "chat"));
     watch.ends("ConsumerLag", "chat").await;
@@ -204,10 +204,6 @@ async fn captures(node: &TestNode, number: u32, amount: i64, count: usize) {
         let Some(payment) = authorize(node, &order(&merchant, amount)).await else { continue };
         captured += usize::from(change(node, "capture", &payment, json!({})).await.is_some());
     }
-}
-
-async fn inject(node: &TestNode, fault: Value) {
-    node.post("/admin/faults", &fault).await.expect(200);
 }
 
 async fn jump_clock(node: &TestNode, ahead_ms: i64) {

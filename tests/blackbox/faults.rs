@@ -4,38 +4,13 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::node::{TestNode, eventually, order};
 
 const FAULTS: (&str, &str) = ("FAULTS__ENABLED", "true");
 /// The default deadline of an ask, with room for a busy machine.
 const DEADLINE: Duration = Duration::from_secs(8);
-
-async fn inject(node: &TestNode, fault: Value) {
-    node.post("/admin/faults", &fault).await.expect(200);
-}
-
-/// The actors of this name in the tree.
-async fn actors(node: &TestNode, name: &str) -> Vec<Value> {
-    fn collect(node: &Value, name: &str, found: &mut Vec<Value>) {
-        if node["actor"] == name {
-            found.push(node.clone());
-        }
-        for child in node["children"].as_array().into_iter().flatten() {
-            collect(child, name, found);
-        }
-    }
-    let tree = node.get("/admin/actors").await.expect(200).json();
-    let mut found = Vec::new();
-    collect(&tree, name, &mut found);
-    assert!(!found.is_empty(), "no {name} in {tree:#}");
-    found
-}
-
-async fn restarts(node: &TestNode, name: &str) -> u64 {
-    actors(node, name).await.iter().map(|actor| actor["restarts"].as_u64().unwrap()).sum()
-}
 
 /// Runs whole payments while each incarnation of `actor` panics once, and checks that nothing acknowledged is lost.
 async fn panics_under_load(actor: &str) {
@@ -72,14 +47,14 @@ async fn panics_under_load(actor: &str) {
     };
     let panics = async {
         for _ in 0..2 {
-            let before = restarts(&node, actor).await;
+            let before = node.restarts(actor).await;
             let last_alive = Cell::new(Instant::now());
-            inject(&node, json!({"actor": actor, "fault": "panic", "times": 1})).await;
+            node.inject(json!({"actor": actor, "fault": "panic", "times": 1})).await;
             // One without work dies of its next tick. That wait is not the restart's: its time begins when the tree was
             // last asked and knew of no death.
             eventually("the death", async || {
                 let asked = Instant::now();
-                let is_dead = restarts(&node, actor).await > before;
+                let is_dead = node.restarts(actor).await > before;
                 if !is_dead {
                     last_alive.set(asked);
                 }
@@ -87,7 +62,7 @@ async fn panics_under_load(actor: &str) {
             })
             .await;
             eventually("all running", async || {
-                actors(&node, actor).await.iter().all(|actor| actor["state"] == "running").then_some(())
+                node.actors(actor).await.iter().all(|actor| actor["state"] == "running").then_some(())
             })
             .await;
             let down = last_alive.get().elapsed();
@@ -140,7 +115,7 @@ panics! {
 async fn workers_of_all_partitions_panic_under_load() {
     let node = TestNode::start_with(&[FAULTS]).await;
     for actor in ["settlement", "ledger_writer", "refund"] {
-        inject(&node, json!({"actor": actor, "fault": "panic", "times": 1})).await;
+        node.inject(json!({"actor": actor, "fault": "panic", "times": 1})).await;
     }
     for _ in 0..10 {
         let payment = node.captured(1_000).await;
@@ -156,7 +131,7 @@ async fn a_writer_that_hangs_is_replaced() {
     let node =
         TestNode::start_with(&[FAULTS, ("SHARD__ASK_DEADLINE_MS", "1000"), ("SUPERVISION__HANG_AFTER_MS", "1500")])
             .await;
-    inject(&node, json!({"actor": "shard_writer", "shard": 1, "fault": "hang", "times": 1})).await;
+    node.inject(json!({"actor": "shard_writer", "shard": 1, "fault": "hang", "times": 1})).await;
     let begun = Instant::now();
     let answer = node.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await;
     assert!(begun.elapsed() < DEADLINE);
@@ -174,7 +149,7 @@ async fn a_writer_that_hangs_is_replaced() {
 #[tokio::test]
 async fn more_panics_than_the_intensity_allows_end_the_process() {
     let mut node = TestNode::start_with(&[FAULTS, ("SUPERVISION__RESTARTS_MAX", "2")]).await;
-    inject(&node, json!({"actor": "resolver", "fault": "panic", "times": 1000})).await;
+    node.inject(json!({"actor": "resolver", "fault": "panic", "times": 1000})).await;
     let status = node.ended().await;
     assert!(!status.success(), "{status}");
     node.restart().await;

@@ -12,7 +12,7 @@ async fn a_shard_that_cannot_keep_up_takes_on_no_more_and_recovers() {
         TestNode::start_with(&[("FAULTS__ENABLED", "true"), ("SHARD__SHED_ABOVE", "2"), ("SHARD__SHED_AFTER_MS", "1")])
             .await;
     let slow = json!({"actor": "shard_writer", "shard": 1, "fault": {"delay": 200}, "times": 10});
-    node.post("/admin/faults", &slow).await.expect(200);
+    node.inject(slow).await;
     // The mailbox has room for all of them, so it is not what refuses.
     let bodies: Vec<_> = (0..64).map(|number| order(&format!("MERCHANT-{number}"), 100)).collect();
     let answers = join_all(bodies.iter().map(|body| node.post("/payments/authorize", body))).await;

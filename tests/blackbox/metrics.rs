@@ -210,7 +210,7 @@ async fn a_consumer_that_stands_still_falls_behind() {
     ]))
     .await;
     let hang = json!({"actor": "ledger_writer", "fault": "hang", "times": 1000});
-    node.post("/admin/faults", &hang).await.expect(200);
+    node.inject(hang).await;
     let of = [("group", "ledger"), ("topic", "payment.captured")];
     // Some partition's worker takes the first event in hand and hangs; what comes after it waits.
     for _ in 0..8 {

@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
 pub use crate::common::{Answer, PATIENCE, Payment, eventually, new_key, order};
+use crate::common::{actors_of, assert_booked_both_ways, assert_one_payment, assert_tells_the_whole_life};
 use crate::servers::{OwnServers, Places};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
@@ -348,6 +349,7 @@ impl TestNode {
 }
 
 verbs!(TestNode);
+stories!(TestNode);
 
 /// A command, and what its first line begins with once it serves.
 const SERVE: (&str, &str) = ("serve", "rialto: serving on ");

@@ -1,6 +1,8 @@
 //! What the tests in process and the black-box tests tell their stories with: one language, two ways to a node.
 
 #[macro_use]
+mod stories;
+#[macro_use]
 mod verbs;
 
 mod answer;
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use answer::Answer;
+pub use stories::{assert_booked_both_ways, assert_one_payment, assert_tells_the_whole_life};
 
 /// Longer than anything here takes on a busy machine; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,4 +54,11 @@ where
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// The actors of this name, at or below a node of the supervision tree.
+pub fn actors_of(tree: &Value, name: &str) -> Vec<Value> {
+    let itself = (tree["actor"] == name).then(|| tree.clone());
+    let below = tree["children"].as_array().into_iter().flatten().flat_map(|child| actors_of(child, name));
+    itself.into_iter().chain(below).collect()
 }

@@ -52,6 +52,24 @@ macro_rules! verbs {
                 self.put(&format!("/admin/breakers/{name}"), &json!({ "state": state })).await.expect(200);
             }
 
+            /// Injects a fault into actors.
+            pub async fn inject(&self, fault: Value) {
+                self.post("/admin/faults", &fault).await.expect(200);
+            }
+
+            /// The actors of this name in the tree.
+            pub async fn actors(&self, name: &str) -> Vec<Value> {
+                let tree = self.get("/admin/actors").await.expect(200).json();
+                let found = actors_of(&tree, name);
+                assert!(!found.is_empty(), "no {name} in {tree:#}");
+                found
+            }
+
+            /// How often actors of this name were restarted.
+            pub async fn restarts(&self, name: &str) -> u64 {
+                self.actors(name).await.iter().map(|actor| actor["restarts"].as_u64().unwrap()).sum()
+            }
+
             pub async fn look_up(&self, payment: &Payment) -> Value {
                 self.get(&format!("/payments/{}", payment.id)).await.expect(200).json()
             }

@@ -7,31 +7,6 @@ use super::node::{TestNode, eventually, order};
 
 const FAULTS: (&str, &str) = ("FAULTS__ENABLED", "true");
 
-async fn inject(node: &TestNode, fault: Value) {
-    node.post("/admin/faults", &fault).await.expect(200);
-}
-
-/// The actors of this name in the tree.
-async fn actors(node: &TestNode, name: &str) -> Vec<Value> {
-    fn collect(node: &Value, name: &str, found: &mut Vec<Value>) {
-        if node["actor"] == name {
-            found.push(node.clone());
-        }
-        for child in node["children"].as_array().into_iter().flatten() {
-            collect(child, name, found);
-        }
-    }
-    let tree = node.get("/admin/actors").await.expect(200).json();
-    let mut found = Vec::new();
-    collect(&tree, name, &mut found);
-    assert!(!found.is_empty(), "no {name} in {tree:#}");
-    found
-}
-
-async fn restarts(node: &TestNode, name: &str) -> u64 {
-    actors(node, name).await.iter().map(|actor| actor["restarts"].as_u64().unwrap()).sum()
-}
-
 #[actix_web::test]
 async fn faults_are_refused_unless_enabled() {
     let node = TestNode::start().await;
@@ -43,16 +18,16 @@ async fn faults_are_refused_unless_enabled() {
 async fn a_payment_reader_panics_and_the_look_up_is_answered() {
     let node = TestNode::start_with(&[FAULTS]).await;
     let payment = node.authorize(1_000).await;
-    inject(&node, json!({"actor": "payment_reader", "fault": "panic", "times": 1})).await;
+    node.inject(json!({"actor": "payment_reader", "fault": "panic", "times": 1})).await;
     let found = node.get(&format!("/payments/{}", payment.id)).await.expect(200).json();
     assert_eq!(found["status"], "AUTHORIZED");
-    assert_eq!(restarts(&node, "payment_reader").await, 1);
+    assert_eq!(node.restarts("payment_reader").await, 1);
 }
 
 #[actix_web::test]
 async fn a_panic_is_kept_with_its_trace() {
     let node = TestNode::start_with(&[FAULTS]).await;
-    inject(&node, json!({"actor": "shard_writer", "shard": 1, "fault": "panic", "times": 1})).await;
+    node.inject(json!({"actor": "shard_writer", "shard": 1, "fault": "panic", "times": 1})).await;
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let request = node.request(Method::POST, "/payments/authorize");
     let request = request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
@@ -73,7 +48,7 @@ async fn a_panic_is_kept_with_its_trace() {
 #[actix_web::test]
 async fn an_operator_is_not_kept_waiting_by_shards_that_hang_and_the_action_is_noted_later() {
     let node = TestNode::start_with(&[FAULTS]).await;
-    inject(&node, json!({"actor": "shard_writer", "fault": "hang", "times": 1})).await;
+    node.inject(json!({"actor": "shard_writer", "fault": "hang", "times": 1})).await;
     let (call, clear) = (order("MERCHANT-1", 1_000), node.request(Method::DELETE, "/admin/faults"));
     let (hung, cleared) = tokio::join!(node.post("/payments/authorize", &call), async {
         // In virtual time: the writer has begun its batch, and hangs.
@@ -98,7 +73,7 @@ async fn an_authorization_that_took_too_long_to_be_taken_on_is_not_sent() {
     let settings = [FAULTS, ("PSP__TIMEOUT_MS", "1000"), ("RESOLVER__AFTER_MS", "2000")];
     let node = TestNode::start_with(&settings).await;
     // Longer than half of what the resolver waits, and shorter than all of it.
-    inject(&node, json!({"actor": "shard_writer", "fault": {"delay": 1300}, "times": 1})).await;
+    node.inject(json!({"actor": "shard_writer", "fault": {"delay": 1300}, "times": 1})).await;
     let body = order("MERCHANT-1", 1_000);
     let refused = node.post("/payments/authorize", &body).await.expect_problem(503, "psp_not_reached");
     assert_eq!(refused.json()["retryable"], true);

@@ -1,7 +1,6 @@
 //! One key, one execution, one answer.
 
 use actix_web::http::Method;
-use futures_util::future::join_all;
 use serde_json::json;
 
 use super::node::{TestNode, eventually, new_key, order};
@@ -21,31 +20,7 @@ async fn a_repeated_call_gets_the_first_answer_to_the_letter() {
 #[actix_web::test]
 async fn sixty_four_identical_calls_at_once_are_one_payment() {
     let node = TestNode::start().await;
-    let body = order("MERCHANT-7", 1_000);
-    let answers = join_all((0..64).map(|_| node.post("/payments/authorize", &body))).await;
-    let mut fresh = Vec::new();
-    let mut texts = std::collections::HashSet::new();
-    for answer in &answers {
-        match answer.status {
-            200 => {
-                texts.insert(answer.text.clone());
-                if answer.header("idempotent-replayed").is_none() {
-                    fresh.push(answer);
-                }
-            }
-            409 => {
-                assert_eq!(answer.code(), "idempotency_in_progress");
-                assert_eq!(answer.header("retry-after"), Some("1"));
-            }
-            other => panic!("{other}: {}", answer.text),
-        }
-    }
-    assert_eq!((fresh.len(), texts.len()), (1, 1), "one execution, one answer");
-    let later = join_all((0..64).map(|_| node.post("/payments/authorize", &body))).await;
-    for answer in later {
-        assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, Some("true")));
-        assert!(texts.contains(&answer.text));
-    }
+    node.identical_calls_are_one_payment().await;
     assert_eq!(node.psp.count("authorize").await, (1, 1), "the psp was asked once");
 }
 

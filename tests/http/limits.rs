@@ -40,7 +40,7 @@ async fn a_full_mailbox_is_an_honest_503_and_passes() {
     ])
     .await;
     let slow = json!({"actor": "shard_writer", "shard": 1, "fault": {"delay": 200}, "times": 10});
-    node.post("/admin/faults", &slow).await.expect(200);
+    node.inject(slow).await;
     let bodies: Vec<_> = (0..32).map(|_| order("MERCHANT-1", 100)).collect();
     let answers = join_all(bodies.iter().map(|body| node.post("/payments/authorize", body))).await;
     let refused: Vec<_> = answers.into_iter().filter(|answer| answer.status != 200).collect();

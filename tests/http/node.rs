@@ -14,6 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
 pub use super::common::{Answer, Payment, eventually, new_key, order};
+use super::common::{actors_of, assert_booked_both_ways, assert_one_payment, assert_tells_the_whole_life};
 
 use super::document::Document;
 use super::event_log::NudgingLog;
@@ -123,6 +124,7 @@ impl TestNode {
 }
 
 verbs!(TestNode);
+stories!(TestNode);
 
 impl Process {
     async fn start(config: &Config, environment: &Environment, store: &Store, psp: &Arc<WitnessedPsp>) -> Self {

@@ -48,7 +48,7 @@ async fn what_operators_do_to_breakers_and_actors_is_in_the_trail() {
     let put = node.request(Method::PUT, "/admin/breakers/psp").header("x-operator", "kim");
     put.json(&json!({"state": "open"})).send().await.expect(200);
     let fault = json!({"actor": "resolver", "fault": {"delay": 1}});
-    node.post("/admin/faults", &fault).await.expect(200);
+    node.inject(fault).await;
     let trail = node.get("/admin/actions?limit=10").await.expect(200).json();
     let said: Vec<_> = trail["data"]
         .as_array()

@@ -1,61 +1,12 @@
 //! The life of payments, as a merchant sees it.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 
 use super::node::{TestNode, order};
 
 #[actix_web::test]
 async fn a_payment_is_authorized_captured_and_refunded() {
-    let node = TestNode::start().await;
-    let payment = node.authorize(50_000).await;
-    let captured = node.capture(&payment, json!({})).await.expect(200).json();
-    assert_eq!(captured["status"], "CAPTURE_REQUESTED");
-    let captured = node.eventually(&payment, "CAPTURED").await;
-    assert_eq!(captured["amounts"]["captured"], 50_000);
-    let refunded = node.refund(&payment, json!({"reason": "torn"})).await.expect(200).json();
-    assert_eq!(refunded["status"], "REFUND_REQUESTED");
-    assert!(refunded["refundId"].as_str().unwrap().starts_with("ref_"));
-    let refunded = node.eventually(&payment, "REFUNDED").await;
-    assert_eq!(refunded["amounts"]["refunded"], 50_000);
-    assert_eq!(refunded["amounts"]["refundable"], 0);
-
-    let entries = node.ledger(&payment, 2).await;
-    // Captures and refunds are topics of their own: which of the two is booked first is not promised.
-    let booked: BTreeSet<_> = entries
-        .iter()
-        .map(|entry| {
-            (
-                entry["debitAccount"].as_str().unwrap(),
-                entry["creditAccount"].as_str().unwrap(),
-                entry["amount"].as_i64(),
-            )
-        })
-        .collect();
-    let amount = Some(50_000);
-    let both = [("merchant_receivable", "customer_funds", amount), ("customer_funds", "merchant_receivable", amount)];
-    assert_eq!((entries.len(), booked), (2, both.into()));
-    let timeline = node.get(&format!("/payments/{}/timeline", payment.id)).await.expect(200).json();
-    let entries = timeline["entries"].as_array().unwrap();
-    for (what, detail) in [
-        ("requested", "authorize 50000 KRW"),
-        ("psp_call", "authorize approved"),
-        ("event", "payment.authorized"),
-        ("event", "payment.capture-requested"),
-        ("psp_call", "capture approved"),
-        ("event", "payment.captured"),
-        ("ledger_entry", "debit merchant_receivable credit customer_funds 50000 KRW"),
-        ("event", "payment.refund-requested"),
-        ("psp_call", "refund approved"),
-        ("event", "payment.refunded"),
-        ("ledger_entry", "debit customer_funds credit merchant_receivable 50000 KRW"),
-    ] {
-        let told =
-            entries.iter().any(|entry| entry["what"] == what && entry["detail"].as_str().unwrap().starts_with(detail));
-        assert!(told, "{what} {detail}: {timeline:#}");
-    }
-    node.audit().await;
+    TestNode::start().await.payment_is_authorized_captured_and_refunded().await;
 }
 
 #[actix_web::test]

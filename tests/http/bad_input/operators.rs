@@ -218,7 +218,7 @@ async fn the_tree_and_the_dead_letters_of_actors_speak_as_all_else_does() {
         }
     }
     let node = node().await;
-    node.post("/admin/faults", &json!({"actor": "shard_writer", "shard": 1, "fault": "panic"})).await.expect(200);
+    node.inject(json!({"actor": "shard_writer", "shard": 1, "fault": "panic"})).await;
     node.post("/payments/authorize", &crate::http_tests::node::order("MERCHANT-1", 1)).await.expect(503);
     for path in ["/admin/actors", "/admin/actors/dead-letters", "/admin/jobs", "/admin/breakers", "/readyz"] {
         let (answer, mut found) = (node.get(path).await.json(), Vec::new());
