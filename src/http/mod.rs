@@ -83,7 +83,7 @@ impl Service {
             app: Data::new(app),
             registry: Data::new(registry),
             meter: Data::new(HttpMeter::new()),
-            document: Data::new(ApiDocument::new(&openapi::document(endpoints()))),
+            document: Data::new(ApiDocument::new(|| openapi::document(endpoints()))),
             body_limits: Data::new(body),
         }
     }

@@ -169,10 +169,8 @@ async fn open_control(
     system: &SystemId,
     pools: &mut Pools,
 ) -> Result<Arc<dyn ControlStore>, OpenError> {
-    if !config.has_shared_control() {
-        return Ok(Arc::new(UnsetControl));
-    }
-    let control = SqlControl::new(control_place(config, data_dir), system.clone(), environment.clock.clone());
+    let Some(place) = control_place(config, data_dir) else { return Ok(Arc::new(UnsetControl)) };
+    let control = SqlControl::new(place, system.clone(), environment.clock.clone());
     match control.check().await {
         Err(error) if error.is_final() => return Err(OpenError::Control(error)),
         Err(error) => tracing::warn!(%error, "control store cannot be opened yet"),

@@ -141,7 +141,8 @@ impl Belongings<'_> {
 
     /// None of one that does not know, or is away: no payment waits for it.
     async fn look_control(&self) -> Result<Option<SystemId>, MisfitError> {
-        match system_of(&control_place(self.config, self.data_dir)).await {
+        let Some(place) = control_place(self.config, self.data_dir) else { return Ok(None) };
+        match system_of(&place).await {
             Ok(found) => Ok(found),
             Err(error) if error.is_final() => Err(error.into()),
             Err(_) => Ok(None),

@@ -19,10 +19,12 @@ pub fn shard_places(config: &Config, map: &ShardMap, data_dir: &Path) -> Vec<Sha
     map.shards().enumerate().map(place).collect()
 }
 
-/// The control store.
-pub fn control_place(config: &Config, data_dir: &Path) -> ControlPlace {
+/// The control store; none where none is set that all processes share.
+pub fn control_place(config: &Config, data_dir: &Path) -> Option<ControlPlace> {
     let url = &config.control.database;
-    if url.is_empty() { ControlPlace::File(control_path(data_dir)) } else { ControlPlace::Server(url.clone()) }
+    let place =
+        || if url.is_empty() { ControlPlace::File(control_path(data_dir)) } else { ControlPlace::Server(url.clone()) };
+    config.has_shared_control().then(place)
 }
 
 /// How Kafka is reached.

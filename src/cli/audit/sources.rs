@@ -66,10 +66,7 @@ impl Sources {
 }
 
 async fn open_control(config: &Config, data_dir: &Path) -> Result<Option<ControlReader>, AuditError> {
-    if !config.has_shared_control() {
-        return Ok(None);
-    }
-    let place = control_place(config, data_dir);
+    let Some(place) = control_place(config, data_dir) else { return Ok(None) };
     if let ControlPlace::File(path) = &place {
         existing(path.clone())?;
     }

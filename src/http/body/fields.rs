@@ -12,7 +12,7 @@ use super::sound::is_sound;
 use crate::http::problem::{Code, FieldError, Problem};
 
 /// Unknown fields that are pointed at, so that no answer is longer than what it answers.
-pub(super) const UNKNOWN_FIELDS_MAX: usize = 20;
+const UNKNOWN_FIELDS_MAX: usize = 20;
 
 /// The members that are not taken yet, and what is wrong so far.
 pub struct Fields<'a> {
@@ -28,9 +28,8 @@ impl<'a> Fields<'a> {
         if !is_sound(bytes) {
             return Err(Code::MalformedJson.into());
         }
-        let unknown = members.iter().filter(|(name, _)| !known.contains(&name.as_ref()));
-        let unknown = unknown.take(UNKNOWN_FIELDS_MAX);
-        let errors = unknown.flat_map(|(name, _)| Wrong::from(Code::UnknownField).at(name)).collect();
+        let unknown = unknown_names(&members, known);
+        let errors = unknown.flat_map(|name| Wrong::from(Code::UnknownField).at(name)).collect();
         Ok(Self { members, errors })
     }
 
@@ -56,6 +55,15 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
+
+/// The names of an object's members that are not `known`, as far as they are pointed at.
+pub(super) fn unknown_names<'m>(
+    members: &'m [(Cow<'_, str>, &RawValue)],
+    known: &[&str],
+) -> impl Iterator<Item = &'m str> {
+    let names = members.iter().map(|(name, _)| name.as_ref());
+    names.filter(|name| !known.contains(name)).take(UNKNOWN_FIELDS_MAX)
 }
 
 /// The members of an object, in their order.

@@ -6,7 +6,7 @@ use serde_path_to_error::{Path, Segment};
 use utoipa::PartialSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::fields::{Object, UNKNOWN_FIELDS_MAX};
+use super::fields::{Object, unknown_names};
 use super::member::{Given, Member, Wrong, escaped};
 use crate::http::problem::Code;
 
@@ -64,9 +64,8 @@ where
         let Some(text) = text.filter(|text| text.get() != "null") else { return Ok(Self(None)) };
         // serde would read a struct from an array, too.
         let Object(members) = serde_json::from_str(text.get()).map_err(|_| Code::FieldTypeInvalid)?;
-        let unknown = members.iter().filter(|(name, _)| !T::MEMBERS.contains(&name.as_ref()));
-        let unknown = unknown.map(|(name, _)| (format!("/{}", escaped(name)), Code::UnknownField));
-        let unknown: Vec<_> = unknown.take(UNKNOWN_FIELDS_MAX).collect();
+        let unknown = unknown_names(&members, T::MEMBERS);
+        let unknown: Vec<_> = unknown.map(|name| (format!("/{}", escaped(name)), Code::UnknownField)).collect();
         if unknown.is_empty() { deserialized(text).map(|value| Self(Some(value))) } else { Err(Wrong::below(unknown)) }
     }
 

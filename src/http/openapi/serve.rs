@@ -1,5 +1,7 @@
 //! `/openapi.json`.
 
+use std::sync::OnceLock;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::web::{Bytes, Data};
@@ -9,18 +11,27 @@ use utoipa::openapi::{ObjectBuilder, OpenApi, Type};
 use crate::http::endpoint::{Answer, AnyQuery, Content, Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
 
-/// The document as it is served: it does not change while the program runs.
-#[derive(Clone)]
-pub struct ApiDocument(Bytes);
+/// The document as it is served. It is made when it is first asked for, and does not change while the program runs.
+pub struct ApiDocument {
+    make: fn() -> OpenApi,
+    text: OnceLock<Bytes>,
+}
 
 impl ApiDocument {
-    pub fn new(document: &OpenApi) -> Self {
+    pub fn new(make: fn() -> OpenApi) -> Self {
+        Self { make, text: OnceLock::new() }
+    }
+
+    fn text(&self) -> Bytes {
         // Texts, integers and maps with text keys: it always has a JSON form.
-        Self(document.to_json().unwrap_or_default().into())
+        self.text.get_or_init(|| (self.make)().to_json().unwrap_or_default().into()).clone()
     }
 }
 
-impl Answer for ApiDocument {
+/// The document's text.
+pub struct DocumentText(Bytes);
+
+impl Answer for DocumentText {
     fn respond(self, _request: &HttpRequest) -> HttpResponse {
         HttpResponse::Ok().content_type(ContentType::json()).body(self.0)
     }
@@ -43,11 +54,11 @@ impl Endpoint for ShowDocument {
     type Path = ();
     type Query = AnyQuery;
     type Body = ();
-    type Answer = ApiDocument;
+    type Answer = DocumentText;
 
-    async fn handle(request: Request<'_, Self>) -> Result<ApiDocument, Problem> {
+    async fn handle(request: Request<'_, Self>) -> Result<DocumentText, Problem> {
         // Set where the server is made.
         let document = request.http.app_data::<Data<ApiDocument>>().ok_or(Code::Internal)?;
-        Ok(document.get_ref().clone())
+        Ok(DocumentText(document.text()))
     }
 }

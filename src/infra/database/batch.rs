@@ -48,14 +48,7 @@ impl ShardDatabase {
         if self.memory.is_some() {
             return Ok(0);
         }
-        let pruned = async {
-            let tx = self.writer.begin().await?;
-            let deleted = in_time(tables::prune(&tx, published_before, now, limit)).await??;
-            tx.commit().await?;
-            self.health.committed(deleted > 0);
-            Ok(deleted)
-        };
-        self.noted(pruned.await)
+        self.write_apart(async |tx| tables::prune(tx, published_before, now, limit).await).await
     }
 
     /// Writes one row for nothing but to see whether that can be done; a shard that has failed is up again when it can.
@@ -64,17 +57,25 @@ impl ShardDatabase {
         if self.memory.is_some() {
             return Ok(());
         }
-        let probed = async {
-            let tx = self.writer.begin().await?;
-            write_probe(&tx).await?;
-            tx.commit().await?;
-            self.health.committed(true);
-            Ok(())
-        };
-        self.noted(probed.await)
+        self.write_apart(async |tx| write_probe(tx).await.map(|()| 1)).await.map(drop)
     }
 
-    pub(super) fn noted<T>(&self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    /// Has rows written in a transaction of their own. Returns how many those were.
+    pub(super) async fn write_apart(
+        &self,
+        write: impl AsyncFnOnce(&Transaction) -> Result<u64, DatabaseError>,
+    ) -> Result<u64, DatabaseError> {
+        let written = async {
+            let tx = self.writer.begin().await?;
+            let rows = in_time(write(&tx)).await??;
+            tx.commit().await?;
+            self.health.committed(rows > 0);
+            Ok(rows)
+        };
+        self.noted(written.await)
+    }
+
+    fn noted<T>(&self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         done.inspect_err(|error| self.health.failed(error))
     }
 }

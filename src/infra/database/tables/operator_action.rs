@@ -7,7 +7,6 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder
 use crate::domain::Timestamp;
 use crate::domain::dead_letter::Action;
 use crate::domain::unit_of_work::UnitOfWork;
-use crate::infra::database::commit::in_time;
 use crate::infra::database::error::DatabaseError;
 use crate::infra::database::row::{Damaged, cut};
 use crate::infra::database::table::Table;
@@ -86,14 +85,7 @@ impl ShardDatabase {
         if ids.is_empty() {
             return Ok(());
         }
-        let deleted = async {
-            let these = Column::Id.is_in(ids.iter().copied());
-            let tx = self.writer.begin().await?;
-            in_time(Entity::delete_many().filter(these).exec(&tx)).await??;
-            tx.commit().await?;
-            self.health.committed(true);
-            Ok(())
-        };
-        self.noted(deleted.await)
+        let these = Entity::delete_many().filter(Column::Id.is_in(ids.iter().copied()));
+        self.write_apart(async |tx| Ok(these.exec(tx).await?.rows_affected)).await.map(drop)
     }
 }
