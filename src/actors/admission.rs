@@ -52,7 +52,8 @@ pub struct ShedLimits {
     pub shed_target: Duration,
 }
 
-/// Overload ends when nothing had to be refused for so long.
+/// Overload ends when nothing showed it for so long. That calls were refused meanwhile shows nothing: those who repeat at
+/// once would hold the gate closed for ever, with room for all of them.
 const CALM_AFTER: Duration = Duration::from_millis(250);
 /// Up to so many times [`Priority::share`] (or [`ShedLimits::shed_above`], if that is fewer) are admitted however long
 /// they take: with fewer calls in flight latency cannot be estimated, and batches get too small.
@@ -110,11 +111,19 @@ impl Admission {
         Err(WriteError::Overloaded { retry_after: backlog.retry_after() })
     }
 
-    /// Whether a thread that reads requests admits work: by whether it is late (which overloads it), and whether it is
-    /// in time (which an overloaded thread must be to admit new work).
-    pub fn thread_lets_in(&self, is_late: bool, is_in_time: bool, work: Priority) -> bool {
-        let is_short = if work == Priority::Ongoing { !is_late } else { is_in_time };
-        self.threads.lets_in(is_late, is_short, false, self.now())
+    /// Whether a thread that reads requests admits work. One that is late does not, while the node has much in flight.
+    /// With few calls in flight others took the processors, or refusals did: to refuse more would not help.
+    pub fn thread_lets_in(&self, is_late: bool) -> bool {
+        let is_overloaded = is_late && self.in_flight() > self.limits.shed_above;
+        if is_overloaded {
+            self.threads.close(self.now());
+        }
+        !is_overloaded
+    }
+
+    /// Calls in flight for all shards.
+    fn in_flight(&self) -> u64 {
+        self.in_flight.iter().fold(0, |sum: u64, shard| sum.saturating_add(shard.inside.load(Relaxed)))
     }
 
     fn now(&self) -> Duration {
@@ -169,11 +178,14 @@ struct OverloadGate {
 
 impl OverloadGate {
     fn lets_in(&self, is_long: bool, is_short: bool, is_strict: bool, now: Duration) -> bool {
-        let lets_in = if is_strict || self.is_overloaded(now) { is_short } else { !is_long };
-        if !lets_in {
-            self.overloaded_until_ms.store(ms(now.saturating_add(CALM_AFTER)), Relaxed);
+        if is_long {
+            self.close(now);
         }
-        lets_in
+        is_short || !(is_strict || self.is_overloaded(now))
+    }
+
+    fn close(&self, now: Duration) {
+        self.overloaded_until_ms.store(ms(now.saturating_add(CALM_AFTER)), Relaxed);
     }
 
     fn is_overloaded(&self, now: Duration) -> bool {
@@ -236,12 +248,24 @@ mod tests {
         let gone_on = admit_all(Priority::Ongoing);
         assert_eq!((begun.len(), gone_on.len()), (17, 16));
         assert!(admit_all(Priority::New).is_empty());
-        admission.threads.overloaded_until_ms.store(u64::MAX, Relaxed);
-        for (is_late, work, lets_in) in
-            [(true, Priority::Ongoing, false), (false, Priority::New, false), (false, Priority::Ongoing, true)]
-        {
-            assert_eq!(admission.thread_lets_in(is_late, false, work), lets_in, "{work:?} when late: {is_late}");
-        }
+    }
+
+    #[test]
+    fn late_thread_refuses_only_while_much_is_in_flight() {
+        let limits = ShedLimits { shed_above: 20, shed_after: Duration::MAX, shed_target: Duration::ZERO };
+        let admission = admission(limits);
+        let bucket = Bucket::of_merchant("MERCHANT-1");
+        let admit = || admission.admit(bucket, Priority::New).ok();
+        let mut calls: Vec<_> = (0..20).filter_map(|_| admit()).collect();
+        assert!(admission.thread_lets_in(true), "a call more than is few comes in");
+        calls.extend(admit());
+        assert_eq!(calls.len(), 21);
+        assert!(admission.thread_lets_in(false) && !admission.thread_lets_in(true));
+        assert!(admit().is_none(), "every shard's queue must be short now");
+        calls.truncate(16);
+        assert!(admission.thread_lets_in(true), "few are in flight again, however late the thread is");
+        calls.extend(admit());
+        assert_eq!(calls.len(), 17);
     }
 
     /// The gate's decision for a queue of this length: above 100 is long, up to 50 is short.
@@ -268,12 +292,16 @@ mod tests {
     }
 
     #[test]
-    fn overload_lasts_while_calls_are_refused_and_then_ends() {
+    fn refusals_do_not_hold_a_gate_closed() {
         let gate = OverloadGate::default();
         assert!(!lets_in(&gate, 101, 1_000));
-        assert!(!lets_in(&gate, 80, 1_249), "refused again: the calm begins anew");
-        assert!(!lets_in(&gate, 80, 1_498));
-        assert!(lets_in(&gate, 80, 1_748), "nothing was refused for a quarter of a second");
-        assert!(!lets_in(&gate, 101, 1_749));
+        for at_ms in 1_001..1_250 {
+            assert!(!lets_in(&gate, 80, at_ms), "closed at {at_ms} ms");
+        }
+        assert!(lets_in(&gate, 80, 1_250), "nothing was long for a quarter of a second");
+        assert!(!lets_in(&gate, 101, 1_251));
+        assert!(!lets_in(&gate, 101, 1_400), "long again: the calm begins anew");
+        assert!(!lets_in(&gate, 80, 1_649));
+        assert!(lets_in(&gate, 80, 1_650));
     }
 }

@@ -26,7 +26,7 @@ pub struct Shard {
     /// at once unless what is under way takes less than `shed_target_ms`, or twice that for changes of payments.
     pub shed_after_ms: u64,
     /// How long what is under way for an overloaded shard may take, or for any while the threads that read requests are
-    /// late.
+    /// late with more than `shed_above` calls under way.
     pub shed_target_ms: u64,
     /// How long a caller waits for a shard's answer.
     pub ask_deadline_ms: u64,

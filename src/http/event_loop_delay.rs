@@ -9,8 +9,6 @@ use tokio::time::Instant;
 
 /// A thread that is later than this twice in a row is overloaded: once may be anything.
 const LATE: Duration = Duration::from_millis(25);
-/// How late an overloaded thread may be that lets new work in.
-const SOON: Duration = Duration::from_millis(3);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// The lag of one of the server's threads, in microseconds.
@@ -52,11 +50,6 @@ impl EventLoopDelay {
     pub fn is_late(&self) -> bool {
         Duration::from_micros(self.0.standing.load(Relaxed)) > LATE
     }
-
-    /// Whether requests wait for next to nothing.
-    pub fn is_in_time(&self) -> bool {
-        Duration::from_micros(self.0.last.load(Relaxed)) <= SOON
-    }
 }
 
 #[cfg(test)]
@@ -66,12 +59,12 @@ mod tests {
     #[test]
     fn late_is_who_was_late_twice_in_a_row() {
         let lag = EventLoopDelay(Arc::default());
-        assert!(lag.is_in_time() && !lag.is_late());
+        assert!(!lag.is_late());
         lag.0.note(Duration::from_millis(500));
-        assert!(!lag.is_in_time() && !lag.is_late(), "once is a moment");
+        assert!(!lag.is_late(), "once is a moment");
         lag.0.note(Duration::from_millis(101));
         assert!(lag.is_late());
         lag.0.note(Duration::from_millis(3));
-        assert!(lag.is_in_time() && !lag.is_late());
+        assert!(!lag.is_late());
     }
 }

@@ -34,6 +34,7 @@ mod limits;
 mod metrics;
 mod outages;
 mod outputs;
+mod overload;
 mod payments;
 mod psp_simulator;
 mod refusals;

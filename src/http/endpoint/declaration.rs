@@ -90,8 +90,8 @@ async fn handled<E: Endpoint>(http: &HttpRequest, payload: Payload, app: &App) -
     let header_key = if E::Body::TAKES_KEY { body::header_key(http)? } else { None };
     let bytes = if E::Body::IS_NONE { None } else { Some(body::fetch(http, payload).await?) };
     // Not before the body is read: the connection could not be used again.
-    if let Some(priority) = E::PRIORITY {
-        check_thread(http, app, priority)?;
+    if E::PRIORITY.is_some() {
+        check_thread(http, app)?;
     }
     let path = E::Path::read(http)?;
     let given = Given { header_key: header_key.as_deref(), amount_max: app.amount_max() };
@@ -99,10 +99,9 @@ async fn handled<E: Endpoint>(http: &HttpRequest, payload: Payload, app: &App) -
     E::handle(Request { http, app, path, query, body }).await
 }
 
-/// Refuses work while this thread is late.
-fn check_thread(http: &HttpRequest, app: &App, priority: Priority) -> Result<(), Problem> {
-    let admits =
-        |delay: &Data<EventLoopDelay>| app.admission.thread_lets_in(delay.is_late(), delay.is_in_time(), priority);
+/// Refuses work while this thread is late with much in flight.
+fn check_thread(http: &HttpRequest, app: &App) -> Result<(), Problem> {
+    let admits = |delay: &Data<EventLoopDelay>| app.admission.thread_lets_in(delay.is_late());
     if http.app_data::<Data<EventLoopDelay>>().is_none_or(admits) {
         Ok(())
     } else {
