@@ -52,8 +52,8 @@ pub struct ShedLimits {
     pub shed_target: Duration,
 }
 
-/// Overload ends when nothing showed it for so long. That calls were refused meanwhile shows nothing: those who repeat at
-/// once would hold the gate closed for ever, with room for all of them.
+/// Overload ends when nothing showed it for so long. That calls were refused meanwhile shows nothing: those who repeat
+/// at once would hold the gate closed for ever, with room for all of them.
 const CALM_AFTER: Duration = Duration::from_millis(250);
 /// Up to so many times [`Priority::share`] (or [`ShedLimits::shed_above`], if that is fewer) are admitted however long
 /// they take: with fewer calls in flight latency cannot be estimated, and batches get too small.
