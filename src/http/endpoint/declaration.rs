@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::answer::Answer;
 use super::path::PathParameters;
 use super::query::Query;
-use crate::flows::{App, Call, Priority};
+use crate::flows::{App, Call};
 use crate::http::body::{self, Body, Given};
 use crate::http::event_loop_delay::EventLoopDelay;
 use crate::http::problem::{Code, Problem};
@@ -36,8 +36,8 @@ pub trait Endpoint: Sized + 'static {
     const ANSWERS: &'static [(StatusCode, &'static str)];
     /// What it can be refused with, beside what its path, its query and its body can have wrong.
     const CODES: &'static [&'static [Code]];
-    /// As what kind of work it is refused while this thread is late. None for what is always answered.
-    const PRIORITY: Option<Priority> = None;
+    /// Whether it takes on work, which a thread that is late with much in flight refuses.
+    const TAKES_WORK: bool = false;
 
     type Path: PathParameters;
     type Query: Query;
@@ -90,7 +90,7 @@ async fn handled<E: Endpoint>(http: &HttpRequest, payload: Payload, app: &App) -
     let header_key = if E::Body::TAKES_KEY { body::header_key(http)? } else { None };
     let bytes = if E::Body::IS_NONE { None } else { Some(body::fetch(http, payload).await?) };
     // Not before the body is read: the connection could not be used again.
-    if E::PRIORITY.is_some() {
+    if E::TAKES_WORK {
         check_thread(http, app)?;
     }
     let path = E::Path::read(http)?;

@@ -76,7 +76,7 @@ impl Endpoint for AuthorizePayment {
     ];
     const CODES: &'static [&'static [Code]] =
         &[EXECUTION, &[Code::MetadataTooLarge, Code::PaymentDeclined, Code::PspUnavailable, Code::PspNotReached]];
-    const PRIORITY: Option<Priority> = Some(Priority::New);
+    const TAKES_WORK: bool = true;
 
     type Path = ();
     type Query = AnyQuery;

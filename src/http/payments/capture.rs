@@ -6,7 +6,7 @@ use super::answer::{Called, EXECUTION};
 use super::change::{CHANGE, change, change_request};
 use crate::domain::PaymentId;
 use crate::domain::commands::Change;
-use crate::flows::{ChangeRequest, Priority};
+use crate::flows::ChangeRequest;
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, body};
 use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
@@ -40,7 +40,7 @@ impl Endpoint for CapturePayment {
     const ANSWERS: &'static [(StatusCode, &'static str)] =
         &[(StatusCode::OK, "The capture is requested; the payment becomes CAPTURED")];
     const CODES: &'static [&'static [Code]] = &[EXECUTION, CHANGE, &[Code::CaptureExceedsAuthorized]];
-    const PRIORITY: Option<Priority> = Some(Priority::Ongoing);
+    const TAKES_WORK: bool = true;
 
     type Path = PaymentId;
     type Query = AnyQuery;

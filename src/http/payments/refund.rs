@@ -6,7 +6,7 @@ use super::answer::{Called, EXECUTION};
 use super::change::{CHANGE, change, change_request};
 use crate::domain::PaymentId;
 use crate::domain::commands::Change;
-use crate::flows::{ChangeRequest, Priority};
+use crate::flows::ChangeRequest;
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, Text, body};
 use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
 use crate::http::problem::{Code, FieldError, Problem};
@@ -50,7 +50,7 @@ impl Endpoint for RefundPayment {
         &[(StatusCode::OK, "The refund is requested; the payment becomes REFUNDED or PARTIALLY_REFUNDED")];
     const CODES: &'static [&'static [Code]] =
         &[EXECUTION, CHANGE, &[Code::IdempotencyKeyMissing, Code::RefundExceedsCaptured, Code::RefundLimitReached]];
-    const PRIORITY: Option<Priority> = Some(Priority::Ongoing);
+    const TAKES_WORK: bool = true;
 
     type Path = PaymentId;
     type Query = AnyQuery;

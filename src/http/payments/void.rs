@@ -6,7 +6,7 @@ use super::answer::{Called, EXECUTION};
 use super::change::{CHANGE, change, change_request};
 use crate::domain::PaymentId;
 use crate::domain::commands::Change;
-use crate::flows::{ChangeRequest, Priority};
+use crate::flows::ChangeRequest;
 use crate::http::body::{IdempotencyKey, MerchantId, body};
 use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
@@ -35,7 +35,7 @@ impl Endpoint for VoidPayment {
     const ABOUT: &'static str = "Gives up an authorization, also one whose capture has failed.";
     const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "The payment is voided")];
     const CODES: &'static [&'static [Code]] = &[EXECUTION, CHANGE];
-    const PRIORITY: Option<Priority> = Some(Priority::Ongoing);
+    const TAKES_WORK: bool = true;
 
     type Path = PaymentId;
     type Query = AnyQuery;
