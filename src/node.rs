@@ -35,7 +35,7 @@ pub use self::places::{control_place, kafka_settings};
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;
-use crate::http::{self, BodyLimits, HttpSettings};
+use crate::http::{self, BodyLimits, Deadlines, HttpSettings, ServedNames, Service};
 use crate::infra::telemetry::pools::Pools;
 use crate::infra::telemetry::traces::Export;
 use crate::infra::telemetry::{self, TelemetryError};
@@ -161,18 +161,20 @@ fn serve(
 ) -> std::io::Result<ServerHandle> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if config.http.workers == 0 { cores } else { config.http.workers };
+    let ms = Duration::from_millis;
+    let body = BodyLimits { bytes: config.http.body_max_bytes, within: ms(config.http.body_timeout_ms) };
+    let service = Service::new(app, registry, body, ServedNames::of(&config.http.names));
     let settings = HttpSettings {
         workers,
-        connections_max: open_files::connections_max(config.http.connections_max, workers),
-        body: BodyLimits {
-            bytes: config.http.body_max_bytes,
-            within: Duration::from_millis(config.http.body_timeout_ms),
+        places: open_files::places(config.http.connections_max, config.http.connections_per_address_max),
+        deadlines: Deadlines {
+            keep_alive: ms(config.http.keep_alive_ms),
+            head: ms(config.http.header_timeout_ms),
+            write: ms(config.http.write_timeout_ms),
         },
-        keep_alive: Duration::from_millis(config.http.keep_alive_ms),
-        header_timeout: Duration::from_millis(config.http.header_timeout_ms),
-        shutdown_timeout: Duration::from_millis(config.node.drain_ms),
+        shutdown_timeout: ms(config.node.drain_ms),
     };
-    let server = http::serve(listener, app, registry, settings)?;
+    let server = http::serve(listener, service, settings)?;
     let handle = server.handle();
     actix_web::rt::spawn(async move {
         if let Err(error) = server.await {

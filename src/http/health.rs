@@ -14,6 +14,11 @@ use crate::infra::telemetry;
 pub const ENDPOINTS: &[Entry] =
     &[Entry::of::<ShowLiveness>(), Entry::of::<ShowReadiness>(), Entry::of::<ShowMetrics>()];
 
+/// Whether a path is one with which an operator looks at a node.
+pub fn is_of_operators(path: &str) -> bool {
+    ENDPOINTS.iter().any(|entry| entry.path == path)
+}
+
 /// That the process answers.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Liveness {

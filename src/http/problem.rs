@@ -53,6 +53,8 @@ macro_rules! codes {
 }
 
 codes! {
+    MalformedRequest "malformed_request" 400 false "The request is not valid HTTP"
+        "Its first line, a header, or what the headers say together is not allowed in HTTP/1.1. The connection is closed.";
     MalformedJson "malformed_json" 400 false "The body is not valid JSON"
         "The body is not JSON, is cut off, is nested too deep, repeats a member, or is no object.";
     UnknownField "unknown_field" 400 false "The body has an unknown field"
@@ -87,6 +89,8 @@ codes! {
     PaymentDeclined "payment_declined" 402 false "The payment was declined"
         "The payment provider declined; the payment is in the answer. Another try needs another key.";
     FaultsDisabled "faults_disabled" 403 false "Faults are disabled" "Set `faults.enabled` to inject faults.";
+    OriginNotAllowed "origin_not_allowed" 403 false "Pages of other origins may not ask here"
+        "A browser sent this for a page that is not of this node (`Origin`, `Sec-Fetch-Site`).";
     PaymentNotFound "payment_not_found" 404 false "There is no such payment"
         "The id is unknown, is not of our form, or belongs to another merchant.";
     NotFound "not_found" 404 false "There is nothing here" "The path is not one of the API's.";
@@ -97,10 +101,16 @@ codes! {
         "`paymentStatus` is the state that it has.";
     ExerciseUnderWay "exercise_under_way" 409 true "An exercise is under way" "Its steps are at the same path.";
     RequestTimeout "request_timeout" 408 true "The request came too slowly"
-        "Its body was not complete in time; nothing was done. Send it again, at once and whole.";
-    BodyTooLarge "body_too_large" 413 false "The body is too large" "Bodies are at most 64 KiB.";
+        "It was not complete in time; nothing was done. Send it again, at once and whole. The connection is closed.";
+    BodyTooLarge "body_too_large" 413 false "The body is too large"
+        "Bodies are at most 64 KiB, as they are sent and when they are decoded.";
     UnsupportedMediaType "unsupported_media_type" 415 false "The content type is not supported"
-        "Send `Content-Type: application/json`.";
+        "Send `Content-Type: application/json`, in UTF-8. If `Accept-Encoding` is in the answer, it names what \
+         `Content-Encoding` may say.";
+    HostNotServed "host_not_served" 421 false "The node is not served under this name"
+        "`Host` is a name that the node was not told of: use its address, or have the name added to `http.names`.";
+    HeadersTooLarge "headers_too_large" 431 false "The request's headers are too large"
+        "First line and headers have at most 32 KiB together, and there are at most 96. The connection is closed.";
     AmountInvalid "amount_invalid" 422 false "The amount is not above zero" "Amounts are 1 and above.";
     AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have.";
     CurrencyUnsupported "currency_unsupported" 422 false "The currency is not supported"
@@ -122,6 +132,8 @@ codes! {
     RateLimited "rate_limited" 429 true "The rate limit is used up" "Come back after `Retry-After`.";
     Internal "internal" 500 false "Something went wrong here"
         "The fault is not the call's, and repeating it does not help; `requestId` tells the operator where to look.";
+    HttpVersionNotSupported "http_version_not_supported" 505 false "The HTTP version is not supported"
+        "HTTP/1.1 and HTTP/1.0 are. The connection is closed.";
     PspUnavailable "psp_unavailable" 503 true "The payment provider is unavailable"
         "It is being left alone for a while; nothing was sent. Come back after `Retry-After`, with the same key if \
          you like.";
@@ -156,6 +168,7 @@ pub struct Problem {
     more: Map<String, Value>,
     retry_after: Option<Duration>,
     allow: Option<Arc<str>>,
+    accept_encoding: Option<&'static str>,
 }
 
 /// The body of a problem.
@@ -186,7 +199,15 @@ pub struct ProblemBody<'a> {
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), more: Map::new(), retry_after: None, allow: None }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            more: Map::new(),
+            retry_after: None,
+            allow: None,
+            accept_encoding: None,
+        }
     }
 }
 
@@ -223,6 +244,11 @@ impl Problem {
         self
     }
 
+    pub fn accept_encoding(mut self, codings: &'static str) -> Self {
+        self.accept_encoding = Some(codings);
+        self
+    }
+
     /// The answer to the request `request_id`. Without an `instance` it depends on nothing else, so that a stored
     /// answer is the same each time.
     pub fn respond(&self, request_id: &str, instance: Option<&str>) -> HttpResponse {
@@ -233,6 +259,9 @@ impl Problem {
         }
         if let Some(methods) = &self.allow {
             response.insert_header((header::ALLOW, methods.as_ref()));
+        }
+        if let Some(codings) = self.accept_encoding {
+            response.insert_header((header::ACCEPT_ENCODING, codings));
         }
         let body = ProblemBody {
             kind: format!("/problems/{}", self.code.name()),

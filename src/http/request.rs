@@ -1,17 +1,21 @@
 //! What every request brings: its id, its place in a trace, its answer's headers and its measurement.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::Counter;
 
 use super::problem::{Code, Problem};
+use super::served::ServedNames;
+use crate::domain::TraceContext;
 use crate::flows::{App, Call};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::logs::{in_trace, of_trace};
@@ -19,15 +23,20 @@ use crate::infra::telemetry::traces::Span;
 use crate::runtime::DurationHistogram;
 
 // As names: a text is copied into one for each look.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Durations of requests, by OpenTelemetry's semantic conventions for HTTP servers.
-pub struct HttpMeter(DurationHistogram);
+/// What is measured of requests.
+pub struct HttpMeter {
+    /// By OpenTelemetry's semantic conventions for HTTP servers.
+    durations: DurationHistogram,
+    refused: Counter<u64>,
+}
 
 impl HttpMeter {
     pub fn new() -> Self {
-        Self(catalogue::HTTP_REQUEST.to_duration_histogram())
+        let durations = catalogue::HTTP_REQUEST.to_duration_histogram();
+        Self { durations, refused: catalogue::HTTP_REFUSED.to_counter() }
     }
 }
 
@@ -37,12 +46,16 @@ pub async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let begun = Instant::now();
-    let (Some(app), Some(meter)) = (request.app_data::<web::Data<App>>(), request.app_data::<web::Data<HttpMeter>>())
-    else {
+    let (Some(app), Some(meter), Some(served)) = (
+        request.app_data::<web::Data<App>>(),
+        request.app_data::<web::Data<HttpMeter>>(),
+        request.app_data::<web::Data<ServedNames>>(),
+    ) else {
         // Both are set where the server is made.
         return Err(actix_web::error::ErrorInternalServerError("the server is not set up"));
     };
     let meter = meter.clone();
+    let checked = check(request.request(), served);
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = match given.filter(|id| is_request_id(id)) {
         Some(id) => id.to_owned(),
@@ -55,18 +68,16 @@ pub async fn around(
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
 
     let method = method(request.request());
-    // Nobody may hold the request while it is routed, so an error here knows no path.
-    let answered = std::panic::AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await;
-    let answered = match answered {
-        Ok(answered) => answered.map_err(|error| problem_of(&error)),
-        Err(_) => {
-            of_trace(trace, || tracing::error!(request.id = request_id, "a handler panicked"));
-            Err(Code::Internal.into())
+    let answered = match checked {
+        Ok(()) => answered(request, next, trace, &request_id).await,
+        Err((problem, reason)) => {
+            meter.refused.add(1, &[KeyValue::new("reason", reason)]);
+            Err(Unanswered { problem, request_id: request_id.clone(), path: Some(request.path().to_owned()) })
         }
     };
     let (route, status) = match &answered {
         Ok(response) => (route(response.request()), response.status()),
-        Err(problem) => (String::new(), problem.code.status()),
+        Err(unanswered) => (String::new(), unanswered.status_code()),
     };
     describe(&mut span, method, &route, status);
     let labels = [
@@ -74,12 +85,48 @@ pub async fn around(
         KeyValue::new("http.route", route),
         KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
     ];
-    meter.0.record(begun.elapsed(), &labels);
-    let mut response = answered.map_err(|problem| Unanswered { problem, request_id: request_id.clone() })?;
+    meter.durations.record(begun.elapsed(), &labels);
+    let mut response = answered?;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
+}
+
+/// Has a request answered by its handler.
+async fn answered<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+    trace: TraceContext,
+    request_id: &str,
+) -> Result<ServiceResponse<B>, Unanswered> {
+    let problem = match AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await {
+        Ok(Ok(response)) => return Ok(response),
+        Ok(Err(error)) => problem_of(&error),
+        Err(_) => {
+            of_trace(trace, || tracing::error!(request.id = request_id, "a handler panicked"));
+            Code::Internal.into()
+        }
+    };
+    // Nobody may hold the request while it is routed, so an error here knows no path.
+    Err(Unanswered { problem, request_id: request_id.to_owned(), path: None })
+}
+
+/// Whether a request may reach a handler. If not, what it is answered, and as what it is counted.
+fn check(request: &HttpRequest, served: &ServedNames) -> Result<(), (Problem, &'static str)> {
+    if request.method() == Method::CONNECT {
+        // Its target is no path, so no resource can say so.
+        let problem = Problem::from(Code::MethodNotAllowed).allow("GET, HEAD, POST, PUT, DELETE".into());
+        return Err((problem, "connect"));
+    }
+    served.check(request.head()).map_err(|code| {
+        let reason = match code {
+            Code::HostNotServed => "host",
+            Code::OriginNotAllowed => "origin",
+            _ => "malformed",
+        };
+        (code.into(), reason)
+    })
 }
 
 /// Says of a span what its request was. Neither path nor request id: whatever a client writes there would leave the
@@ -113,6 +160,8 @@ fn server_error(status: StatusCode) -> &'static str {
 struct Unanswered {
     problem: Problem,
     request_id: String,
+    /// The request's path, if it is known.
+    path: Option<String>,
 }
 
 impl std::fmt::Display for Unanswered {
@@ -127,7 +176,7 @@ impl ResponseError for Unanswered {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.problem.respond(&self.request_id, None);
+        let mut response = self.problem.respond(&self.request_id, self.path.as_deref());
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -163,7 +212,7 @@ pub fn call(request: &HttpRequest) -> Call {
     // A handler that is mounted without `around` would have none; its answers then name no request.
     found.unwrap_or_else(|| Call {
         request_id: String::new(),
-        trace: crate::domain::TraceContext { trace_id: 1, span_id: 1, sampled: false },
+        trace: TraceContext { trace_id: 1, span_id: 1, sampled: false },
     })
 }
 

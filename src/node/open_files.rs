@@ -3,8 +3,12 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::http::Places;
+
 /// What the node itself may need: databases, the event log, servers, threads, and what operators open beside it.
 const OWN_FILES: u64 = 192;
+/// Places for operators, when the others are taken.
+const SPARE: usize = 32;
 
 /// Takes as many open files as the process is allowed (`RLIMIT_NOFILE`, setrlimit(2)). To be called once, at its start.
 pub fn raise() {
@@ -18,20 +22,21 @@ pub fn raise() {
     }
 }
 
-/// Connections that each of `workers` may accept: as many as are wanted, or as the limit of open files leaves. Those
-/// beyond wait in the kernel's queue.
-pub fn connections_max(wanted: usize, workers: usize) -> usize {
+/// Places for connections: as many as are wanted, or as the limit of open files leaves, and a few of them spare.
+pub fn places(wanted: usize, per_address: usize) -> Places {
     // None: without a limit.
-    let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
-    let allowed = usize::try_from(for_callers(limit)).unwrap_or(usize::MAX) / workers.max(1);
-    if allowed < wanted / 2 {
+    let limit = getrlimit(Resource::Nofile).current;
+    let allowed = limit.map_or(usize::MAX, |limit| usize::try_from(for_callers(limit)).unwrap_or(usize::MAX));
+    let spare = SPARE.min(allowed / 4).max(1);
+    let connections = wanted.min((allowed - allowed.min(spare)).max(1));
+    if connections < wanted {
         tracing::warn!(
             open_files = limit,
-            connections_max = allowed,
+            connections_max = connections,
             "fewer connections than http.connections_max: raise the limit of open files (ulimit -n, LimitNOFILE)"
         );
     }
-    wanted.min(allowed.max(1))
+    Places { connections, per_address, spare }
 }
 
 /// What the node leaves to callers of so many files.

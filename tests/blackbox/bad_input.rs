@@ -67,7 +67,8 @@ async fn raw(node: &TestNode, request: &str) -> String {
 #[tokio::test]
 async fn a_body_announced_too_large_is_answered_before_it_comes() {
     let node = TestNode::start().await;
-    let post = |headers: &str| format!("POST {AUTHORIZE} HTTP/1.1\r\nHost: node\r\n{headers}\r\n{{\"merchantId\":");
+    let post =
+        |headers: &str| format!("POST {AUTHORIZE} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{{\"merchantId\":");
     let json = "Content-Type: application/json\r\n";
     for (headers, status, code) in [
         (format!("{json}Content-Length: 10000000\r\n"), "413", "body_too_large"),
@@ -85,7 +86,7 @@ async fn a_body_announced_too_large_is_answered_before_it_comes() {
 #[tokio::test]
 async fn a_body_that_stalls_is_given_up() {
     let node = TestNode::start_with(&[("HTTP__BODY_TIMEOUT_MS", "300")]).await;
-    let head = "Host: node\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
+    let head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
     let said = raw(&node, &format!("POST {AUTHORIZE} HTTP/1.1\r\n{head}\r\n{{\"merchantId\":")).await;
     assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"code\":\"request_timeout\""), "{said}");
     node.authorize(100).await;
@@ -94,7 +95,7 @@ async fn a_body_that_stalls_is_given_up() {
 #[tokio::test]
 async fn an_answer_to_head_has_no_body_on_the_wire() {
     let node = TestNode::start().await;
-    let said = raw(&node, "HEAD /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").await;
+    let said = raw(&node, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     let (head, body) = said.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-length: 15"), "{said}");
     assert_eq!(body, "");

@@ -42,3 +42,4 @@ mod startup;
 mod traces;
 mod two_hosts;
 mod upgrade;
+mod wire;

@@ -50,6 +50,10 @@ impl Document {
     pub fn check(&self, method: &Method, path: &str, answer: &Answer) {
         let shown = || format!("{method} {path}: {} {}", answer.status, answer.text);
         assert!(answer.header("x-request-id").is_some(), "{}", shown());
+        if matches!(answer.status, 403 | 421) && ["host_not_served", "origin_not_allowed"].contains(&&*answer.code()) {
+            // Any request may get them, whatever it is for.
+            return;
+        }
         let Some(operation) = self.operation(method, path) else {
             let is_page = path.starts_with("/docs/") && answer.status == 200;
             assert!(is_page || matches!((answer.status, answer.code().as_str()), (404, "not_found") | (405, _)));

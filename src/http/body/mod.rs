@@ -3,9 +3,11 @@
 
 mod card;
 mod declaration;
+mod encoding;
 mod fetch;
 mod fields;
 mod header_key;
+mod media_type;
 mod member;
 mod payment_members;
 mod sound;
@@ -13,7 +15,8 @@ mod typed;
 
 pub(crate) use declaration::body;
 pub use declaration::{ANY_BODY, Body, Members, finished};
-pub use fetch::{BodyLimits, fetch};
+pub use encoding::ACCEPTED;
+pub use fetch::{BodyLimits, check_absent, fetch};
 pub use fields::Fields;
 pub use header_key::header_key;
 pub use member::{Given, Member, MemberSchema, Wrong, codes_of, text_of};

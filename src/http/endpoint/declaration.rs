@@ -88,7 +88,14 @@ async fn handled<E: Endpoint>(http: &HttpRequest, payload: Payload, app: &App) -
     let query = E::Query::of(http.query_string())?;
     E::check(app)?;
     let header_key = if E::Body::TAKES_KEY { body::header_key(http)? } else { None };
-    let bytes = if E::Body::IS_NONE { None } else { Some(body::fetch(http, payload).await?) };
+    let bytes = if !E::Body::IS_NONE {
+        Some(body::fetch(http, payload).await?)
+    } else {
+        if E::METHOD != Method::Get {
+            body::check_absent(http)?;
+        }
+        None
+    };
     // Not before the body is read: the connection could not be used again.
     if E::PRIORITY.is_some() {
         check_thread(http, app)?;

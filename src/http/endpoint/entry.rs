@@ -85,6 +85,7 @@ fn describe<E: Endpoint>() -> Described {
     found.extend(E::Query::IS_CLOSED.then_some(Code::UnknownParameter));
     found.extend(query.iter().filter_map(|parameter| parameter.code));
     found.extend(E::Body::codes());
+    found.extend((E::METHOD != Method::Get).then_some(Code::UnsupportedMediaType));
     found.extend(E::PRIORITY.map(|_| Code::Overloaded));
     Described {
         about: E::ABOUT,

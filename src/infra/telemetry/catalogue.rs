@@ -25,6 +25,13 @@ catalogue! {
             &["http_request_method", "http_route", "http_response_status_code"],
             "Duration of HTTP requests, by the route's pattern",
         ).of("s");
+        HTTP_CONNECTIONS = Metric::gauge("rialto_http_connections", &[], "Connections of clients that are open");
+        HTTP_REFUSED = Metric::counter(
+            "rialto_http_refused_total", &["reason"],
+            "Requests refused before any handler saw them: malformed, late (a head that was not complete in time), \
+             too_large, version, connect, host, origin; connections without a place (no_place), and those broken off \
+             because the client did not read its answer (slow_reader)",
+        );
     }
     "Payments" {
         PAYMENT_CHANGES = Metric::counter(

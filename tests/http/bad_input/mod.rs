@@ -1,6 +1,7 @@
 //! What bad input gets, and that nothing of it changes anything: tables over every operation of the document.
 
 mod bodies;
+mod browsers;
 mod headers;
 mod keys;
 mod operators;
