@@ -61,6 +61,8 @@ pub enum StartError {
     Telemetry(#[from] TelemetryError),
     #[error("http server: {0}")]
     Http(std::io::Error),
+    #[error(transparent)]
+    TooFewFiles(#[from] open_files::TooFewFiles),
     #[error("{0}")]
     Actors(Escalation),
 }
@@ -127,7 +129,7 @@ impl Node {
         let pools = std::mem::take(&mut adapters.pools).export();
         let (app, running) =
             tree::build(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
-        let server = serve(listener, app.clone(), registry, config).map_err(StartError::Http)?;
+        let server = serve(listener, app.clone(), registry, config)?;
         let drain = Duration::from_millis(config.node.drain_ms);
         Ok(Self { address, app, server, running, drain, traces, _pools: pools, _lock: lock })
     }
@@ -158,7 +160,7 @@ fn serve(
     app: App,
     registry: prometheus::Registry,
     config: &Config,
-) -> std::io::Result<ServerHandle> {
+) -> Result<ServerHandle, StartError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if config.http.workers == 0 { cores } else { config.http.workers };
     let ms = Duration::from_millis;
@@ -166,7 +168,7 @@ fn serve(
     let service = Service::new(app, registry, body, ServedNames::of(&config.http.names));
     let settings = HttpSettings {
         workers,
-        places: open_files::places(config.http.connections_max, config.http.connections_per_address_max),
+        places: open_files::places(config.http.connections_max, config.http.connections_per_address_max)?,
         deadlines: Deadlines {
             keep_alive: ms(config.http.keep_alive_ms),
             head: ms(config.http.header_timeout_ms),
@@ -174,7 +176,7 @@ fn serve(
         },
         shutdown_timeout: ms(config.node.drain_ms),
     };
-    let server = http::serve(listener, service, settings)?;
+    let server = http::serve(listener, service, settings).map_err(StartError::Http)?;
     let handle = server.handle();
     actix_web::rt::spawn(async move {
         if let Err(error) = server.await {

@@ -169,6 +169,10 @@ DASHBOARDS = {
             ("lines", "Median latency", "s", "By route.", quantiles(REQUESTS, "http_route", PAYMENTS, (0.5,))),
             ("lines", "p95 latency", "s", "By route.", quantiles(REQUESTS, "http_route", PAYMENTS, (0.95,))),
             ("lines", "p99 latency", "s", "By route.", quantiles(REQUESTS, "http_route", PAYMENTS, (0.99,))),
+            ("lines", "Connections of clients", "short", "Connections that are open.", {"{{instance}}": "rialto_http_connections{@}"}),
+            ("lines", "Refused at the door", "ops",
+             "Requests and connections refused before any handler saw them, by reason: see Connections in docs/operations.md.",
+             {"{{reason}}": total("rialto_http_refused_total", "reason")}),
         ],
         "Payments": [
             ("lines", "Authorizations by outcome", "ops", "Payments that became AUTHORIZED, DECLINED or UNKNOWN, a second.",

@@ -12,6 +12,7 @@ mod health;
 mod openapi;
 mod payments;
 mod problem;
+mod refused;
 mod request;
 mod served;
 mod server;

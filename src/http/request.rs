@@ -11,9 +11,9 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Counter;
 
 use super::problem::{Code, Problem};
+use super::refused::{Reason, RefusalCounter};
 use super::served::ServedNames;
 use crate::domain::TraceContext;
 use crate::flows::{App, Call};
@@ -30,13 +30,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct HttpMeter {
     /// By OpenTelemetry's semantic conventions for HTTP servers.
     durations: DurationHistogram,
-    refused: Counter<u64>,
+    refusals: RefusalCounter,
 }
 
 impl HttpMeter {
     pub fn new() -> Self {
         let durations = catalogue::HTTP_REQUEST.to_duration_histogram();
-        Self { durations, refused: catalogue::HTTP_REFUSED.to_counter() }
+        Self { durations, refusals: RefusalCounter::new() }
     }
 }
 
@@ -71,7 +71,7 @@ pub async fn around(
     let answered = match checked {
         Ok(()) => answered(request, next, trace, &request_id).await,
         Err((problem, reason)) => {
-            meter.refused.add(1, &[KeyValue::new("reason", reason)]);
+            meter.refusals.count(reason);
             Err(Unanswered { problem, request_id: request_id.clone(), path: Some(request.path().to_owned()) })
         }
     };
@@ -113,17 +113,17 @@ async fn answered<B: MessageBody + 'static>(
 }
 
 /// Whether a request may reach a handler. If not, what it is answered, and as what it is counted.
-fn check(request: &HttpRequest, served: &ServedNames) -> Result<(), (Problem, &'static str)> {
+fn check(request: &HttpRequest, served: &ServedNames) -> Result<(), (Problem, Reason)> {
     if request.method() == Method::CONNECT {
         // Its target is no path, so no resource can say so.
         let problem = Problem::from(Code::MethodNotAllowed).allow("GET, HEAD, POST, PUT, DELETE".into());
-        return Err((problem, "connect"));
+        return Err((problem, Reason::Connect));
     }
     served.check(request.head()).map_err(|code| {
         let reason = match code {
-            Code::HostNotServed => "host",
-            Code::OriginNotAllowed => "origin",
-            _ => "malformed",
+            Code::HostNotServed => Reason::Host,
+            Code::OriginNotAllowed => Reason::Origin,
+            _ => Reason::Malformed,
         };
         (code.into(), reason)
     })

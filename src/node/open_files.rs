@@ -7,6 +7,10 @@ use crate::http::Places;
 
 /// What the node itself may need: databases, the event log, servers, threads, and what operators open beside it.
 const OWN_FILES: u64 = 192;
+/// What it may open beside what it has open when it begins to serve.
+const OWN_MORE: u64 = 32;
+/// Without so many it can serve nobody.
+const FILES_TO_SERVE: u64 = 10;
 /// Places for operators, when the others are taken.
 const SPARE: usize = 32;
 
@@ -22,13 +26,34 @@ pub fn raise() {
     }
 }
 
-/// Places for connections: as many as are wanted, or as the limit of open files leaves, and a few of them spare.
-pub fn places(wanted: usize, per_address: usize) -> Places {
+/// The process may have fewer open files than it needs to serve anybody.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{open} files are open and the process may have {limit}, which leaves none to callers: raise the limit of open \
+     files (ulimit -n, LimitNOFILE)"
+)]
+pub struct TooFewFiles {
+    open: u64,
+    limit: u64,
+}
+
+/// Places for connections: as many as are wanted, or as the limit of open files leaves, and a few of them spare. To be
+/// called once all is open that the node needs.
+///
+/// # Errors
+/// [`TooFewFiles`].
+pub fn places(wanted: usize, per_address: usize) -> Result<Places, TooFewFiles> {
     // None: without a limit.
-    let limit = getrlimit(Resource::Nofile).current;
-    let allowed = limit.map_or(usize::MAX, |limit| usize::try_from(for_callers(limit)).unwrap_or(usize::MAX));
+    let Some(limit) = getrlimit(Resource::Nofile).current else {
+        return Ok(Places { connections: wanted, per_address, spare: SPARE });
+    };
+    let open = open_now();
+    if open + FILES_TO_SERVE > limit {
+        return Err(TooFewFiles { open, limit });
+    }
+    let allowed = usize::try_from(for_callers(limit, open)).unwrap_or(usize::MAX);
     let spare = SPARE.min(allowed / 4).max(1);
-    let connections = wanted.min((allowed - allowed.min(spare)).max(1));
+    let connections = wanted.min(allowed.saturating_sub(spare).max(1));
     if connections < wanted {
         tracing::warn!(
             open_files = limit,
@@ -36,12 +61,17 @@ pub fn places(wanted: usize, per_address: usize) -> Places {
             "fewer connections than http.connections_max: raise the limit of open files (ulimit -n, LimitNOFILE)"
         );
     }
-    Places { connections, per_address, spare }
+    Ok(Places { connections, per_address, spare })
 }
 
-/// What the node leaves to callers of so many files.
-fn for_callers(limit: u64) -> u64 {
-    limit.saturating_sub(OWN_FILES).max(limit / 8)
+/// How many files are open; 0 where the system does not say.
+fn open_now() -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64)
+}
+
+/// What the node leaves to callers of so many files, of which so many are open.
+fn for_callers(limit: u64, open: u64) -> u64 {
+    limit.saturating_sub(OWN_FILES.max(open + OWN_MORE)).max(limit / 16)
 }
 
 #[cfg(test)]
@@ -50,8 +80,10 @@ mod tests {
 
     #[test]
     fn callers_get_what_the_node_does_not_need() {
-        for (limit, left) in [(80, 10), (256, 64), (1_024, 832), (1_048_576, 1_048_384)] {
-            assert_eq!(for_callers(limit), left, "{limit}");
+        for (limit, open, left) in
+            [(100, 85, 6), (256, 85, 64), (1_024, 85, 832), (1_048_576, 85, 1_048_384), (1_024, 300, 692)]
+        {
+            assert_eq!(for_callers(limit, open), left, "{limit} {open}");
         }
     }
 }

@@ -10,8 +10,6 @@ use actix_http::{ConnectionType, Request, Response, ServiceConfig};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::web::Data;
 use futures_util::FutureExt;
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::Counter;
 use tokio::net::TcpStream;
 
 use super::Deadlines;
@@ -20,12 +18,12 @@ use super::refusal::{full, response, unread};
 use super::wire::{NoRequest, Wire, WriteError};
 use crate::flows::App;
 use crate::http::health;
-use crate::infra::telemetry::catalogue;
+use crate::http::refused::{Reason, RefusalCounter};
 
 /// How long a client on a spare place may take for its request.
 const SPARE_HEAD: Duration = Duration::from_secs(1);
 /// How long a client may take to read an answer after which the connection is closed.
-const CLOSE: Duration = Duration::from_secs(1);
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// What the connections of one thread share.
 pub struct Thread<S, F> {
@@ -34,7 +32,7 @@ pub struct Thread<S, F> {
     gate: Arc<Gate>,
     codec: ServiceConfig,
     deadlines: Deadlines,
-    refused: Counter<u64>,
+    refusals: RefusalCounter,
     /// Makes a future that resolves when the server is told to stop.
     stopping: F,
 }
@@ -48,19 +46,17 @@ impl<S, F> Thread<S, F> {
         deadlines: Deadlines,
         stopping: F,
     ) -> Self {
-        let refused = catalogue::HTTP_REFUSED.to_counter();
-        Self { application, app, gate, codec, deadlines, refused, stopping }
-    }
-
-    fn count(&self, reason: &'static str) {
-        self.refused.add(1, &[KeyValue::new("reason", reason)]);
+        Self { application, app, gate, codec, deadlines, refusals: RefusalCounter::new(), stopping }
     }
 }
 
 /// What becomes of a connection after an answer.
 enum Next {
     Request,
+    /// It ends once the client has read its answer.
     Close,
+    /// It ends at once: nobody waits for anything.
+    End,
     BreakOff,
 }
 
@@ -76,7 +72,7 @@ where
     Stopping: Future<Output = ()>,
 {
     let Some(place) = stream.peer_addr().ok().and_then(|peer| thread.gate.enter(peer.ip())) else {
-        thread.count("no_place");
+        thread.refusals.count(Reason::NoPlace);
         return Ok(());
     };
     // Answers are written whole. Without it each would wait for the acknowledgement of the one before.
@@ -105,6 +101,7 @@ where
                 wire.close(CLOSE).await;
                 return Ok(());
             }
+            Next::End => return Ok(()),
             Next::BreakOff => {
                 wire.break_off();
                 return Ok(());
@@ -126,7 +123,7 @@ where
     B: MessageBody,
 {
     if place.is_spare() && !health::is_of_operators(request.path()) {
-        thread.count("no_place");
+        thread.refusals.count(Reason::NoPlace);
         let response = response(&full(), &thread.app.new_request_id(), Some(request.path()));
         return send(thread, wire, response.into(), true).await;
     }
@@ -144,8 +141,8 @@ where
 
 /// Answers a request that could not be read, after which nothing on the connection can be.
 async fn refuse<S, F>(thread: &Thread<S, F>, wire: &Wire, error: NoRequest) -> Next {
-    let Some((problem, reason)) = unread(error) else { return Next::Close };
-    thread.count(reason);
+    let Some((problem, reason)) = unread(error) else { return Next::End };
+    thread.refusals.count(reason);
     wire.begin_anew(thread.codec.clone());
     let response = response(&problem, &thread.app.new_request_id(), wire.path().as_deref());
     send(thread, wire, response.into(), true).await
@@ -164,7 +161,7 @@ async fn send<S, F, B: MessageBody>(
         Ok(true) => Next::Request,
         Ok(false) => Next::Close,
         Err(WriteError::Slow) => {
-            thread.count("slow_reader");
+            thread.refusals.count(Reason::SlowReader);
             Next::BreakOff
         }
         Err(WriteError::Broken) => Next::BreakOff,

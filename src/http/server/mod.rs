@@ -81,4 +81,4 @@ pub fn serve(listener: TcpListener, service: Service, settings: HttpSettings) ->
 }
 
 /// Connections that a thread may be handed while it has its share.
-const ACCEPTED_AHEAD: usize = 8;
+const ACCEPTED_AHEAD: usize = 1;

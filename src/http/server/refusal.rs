@@ -5,19 +5,22 @@ use std::time::Duration;
 use actix_http::error::ParseError;
 use actix_web::HttpResponse;
 
-use super::super::problem::{Code, Problem};
-use super::super::request::REQUEST_ID;
 use super::wire::NoRequest;
+use crate::http::problem::{Code, Problem};
+use crate::http::refused::Reason;
+use crate::http::request::REQUEST_ID;
 
 /// The problem of a request that could not be read, and as what it is counted. None if nobody waits for an answer.
-pub fn unread(error: NoRequest) -> Option<(Problem, &'static str)> {
-    let malformed = |detail: &str| (Problem::from(Code::MalformedRequest).detail(detail), "malformed");
+pub fn unread(error: NoRequest) -> Option<(Problem, Reason)> {
+    let malformed = |detail: &str| (Problem::from(Code::MalformedRequest).detail(detail), Reason::Malformed);
     Some(match error {
         NoRequest::Closed => return None,
-        NoRequest::Late => (Problem::from(Code::RequestTimeout).detail("Its head was not complete in time."), "late"),
+        NoRequest::Late => {
+            (Problem::from(Code::RequestTimeout).detail("Its head was not complete in time."), Reason::Late)
+        }
         NoRequest::Unreadable(error) => match error {
-            ParseError::TooLarge => (Code::HeadersTooLarge.into(), "too_large"),
-            ParseError::Version => (Code::HttpVersionNotSupported.into(), "version"),
+            ParseError::TooLarge => (Code::HeadersTooLarge.into(), Reason::TooLarge),
+            ParseError::Version => (Code::HttpVersionNotSupported.into(), Reason::Version),
             ParseError::Method => malformed("The request's method or its first line is none of HTTP."),
             ParseError::Uri(_) => malformed("The request's target is no path or URI."),
             ParseError::Header => malformed("A header, or what the headers say together, is not allowed."),

@@ -85,17 +85,14 @@ impl Wire {
     pub async fn request(&self, idle: Duration, head: Duration) -> Result<Request, NoRequest> {
         let is_empty = self.0.borrow().read.is_empty();
         if is_empty {
-            // A connection on which nothing happens holds no buffer.
-            self.0.borrow_mut().read = BytesMut::new();
-            let came = timeout(idle, poll_fn(|cx| self.0.borrow().stream.poll_read_ready(cx))).await;
-            if !matches!(came, Ok(Ok(()))) {
+            let came = timeout(idle, poll_fn(|cx| self.0.borrow_mut().poll_first(cx))).await;
+            if !matches!(came, Ok(Ok(count)) if count > 0) {
                 return Err(NoRequest::Closed);
             }
         }
         let read = timeout(head, poll_fn(|cx| self.0.borrow_mut().poll_request(cx))).await;
         let mut request = match read {
             Ok(request) => request?,
-            Err(_) if self.0.borrow().read.is_empty() => return Err(NoRequest::Closed),
             Err(_) => return Err(NoRequest::Late),
         };
         let inner = self.0.borrow();
@@ -109,7 +106,10 @@ impl Wire {
     /// The path of the last request, as far as its first line shows one.
     pub fn path(&self) -> Option<String> {
         let inner = self.0.borrow();
-        let target = inner.line.split(|byte| *byte == b' ').nth(1)?;
+        let mut words = inner.line.split(|byte| *byte == b' ');
+        // What does not begin with a method is no line of HTTP.
+        let is_method = words.next()?.iter().all(u8::is_ascii_graphic);
+        let target = words.next().filter(|_| is_method)?;
         let path = target.split(|byte| matches!(byte, b'?' | b'#')).next()?;
         let is_path = path.starts_with(b"/") && path.iter().all(u8::is_ascii_graphic);
         is_path.then(|| String::from_utf8_lossy(path).into_owned())
@@ -232,6 +232,14 @@ impl Inner {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Waits for the first bytes of a request, as how many there are. A connection on which nothing happens holds no
+    /// buffer.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.read = BytesMut::new();
+        ready!(self.stream.poll_read_ready(cx))?;
+        self.poll_fill(cx)
     }
 
     fn begin(&mut self, request: &Request) {
