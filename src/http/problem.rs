@@ -54,7 +54,8 @@ macro_rules! codes {
 
 codes! {
     MalformedRequest "malformed_request" 400 false "The request is not valid HTTP"
-        "Its first line, a header, or what the headers say together is not allowed in HTTP/1.1. The connection is closed.";
+        "Its first line, a header, or what the headers say together is not allowed in HTTP/1.1. The connection is \
+         closed.";
     MalformedJson "malformed_json" 400 false "The body is not valid JSON"
         "The body is not JSON, is cut off, is nested too deep, repeats a member, or is no object.";
     UnknownField "unknown_field" 400 false "The body has an unknown field"
@@ -150,6 +151,9 @@ codes! {
          most.";
 }
 
+/// The codings in which bodies may come, as `Accept-Encoding` names them.
+pub const CODINGS: &str = "gzip, deflate";
+
 /// One field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -168,7 +172,7 @@ pub struct Problem {
     more: Map<String, Value>,
     retry_after: Option<Duration>,
     allow: Option<Arc<str>>,
-    accept_encoding: Option<&'static str>,
+    names_codings: bool,
 }
 
 /// The body of a problem.
@@ -206,7 +210,7 @@ impl From<Code> for Problem {
             more: Map::new(),
             retry_after: None,
             allow: None,
-            accept_encoding: None,
+            names_codings: false,
         }
     }
 }
@@ -244,8 +248,9 @@ impl Problem {
         self
     }
 
-    pub fn accept_encoding(mut self, codings: &'static str) -> Self {
-        self.accept_encoding = Some(codings);
+    /// With the codings that a body may have.
+    pub fn naming_codings(mut self) -> Self {
+        self.names_codings = true;
         self
     }
 
@@ -260,8 +265,8 @@ impl Problem {
         if let Some(methods) = &self.allow {
             response.insert_header((header::ALLOW, methods.as_ref()));
         }
-        if let Some(codings) = self.accept_encoding {
-            response.insert_header((header::ACCEPT_ENCODING, codings));
+        if self.names_codings {
+            response.insert_header((header::ACCEPT_ENCODING, CODINGS));
         }
         let body = ProblemBody {
             kind: format!("/problems/{}", self.code.name()),

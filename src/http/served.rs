@@ -1,5 +1,5 @@
-//! For whom the node is there: under which names it is served, and to pages of which origin. A page of anybody can lead a
-//! browser to a node on its user's machine or network: by a name that is made to point there (DNS rebinding), or by
+//! For whom the node is there: under which names it is served, and to pages of which origin. A page of anybody can lead
+//! a browser to a node on its user's machine or network: by a name that is made to point there (DNS rebinding), or by
 //! sending requests there from elsewhere.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -63,7 +63,7 @@ impl ServedNames {
     /// [`Code::MalformedRequest`] for a `Host` that is none, [`Code::HostNotServed`] and [`Code::OriginNotAllowed`].
     pub fn check(&self, head: &RequestHead) -> Result<(), Code> {
         let host = head.headers.get(HOST).map(|host| host.as_bytes());
-        // The target's goes before the header's (RFC 9112, 3.2.2). That there is one in HTTP/1.1 the parser looks after.
+        // The target's goes before the header's (RFC 9112, 3.2.2). The parser has seen that HTTP/1.1 has one.
         let host: Option<Authority> = match (head.uri.authority(), host) {
             (Some(authority), _) => Some(authority.clone()),
             (None, Some(host)) => Some(Authority::try_from(host).map_err(|_| Code::MalformedRequest)?),

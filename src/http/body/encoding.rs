@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
 
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{CODINGS, Code, Problem};
 
-/// The codings that are decoded, as `Accept-Encoding` names them.
-pub const ACCEPTED: &str = "gzip, deflate";
+/// Bytes that are set aside for a body before any of it has come.
+const SET_ASIDE: usize = 8 * 1024;
 
 /// Collects a body.
 pub enum Collector {
@@ -26,13 +26,13 @@ pub struct Bounded {
 }
 
 impl Collector {
-    /// For a body with these headers that may have `most` bytes when it is decoded, and, if it is not, has about
-    /// `expected`.
+    /// For a body with these headers that may have `most` bytes when it is decoded. `expected` is what it says of its
+    /// length; that much is only set aside if it is little.
     ///
     /// # Errors
     /// [`Code::UnsupportedMediaType`] for other codings, and for several.
     pub fn of(headers: &HeaderMap, most: usize, expected: usize) -> Result<Self, Problem> {
-        let inner = Bounded { bytes: Vec::with_capacity(expected.min(most)), most, is_over: false };
+        let inner = Bounded { bytes: Vec::with_capacity(expected.min(most).min(SET_ASIDE)), most, is_over: false };
         let mut values = headers.get_all(CONTENT_ENCODING);
         let Some(coding) = values.next() else { return Ok(Self::Plain(inner)) };
         let coding = coding.to_str().unwrap_or("no text").trim().to_ascii_lowercase();
@@ -43,8 +43,8 @@ impl Collector {
             "deflate" => return Ok(Self::Deflate(ZlibDecoder::new(inner))),
             _ => {}
         }
-        let problem = Problem::from(Code::UnsupportedMediaType).accept_encoding(ACCEPTED);
-        Err(problem.detail(format!("Bodies may be encoded as one of {ACCEPTED}.")))
+        let problem = Problem::from(Code::UnsupportedMediaType).naming_codings();
+        Err(problem.detail(format!("Bodies may be encoded as one of {CODINGS}.")))
     }
 
     /// Takes the next piece.

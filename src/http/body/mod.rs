@@ -15,7 +15,6 @@ mod typed;
 
 pub(crate) use declaration::body;
 pub use declaration::{ANY_BODY, Body, Members, finished};
-pub use encoding::ACCEPTED;
 pub use fetch::{BodyLimits, check_absent, fetch};
 pub use fields::Fields;
 pub use header_key::header_key;

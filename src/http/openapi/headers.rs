@@ -5,8 +5,8 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, ObjectBuilder, Required, Response, Type};
 
 use super::problems::integer;
-use crate::http::body::ACCEPTED;
 use crate::http::endpoint::{Described, Entry, Method};
+use crate::http::problem::CODINGS;
 
 /// The headers that a request to this endpoint may have.
 pub fn of_requests(entry: &Entry, described: &Described) -> Vec<Parameter> {
@@ -55,7 +55,7 @@ pub fn add_to_answer(entry: &Entry, status: &str, response: &mut Response) {
     }
     if status == "415" {
         let about = "There when it is the coding of the body that is not known: those that are.";
-        add("Accept-Encoding", text().enum_values(Some([ACCEPTED])).build(), about);
+        add("Accept-Encoding", text().enum_values(Some([CODINGS])).build(), about);
     }
     // Bodies are refused before a limit is asked; what comes after it is counted and can be replayed.
     let is_counted = changes_payments && !matches!(status, "400" | "408" | "413" | "415");

@@ -1,5 +1,5 @@
-//! One connection, from its first byte to its last: a request is read, answered and its answer taken before the next one
-//! is looked at, so that a client that sends and does not read is not served.
+//! One connection, from its first byte to its last: a request is read, answered and its answer taken before the next
+//! one is looked at, so that a client that sends and does not read is not served.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix_http::body::{BodySize, MessageBody};
 use actix_http::error::{ParseError, PayloadError};
 use actix_http::h1::{Codec, Message, MessageType};
-use actix_http::{Payload, Request, Response, ServiceConfig};
+use actix_http::{Payload, Request, RequestHead, Response, ServiceConfig};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::io::AsyncWrite;
@@ -246,7 +246,8 @@ impl Inner {
         self.requests += 1;
         let has_body = !matches!(self.codec.message_type(), MessageType::None);
         self.body = if has_body { Body::Open } else { Body::Read };
-        self.go_ahead = if has_body && request.head().expect() { b"HTTP/1.1 100 Continue\r\n\r\n" } else { b"" };
+        let waits = has_body && RequestHead::expect(request.head());
+        self.go_ahead = if waits { b"HTTP/1.1 100 Continue\r\n\r\n" } else { b"" };
     }
 
     fn keep_line(&mut self) {
