@@ -35,7 +35,7 @@ impl Default for Http {
             workers: 0,
             names: Vec::new(),
             connections_max: 10_000,
-            connections_per_address_max: 2_000,
+            connections_per_address_max: 4_000,
             body_max_bytes: 64 * 1024,
             keep_alive_ms: 75_000,
             header_timeout_ms: 5_000,
