@@ -1,7 +1,6 @@
 //! Request bodies. Each is declared once, as a type with its members; how they are read, which codes they can have
 //! wrong and how the document shows them come from that.
 
-mod card;
 mod declaration;
 mod fetch;
 mod fields;

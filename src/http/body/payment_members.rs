@@ -7,11 +7,11 @@ use utoipa::PartialSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type};
 
-use super::card::holds_card_number;
 use super::fields::Object;
 use super::member::{Given, Member, Wrong, escaped};
 use crate::domain::Currency;
 use crate::domain::payment::{CaptureMode, Metadata};
+use crate::http::card_number::holds_card_number;
 use crate::http::problem::Code;
 
 const MERCHANT_ID_MAX: usize = 32;
