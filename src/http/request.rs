@@ -1,5 +1,6 @@
 //! What every request brings: its id, its place in a trace, its answer's headers and its measurement.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -10,7 +11,9 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
+use percent_encoding::percent_decode_str;
 
+use super::card_number::holds_card_number;
 use super::problem::{Code, Problem};
 use crate::flows::{App, Call};
 use crate::infra::telemetry::catalogue;
@@ -54,7 +57,7 @@ pub async fn around(
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
 
-    let method = method(request.request());
+    let (method, uri) = (method(request.request()), request.request().uri().clone());
     // Nobody may hold the request while it is routed, so an error here knows no path.
     let answered = std::panic::AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await;
     let answered = match answered {
@@ -75,7 +78,10 @@ pub async fn around(
         KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
     ];
     meter.0.record(begun.elapsed(), &labels);
-    let mut response = answered.map_err(|problem| Unanswered { problem, request_id: request_id.clone() })?;
+    let mut response = answered.map_err(|problem| {
+        let instance = instance(uri.path(), None).into_owned();
+        Unanswered { problem, request_id: request_id.clone(), instance }
+    })?;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -113,6 +119,7 @@ fn server_error(status: StatusCode) -> &'static str {
 struct Unanswered {
     problem: Problem,
     request_id: String,
+    instance: String,
 }
 
 impl std::fmt::Display for Unanswered {
@@ -127,7 +134,7 @@ impl ResponseError for Unanswered {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.problem.respond(&self.request_id, None);
+        let mut response = self.problem.respond(&self.request_id, &self.instance);
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -155,6 +162,8 @@ fn route(request: &HttpRequest) -> String {
 fn is_request_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        // It is answered, logged and stored.
+        && !holds_card_number(text)
 }
 
 /// The call that a request makes; [`around`] has put it there.
@@ -170,12 +179,20 @@ pub fn call(request: &HttpRequest) -> Call {
 /// Who asks, as the header `X-Operator` says: up to 64 printable characters. Until there are keys it proves nothing.
 pub fn operator(request: &HttpRequest) -> String {
     let said = request.headers().get("x-operator").and_then(|value| value.to_str().ok());
-    said.map(str::trim).filter(|name| (1..=64).contains(&name.len())).unwrap_or("unnamed").to_owned()
+    let name = said.map(str::trim).filter(|name| (1..=64).contains(&name.len()) && !holds_card_number(name));
+    name.unwrap_or("unnamed").to_owned()
 }
 
 /// A problem that answers this request.
 pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
-    problem.respond(&call(request).request_id, Some(request.path()))
+    let pattern = request.match_pattern();
+    problem.respond(&call(request).request_id, &instance(request.path(), pattern.as_deref()))
+}
+
+/// A problem's `instance`: the path, or the route's pattern in place of one that holds a card number.
+fn instance<'a>(path: &'a str, pattern: Option<&'a str>) -> Cow<'a, str> {
+    let meant = percent_decode_str(path).decode_utf8_lossy();
+    Cow::Borrowed(if holds_card_number(&meant) { pattern.unwrap_or("/") } else { path })
 }
 
 /// What actix itself refuses: bodies and queries that it cannot read.
