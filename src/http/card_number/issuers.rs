@@ -46,8 +46,8 @@ const ISSUERS: [Issuer; 47] = [
     issuer(2149, 2149, &[15..=15]),
     // Maestro, and all that begins with 50, 56 to 59 or 6: Discover, UnionPay, RuPay, Elo, Verve, Troy, Hipercard, Aura,
     // Dankort, Laser, Solo, Switch, Bankcard, UzCard, BC and the Indonesian GPN.
-    issuer(50, 50, &[16..=19]),
-    issuer(56, 59, &[16..=19]),
+    issuer(50, 50, &[14..=19]),
+    issuer(56, 59, &[14..=19]),
     issuer(6, 6, &[16..=19]),
     // Maestro and its kin are shorter only under a few prefixes: many phone numbers begin with the others.
     issuer(5018, 5018, &[12..=15]),
