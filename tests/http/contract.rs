@@ -68,7 +68,7 @@ async fn a_request_keeps_its_id_and_its_trace() {
 /// What a problem answers is said by every one: those that are stored say the same when they are replayed.
 #[actix_web::test]
 async fn every_problem_says_what_it_answers() {
-    let node = TestNode::start().await;
+    let node = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]).await;
     let payment = node.authorize(100).await;
     let capture = format!("/payments/capture/{}", payment.id);
     let excess = json!({"merchantId": payment.merchant, "amount": 101, "idempotencyKey": "much"});

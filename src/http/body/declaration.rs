@@ -84,8 +84,9 @@ pub fn finished<T>(fields: Fields<'_>, body: Option<T>) -> Result<T, Problem> {
 }
 
 /// Declares a body: its members with their names in JSON, and what they are. A member's type is a
-/// [`Member`](super::Member); it says whether the member has to be there. What is wrong with members that are right each
-/// for itself stands behind them: a condition on what was read (none where a member is wrong), and what it is answered.
+/// [`Member`](super::Member); it says whether the member has to be there. What is wrong with members that are right
+/// each for itself stands behind them: a condition on what was read (none where a member is wrong), and what it is
+/// answered.
 macro_rules! body {
     (
         $(#[doc = $about:literal])*

@@ -89,8 +89,8 @@ pub fn text_of(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
-/// The step of a JSON pointer (RFC 6901) to a member, cut so that a client's nonsense is not sent back at length. There is
-/// none to a name that holds a card number: the pointer ends at the object that has it.
+/// The step of a JSON pointer (RFC 6901) to a member, cut so that a client's nonsense is not sent back at length. There
+/// is none to a name that holds a card number: the pointer ends at the object that has it.
 pub(super) fn pointer_to(name: &str) -> String {
     if holds_card_number(name) {
         return String::new();

@@ -1,8 +1,8 @@
 //! The prefixes that are given out for cards, and how long their numbers are.
 //!
-//! ISO/IEC 7812-2's register is not public. These are what the schemes publish themselves, what payment providers publish
-//! for their test cards, and the first digit's meaning by ISO/IEC 7812-1: 9 is for national schemes, with the country's
-//! number behind it. Prefixes overlap, since schemes share cards: any row will do.
+//! ISO/IEC 7812-2's register is not public. These are what the schemes publish themselves, what payment providers
+//! publish for their test cards, and the first digit's meaning by ISO/IEC 7812-1: 9 is for national schemes. Prefixes
+//! overlap, since schemes share cards: any row will do.
 
 use std::ops::RangeInclusive;
 
@@ -44,8 +44,8 @@ const ISSUERS: [Issuer; 47] = [
     issuer(1, 1, &[15..=15]),
     issuer(2014, 2014, &[15..=15]),
     issuer(2149, 2149, &[15..=15]),
-    // Maestro, and all that begins with 50, 56 to 59 or 6: Discover, UnionPay, RuPay, Elo, Verve, Troy, Hipercard, Aura,
-    // Dankort, Laser, Solo, Switch, Bankcard, UzCard, BC and the Indonesian GPN.
+    // Maestro, and all that begins with 50, 56 to 59 or 6: Discover, UnionPay, RuPay, Elo, Verve, Troy, Hipercard,
+    // Aura, Dankort, Laser, Solo, Switch, Bankcard, UzCard, BC and the Indonesian GPN.
     issuer(50, 50, &[14..=19]),
     issuer(56, 59, &[14..=19]),
     issuer(6, 6, &[16..=19]),

@@ -29,8 +29,7 @@ const GROUPS_MAX: usize = 5;
 /// Whether the text holds a card number: in one piece, or in the groups that are printed on cards, with spaces, dashes
 /// or dots of any script between them. Digits may be of any script, and characters without a width do not count.
 pub fn holds_card_number(text: &str) -> bool {
-    // Most texts are short or have few digits. Digits beyond ASCII take two bytes and more.
-    if text.bytes().filter(|byte| byte.is_ascii_digit() || !byte.is_ascii()).count() < DIGITS_MIN {
+    if !has_enough_digits(text) {
         return false;
     }
     let mut groups = Groups::default();
@@ -47,6 +46,20 @@ pub fn holds_card_number(text: &str) -> bool {
         rest = &after[end..];
     }
     false
+}
+
+/// Whether there is a stretch without letters that may have digits enough, as most texts and UUIDs do not. Any byte beyond
+/// ASCII may be of a digit.
+fn has_enough_digits(text: &str) -> bool {
+    let mut digits = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'0'..=b'9' | 0x80.. => digits += 1,
+            b'a'..=b'z' | b'A'..=b'Z' => digits = 0,
+            _ => {}
+        }
+        digits == DIGITS_MIN
+    })
 }
 
 /// Looks at a word, letters and digits in one piece, and at the groups that it goes on with.

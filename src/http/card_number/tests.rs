@@ -100,8 +100,8 @@ const TEST_CARDS: [(&str, &str); 29] = [
     ("mada", "5297412542005689 4464040000000007 9682031234567890"),
 ];
 
-/// Each scheme's prefixes and lengths as others list them (Wikipedia's "Payment card number", the libraries that make up
-/// test data): independent of the table that is tested.
+/// Each scheme's prefixes and lengths as others list them (Wikipedia's "Payment card number", the libraries that make
+/// up test data): independent of the table that is tested.
 const SCHEMES: [(&str, &str, &[usize]); 26] = [
     ("Visa", "4", &[16, 19]),
     ("Mastercard", "51 52 53 54 55 2221 2222 2300 2500 2699 2700 2719 2720", &[16]),

@@ -36,7 +36,8 @@ impl Query for Expand {
         }
         if let Some(after) = pairs.value("startingAfter") {
             let error = FieldError::of_parameter("startingAfter", Code::CursorInvalid);
-            let why = "`startingAfter` is the id of a refund, a ledger entry or an event, and `expand` names the list that has it and no other.";
+            let why = "`startingAfter` is the id of a refund, a ledger entry or an event, and `expand` names the list \
+                       that has it and no other.";
             expand.after = Some(cursor(&expand, after).ok_or_else(|| Problem::of_field(error.detail(why)))?);
         }
         Ok(expand)

@@ -23,7 +23,8 @@ body! {
         reason "reason": Text<255>,
     }
     // A second refund of an amount would be a second refund; of all that is left, it finds nothing.
-    wrong if !matches!(amount, Some(None)) && matches!(key, Some(None)) => "idempotencyKey": Code::IdempotencyKeyMissing;
+    wrong if !matches!(amount, Some(None)) && matches!(key, Some(None))
+        => "idempotencyKey": Code::IdempotencyKeyMissing;
 }
 
 impl RefundBody {

@@ -140,7 +140,7 @@ async fn a_card_number_is_no_key() {
         }
     }
     nothing_has_changed(&node).await;
-    // What is none is taken: a UUID whose digits pass for a card's if its dashes are left out, an IMEI, epoch milliseconds.
+    // What is none is taken: a UUID whose digits pass for a card's without its dashes, an IMEI, milliseconds, an EAN.
     for key in ["7161f6b0-4466-4554-8400-446655440000", "356938035643809", "1764395752000", "4006381333931"] {
         let body = json!({"merchantId": "MERCHANT-1", "amount": 1, "currency": "KRW", "metadata": {"id": key}});
         send(&node, "/payments/authorize", &[key], &body).await.expect(200);
