@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Currency;
 use crate::domain::key::Fingerprint;
-use crate::domain::money::Currency;
 use crate::domain::outcome::{Amounts, PaymentOutcome, PaymentSnapshot, StoredResponse, sentence};
 use crate::domain::payment::{Metadata, PaymentStatus};
 use crate::domain::{PaymentId, RefundId, Timestamp};

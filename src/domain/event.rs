@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::currency::Currency;
 use super::id::{EventId, PaymentId, RefundId};
-use super::money::Currency;
 use super::payment::{Payment, PaymentStatus};
 use super::time::Timestamp;
 use super::trace::TraceContext;

@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod commands;
+pub mod currency;
 pub mod dead_letter;
 pub mod event;
 pub mod id;
@@ -31,8 +32,9 @@ pub mod planted;
 #[cfg(test)]
 pub mod testing;
 
+pub use currency::Currency;
 pub use id::{ActionId, EntryId, EventId, IdGenerator, LetterId, PaymentId, RefundId};
-pub use money::{Currency, Money};
+pub use money::Money;
 pub use shard_map::{Bucket, ShardId, ShardMap};
 pub use time::Timestamp;
 pub use trace::TraceContext;

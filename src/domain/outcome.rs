@@ -1,8 +1,8 @@
 //! What a caller is told: the same value is answered, stored under the idempotency key and answered again. How it is
 //! written is for those who write it: the API and the store each have their own form.
 
+use super::currency::Currency;
 use super::id::{PaymentId, RefundId};
-use super::money::Currency;
 use super::payment::{Metadata, Payment, PaymentStatus, Refusal};
 use super::time::Timestamp;
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::currency::Currency;
 use super::id::{EventId, PaymentId, RefundId};
 use super::key::KeyHash;
-use super::money::{AmountOverflow, Currency, Money, add, sub};
+use super::money::{AmountOverflow, Money, add, sub};
 use super::policy::Policy;
 use super::psp::Verdict;
 pub use super::status::PaymentStatus;

@@ -1,9 +1,10 @@
 //! Values that the tests of several rooms need.
 
 use super::commands::{Authorize, RecordPspOutcome};
+use super::currency::Currency;
 use super::id::PaymentId;
 use super::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
-use super::money::{Currency, Money};
+use super::money::Money;
 use super::payment::CaptureMode;
 use super::psp::Verdict;
 use super::trace::TraceContext;

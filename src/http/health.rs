@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::endpoint::{Answer, AnyQuery, Content, Endpoint, Entry, Json, Method, Request};
+use super::endpoint::{Answer, Content, Endpoint, Entry, Json, Method, Request};
 use super::problem::{Code, Problem};
 use crate::flows::Readiness;
 use crate::infra::telemetry;
@@ -105,7 +105,7 @@ impl Endpoint for ShowMetrics {
     const CODES: &'static [&'static [Code]] = &[&[Code::Internal]];
 
     type Path = ();
-    type Query = AnyQuery;
+    type Query = ();
     type Body = ();
     type Answer = MetricsText;
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod body;
+mod card_number;
 mod endpoint;
 mod endpoints;
 mod event_loop_delay;

@@ -1,5 +1,6 @@
 //! Problems (RFC 9457): every error that the API answers, each with its code, status and title in one place.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ codes! {
     FieldTypeInvalid "field_type_invalid" 400 false "A field has the wrong type"
         "`errors` points at the member; texts are JSON strings without control characters, metadata is an object of \
          texts.";
+    NumberOutOfRange "number_out_of_range" 422 false "A number is out of its range"
+        "`errors` points at it, with the smallest and the largest that are taken.";
     AmountNotInteger "amount_not_integer" 400 false "The amount is not an integer"
         "Amounts are JSON integers in the currency's minor unit: no fraction, no exponent, no quotes.";
     MerchantIdInvalid "merchant_id_invalid" 400 false "The merchant id is invalid"
@@ -72,7 +75,8 @@ codes! {
     IdempotencyKeyMissing "idempotency_key_missing" 400 false "An idempotency key is required"
         "Give `idempotencyKey` in the body or the header `Idempotency-Key`.";
     IdempotencyKeyInvalid "idempotency_key_invalid" 400 false "The idempotency key is invalid"
-        "1 to 255 printable ASCII characters, in one place, or the same in header and body.";
+        "1 to 255 printable ASCII characters, in one place, or the same in header and body. In the header it may be a \
+         quoted string (RFC 9651), whose parameters are left aside.";
     CursorInvalid "cursor_invalid" 400 false "The cursor is invalid"
         "`startingAfter` or `endingBefore`, one of them, is the id of one of the merchant's payments.";
     LimitInvalid "limit_invalid" 400 false "The limit is invalid" "`limit` is 1 to 100.";
@@ -82,11 +86,12 @@ codes! {
     SelectionInvalid "selection_invalid" 400 false "It is not clear which dead letters are meant"
         "Give one of `ids` (up to 1 000), `filter` and `all: true`.";
     ReasonInvalid "reason_invalid" 422 false "A reason is required" "1 to 255 characters.";
-    TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, such as 2026-11-23T09:30:00Z.";
+    TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, with an offset, such \
+        as 2026-11-23T09:30:00Z; in a query the plus sign of an offset is written `%2B`.";
     ExpandInvalid "expand_invalid" 400 false "There is nothing of that name to expand"
         "`expand` is a list of `refunds`, `ledger` and `events`.";
     UnknownParameter "unknown_parameter" 400 false "The query has an unknown parameter"
-        "A parameter that the call does not know, or one given twice.";
+        "A parameter that the call does not know, or one given twice; `errors` has those that it knows.";
     PaymentDeclined "payment_declined" 402 false "The payment was declined"
         "The payment provider declined; the payment is in the answer. Another try needs another key.";
     FaultsDisabled "faults_disabled" 403 false "Faults are disabled" "Set `faults.enabled` to inject faults.";
@@ -113,11 +118,12 @@ codes! {
     HeadersTooLarge "headers_too_large" 431 false "The request's headers are too large"
         "First line and headers have at most 32 KiB together, and there are at most 96. The connection is closed.";
     AmountInvalid "amount_invalid" 422 false "The amount is not above zero" "Amounts are 1 and above.";
-    AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have.";
+    AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have, \
+        which `errors` says.";
     CurrencyUnsupported "currency_unsupported" 422 false "The currency is not supported"
-        "Three upper-case letters of an active ISO 4217 currency.";
+        "Three upper-case letters of an ISO 4217 currency in use.";
     CardNumberNotAllowed "card_number_not_allowed" 422 false "A text holds a card number"
-        "Card numbers do not belong in texts and metadata; nothing of the request was kept.";
+        "Card numbers do not belong in texts, keys, ids, names, metadata or queries; nothing of the request was kept.";
     MetadataTooLarge "metadata_too_large" 422 false "The metadata is too large"
         "At most 50 keys of 40 characters with values of 500.";
     TextTooLong "text_too_long" 422 false "A text is too long"
@@ -154,13 +160,78 @@ codes! {
 /// The codings in which bodies may come, as `Accept-Encoding` names them.
 pub const CODINGS: &str = "gzip, deflate";
 
-/// One field that is wrong.
+/// One thing of a request that is wrong: where it is (one of `pointer`, `parameter` and `header`), and what would be
+/// right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where, as a JSON pointer (RFC 6901).
+    /// Where in the body, as a JSON pointer (RFC 6901). A name that holds a card number is not said back: the pointer
+    /// then ends before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/amount")]
-    pub pointer: String,
+    pub pointer: Option<String>,
+    /// The parameter of the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "limit")]
+    pub parameter: Option<Cow<'static, str>>,
+    /// The header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "Idempotency-Key")]
+    pub header: Option<&'static str>,
     pub code: Code,
+    /// Why, and what would be right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub detail: Option<Cow<'static, str>>,
+    /// All values, or names, that there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub allowed: Option<Vec<&'static str>>,
+    /// The smallest number that is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<i64>,
+    /// The largest number that is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<i64>,
+}
+
+impl FieldError {
+    fn new(code: Code) -> Self {
+        Self {
+            pointer: None,
+            parameter: None,
+            header: None,
+            code,
+            detail: None,
+            allowed: None,
+            minimum: None,
+            maximum: None,
+        }
+    }
+
+    /// In the body.
+    pub fn at(pointer: String, code: Code) -> Self {
+        Self { pointer: Some(pointer), ..Self::new(code) }
+    }
+
+    /// In the query.
+    pub fn of_parameter(name: impl Into<Cow<'static, str>>, code: Code) -> Self {
+        Self { parameter: Some(name.into()), ..Self::new(code) }
+    }
+
+    pub fn of_header(name: &'static str, code: Code) -> Self {
+        Self { header: Some(name), ..Self::new(code) }
+    }
+
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// It takes no other number.
+    pub fn between(mut self, minimum: i64, maximum: i64) -> Self {
+        (self.minimum, self.maximum) = (Some(minimum), Some(maximum));
+        self
+    }
 }
 
 /// One problem, before it is known which request it answers.
@@ -187,9 +258,9 @@ pub struct ProblemBody<'a> {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
-    /// The request's path.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instance: Option<&'a str>,
+    /// The request's path; that of the operation, without its prefix, where the answer is stored and replayed. A path
+    /// that holds a card number is not said back: the operation's pattern stands for it.
+    instance: &'a str,
     code: Code,
     request_id: &'a str,
     /// Whether the same call may succeed later.
@@ -222,9 +293,15 @@ impl Problem {
         Some(Self { errors, ..code.into() })
     }
 
-    /// The problem of a body with one wrong field.
+    /// The problem of one thing that is wrong.
     pub fn of_field(error: FieldError) -> Self {
-        Self { code: error.code, errors: vec![error], ..Code::MalformedJson.into() }
+        let code = error.code;
+        Self { errors: vec![error], ..code.into() }
+    }
+
+    /// Why, if it was said.
+    fn why(&self) -> Option<&str> {
+        self.detail.as_deref().or_else(|| self.errors.first()?.detail.as_deref())
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -254,9 +331,8 @@ impl Problem {
         self
     }
 
-    /// The answer to the request `request_id`. Without an `instance` it depends on nothing else, so that a stored
-    /// answer is the same each time.
-    pub fn respond(&self, request_id: &str, instance: Option<&str>) -> HttpResponse {
+    /// The answer to the request `request_id`, which was for `instance`.
+    pub fn respond(&self, request_id: &str, instance: &str) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.code.status());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Some(wait) = self.retry_after {
@@ -272,7 +348,7 @@ impl Problem {
             kind: format!("/problems/{}", self.code.name()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
-            detail: self.detail.as_deref(),
+            detail: self.why(),
             instance,
             code: self.code,
             request_id,
@@ -379,7 +455,7 @@ mod tests {
         ] {
             let problem = Problem::from(&error);
             assert_eq!(problem.code, code);
-            let response = problem.respond("req_1", None);
+            let response = problem.respond("req_1", "/payments");
             assert_eq!(response.headers().contains_key("retry-after"), code.is_retryable());
         }
         let refused = Problem::from(&Refusal::RefundExceedsCaptured { refundable: 40 });

@@ -1,5 +1,6 @@
 //! What every request brings: its id, its place in a trace, its answer's headers and its measurement.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
@@ -11,7 +12,9 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
+use percent_encoding::percent_decode_str;
 
+use super::card_number::holds_card_number;
 use super::problem::{Code, Problem};
 use super::refused::{Reason, RefusalCounter};
 use super::served::ServedNames;
@@ -67,17 +70,17 @@ pub async fn around(
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
 
-    let method = method(request.request());
+    let (method, uri) = (method(request.request()), request.request().uri().clone());
     let answered = match checked {
         Ok(()) => answered(request, next, trace, &request_id).await,
         Err((problem, reason)) => {
             meter.refusals.count(reason);
-            Err(Unanswered { problem, request_id: request_id.clone(), path: Some(request.path().to_owned()) })
+            Err(problem)
         }
     };
     let (route, status) = match &answered {
         Ok(response) => (route(response.request()), response.status()),
-        Err(unanswered) => (String::new(), unanswered.status_code()),
+        Err(problem) => (String::new(), problem.code.status()),
     };
     describe(&mut span, method, &route, status);
     let labels = [
@@ -86,7 +89,10 @@ pub async fn around(
         KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
     ];
     meter.durations.record(begun.elapsed(), &labels);
-    let mut response = answered?;
+    let mut response = answered.map_err(|problem| {
+        let instance = instance(uri.path(), None).into_owned();
+        Unanswered { problem, request_id: request_id.clone(), instance }
+    })?;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -99,17 +105,14 @@ async fn answered<B: MessageBody + 'static>(
     next: Next<B>,
     trace: TraceContext,
     request_id: &str,
-) -> Result<ServiceResponse<B>, Unanswered> {
-    let problem = match AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await {
-        Ok(Ok(response)) => return Ok(response),
-        Ok(Err(error)) => problem_of(&error),
+) -> Result<ServiceResponse<B>, Problem> {
+    match AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await {
+        Ok(answered) => answered.map_err(|error| problem_of(&error)),
         Err(_) => {
             of_trace(trace, || tracing::error!(request.id = request_id, "a handler panicked"));
-            Code::Internal.into()
+            Err(Code::Internal.into())
         }
-    };
-    // Nobody may hold the request while it is routed, so an error here knows no path.
-    Err(Unanswered { problem, request_id: request_id.to_owned(), path: None })
+    }
 }
 
 /// Whether a request may reach a handler. If not, what it is answered, and as what it is counted.
@@ -160,8 +163,7 @@ fn server_error(status: StatusCode) -> &'static str {
 struct Unanswered {
     problem: Problem,
     request_id: String,
-    /// The request's path, if it is known.
-    path: Option<String>,
+    instance: String,
 }
 
 impl std::fmt::Display for Unanswered {
@@ -176,7 +178,7 @@ impl ResponseError for Unanswered {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.problem.respond(&self.request_id, self.path.as_deref());
+        let mut response = self.problem.respond(&self.request_id, &self.instance);
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -204,6 +206,8 @@ fn route(request: &HttpRequest) -> String {
 fn is_request_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        // It is answered, logged and stored.
+        && !holds_card_number(text)
 }
 
 /// The call that a request makes; [`around`] has put it there.
@@ -219,12 +223,20 @@ pub fn call(request: &HttpRequest) -> Call {
 /// Who asks, as the header `X-Operator` says: up to 64 printable characters. Until there are keys it proves nothing.
 pub fn operator(request: &HttpRequest) -> String {
     let said = request.headers().get("x-operator").and_then(|value| value.to_str().ok());
-    said.map(str::trim).filter(|name| (1..=64).contains(&name.len())).unwrap_or("unnamed").to_owned()
+    let name = said.map(str::trim).filter(|name| (1..=64).contains(&name.len()) && !holds_card_number(name));
+    name.unwrap_or("unnamed").to_owned()
 }
 
 /// A problem that answers this request.
 pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
-    problem.respond(&call(request).request_id, Some(request.path()))
+    let pattern = request.match_pattern();
+    problem.respond(&call(request).request_id, &instance(request.path(), pattern.as_deref()))
+}
+
+/// A problem's `instance`: the path, or the route's pattern in place of one that holds a card number.
+pub fn instance<'a>(path: &'a str, pattern: Option<&'a str>) -> Cow<'a, str> {
+    let meant = percent_decode_str(path).decode_utf8_lossy();
+    Cow::Borrowed(if holds_card_number(&meant) { pattern.unwrap_or("/") } else { path })
 }
 
 /// What actix itself refuses: bodies and queries that it cannot read.

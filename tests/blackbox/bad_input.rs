@@ -15,11 +15,21 @@ async fn a_card_number_is_in_no_file() {
         ("description", json!("4111111111111111")),
         ("metadata", json!({"pan": "4111111111111111"})),
         ("metadata", json!({"4111111111111111": "pan"})),
+        ("idempotencyKey", json!("4111111111111111")),
+        ("merchantId", json!("4111111111111111")),
     ] {
         let mut body = order("MERCHANT-1", 100);
         body[member] = value;
         node.post(AUTHORIZE, &body).await.expect_problem(422, "card_number_not_allowed");
     }
+    // A name, a query, a path and a header are seen by more than the store.
+    let mut body = order("MERCHANT-1", 100);
+    body["4111111111111111"] = json!(1);
+    node.post(AUTHORIZE, &body).await.expect_problem(400, "unknown_field");
+    node.get("/payments?merchantId=4111111111111111").await.expect_problem(422, "card_number_not_allowed");
+    node.get("/payments/4111111111111111").await.expect_problem(404, "payment_not_found");
+    let discard = json!({"all": true, "reason": "4111111111111111"});
+    node.post("/admin/dead-letters/discard", &discard).await.expect_problem(422, "card_number_not_allowed");
     let listed = node.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
     assert_eq!(listed["data"], json!([]));
     for file in files(node.data_dir()) {

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use serde_json::json;
 
 use super::node::{TestNode, eventually};
+use crate::infra::telemetry::logs::testing::captured;
 
 #[actix_web::test]
 async fn the_exercise_needs_faults_enabled_and_a_merchant() {
@@ -69,4 +70,21 @@ async fn an_action_whose_id_another_one_has_is_shown_beside_it() {
     let listed = node.get("/admin/actions").await.expect(200).json();
     let details: Vec<_> = listed["data"].as_array().unwrap().iter().map(|action| &action["detail"]).collect();
     assert!(details.contains(&&json!("another")) && details.contains(&&json!(moved.detail)), "{listed:#}");
+}
+
+/// A member twice in a JSON line is read by nobody the same way (RFC 8259 section 4).
+#[actix_web::test]
+async fn what_an_operator_does_is_a_log_line_with_each_member_once() {
+    let node = TestNode::start().await;
+    let (lines, _logging) = captured();
+    node.force_breaker("psp", Some("open")).await;
+    let text = lines.text();
+    let line = text.lines().find(|line| line.contains("an operator acts")).unwrap_or_else(|| panic!("{text}"));
+    let names =
+        ["timestamp", "level", "target", "message", "trace_id", "operator", "action", "action.target", "detail"];
+    for name in names {
+        assert_eq!(line.matches(&format!("\"{name}\":")).count(), 1, "{name}: {line}");
+    }
+    let read: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&read["action.target"], &read["target"]), (&json!("psp"), &json!("rialto::flows::trail")));
 }

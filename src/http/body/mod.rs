@@ -1,7 +1,6 @@
 //! Request bodies. Each is declared once, as a type with its members; how they are read, which codes they can have
 //! wrong and how the document shows them come from that.
 
-mod card;
 mod declaration;
 mod encoding;
 mod fetch;
@@ -20,4 +19,4 @@ pub use fields::Fields;
 pub use header_key::header_key;
 pub use member::{Given, Member, MemberSchema, Wrong, codes_of, text_of};
 pub use payment_members::{Amount, IdempotencyKey, MerchantId, Text, is_merchant_id};
-pub use typed::{Nested, Optional, OptionalObject, Typed, deserialized};
+pub use typed::{Bounded, Nested, Optional, OptionalObject, Typed, deserialized, out_of_range};

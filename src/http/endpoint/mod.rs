@@ -12,4 +12,6 @@ pub use codes::{ASK, READ, WRITE};
 pub use declaration::{Endpoint, Method, Request};
 pub use entry::{Described, Entry};
 pub use path::{PathParameter, PathParameters};
-pub use query::{AnyQuery, LIMIT_DEFAULT, Pairs, Query, QueryParameter, Shape, parse_limit, parse_number, parse_time};
+pub use query::{
+    LIMIT_DEFAULT, Pairs, Query, QueryParameter, Shape, parse_end, parse_limit, parse_number, parse_time, wrong,
+};

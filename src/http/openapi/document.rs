@@ -141,6 +141,7 @@ fn shape(shape: Shape) -> RefOr<Schema> {
         }
         Shape::Time => text().format(format(KnownFormat::DateTime)).into(),
         Shape::PaymentStatus => Ref::from_schema_name("PaymentStatus").into(),
+        Shape::Names(names) => text().enum_values(Some(names.iter().copied())).into(),
         Shape::Pattern(pattern) => text().pattern(Some(pattern)).into(),
         Shape::Text => text().into(),
     }

@@ -12,20 +12,21 @@ use crate::http::problem::CODINGS;
 pub fn of_requests(entry: &Entry, described: &Described) -> Vec<Parameter> {
     let mut parameters = Vec::new();
     if described.takes_key {
-        let key = text().min_length(Some(1)).max_length(Some(257));
+        let key = text().min_length(Some(1));
         let about = "The idempotency key, if it is not in the body: 1 to 255 printable ASCII characters, bare or as a \
-                     quoted string.";
+                     quoted string (RFC 9651), whose parameters are left aside.";
         parameters.push(header("Idempotency-Key", about, key));
     }
     // Without patterns: what does not fit them is taken, and left aside.
     let about = "The trace to join (W3C Trace Context), `00-{32 hexadecimal digits}-{16}-{2}`; one that is not valid \
                  is left aside.";
     parameters.push(header("traceparent", about, text()));
-    let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid is replaced.";
+    let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid, or that holds \
+                 a card number, is replaced.";
     parameters.push(header("X-Request-Id", about, text()));
     if entry.is_for_operators() && entry.method != Method::Get {
-        let about =
-            "Who acts, for the trail of operators' actions; 1 to 64 printable ASCII characters, else `unnamed`.";
+        let about = "Who acts, for the trail of operators' actions; 1 to 64 printable ASCII characters, without a card \
+                     number, else `unnamed`.";
         parameters.push(header("X-Operator", about, text()));
     }
     parameters

@@ -115,6 +115,10 @@ fn bodies_have_their_limits() {
     assert_eq!(authorize["required"], json!(["merchantId", "amount", "currency"]));
     assert_eq!(authorize["properties"]["amount"]["minimum"], 1);
     assert_eq!(authorize["properties"]["amount"]["maximum"], i64::MAX);
+    // Null is no amount, and no number of an operator's.
+    for (body_name, member) in [("CaptureBody", "amount"), ("RefundBody", "amount"), ("FaultOrder", "times")] {
+        assert_eq!(body(body_name)["properties"][member]["type"], "integer", "{body_name}");
+    }
     assert_eq!(authorize["properties"]["idempotencyKey"]["maxLength"], 255);
     assert_eq!(authorize["properties"]["metadata"]["maxProperties"], 50);
 }

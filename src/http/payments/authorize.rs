@@ -2,13 +2,13 @@
 
 use actix_web::http::StatusCode;
 
-use super::answer::{Called, EXECUTION, perform};
+use super::answer::{Called, EXECUTION, Operation, perform};
 use crate::domain::key::Fingerprint;
 use crate::domain::payment::{CaptureMode, Metadata};
 use crate::domain::{Currency, Money};
 use crate::flows::{AuthorizeRequest, Priority};
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, Text, body};
-use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
+use crate::http::endpoint::{Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
 
 body! {
@@ -79,7 +79,7 @@ impl Endpoint for AuthorizePayment {
     const PRIORITY: Option<Priority> = Some(Priority::New);
 
     type Path = ();
-    type Query = AnyQuery;
+    type Query = ();
     type Body = AuthorizeBody;
     type Answer = Called;
 
@@ -87,6 +87,8 @@ impl Endpoint for AuthorizePayment {
         let order = AuthorizeRequest::from(request.body);
         let permit = request.app.admit(order.bucket(), Priority::New).map_err(|error| Problem::from(&error))?;
         let (http, app) = (request.http, request.app);
-        perform(http, app, "authorize", |app, call| async move { app.authorize(permit, order, &call).await }).await
+        let operation = Operation { path: Self::PATH, payment: None };
+        perform(http, app, "authorize", operation, |app, call| async move { app.authorize(permit, order, &call).await })
+            .await
     }
 }

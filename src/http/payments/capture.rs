@@ -8,7 +8,7 @@ use crate::domain::PaymentId;
 use crate::domain::commands::Change;
 use crate::flows::{ChangeRequest, Priority};
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, body};
-use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
+use crate::http::endpoint::{Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
 
 body! {
@@ -43,7 +43,7 @@ impl Endpoint for CapturePayment {
     const PRIORITY: Option<Priority> = Some(Priority::Ongoing);
 
     type Path = PaymentId;
-    type Query = AnyQuery;
+    type Query = ();
     type Body = CaptureBody;
     type Answer = Called;
 

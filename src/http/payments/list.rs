@@ -7,9 +7,10 @@ use crate::domain::{Bucket, PaymentId};
 use crate::flows::{App, Cursor, Expand, FlowError, ListQuery, Page};
 use crate::http::body::is_merchant_id;
 use crate::http::endpoint::{
-    Endpoint, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit, parse_time,
+    Endpoint, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_end, parse_limit,
+    parse_time, wrong,
 };
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, FieldError, Problem};
 
 const PAYMENT_ID: Shape = Shape::Pattern("^pay_[0-9A-HJKMNP-TV-Z]{13}$");
 
@@ -46,29 +47,38 @@ impl Query for ListQuery {
 
     fn read(pairs: &Pairs) -> Result<Self, Problem> {
         let merchant_id = pairs.value("merchantId").filter(|id| is_merchant_id(id)).ok_or(Code::MerchantIdInvalid)?;
-        let status = pairs.value("status").map(|name| PaymentStatus::parse(name).ok_or(Code::StatusInvalid));
-        let status = status.transpose()?;
-        let cursor = match (pairs.value("startingAfter"), pairs.value("endingBefore")) {
+        let status = pairs.parsed("status", |name| PaymentStatus::parse(name).ok_or(Code::StatusInvalid))?;
+        let cursor_id = |name| pairs.parsed(name, |id| cursor_id(name, id, merchant_id));
+        let cursor = match (cursor_id("startingAfter")?, cursor_id("endingBefore")?) {
             (None, None) => None,
-            (Some(id), None) => Some(Cursor::StartingAfter(cursor_id(id, merchant_id)?)),
-            (None, Some(id)) => Some(Cursor::EndingBefore(cursor_id(id, merchant_id)?)),
-            (Some(_), Some(_)) => return Err(Code::CursorInvalid.into()),
+            (Some(id), None) => Some(Cursor::StartingAfter(id)),
+            (None, Some(id)) => Some(Cursor::EndingBefore(id)),
+            (Some(_), Some(_)) => {
+                let error = FieldError::of_parameter("endingBefore", Code::CursorInvalid);
+                return Err(Problem::of_field(error.detail("`startingAfter` and `endingBefore` exclude each other.")));
+            }
         };
         Ok(Self {
             merchant_id: merchant_id.to_owned(),
             status,
-            created_after: pairs.value("createdAfter").map(parse_time).transpose()?,
-            created_before: pairs.value("createdBefore").map(parse_time).transpose()?,
-            limit: pairs.value("limit").map_or(Ok(LIMIT_DEFAULT), parse_limit)?,
+            created_after: pairs.parsed("createdAfter", parse_time)?,
+            created_before: pairs.parsed("createdBefore", parse_end)?,
+            limit: pairs.parsed("limit", parse_limit)?.unwrap_or(LIMIT_DEFAULT),
             cursor,
         })
     }
 }
 
 /// An id of our form, of a payment that can be the merchant's; whether it is, the database knows.
-fn cursor_id(text: &str, merchant_id: &str) -> Result<PaymentId, Problem> {
-    let id: PaymentId = text.parse().map_err(|_| Code::CursorInvalid)?;
-    if id.bucket() == Bucket::of_merchant(merchant_id) { Ok(id) } else { Err(Code::CursorInvalid.into()) }
+fn cursor_id(name: &'static str, text: &str, merchant_id: &str) -> Result<PaymentId, Problem> {
+    let id: PaymentId = text.parse().map_err(|_| wrong(name, Code::CursorInvalid))?;
+    if id.bucket() == Bucket::of_merchant(merchant_id) { Ok(id) } else { Err(not_the_merchants(name)) }
+}
+
+/// One answer, whether the payment is another's or nobody's.
+fn not_the_merchants(name: &'static str) -> Problem {
+    let error = FieldError::of_parameter(name, Code::CursorInvalid);
+    Problem::of_field(error.detail(format!("`{name}` is the id of none of the merchant's payments.")))
 }
 
 pub struct ListPayments;
@@ -88,20 +98,22 @@ impl Endpoint for ListPayments {
 
     async fn handle(request: Request<'_, Self>) -> Result<Page, Problem> {
         let (app, query) = (request.app, request.query);
-        if let Some(Cursor::StartingAfter(id) | Cursor::EndingBefore(id)) = query.cursor {
-            check_cursor(app, id, &query.merchant_id).await?;
+        match query.cursor {
+            Some(Cursor::StartingAfter(id)) => check_cursor(app, "startingAfter", id, &query.merchant_id).await?,
+            Some(Cursor::EndingBefore(id)) => check_cursor(app, "endingBefore", id, &query.merchant_id).await?,
+            None => {}
         }
         app.list(query).await.map_err(|error| Problem::from(&error))
     }
 }
 
 /// A cursor is the id of one of the merchant's payments: a forged one would list from anywhere and never be noticed.
-async fn check_cursor(app: &App, id: PaymentId, merchant_id: &str) -> Result<(), Problem> {
+async fn check_cursor(app: &App, name: &'static str, id: PaymentId, merchant_id: &str) -> Result<(), Problem> {
     match app.look_up(id, Expand::default()).await {
         Ok(found) if found.payment.merchant_id == merchant_id => Ok(()),
         // It is there, and of the merchant's bucket: whoever pages past it must not be stopped by it.
         Err(FlowError::Internal) => Ok(()),
-        Ok(_) | Err(FlowError::PaymentNotFound) => Err(Code::CursorInvalid.into()),
+        Ok(_) | Err(FlowError::PaymentNotFound) => Err(not_the_merchants(name)),
         Err(error) => Err(Problem::from(&error)),
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::PaymentId;
 use crate::domain::commands::Change;
 use crate::flows::{ChangeRequest, Priority};
 use crate::http::body::{IdempotencyKey, MerchantId, body};
-use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
+use crate::http::endpoint::{Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
 
 body! {
@@ -38,7 +38,7 @@ impl Endpoint for VoidPayment {
     const PRIORITY: Option<Priority> = Some(Priority::Ongoing);
 
     type Path = PaymentId;
-    type Query = AnyQuery;
+    type Query = ();
     type Body = VoidBody;
     type Answer = Called;
 

@@ -8,7 +8,7 @@ use actix_web::HttpResponse;
 use super::wire::NoRequest;
 use crate::http::problem::{Code, Problem};
 use crate::http::refused::Reason;
-use crate::http::request::REQUEST_ID;
+use crate::http::request::{REQUEST_ID, instance};
 
 /// The problem of a request that could not be read, and as what it is counted. None if nobody waits for an answer.
 pub fn unread(error: NoRequest) -> Option<(Problem, Reason)> {
@@ -34,9 +34,9 @@ pub fn full() -> Problem {
     Problem::from(Code::Overloaded).detail("There are too many connections.").retry_after(Duration::from_secs(1))
 }
 
-/// The answer to a request that no handler has seen.
+/// The answer to a request that no handler has seen; of one whose path is not known, the whole server is the instance.
 pub fn response(problem: &Problem, request_id: &str, path: Option<&str>) -> HttpResponse {
-    let mut response = problem.respond(request_id, path);
+    let mut response = problem.respond(request_id, &instance(path.unwrap_or("/"), None));
     if let Ok(value) = request_id.parse() {
         response.headers_mut().insert(REQUEST_ID, value);
     }

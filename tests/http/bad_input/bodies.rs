@@ -142,6 +142,21 @@ async fn members_that_nobody_knows_are_pointed_at() {
 }
 
 #[actix_web::test]
+async fn names_that_hold_a_card_number_are_not_said_back() {
+    let node = node().await;
+    for (call, body) in calls_with_bodies() {
+        for name in ["4111111111111111", "pan 4111-1111-1111-1111", "4111\u{a0}1111\u{a0}1111\u{a0}1111"] {
+            let mut body = body.clone();
+            body[name] = json!(1);
+            let answer = call.send(&node, body.to_string()).await;
+            refused(&answer, &call.path, 400, "unknown_field", Some(""), name);
+            assert!(!answer.text.contains("1111"), "{}: {}", call.path, answer.text);
+        }
+    }
+    nothing_has_changed(&node).await;
+}
+
+#[actix_web::test]
 async fn no_answer_is_longer_than_what_it_answers() {
     let node = node().await;
     for (call, mut body) in calls_with_bodies() {

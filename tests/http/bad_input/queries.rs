@@ -2,14 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::http::Method;
 use serde_json::json;
 
-use super::{NOBODYS, call, calls, node, nothing_has_changed, refused};
+use super::{NOBODYS, calls, node, nothing_has_changed, refused};
 use crate::http_tests::node::TestNode;
-
-/// Operations that leave aside what their query says: it means nothing to them.
-const WITHOUT_REGARD: [&str; 4] = ["metrics", "explain", "document", "docs"];
 
 /// A path with one parameter more; `text` is encoded already.
 fn with(path: &str, name: &str, text: &str) -> String {
@@ -20,27 +16,113 @@ fn with(path: &str, name: &str, text: &str) -> String {
 #[actix_web::test]
 async fn parameters_that_nobody_knows_are_refused_by_every_operation() {
     let node = node().await;
-    for mut call in calls().into_iter().filter(|call| !WITHOUT_REGARD.contains(&call.operation)) {
+    for mut call in calls() {
         let sound = call.path.clone();
-        let is_command = sound.starts_with("/payments/") && call.method == Method::POST;
         for query in
             ["color=red", "Limit=5", "LIMIT=5", "merchantid=MERCHANT-1", "x", "%00=1", "%ff=1", "limit%5B%5D=5"]
         {
             let separator = if sound.contains('?') { '&' } else { '?' };
             call.path = format!("{sound}{separator}{query}");
             let answer = call.send_sound(&node).await;
-            // Whoever pays says it all in the body.
-            if is_command {
-                assert!(!answer.text.contains("unknown_parameter"), "{}: {}", call.path, answer.text);
-                continue;
-            }
             refused(&answer, &call.path, 400, "unknown_parameter", None, query);
         }
     }
-    for operation in WITHOUT_REGARD {
-        let call = call(operation);
-        let plain = node.get(&call.path).await;
-        assert_eq!(node.get(&with(&call.path, "color", "red")).await.status, plain.status, "{operation}");
+    nothing_has_changed(&node).await;
+}
+
+/// What an operation takes is in the answer, for people and for programs.
+#[actix_web::test]
+async fn a_parameter_that_is_wrong_is_named_with_what_it_takes() {
+    let node = node().await;
+    let list = "/payments?merchantId=MERCHANT-1";
+    let all_statuses = ["AUTHORIZING", "AUTHORIZED", "DECLINED", "UNKNOWN", "CAPTURE_REQUESTED", "CAPTURED"];
+    for (path, parameter, allowed, says) in [
+        (format!("{list}&limit=%2B1"), "limit", &[][..], "1 to 100"),
+        (format!("{list}&limit=101"), "limit", &[], "1 to 100"),
+        (format!("{list}&status=PAID"), "status", &all_statuses, "`CAPTURED`"),
+        (format!("{list}&createdAfter=now"), "createdAfter", &[], "2026-11-23T09:30:00Z"),
+        (format!("{list}&createdAfter=2026-01-01T00:00:00Z&createdBefore=now"), "createdBefore", &[], "RFC 3339"),
+        (format!("{list}&createdBefore=2026-11-23T09:30:00+09:00"), "createdBefore", &[], "`%2B`"),
+        (format!("{list}&startingAfter=7"), "startingAfter", &[], "^pay_"),
+        (format!("{list}&endingBefore={NOBODYS}"), "endingBefore", &[], "none of the merchant's payments"),
+        (format!("{list}&startingAfter=pay_1&endingBefore=pay_1"), "startingAfter", &[], "^pay_"),
+        ("/payments".to_owned(), "merchantId", &[], "{1,32}"),
+        (format!("{list}&color=red"), "color", &["merchantId", "status", "limit"], "`color` is not known"),
+        (format!("{list}&limit=1&limit=1"), "limit", &[], "twice"),
+        (format!("/payments/{NOBODYS}?expand=all"), "expand", &[], "refunds"),
+        (format!("/payments/{NOBODYS}?expand=events&startingAfter=x"), "startingAfter", &[], "`expand` names"),
+        (format!("/payments/{NOBODYS}/timeline?startingAfter=x"), "startingAfter", &[], "[0-9]"),
+        ("/admin/dead-letters?topic=x".to_owned(), "topic", &["refund.dlq"], "`payment.dlq`"),
+        ("/admin/dead-letters?status=x".to_owned(), "status", &["discarded"], "`open`"),
+        ("/healthz?x=1".to_owned(), "x", &[], "takes none"),
+    ] {
+        let answer = node.get(&path).await;
+        assert_eq!(answer.status, 400, "{path}");
+        let problem = answer.json();
+        let error = &problem["errors"][0];
+        assert_eq!((&error["parameter"], &error["code"]), (&json!(parameter), &problem["code"]), "{path}: {problem:#}");
+        assert!(error["pointer"].is_null(), "{problem:#}");
+        let detail = problem["detail"].as_str().unwrap_or_else(|| panic!("{path}: {problem:#}"));
+        assert!(detail.contains(says) && error["detail"] == detail, "{path}: {problem:#}");
+        let named = error["allowed"].as_array().cloned().unwrap_or_default();
+        assert!(allowed.iter().all(|name| named.contains(&json!(name))), "{path}: {problem:#}");
+        if parameter == "limit" && says != "twice" {
+            assert_eq!((&error["minimum"], &error["maximum"]), (&json!(1), &json!(100)), "{path}");
+        }
+    }
+}
+
+/// Bounds of finer digits than payments have are still right: what is earlier than them is, and what is later.
+#[actix_web::test]
+async fn times_finer_than_milliseconds_bound_as_they_are() {
+    let node = TestNode::start().await;
+    let payment = node.authorize(100).await;
+    let at = node.look_up(&payment).await["requestedAt"].as_str().unwrap().to_owned();
+    let time = chrono::DateTime::parse_from_rfc3339(&at).unwrap();
+    let moved =
+        |us: i64| (time + chrono::Duration::microseconds(us)).to_utc().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    for (parameter, us, is_listed) in [
+        ("createdBefore", 0, false),
+        ("createdBefore", 1, true),
+        ("createdBefore", 999, true),
+        ("createdBefore", 1_000, true),
+        ("createdBefore", -1, false),
+        ("createdAfter", 0, false),
+        ("createdAfter", 1, false),
+        ("createdAfter", -1, true),
+        ("createdAfter", -999, true),
+        ("createdAfter", -1_000, true),
+        ("createdAfter", -1_001, true),
+    ] {
+        let path = format!("/payments?merchantId=MERCHANT-1&{parameter}={}", moved(us));
+        let listed = node.get(&path).await.expect(200).json()["data"].as_array().unwrap().len();
+        assert_eq!(listed, usize::from(is_listed), "{at} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn card_numbers_in_queries_are_refused_and_not_said_back() {
+    let node = node().await;
+    let card = "4111111111111111";
+    for (path, code, parameter) in [
+        (format!("/payments?merchantId={card}"), "card_number_not_allowed", "merchantId"),
+        (format!("/payments?merchantId=M&status={card}"), "card_number_not_allowed", "status"),
+        (format!("/payments?merchantId=M&limit={card}"), "card_number_not_allowed", "limit"),
+        ("/payments?merchantId=M&startingAfter=4111+1111%A01111-1111".to_owned(), "cursor_invalid", "startingAfter"),
+        (
+            "/payments?merchantId=M&status=4111%C2%A01111%C2%A01111%C2%A01111".to_owned(),
+            "card_number_not_allowed",
+            "status",
+        ),
+        (format!("/admin/dead-letters?errorType={card}"), "card_number_not_allowed", "errorType"),
+        (format!("/admin/dead-letters?sourceTopic=%34{}", &card[1..]), "card_number_not_allowed", "sourceTopic"),
+        (format!("/payments?merchantId=M&{card}=1"), "unknown_parameter", ""),
+        (format!("/healthz?{card}"), "unknown_parameter", ""),
+    ] {
+        let status = if code == "card_number_not_allowed" { 422 } else { 400 };
+        let answer = node.get(&path).await.expect_problem(status, code);
+        assert_eq!(answer.json()["errors"][0]["parameter"], parameter, "{path}");
+        assert!(!answer.text.contains("4111") && !answer.text.contains("1111"), "{path}: {}", answer.text);
     }
 }
 
