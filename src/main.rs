@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, config, dlq, drill, load, psp_simulator, replay, serve, terminal, torture};
+use rialto::cli::{audit, backup, config, dlq, drill, load, psp_simulator, replay, restore, serve, terminal, torture};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -31,6 +31,10 @@ enum Command {
     PspSimulator(psp_simulator::Args),
     /// Check the books: shards, event log and PSP against each other.
     Audit(audit::Args),
+    /// Copy the data directory as it is at one instant, also beside a running node.
+    Backup(backup::Args),
+    /// Make a data directory of a backup, and audit it.
+    Restore(restore::Args),
     /// Look at dead letters of a running node, try them again, or put them away.
     Dlq(dlq::Args),
     /// Make the event log unreachable to a running node, and check its breaker step by step.
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
         Command::Config(args) => config::main(args),
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
+        Command::Backup(args) => backup::main(args),
+        Command::Restore(args) => restore::main(args),
         Command::Dlq(args) => dlq::main(args),
         Command::Drill(args) => drill::main(args),
         Command::Replay(args) => replay::main(args),

@@ -13,7 +13,8 @@ use crate::infra::event_log::{EventReader, embedded, kafka};
 use crate::infra::psp::http::HttpBooks;
 use crate::infra::psp::simulator::books::Books as FileBooks;
 use crate::node::{
-    Belongings, OpenError, control_place, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path,
+    Belongings, OpenError, check_whole, control_place, event_log_path, kafka_settings, psp_books_path, psp_settings,
+    shard_path,
 };
 
 /// Everything that is read.
@@ -30,6 +31,7 @@ pub struct Sources {
 impl Sources {
     /// Opens what a node with this configuration and data directory works on.
     pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, AuditError> {
+        check_whole(data_dir)?;
         let map = ShardMap::dealt(config.shard.count);
         let databases = if config.shard.databases.is_empty() {
             sqlite_shards(&map, data_dir).await?
