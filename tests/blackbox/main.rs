@@ -14,6 +14,7 @@ mod watch;
 
 mod alerts;
 mod answers;
+mod backup;
 mod bad_input;
 mod clock;
 mod conflicts;
@@ -37,6 +38,7 @@ mod outputs;
 mod overload;
 mod payments;
 mod psp_simulator;
+mod read_only;
 mod refusals;
 mod startup;
 mod traces;

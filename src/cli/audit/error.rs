@@ -21,6 +21,11 @@ pub enum AuditError {
     DataDir(#[from] DataDirError),
     #[error("no {0}: is this the data directory, and the configuration, of the node?")]
     NoFile(PathBuf),
+    #[error(
+        "{0} has a write-ahead log, which cannot be read in a directory that cannot be written to: copy the directory, \
+         with all that is in it, to where it can"
+    )]
+    LogUnreadable(PathBuf),
     #[error("{found} exists, the configuration has {count} shards")]
     ShardCount { found: PathBuf, count: u32 },
     #[error("shard {shard}: {error}")]

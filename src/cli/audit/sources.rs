@@ -12,6 +12,7 @@ use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::{EventReader, embedded, kafka};
 use crate::infra::psp::http::HttpBooks;
 use crate::infra::psp::simulator::books::Books as FileBooks;
+use crate::infra::sqlite::has_unreadable_log;
 use crate::node::{
     Belongings, OpenError, check_whole, control_place, event_log_path, kafka_settings, psp_books_path, psp_settings,
     shard_path,
@@ -76,7 +77,10 @@ async fn open_control(config: &Config, data_dir: &Path) -> Result<Option<Control
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf, AuditError> {
-    if path.is_file() { Ok(path) } else { Err(AuditError::NoFile(path)) }
+    if !path.is_file() {
+        return Err(AuditError::NoFile(path));
+    }
+    if has_unreadable_log(&path) { Err(AuditError::LogUnreadable(path)) } else { Ok(path) }
 }
 
 async fn sqlite_shards(map: &ShardMap, data_dir: &Path) -> Result<Vec<ShardDatabase>, AuditError> {
