@@ -130,9 +130,7 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
         before.applied,
         after.applied - before.applied
     ));
-    let audit =
-        audit::Args { data_dir: args.data_dir.clone(), config: args.config.clone(), json: false, settled: false };
-    let report = audit::run(audit).await?;
+    let report = audit::run(audit::Args::of(args.data_dir.clone(), args.config.clone())).await?;
     say(&report);
     Ok(report.is_clean())
 }

@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long)]
     from: PathBuf,
     /// The data directory to make: one that does not exist or is empty.
-    #[arg(long)]
+    #[arg(long, default_value = "./data")]
     data_dir: PathBuf,
     /// The node's TOML file of settings; the environment goes over it.
     #[arg(long)]
@@ -79,8 +79,8 @@ async fn run(args: Args) -> Result<bool, Failure> {
         ));
         return Ok(true);
     }
-    let audit = audit::Args { data_dir: data_dir.clone(), config: path, json: false, settled: false };
-    let report = audit::run(audit).await.map_err(|error| Failure::Audit(data_dir, error))?;
+    let report =
+        audit::run(audit::Args::of(data_dir.clone(), path)).await.map_err(|error| Failure::Audit(data_dir, error))?;
     say(&report);
     Ok(report.is_clean())
 }

@@ -40,6 +40,7 @@ mod payments;
 mod psp_simulator;
 mod read_only;
 mod refusals;
+mod runbooks;
 mod startup;
 mod traces;
 mod two_hosts;

@@ -36,7 +36,7 @@ pub use error::AuditError;
 use events::{Events, Marks, Outbox};
 use ledger::Sums;
 pub use recheck::LookError;
-pub use report::{Finding, Invariant, Report};
+pub use report::{EXAMPLES, Finding, Invariant, Report};
 use sources::Sources;
 
 /// Payments, keys or events read at once.
@@ -57,6 +57,16 @@ pub struct Args {
     /// Count what is under way as broken: for a system that has come to rest.
     #[arg(long)]
     pub settled: bool,
+    /// How many examples to name of what breaks an invariant, and of what is in flight.
+    #[arg(long, default_value_t = EXAMPLES)]
+    pub examples: usize,
+}
+
+impl Args {
+    /// Of a node's data, while it may be working.
+    pub fn of(data_dir: PathBuf, config: Option<PathBuf>) -> Self {
+        Self { data_dir, config, json: false, settled: false, examples: EXAMPLES }
+    }
 }
 
 /// The command: prints the report and says by its exit code what it is: 0 clean, 1 broken, 2 no report.
@@ -91,12 +101,12 @@ fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
 pub async fn run(args: Args) -> Result<Report, AuditError> {
     let config = Config::load(args.config.as_deref())?;
     let sources = Sources::open(&config, &args.data_dir).await?;
-    audit(&sources, args.settled, &Clock::system()).await
+    let report = Report::new(args.settled, args.examples);
+    audit(&sources, report, &Clock::system()).await
 }
 
-async fn audit(sources: &Sources, settled: bool, clock: &Clock) -> Result<Report, AuditError> {
+async fn audit(sources: &Sources, mut report: Report, clock: &Clock) -> Result<Report, AuditError> {
     let log = &*sources.log;
-    let mut report = Report::new(settled);
     let marks = Marks::note(log).await?;
     let mut instants = Vec::new();
     for database in &sources.databases {

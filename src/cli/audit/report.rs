@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::domain::PaymentId;
 
-/// Examples that are named for each invariant.
-const EXAMPLES_MAX: usize = 20;
+/// How many examples are named for each invariant, unless more are asked for.
+pub const EXAMPLES: usize = 20;
 
 macro_rules! invariants {
     ($($variant:ident, $name:literal, $statement:literal;)*) => {
@@ -99,6 +99,7 @@ struct Line {
 pub struct Report {
     /// Whether what is under way counts as broken.
     settled: bool,
+    examples: usize,
     lines: Vec<Line>,
     payments: u64,
     payments_in_flight: u64,
@@ -106,9 +107,9 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(settled: bool) -> Self {
+    pub(super) fn new(settled: bool, examples: usize) -> Self {
         let lines = vec![Line::default(); Invariant::ALL.len()];
-        Self { settled, lines, payments: 0, payments_in_flight: 0, actions: 0 }
+        Self { settled, examples, lines, payments: 0, payments_in_flight: 0, actions: 0 }
     }
 
     pub(super) fn note(&mut self, finding: Finding) {
@@ -119,7 +120,7 @@ impl Report {
             (&mut line.broken, &mut line.broken_examples)
         };
         *count += 1;
-        if examples.len() < EXAMPLES_MAX {
+        if examples.len() < self.examples {
             examples.push(finding.text);
         }
     }
@@ -160,7 +161,7 @@ impl Report {
         self.lines[invariant as usize].in_flight
     }
 
-    /// What breaks an invariant: up to 20 examples.
+    /// What breaks an invariant: as many examples as were asked for.
     pub fn examples(&self, invariant: Invariant) -> &[String] {
         &self.lines[invariant as usize].broken_examples
     }

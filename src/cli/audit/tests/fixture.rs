@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::cli::audit::sources::Sources;
-use crate::cli::audit::{AuditError, Report, audit};
+use crate::cli::audit::{AuditError, EXAMPLES, Report, audit};
 use crate::config::Config;
 use crate::domain::command::Command;
 use crate::domain::commands::{
@@ -314,7 +314,7 @@ impl Fixture {
 
 /// Audits a data directory of the default configuration.
 pub async fn audit_dir(dir: &Path, settled: bool) -> Result<Report, AuditError> {
-    audit(&Sources::open(&Config::default(), dir).await?, settled, &Clock::system()).await
+    audit(&Sources::open(&Config::default(), dir).await?, Report::new(settled, EXAMPLES), &Clock::system()).await
 }
 
 fn map() -> ShardMap {

@@ -3,7 +3,7 @@ mod fixture;
 
 use self::fixture::{Fixture, audit_dir, capture, refund, shard_of};
 use crate::cli::audit::sources::Sources;
-use crate::cli::audit::{AuditError, Invariant, audit};
+use crate::cli::audit::{AuditError, EXAMPLES, Invariant, Report, audit};
 use crate::config::Config;
 use crate::domain::commands::Change;
 use crate::infra::event_log::{Delivery, EventLogError, EventReader, GroupProgress};
@@ -219,14 +219,14 @@ async fn records_that_come_again_are_in_order_where_the_log_lets_them() {
 
     let mut sources = Sources::open(&Config::default(), fixture.dir.path()).await.unwrap();
     sources.log = Box::new(Repeating(sources.log));
-    let report = audit(&sources, false, &Clock::system()).await.unwrap();
+    let report = audit(&sources, Report::new(false, EXAMPLES), &Clock::system()).await.unwrap();
     assert!(report.is_clean(), "{report}");
 
     // The first of two arrivals is gone, so that the other is behind its successor.
     let first = "DELETE FROM record WHERE position = \
                  (SELECT min(position) FROM record WHERE kind = 'payment.refunded' AND payload LIKE '%MERCHANT-6\"%')";
     fixture.damage("events", first).await;
-    let report = audit(&sources, false, &Clock::system()).await.unwrap();
+    let report = audit(&sources, Report::new(false, EXAMPLES), &Clock::system()).await.unwrap();
     assert_eq!(report.broken_names().into_iter().collect::<Vec<_>>(), ["events.ordered"]);
 }
 
