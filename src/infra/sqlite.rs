@@ -85,7 +85,7 @@ pub(super) fn read_only(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
 }
 
 /// Whether nobody who works on the file can be there: this process cannot write to its directory, and nothing is beside
-/// it. To read a file with a write-ahead log SQLite makes files beside it; one at rest is read without (`immutable`, see
+/// it. To read a file with a write-ahead log SQLite makes files beside it; one at rest is read without (`immutable`:
 /// <https://www.sqlite.org/wal.html>, "Read-Only Databases").
 fn is_at_rest(path: &Path) -> bool {
     is_read_only(path) && !beside(path, "-shm").exists() && !has_log(path)

@@ -1,4 +1,4 @@
-//! Backups of a running node, and what is restored of them: a node that goes on as if it had been killed at that moment.
+//! Backups of a running node. What is restored of them goes on as if the node had been killed at that moment.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -189,6 +189,29 @@ async fn damaged_backup_and_newer_one_are_refused_by_name() {
     assert!(said.contains("shard-2.db") && said.contains("does not know m20990101_000001_later"), "{said}");
     let said = node.refused(&[], &[]).await;
     assert!(said.contains("does not know m20990101_000001_later"), "{said}");
+}
+
+#[tokio::test]
+async fn backup_of_a_version_before_is_restored_and_brought_up_to_date_by_the_node() {
+    let mut node = TestNode::start_embedded().await;
+    node.captured(1_000).await;
+    node.audit().await;
+    node.kill().await;
+    for shard in ["shard-1.db", "shard-2.db"] {
+        let db = rusqlite::Connection::open(node.data_dir().join(shard)).unwrap();
+        let back = "DELETE FROM seaql_migrations WHERE version LIKE '%write_probe'; DROP TABLE write_probe";
+        db.execute_batch(back).unwrap();
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let to = parent.path().join("older");
+    back_up(&node, &to).await;
+    let data_dir = tempfile::tempdir().unwrap();
+    let output = node.command_in(data_dir.path(), "restore", &["--from", text(&to)]).output().await.unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("not audited: shard-1.db, shard-2.db are of a version before"), "{}", said(&output));
+    let node = TestNode::start_on(data_dir, &node).await;
+    node.audit().await;
+    node.payment_is_authorized_captured_and_refunded().await;
 }
 
 #[tokio::test]

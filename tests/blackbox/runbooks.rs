@@ -70,6 +70,34 @@ fn each_runbook_has_whole_commands_and_each_block_is_run_by_a_test() {
     }
 }
 
+/// The name that GitHub gives a heading, by which links find it.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || ['-', '_', ' '].contains(c);
+    heading.trim().to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_to_the_page_lead_to_its_sections() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let page = read("docs/operations.md");
+    let sections: Vec<_> = page.lines().filter(|line| line.starts_with("##")).collect();
+    let sections: Vec<_> = sections.iter().map(|line| anchor(line.trim_start_matches('#'))).collect();
+    let mut links = 0;
+    let decisions = std::fs::read_dir(root.join("docs/decisions")).unwrap();
+    let decisions = decisions.map(|entry| format!("docs/decisions/{}", entry.unwrap().file_name().to_str().unwrap()));
+    let files = ["README.md", "docs/deployment.md", "docs/reliability.md", "deploy/prometheus/rules/alerts.yml"];
+    for file in files.into_iter().map(str::to_owned).chain(decisions).chain(["docs/operations.md".to_owned()]) {
+        let mark = if file == "docs/operations.md" { "(#" } else { "operations.md#" };
+        for rest in read(&file).split(mark).skip(1) {
+            let link: String = rest.chars().take_while(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect();
+            assert!(sections.contains(&link), "{file} links to #{link}, and there is no such section");
+            links += 1;
+        }
+    }
+    assert!(links > 40, "{links}");
+}
+
 /// Where commands find what they go by, besides the node.
 struct Stage {
     backups: TempDir,

@@ -2,7 +2,7 @@
 //!
 //! Every file's write lock is taken, one after the other. Once all of them are held nobody can commit anywhere; a read
 //! transaction is begun on each file, and the locks are given back. What those transactions see is therefore what one
-//! instant had committed. Writers wait meanwhile as they do for each other; nothing fails, as long as the wait is short.
+//! instant had committed. Writers wait meanwhile as they do for each other; nothing fails if that is short.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
