@@ -92,12 +92,15 @@ stop_all() {
     wait 2>/dev/null || true
 }
 
+# call PATH BODY: what the node answers; again if it has too much to do, which is nobody's fault here.
+call() { curl -fsS --retry 60 --retry-delay 1 "$NODE/payments/$1" -H 'Content-Type: application/json' -d "$2"; }
+
 # pay: a payment of shard 1 that is captured; its id is noted.
 pay() {
     local id body
     body="{\"merchantId\":\"MERCHANT-1\",\"amount\":1000,\"currency\":\"KRW\",\"idempotencyKey\":\"$RANDOM-$RANDOM-$SECONDS\"}"
-    id=$(curl -fsS "$NODE/payments/authorize" -H 'Content-Type: application/json' -d "$body" | grep -o 'pay_[0-9A-Z]*' | head -1)
-    curl -fsS "$NODE/payments/capture/$id" -H 'Content-Type: application/json' -d '{"merchantId":"MERCHANT-1"}' >/dev/null
+    id=$(call authorize "$body" | grep -o 'pay_[0-9A-Z]*' | head -1)
+    call "capture/$id" '{"merchantId":"MERCHANT-1"}' >/dev/null
     echo "$id" >>"$work/acknowledged"
 }
 

@@ -33,7 +33,9 @@ pub struct Args {
 enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("nothing of this configuration is in a data directory: back up its servers, see docs/operations.md")]
+    #[error(
+        "nothing of this configuration is in a data directory: back up its servers, see docs/operations.md#back-up-a-shard-on-mariadb"
+    )]
     OnServers,
     #[error(transparent)]
     DataDir(#[from] DataDirError),

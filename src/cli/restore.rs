@@ -68,7 +68,7 @@ async fn run(args: Args) -> Result<bool, Failure> {
     say(format_args!("restored into {}", data_dir.display()));
     if !outside.is_empty() {
         say(format_args!(
-            "not in the backup, and newer than it: {}; see docs/operations.md#restore",
+            "not in the backup, and newer than it: {}; see docs/operations.md#restore-a-backup",
             outside.join(", ")
         ));
     }
@@ -79,8 +79,10 @@ async fn run(args: Args) -> Result<bool, Failure> {
         ));
         return Ok(true);
     }
-    let report =
-        audit::run(audit::Args::of(data_dir.clone(), path)).await.map_err(|error| Failure::Audit(data_dir, error))?;
+    // Nobody has worked on it since.
+    let clock = Clock::simulated(taken_at.0);
+    let audited = audit::run_at(audit::Args::of(data_dir.clone(), path), &clock).await;
+    let report = audited.map_err(|error| Failure::Audit(data_dir, error))?;
     say(&report);
     Ok(report.is_clean())
 }

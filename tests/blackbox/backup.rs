@@ -77,16 +77,15 @@ fn longest_pause(to: &Path, count: usize) -> Duration {
     (0..count).map(pause).max().unwrap()
 }
 
-#[tokio::test]
-async fn backups_in_the_middle_of_load_lose_and_double_nothing() {
-    const BACKUPS: usize = 6;
+/// Takes so many backups under load and restores each of them.
+async fn survive(backups: usize) {
     let node = TestNode::start_embedded_with(FAST).await;
     let to = tempfile::tempdir().unwrap();
-    let known = backups_under_load(&node, BACKUPS, to.path()).await;
+    let known = backups_under_load(&node, backups, to.path()).await;
     node.audit().await;
     let last = known.last().unwrap();
-    assert!(last.len() > BACKUPS && known.windows(2).all(|pair| pair[0].len() < pair[1].len()), "there was load");
-    let pause = longest_pause(to.path(), BACKUPS);
+    assert!(last.len() > backups && known.windows(2).all(|pair| pair[0].len() < pair[1].len()), "there was load");
+    let pause = longest_pause(to.path(), backups);
     println!("{} payments in the last backup, writers waited {pause:?} at most", last.len());
     assert!(pause < Duration::from_secs(1), "{pause:?}");
     for (number, told) in known.iter().enumerate() {
@@ -98,6 +97,18 @@ async fn backups_in_the_middle_of_load_lose_and_double_nothing() {
         node.ledger(&payment, 1).await;
         node.audit().await;
     }
+}
+
+#[tokio::test]
+async fn backups_in_the_middle_of_load_lose_and_double_nothing() {
+    survive(6).await;
+}
+
+/// The long form: `cargo test --release --test blackbox -- --ignored forty_backups`.
+#[tokio::test]
+#[ignore = "takes some minutes; six backups are restored every time"]
+async fn forty_backups_in_the_middle_of_load_lose_and_double_nothing() {
+    survive(40).await;
 }
 
 /// A key that was answered before the backup is answered the same after it.

@@ -86,8 +86,9 @@ fn links_to_the_page_lead_to_its_sections() {
     let mut links = 0;
     let decisions = std::fs::read_dir(root.join("docs/decisions")).unwrap();
     let decisions = decisions.map(|entry| format!("docs/decisions/{}", entry.unwrap().file_name().to_str().unwrap()));
-    let files = ["README.md", "docs/deployment.md", "docs/reliability.md", "deploy/prometheus/rules/alerts.yml"];
-    for file in files.into_iter().map(str::to_owned).chain(decisions).chain(["docs/operations.md".to_owned()]) {
+    let pages = ["README.md", "docs/deployment.md", "docs/reliability.md", "deploy/prometheus/rules/alerts.yml"];
+    let files = pages.into_iter().chain(["src/cli/backup.rs", "src/cli/restore.rs"]);
+    for file in files.map(str::to_owned).chain(decisions).chain(["docs/operations.md".to_owned()]) {
         let mark = if file == "docs/operations.md" { "(#" } else { "operations.md#" };
         for rest in read(&file).split(mark).skip(1) {
             let link: String = rest.chars().take_while(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect();

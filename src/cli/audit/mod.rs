@@ -99,10 +99,17 @@ fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
 /// # Errors
 /// [`AuditError`] when something cannot be read; whatever is broken is in the report.
 pub async fn run(args: Args) -> Result<Report, AuditError> {
+    run_at(args, &Clock::system()).await
+}
+
+/// As [`run`], by another clock: what nobody has worked on since a backup was made has not waited since then.
+///
+/// # Errors
+/// As there.
+pub async fn run_at(args: Args, clock: &Clock) -> Result<Report, AuditError> {
     let config = Config::load(args.config.as_deref())?;
     let sources = Sources::open(&config, &args.data_dir).await?;
-    let report = Report::new(args.settled, args.examples);
-    audit(&sources, report, &Clock::system()).await
+    audit(&sources, Report::new(args.settled, args.examples), clock).await
 }
 
 async fn audit(sources: &Sources, mut report: Report, clock: &Clock) -> Result<Report, AuditError> {

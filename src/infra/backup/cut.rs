@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::{BackupError, refused};
+use super::error::{BackupError, backup_sqlite};
 
 /// How long writers may wait for one try. A write is given up after 4 s.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
@@ -76,10 +76,10 @@ pub(super) fn open(path: &Path) -> Result<Opened, BackupError> {
         connection.query_row(LOOK, [], |_| Ok(()))?;
         Ok(connection)
     };
-    let writer = connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(refused(path))?;
+    let writer = connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(backup_sqlite(path))?;
     // Who waits for the lock is seen to here.
-    writer.busy_timeout(Duration::ZERO).map_err(refused(path))?;
-    let reader = connect(OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused(path))?;
+    writer.busy_timeout(Duration::ZERO).map_err(backup_sqlite(path))?;
+    let reader = connect(OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(backup_sqlite(path))?;
     Ok(Opened { path: path.to_owned(), writer, reader })
 }
 
@@ -94,7 +94,7 @@ pub(super) fn try_cut(files: &[Opened]) -> Result<Result<Duration, &Path>, Backu
     };
     let unlocked = files.iter().filter(|file| !file.writer.is_autocommit()).try_for_each(|file| {
         let rolled_back = file.writer.execute_batch("ROLLBACK");
-        rolled_back.map_err(refused(&file.path))
+        rolled_back.map_err(backup_sqlite(&file.path))
     });
     let pause = first.map_or(Duration::ZERO, |first: Instant| first.elapsed());
     match locked? {
@@ -113,7 +113,7 @@ fn lock_all<'a>(files: &'a [Opened], first: &mut Option<Instant>) -> Result<Opti
                 Ok(()) => break,
                 Err(error) if is_busy(&error) && first.unwrap_or(begun).elapsed() < PAUSE_MAX => sleep(LOOK_EVERY),
                 Err(error) if is_busy(&error) => return Ok(Some(&file.path)),
-                Err(error) => return Err(refused(&file.path)(error)),
+                Err(error) => return Err(backup_sqlite(&file.path)(error)),
             }
         }
         first.get_or_insert_with(Instant::now);
@@ -126,7 +126,7 @@ fn begin_reading(file: &Opened) -> Result<(), BackupError> {
         file.reader.execute_batch("BEGIN")?;
         file.reader.query_row(LOOK, [], |_| Ok(()))
     };
-    begin().map_err(refused(&file.path))
+    begin().map_err(backup_sqlite(&file.path))
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

@@ -69,17 +69,17 @@ pub enum RestoreError {
     NotEmpty(PathBuf),
 }
 
-pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> BackupError + use<> {
+pub(super) fn backup_io(path: &Path) -> impl Fn(io::Error) -> BackupError + use<> {
     let path = path.to_owned();
     move |error| BackupError::Io { path: path.clone(), error }
 }
 
-pub(super) fn unreadable(path: &Path) -> impl Fn(io::Error) -> RestoreError + use<> {
+pub(super) fn restore_io(path: &Path) -> impl Fn(io::Error) -> RestoreError + use<> {
     let path = path.to_owned();
     move |error| RestoreError::Io { path: path.clone(), error }
 }
 
-pub(super) fn refused(path: &Path) -> impl Fn(rusqlite::Error) -> BackupError + use<> {
+pub(super) fn backup_sqlite(path: &Path) -> impl Fn(rusqlite::Error) -> BackupError + use<> {
     let path = path.to_owned();
     move |error| BackupError::Sqlite { path: path.clone(), error }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{BackupError, RestoreError, failed, unreadable};
+use super::error::{BackupError, RestoreError, backup_io, restore_io};
 use super::files::{create, sync_directory};
 use crate::domain::Timestamp;
 
@@ -62,7 +62,7 @@ impl Manifest {
             fs::rename(&partial, directory.join(NAME))?;
             sync_directory(directory)
         };
-        write().map_err(failed(&partial))
+        write().map_err(backup_io(&partial))
     }
 
     /// Reads that of a backup.
@@ -74,7 +74,7 @@ impl Manifest {
         if directory.is_dir() && !path.exists() {
             return Err(RestoreError::NoManifest(directory.to_owned()));
         }
-        let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
+        let text = fs::read_to_string(&path).map_err(restore_io(&path))?;
         let manifest: Self =
             serde_json::from_str(&text).map_err(|error| RestoreError::Manifest { path: path.clone(), error })?;
         if manifest.format > FORMAT {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::error::{RestoreError, unreadable};
+use super::error::{RestoreError, restore_io};
 use super::files::{above, create, digest, sync_directory};
 use super::manifest::{Manifest, SavedFile};
 use super::part::DataFile;
@@ -48,23 +48,23 @@ pub fn verify(directory: &Path, wanted: &[DataFile], now: Timestamp) -> Result<V
 /// # Errors
 /// [`RestoreError`]: then `to` is no data directory that a node would start on.
 pub fn restore(backup: &Verified, to: &Path) -> Result<(), RestoreError> {
-    create_directory(to).map_err(unreadable(to))?;
-    if fs::read_dir(to).map_err(unreadable(to))?.next().is_some() {
+    create_directory(to).map_err(restore_io(to))?;
+    if fs::read_dir(to).map_err(restore_io(to))?.next().is_some() {
         return Err(RestoreError::NotEmpty(to.to_owned()));
     }
     let marker = to.join(MARKER);
-    create(&marker).and_then(|file| file.sync_all()).map_err(unreadable(&marker))?;
-    sync_directory(to).map_err(unreadable(to))?;
+    create(&marker).and_then(|file| file.sync_all()).map_err(restore_io(&marker))?;
+    sync_directory(to).map_err(restore_io(to))?;
     for file in &backup.manifest.files {
         let path = to.join(&file.name);
-        let copy = create(&path).map_err(unreadable(&path))?;
+        let copy = create(&path).map_err(restore_io(&path))?;
         copy_checked(&backup.directory, file, &copy)?;
-        copy.sync_all().map_err(unreadable(&path))?;
+        copy.sync_all().map_err(restore_io(&path))?;
     }
-    sync_directory(to).map_err(unreadable(to))?;
-    fs::remove_file(&marker).map_err(unreadable(&marker))?;
+    sync_directory(to).map_err(restore_io(to))?;
+    fs::remove_file(&marker).map_err(restore_io(&marker))?;
     for directory in [to.to_owned(), above(to)] {
-        sync_directory(&directory).map_err(unreadable(&directory))?;
+        sync_directory(&directory).map_err(restore_io(&directory))?;
     }
     Ok(())
 }
@@ -72,8 +72,8 @@ pub fn restore(backup: &Verified, to: &Path) -> Result<(), RestoreError> {
 /// Writes a file of the backup into `to`, and sees whether it is what it was.
 fn copy_checked(directory: &Path, file: &SavedFile, to: impl io::Write) -> Result<(), RestoreError> {
     let path = directory.join(&file.name);
-    let from = File::open(&path).map_err(unreadable(&path))?;
-    let (found, sha256) = digest(BufReader::new(from), to).map_err(unreadable(&path))?;
+    let from = File::open(&path).map_err(restore_io(&path))?;
+    let (found, sha256) = digest(BufReader::new(from), to).map_err(restore_io(&path))?;
     if found != file.bytes {
         return Err(RestoreError::Truncated { path, found, wanted: file.bytes });
     }

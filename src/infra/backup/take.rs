@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::copy::{save, size};
 use super::cut::{Cut, cut};
-use super::error::{BackupError, failed};
+use super::error::{BackupError, backup_io};
 use super::files::{above, sync_directory};
 use super::manifest::Manifest;
 use super::part::DataFile;
@@ -36,8 +36,8 @@ pub struct Order {
 /// [`BackupError`]: then what had been written is deleted.
 pub fn take(order: &Order, now: impl Fn() -> Timestamp) -> Result<Manifest, BackupError> {
     let is_new = !order.to.exists();
-    create_directory(&order.to).map_err(failed(&order.to))?;
-    if fs::read_dir(&order.to).map_err(failed(&order.to))?.next().is_some() {
+    create_directory(&order.to).map_err(backup_io(&order.to))?;
+    if fs::read_dir(&order.to).map_err(backup_io(&order.to))?.next().is_some() {
         return Err(BackupError::NotEmpty(order.to.clone()));
     }
     let taken = fill(order, now);
@@ -66,7 +66,7 @@ fn fill(order: &Order, now: impl Fn() -> Timestamp) -> Result<Manifest, BackupEr
         saved.push(file);
     }
     // The names of the files must be on the disk before the manifest is.
-    sync_directory(&order.to).map_err(failed(&order.to))?;
+    sync_directory(&order.to).map_err(backup_io(&order.to))?;
     let manifest = Manifest {
         format: Manifest::FORMAT,
         taken_at,
@@ -80,17 +80,17 @@ fn fill(order: &Order, now: impl Fn() -> Timestamp) -> Result<Manifest, BackupEr
     };
     manifest.write(&order.to)?;
     let above = above(&order.to);
-    sync_directory(&above).map_err(failed(&above))?;
+    sync_directory(&above).map_err(backup_io(&above))?;
     Ok(manifest)
 }
 
 /// Refuses what would not fit, or would fill the disk under the node.
 fn check_room(order: &Order, paths: &[PathBuf], bytes: u64) -> Result<(), BackupError> {
     let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
-    let own = device(&order.to).map_err(failed(&order.to))?;
+    let own = device(&order.to).map_err(backup_io(&order.to))?;
     let is_shared = paths.iter().any(|path| device(path).is_ok_and(|device| device == own));
     let needed = bytes.saturating_add(if is_shared { order.keep_free } else { 0 });
-    let free = room(&order.to).map_err(failed(&order.to))?.free_bytes;
+    let free = room(&order.to).map_err(backup_io(&order.to))?.free_bytes;
     if free < needed { Err(BackupError::NoRoom { path: order.to.clone(), free, needed }) } else { Ok(()) }
 }
 
