@@ -34,7 +34,8 @@ enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(
-        "nothing of this configuration is in a data directory: back up its servers, see docs/operations.md#back-up-a-shard-on-mariadb"
+        "nothing of this configuration is in a data directory: back up its servers, see \
+         docs/operations.md#back-up-a-shard-on-mariadb"
     )]
     OnServers,
     #[error(transparent)]
