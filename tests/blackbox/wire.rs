@@ -364,7 +364,6 @@ async fn pipelined_requests_cost_no_more_than_one() {
     .await;
     assert!(sent > 3_500_000, "{sent}");
     let grown = most.saturating_sub(before);
-    println!("{grown} bytes more");
     assert!(grown < 30 * 128 * 1024 + 16 * 1024 * 1024, "{sent} bytes sent: {grown} bytes");
 }
 
@@ -388,7 +387,6 @@ async fn answers_that_nobody_reads_cost_little_and_end_their_connection() {
     .await;
     // 64 KiB of an answer, and what was read with the request.
     let grown = most.saturating_sub(before);
-    println!("{grown} bytes more");
     assert!(grown < 300 * 192 * 1024 + 16 * 1024 * 1024, "{grown} bytes");
     node.authorize(100).await;
 }

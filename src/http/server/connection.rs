@@ -12,7 +12,6 @@ use actix_web::web::Data;
 use futures_util::FutureExt;
 use tokio::net::TcpStream;
 
-use super::Deadlines;
 use super::gate::{Gate, Place};
 use super::refusal::{full, response, unread};
 use super::wire::{NoRequest, Wire, WriteError};
@@ -24,6 +23,17 @@ use crate::http::refused::{Reason, RefusalCounter};
 const SPARE_HEAD: Duration = Duration::from_secs(1);
 /// How long a client may take to read an answer after which the connection is closed.
 const CLOSE: Duration = Duration::from_secs(2);
+
+/// How long a client may take. That for bodies is in [`BodyLimits`](crate::http::body::BodyLimits).
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// From an answer to the next request.
+    pub keep_alive: Duration,
+    /// For all of a request's head, from its first byte; on a new connection, from its beginning.
+    pub head: Duration,
+    /// For each 64 KiB of an answer.
+    pub write: Duration,
+}
 
 /// What the connections of one thread share.
 pub struct Thread<S, F> {

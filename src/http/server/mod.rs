@@ -15,6 +15,7 @@ use actix_http::{KeepAlive, ServiceConfigBuilder};
 use actix_service::IntoServiceFactory;
 use actix_web::dev::{AppConfig, Server, ServiceFactory, fn_factory, fn_service};
 
+pub use self::connection::Deadlines;
 use self::connection::{Thread, serve_connection};
 use self::gate::Gate;
 pub use self::gate::Places;
@@ -29,17 +30,6 @@ pub struct HttpSettings {
     pub deadlines: Deadlines,
     /// How long a stop waits for requests under way.
     pub shutdown_timeout: Duration,
-}
-
-/// How long a client may take. That for bodies is in [`BodyLimits`](crate::http::BodyLimits).
-#[derive(Debug, Clone, Copy)]
-pub struct Deadlines {
-    /// From an answer to the next request.
-    pub keep_alive: Duration,
-    /// For all of a request's head, from its first byte; on a new connection, from its beginning.
-    pub head: Duration,
-    /// For each 64 KiB of an answer.
-    pub write: Duration,
 }
 
 /// Serves on a bound listener. Signals are the caller's.
