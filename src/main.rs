@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, config, dlq, drill, load, psp_simulator, replay, serve, terminal, torture};
+use rialto::cli::{audit, breaker, config, dlq, drill, faults, load, psp_simulator, replay, serve, terminal, torture};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -33,6 +33,10 @@ enum Command {
     Audit(audit::Args),
     /// Look at dead letters of a running node, try them again, or put them away.
     Dlq(dlq::Args),
+    /// Look at the breakers of a running node, and hold one open or closed on all nodes.
+    Breaker(breaker::Args),
+    /// Look at faults on purpose in a running node, set them, and take them back.
+    Faults(faults::Args),
     /// Make the event log unreachable to a running node, and check its breaker step by step.
     #[command(name = "exercise")]
     Drill(drill::Args),
@@ -55,6 +59,8 @@ fn main() -> ExitCode {
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
         Command::Dlq(args) => dlq::main(args),
+        Command::Breaker(args) => breaker::main(args),
+        Command::Faults(args) => faults::main(args),
         Command::Drill(args) => drill::main(args),
         Command::Replay(args) => replay::main(args),
         Command::Torture(args) => torture::main(args),

@@ -2,13 +2,16 @@
 
 mod admin;
 pub mod audit;
+pub mod breaker;
 pub mod config;
 pub mod dlq;
 pub mod drill;
+pub mod faults;
 pub mod load;
 mod process;
 pub mod psp_simulator;
 pub mod replay;
 pub mod serve;
+mod table;
 pub mod terminal;
 pub mod torture;

@@ -18,3 +18,4 @@ pub mod stored;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;
+pub mod waits;

@@ -142,7 +142,7 @@ async fn audit(sources: &Sources, settled: bool, clock: &Clock) -> Result<Report
     again.extend(recheck::outboxes(&sources.databases.iter().collect::<Vec<_>>(), clock).await?);
     again.extend(recheck::consumers(log, clock).await?);
     again.into_iter().for_each(|finding| report.note(finding));
-    trail::judge(&sources.databases, sources.control.as_ref(), &mut report).await?;
+    trail::judge(&sources.databases, &sources.trail, &mut report).await?;
     Ok(report)
 }
 
