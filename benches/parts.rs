@@ -105,8 +105,9 @@ fn guards(c: &mut Criterion, system: &System) {
     let mut group = c.benchmark_group("guards");
     group.throughput(Throughput::Elements(TOGETHER as u64));
 
-    let (breaker, running) =
-        start(system, breaker::options("breaker"), || Breaker::new("psp", breaker::Settings::default()));
+    let (breaker, running) = start(system, breaker::options("breaker"), || {
+        Breaker::new("psp", breaker::Settings::default(), breaker::Forces::default())
+    });
     let clock = Clock::system();
     group.bench_function("breaker: permit and report, 256 together", |b| {
         let call = || guarded(&breaker, &clock, async { Ok::<_, ()>(()) }, Result::is_err);
@@ -212,7 +213,7 @@ fn group_commit(c: &mut Criterion, system: &System, name: &str, database: &Shard
 
 fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
     let start = Start {
-        listen: ([127, 0, 0, 1], 0).into(),
+        listen: vec![([127, 0, 0, 1], 0).into()],
         data_dir: dir.to_owned(),
         insecure: false,
         roles: Roles::all(),

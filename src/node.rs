@@ -39,13 +39,14 @@ use crate::http::{self, BodyLimits, Deadlines, HttpSettings, ServedNames, Servic
 use crate::infra::telemetry::pools::Pools;
 use crate::infra::telemetry::traces::Export;
 use crate::infra::telemetry::{self, TelemetryError};
+use crate::infra::waits::wait_for;
 use crate::runtime::{ClockLimits, Environment, Escalation, Running};
 
 /// Why a node did not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on {address}: {error}")]
-    Listen { address: SocketAddr, error: std::io::Error },
+    #[error("cannot listen on {}: {error}", said(addresses))]
+    Listen { addresses: Vec<SocketAddr>, error: std::io::Error },
     #[error(
         "{0} is not a loopback address and there are no keys yet: listen on 127.0.0.1, or give --insecure to run open \
          to everybody who can reach it"
@@ -67,10 +68,15 @@ pub enum StartError {
     Actors(Escalation),
 }
 
+fn said(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
 /// How a node is started.
 #[derive(Debug, Clone)]
 pub struct Start {
-    pub listen: SocketAddr,
+    /// The addresses of which the first one that can be had is listened on; all of one name.
+    pub listen: Vec<SocketAddr>,
     pub data_dir: PathBuf,
     /// Whether to serve beyond loopback without keys.
     pub insecure: bool,
@@ -85,8 +91,9 @@ impl Start {
     /// # Errors
     /// [`StartError::NoKeys`] and [`StartError::Apart`].
     pub fn check(&self, config: &Config) -> Result<(), StartError> {
-        if !self.listen.ip().is_loopback() && !self.insecure {
-            return Err(StartError::NoKeys(self.listen));
+        let open = self.listen.iter().find(|address| !address.ip().is_loopback());
+        if let Some(open) = open.filter(|_| !self.insecure) {
+            return Err(StartError::NoKeys(*open));
         }
         check_roles(self.roles, config)
     }
@@ -112,8 +119,8 @@ impl Node {
     pub async fn start(start: &Start, config: &Config) -> Result<Self, StartError> {
         start.check(config)?;
         let lock = is_embedded(config).then(|| lock_data_dir(&start.data_dir)).transpose()?;
-        let listen_error = |error| StartError::Listen { address: start.listen, error };
-        let listener = TcpListener::bind(start.listen).map_err(listen_error)?;
+        let listen_error = |error| StartError::Listen { addresses: start.listen.clone(), error };
+        let listener = TcpListener::bind(start.listen.as_slice()).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let registry = if config.telemetry.metrics { telemetry::metrics()? } else { prometheus::Registry::new() };
         let traces = Export::begin(&config.telemetry, config.node.id)?;
@@ -127,8 +134,10 @@ impl Node {
 
         let mut adapters = Adapters::open(&environment, config, start.roles, &start.data_dir, start.accept).await?;
         let pools = std::mem::take(&mut adapters.pools).export();
+        let wait = wait_for("the actors");
         let (app, running) =
             tree::build(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
+        drop(wait);
         let server = serve(listener, app.clone(), registry, config)?;
         let drain = Duration::from_millis(config.node.drain_ms);
         Ok(Self { address, app, server, running, drain, traces, _pools: pools, _lock: lock })

@@ -257,6 +257,8 @@ DASHBOARDS = {
         "State": [
             ("states", "State", "none", "Of each process's breakers.",
              {"{{instance}} {{breaker}}": "rialto_breaker_state{@}"}, BREAKER_STATES),
+            ("lines", "Forced for", "s", "How long operators have held each; who and why: `rialto breaker list`.",
+             {"{{breaker}}": "max by (breaker) (rialto_breaker_forced_seconds{@})"}, {"green": None, "yellow": 3600, "red": 14400}),
             ("lines", "Refused", "ops", "Calls refused at once because the breaker was open.",
              {"{{breaker}}": total("rialto_breaker_refused_total", "breaker")}),
         ],

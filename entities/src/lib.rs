@@ -15,6 +15,7 @@
 pub mod account_balance;
 pub mod control_identity;
 pub mod dead_letter;
+pub mod forced_breaker;
 pub mod idempotency_key;
 pub mod ledger_entry;
 pub mod operator_action;

@@ -295,7 +295,9 @@ mod tests {
         let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
-        let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
+        let breaker = root.actor(breaker::options("breaker"), || {
+            Breaker::new("log", breaker::Settings::default(), breaker::Forces::default())
+        });
         let shard = testing::shard(&mut root, database, Arc::default());
         let own = shard.clone();
         let publisher = root.actor(Options::new("outbox_publisher"), move || {
@@ -344,7 +346,9 @@ mod tests {
         let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
-        let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
+        let breaker = root.actor(breaker::options("breaker"), || {
+            Breaker::new("log", breaker::Settings::default(), breaker::Forces::default())
+        });
         let shard = testing::shard(&mut root, database.clone(), Arc::default());
         let refusals = Refusals::default();
         let (own, guard, told) = (shard.clone(), breaker.clone(), refusals.clone());

@@ -23,7 +23,7 @@ pub enum FlowError {
     PaymentNotFound,
     /// The PSP's breaker is open: nothing was sent, and the key is free.
     #[error("the psp is unavailable")]
-    PspUnavailable { retry_after: Duration },
+    PspUnavailable { retry_after: Option<Duration> },
     /// The PSP refused the connection: nothing was sent, and the key is free.
     #[error("the psp cannot be reached")]
     PspNotReached { retry_after: Duration },
@@ -113,7 +113,7 @@ impl From<BreakerError> for FlowError {
             BreakerError::Refused { retry_after } => Self::PspUnavailable { retry_after },
             // Nothing is sent without the breaker's word.
             BreakerError::Ask(AskError::Interrupted | AskError::DeadlineExceeded) => {
-                Self::PspUnavailable { retry_after: READ_RETRY_AFTER }
+                Self::PspUnavailable { retry_after: Some(READ_RETRY_AFTER) }
             }
             BreakerError::Ask(error) => error.into(),
         }

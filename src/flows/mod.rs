@@ -33,7 +33,7 @@ pub use jobs::{JobError, JobLease, JobView};
 pub use look_up::{
     Cursor, Expand, ExpandCursor, ListQuery, PAGE_DEFAULT, Page, PaymentDetails, PaymentEvent, TimelinePart,
 };
-pub use operations::{Operations, UnknownBreaker};
+pub use operations::{ForceOrder, Operations, UnknownBreaker};
 pub use trail::ActionView;
 
 use std::time::Duration;

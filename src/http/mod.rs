@@ -13,6 +13,7 @@ mod health;
 mod openapi;
 mod payments;
 mod problem;
+mod program;
 mod refused;
 mod request;
 mod served;

@@ -85,7 +85,8 @@ codes! {
         "One of `payment.dlq`, `settlement.dlq` and `refund.dlq`.";
     SelectionInvalid "selection_invalid" 400 false "It is not clear which dead letters are meant"
         "Give one of `ids` (up to 1 000), `filter` and `all: true`.";
-    ReasonInvalid "reason_invalid" 422 false "A reason is required" "1 to 255 characters.";
+    ReasonInvalid "reason_invalid" 422 false "A reason is required"
+        "1 to 255 characters, for a forced breaker 1 to 200.";
     TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, with an offset, such \
         as 2026-11-23T09:30:00Z; in a query the plus sign of an offset is written `%2B`.";
     ExpandInvalid "expand_invalid" 400 false "There is nothing of that name to expand"
@@ -143,7 +144,7 @@ codes! {
         "HTTP/1.1 and HTTP/1.0 are. The connection is closed.";
     PspUnavailable "psp_unavailable" 503 true "The payment provider is unavailable"
         "It is being left alone for a while; nothing was sent. Come back after `Retry-After`, with the same key if \
-         you like.";
+         you like. Without `Retry-After` an operator holds the breaker open, and ends it when the cause is gone.";
     PspNotReached "psp_not_reached" 503 true "The payment provider cannot be reached"
         "It refused the connection; nothing was sent, and nothing is recorded under the key. Make the same call again.";
     Overloaded "overloaded" 503 true "Too much is waiting" "Come back after `Retry-After`.";
@@ -373,7 +374,11 @@ impl From<&FlowError> for Problem {
             FlowError::KeyInProgress => Self::from(Code::IdempotencyInProgress).retry_after(Duration::from_secs(1)),
             FlowError::KeyReused => Code::IdempotencyKeyReused.into(),
             FlowError::PaymentNotFound => Code::PaymentNotFound.into(),
-            FlowError::PspUnavailable { retry_after } => Self::from(Code::PspUnavailable).retry_after(*retry_after),
+            FlowError::PspUnavailable { retry_after: Some(wait) } => {
+                Self::from(Code::PspUnavailable).retry_after(*wait)
+            }
+            FlowError::PspUnavailable { retry_after: None } => Self::from(Code::PspUnavailable)
+                .detail("An operator holds the breaker open; nothing was sent. Nobody knows for how long."),
             FlowError::PspNotReached { retry_after } => Self::from(Code::PspNotReached).retry_after(*retry_after),
             FlowError::Overloaded { retry_after } => Self::from(Code::Overloaded).retry_after(*retry_after),
             FlowError::ShardUnavailable { retry_after } => Self::from(Code::ShardUnavailable).retry_after(*retry_after),
@@ -443,7 +448,7 @@ mod tests {
             (FlowError::KeyInProgress, Code::IdempotencyInProgress),
             (FlowError::KeyReused, Code::IdempotencyKeyReused),
             (FlowError::PaymentNotFound, Code::PaymentNotFound),
-            (FlowError::PspUnavailable { retry_after }, Code::PspUnavailable),
+            (FlowError::PspUnavailable { retry_after: Some(retry_after) }, Code::PspUnavailable),
             (FlowError::PspNotReached { retry_after }, Code::PspNotReached),
             (FlowError::Overloaded { retry_after }, Code::Overloaded),
             (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),

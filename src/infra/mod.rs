@@ -19,3 +19,4 @@ pub mod stored;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;
+pub mod waits;

@@ -33,6 +33,7 @@ mod identity;
 mod identity_servers;
 mod limits;
 mod metrics;
+mod night;
 mod outages;
 mod outputs;
 mod overload;

@@ -395,7 +395,9 @@ pub async fn greeted(mut command: Command, greeting: &str) -> (Child, String) {
         let said = complaints.map(|complaints| complaints.join().unwrap().join("\n"));
         panic!("it ended before it served: {}", said.unwrap_or_default())
     });
-    let url = line.strip_prefix(greeting).unwrap_or_else(|| panic!("unexpected: {line}")).to_owned();
+    let said = line.strip_prefix(greeting).unwrap_or_else(|| panic!("unexpected: {line}"));
+    // What follows the address is for people.
+    let url = said.split_once(' ').map_or(said, |(url, _)| url).to_owned();
     (process, url)
 }
 

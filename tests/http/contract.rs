@@ -118,13 +118,16 @@ async fn operators_find_health_and_the_tree() {
 async fn an_operator_can_force_a_breaker() {
     let node = TestNode::start().await;
     let put = async |state: serde_json::Value| {
-        node.put("/admin/breakers/psp", &json!({ "state": state })).await.expect(200).json()
+        let order = json!({"state": state, "reason": "a test"});
+        node.put("/admin/breakers/psp", &order).await.expect(200).json()
     };
     assert_eq!(put(json!("open")).await["state"], "forced_open");
     node.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect_problem(503, "psp_unavailable");
     assert_eq!(put(json!(null)).await["state"], "closed");
     node.authorize(1_000).await;
-    node.put("/admin/breakers/nothing", &json!({"state": "open"})).await.expect_problem(404, "not_found");
+    node.put("/admin/breakers/nothing", &json!({"state": "open", "reason": "a test"}))
+        .await
+        .expect_problem(404, "not_found");
 }
 
 #[actix_web::test]

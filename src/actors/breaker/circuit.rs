@@ -78,9 +78,9 @@ pub struct Permit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the breaker refuses, retry after {retry_after:?}")]
 pub struct Refused {
-    /// Open: the rest of the open time. Half-open: the time in which a healthy trial call has ended. Forced open: a
-    /// whole open time, because it is unknown when the operator releases it.
-    pub retry_after: Duration,
+    /// Open: the rest of the open time. Half-open: the time in which a healthy trial call has ended. Forced open: none,
+    /// because nobody knows when the operator releases it.
+    pub retry_after: Option<Duration>,
 }
 
 /// How a call ended, as far as the dependency's health goes. A decline is a success.
@@ -137,19 +137,16 @@ impl Circuit {
 
     /// Whether a permit would be given now.
     pub fn peek(&mut self, now_ms: u64) -> Result<(), Refused> {
-        self.refusal(now_ms).map_or(Ok(()), |retry_after| Err(Refused { retry_after }))
-    }
-
-    /// How long a caller that is refused now should wait; `None` if a permit would be given.
-    pub fn refusal(&mut self, now_ms: u64) -> Option<Duration> {
         self.advance(now_ms);
-        let Settings { open, slow_call, trial_calls, .. } = self.settings;
-        match &self.phase {
-            Phase::Closed(_) | Phase::ForcedClosed(_) => None,
-            Phase::HalfOpen(trials) => (trials.begun() >= u64::from(trial_calls)).then_some(slow_call),
+        let Settings { slow_call, trial_calls, .. } = self.settings;
+        let retry_after = match &self.phase {
+            Phase::Closed(_) | Phase::ForcedClosed(_) => return Ok(()),
+            Phase::HalfOpen(trials) if trials.begun() < u64::from(trial_calls) => return Ok(()),
+            Phase::HalfOpen(_) => Some(slow_call),
             Phase::Open { until_ms } => Some(Duration::from_millis(until_ms.saturating_sub(now_ms))),
-            Phase::ForcedOpen => Some(open),
-        }
+            Phase::ForcedOpen => None,
+        };
+        Err(Refused { retry_after })
     }
 
     /// Counts a call that has ended.
@@ -186,17 +183,15 @@ impl Circuit {
         }
     }
 
-    /// Holds the breaker in a state, or (`None`) releases it, from closed.
-    pub fn force(&mut self, forced: Option<Forced>, now_ms: u64) {
+    /// Holds the breaker in a state, or (`None`) releases it, from closed. `why` is for the list of changes.
+    pub fn force(&mut self, forced: Option<Forced>, why: String, now_ms: u64) {
         self.advance(now_ms);
         match (forced, self.state()) {
             (Some(Forced::Open), BreakerState::ForcedOpen) | (Some(Forced::Closed), BreakerState::ForcedClosed) => {}
-            (Some(Forced::Open), _) => self.change(Phase::ForcedOpen, "forced by an operator"),
-            (Some(Forced::Closed), _) => {
-                self.change(Phase::ForcedClosed(Window::new(self.settings.window)), "forced by an operator")
-            }
+            (Some(Forced::Open), _) => self.change(Phase::ForcedOpen, why),
+            (Some(Forced::Closed), _) => self.change(Phase::ForcedClosed(Window::new(self.settings.window)), why),
             (None, BreakerState::ForcedOpen | BreakerState::ForcedClosed) => {
-                self.change(Phase::Closed(Window::new(self.settings.window)), "released by an operator");
+                self.change(Phase::Closed(Window::new(self.settings.window)), why);
             }
             (None, _) => {}
         }
@@ -357,7 +352,7 @@ mod tests {
     fn open_circuit_refuses_for_the_rest_of_the_open_time() {
         let mut circuit = opened(1_000);
         for (now_ms, rest_ms) in [(1_000, 30_000), (1_001, 29_999), (30_999, 1)] {
-            assert_eq!(circuit.permit(now_ms), Err(Refused { retry_after: Duration::from_millis(rest_ms) }));
+            assert_eq!(circuit.permit(now_ms), Err(Refused { retry_after: Some(Duration::from_millis(rest_ms)) }));
         }
         assert!(circuit.peek(31_000).is_ok());
         assert_eq!(circuit.state(), BreakerState::HalfOpen);
@@ -373,7 +368,7 @@ mod tests {
         ] {
             let mut circuit = opened(0);
             let trials: Vec<_> = (0..3).map(|_| circuit.permit(30_000).unwrap()).collect();
-            assert_eq!(circuit.permit(30_000), Err(Refused { retry_after: Duration::from_secs(2) }));
+            assert_eq!(circuit.permit(30_000), Err(Refused { retry_after: Some(Duration::from_secs(2)) }));
             for (trial, outcome) in trials.into_iter().zip(outcomes) {
                 assert_eq!(circuit.state(), BreakerState::HalfOpen);
                 circuit.report(trial, outcome, took, 31_000);
@@ -411,14 +406,14 @@ mod tests {
     #[test]
     fn operator_forces_and_releases_the_circuit() {
         let mut circuit = Circuit::new(Settings::default());
-        circuit.force(None, 0);
-        circuit.force(Some(Forced::Closed), 0);
+        circuit.force(None, String::new(), 0);
+        circuit.force(Some(Forced::Closed), String::new(), 0);
         (0..9).for_each(|_| call(&mut circuit, Failure, SLOW, 0));
         assert_eq!(circuit.state(), BreakerState::ForcedClosed);
         assert_eq!(circuit.tally(0), Tally { calls: 9, failures: 9, slow_calls: 9 });
-        (0..2).for_each(|_| circuit.force(Some(Forced::Open), 0));
-        assert_eq!(circuit.permit(999_999), Err(Refused { retry_after: Duration::from_secs(30) }));
-        circuit.force(None, 999_999);
+        (0..2).for_each(|_| circuit.force(Some(Forced::Open), String::new(), 0));
+        assert_eq!(circuit.permit(999_999), Err(Refused { retry_after: None }));
+        circuit.force(None, String::new(), 999_999);
         assert_eq!((circuit.state(), circuit.tally(999_999)), (BreakerState::Closed, Tally::default()));
         let path: Vec<_> = circuit.take_changes().iter().map(|change| change.to).collect();
         assert_eq!(path, [BreakerState::ForcedClosed, BreakerState::ForcedOpen, BreakerState::Closed]);
@@ -492,7 +487,7 @@ mod tests {
                         };
                         prop_assert_eq!(answer.is_ok(), expected);
                         if before == BreakerState::Open && !expected {
-                            let rest = Duration::from_millis(opened_ms + 30_000 - now);
+                            let rest = Some(Duration::from_millis(opened_ms + 30_000 - now));
                             prop_assert_eq!(&answer, &Err(Refused { retry_after: rest }));
                         }
                         if circuit.state() != before {

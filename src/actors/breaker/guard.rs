@@ -14,7 +14,7 @@ pub enum BreakerError {
     #[error("the breaker refuses, retry after {retry_after:?}")]
     Refused {
         /// As in [`Refused`].
-        retry_after: Duration,
+        retry_after: Option<Duration>,
     },
     /// The breaker itself did not answer.
     #[error("the breaker does not answer: {0}")]

@@ -20,6 +20,7 @@ use crate::domain::IdGenerator;
 use crate::domain::command::Command;
 use crate::domain::policy::Policy;
 use crate::infra::database::ShardDatabase;
+use crate::infra::telemetry::repeats::is_first;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Handle, Nudger, Wake};
 
@@ -59,7 +60,12 @@ impl Actor for ShardWriter {
         if let Some(outage) = database.health.outage() {
             match database.probe().await {
                 Ok(()) => tracing::info!(shard.id = database.id.0, outage, "shard takes writes again"),
-                Err(error) => tracing::warn!(shard.id = database.id.0, outage, %error, "shard takes no writes"),
+                Err(error) => {
+                    let shard = database.id.0;
+                    if is_first(&format!("shard {shard} takes no writes"), &error) {
+                        tracing::warn!(shard.id = shard, outage, %error, "shard takes no writes");
+                    }
+                }
             }
         }
         Ok(Wake::Idle)

@@ -159,7 +159,7 @@ async fn audit(sources: &Sources, mut report: Report, clock: &Clock) -> Result<R
     again.extend(recheck::outboxes(&sources.databases.iter().collect::<Vec<_>>(), clock).await?);
     again.extend(recheck::consumers(log, clock).await?);
     again.into_iter().for_each(|finding| report.note(finding));
-    trail::judge(&sources.databases, sources.control.as_ref(), &mut report).await?;
+    trail::judge(&sources.databases, &sources.trail, &mut report).await?;
     Ok(report)
 }
 

@@ -7,12 +7,12 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
 
+use super::reason::Reason;
 use crate::domain::LetterId;
 use crate::domain::dead_letter::LetterStatus;
 use crate::domain::event::DeadLetterTopic;
 use crate::flows::{DeadLetterView, Disposals, LetterFilter, Selection};
 use crate::http::body::{Given, Member, Nested, Optional, OptionalObject, Wrong, body, deserialized};
-use crate::http::card_number::holds_card_number;
 use crate::http::endpoint::{
     ASK, Endpoint, Json, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, WRITE, parse_limit,
 };
@@ -170,31 +170,7 @@ body! {
         all "all": Optional<bool>,
         /// Say what would be done and do nothing. Not given: true.
         dry_run "dryRun": Optional<bool>,
-        reason "reason": Reason,
-    }
-}
-
-/// Why letters are put away, without a card number.
-#[derive(Debug)]
-pub struct Reason(String);
-
-impl Member for Reason {
-    const IS_REQUIRED: bool = true;
-    const CODES: &'static [Code] = &[Code::ReasonInvalid, Code::CardNumberNotAllowed];
-
-    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
-        let text: String = deserialized(text.ok_or(Code::FieldMissing)?)?;
-        let reason = text.trim();
-        if holds_card_number(reason) {
-            return Err(Code::CardNumberNotAllowed.into());
-        }
-        let is_valid = (1..=REASON_MAX).contains(&reason.chars().count());
-        if is_valid { Ok(Self(reason.to_owned())) } else { Err(Code::ReasonInvalid.into()) }
-    }
-
-    fn schema() -> RefOr<Schema> {
-        let reason = ObjectBuilder::new().schema_type(Type::String);
-        reason.min_length(Some(1)).max_length(Some(REASON_MAX)).into()
+        reason "reason": Reason<REASON_MAX>,
     }
 }
 

@@ -9,9 +9,9 @@ use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
 
 use crate::flows::App;
 use crate::http::body::{Bounded, Given, Member, Typed, Wrong, body, deserialized, out_of_range};
-use crate::http::endpoint::{Endpoint, Json, Method, NoContent, Request};
+use crate::http::endpoint::{Endpoint, Json, Listed, Method, NoContent, Request};
 use crate::http::problem::{Code, Problem};
-use crate::runtime::{Fault, FaultError};
+use crate::runtime::{ArmedFault, Fault, FaultError};
 
 fn check_enabled(app: &App) -> Result<(), Problem> {
     if app.operations().faults().is_enabled() { Ok(()) } else { Err(Code::FaultsDisabled.into()) }
@@ -27,7 +27,8 @@ const TIMES_MAX: i64 = 1_000_000;
 const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;
 
 /// A fault as it stands in a body.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
 pub struct FaultKind(Fault);
 
 impl Member for FaultKind {
@@ -64,6 +65,51 @@ body! {
         fault "fault": FaultKind,
         /// Once, if it is not given.
         times "times": Option<Bounded<1, TIMES_MAX>>,
+    }
+}
+
+/// A fault that waits for an actor's next turns.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ArmedFaultView {
+    #[schema(value_type = String, example = "shard_writer")]
+    actor: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<u32>,
+    /// As it was ordered.
+    #[schema(schema_with = FaultKind::schema)]
+    fault: FaultKind,
+    /// To how many turns it still happens.
+    times: u32,
+}
+
+pub struct ListFaults;
+
+impl Endpoint for ListFaults {
+    const OPERATION: &'static str = "faults";
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = "/admin/faults";
+    const ABOUT: &'static str = "The faults that wait for actors, actor by actor.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "Faults")];
+    const CODES: &'static [&'static [Code]] = &[&[Code::FaultsDisabled]];
+
+    type Path = ();
+    type Query = ();
+    type Body = ();
+    type Answer = Listed<ArmedFaultView>;
+
+    fn check(app: &App) -> Result<(), Problem> {
+        check_enabled(app)
+    }
+
+    async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
+        let armed = request.app.operations().faults().armed().into_iter();
+        let data = armed.map(|ArmedFault { actor, shard, fault, times }| ArmedFaultView {
+            actor,
+            shard,
+            fault: FaultKind(fault),
+            times,
+        });
+        Ok(Listed { data: data.collect() })
     }
 }
 

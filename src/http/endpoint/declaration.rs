@@ -74,6 +74,11 @@ impl<E: Endpoint> Request<'_, E> {
     pub fn operator(&self) -> String {
         operator(self.http)
     }
+
+    /// The address that the request came from.
+    pub fn source(&self) -> String {
+        self.http.peer_addr().map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string())
+    }
 }
 
 /// Reads a request, has it handled and answers it.

@@ -31,7 +31,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{EntityTrait, QuerySelect};
 
 pub(in crate::infra) use commit::in_time;
-pub(in crate::infra) use connection::{PacketMax, Pool, lost};
+pub(in crate::infra) use connection::{PacketMax, Pool, Transaction, lost};
 pub use error::DatabaseError;
 pub use health::Health;
 pub use ill_treat::{IllTreated, Kill};

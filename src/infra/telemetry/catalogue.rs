@@ -131,6 +131,10 @@ catalogue! {
         BREAKER_STATE = Metric::gauge(
             "rialto_breaker_state", &["breaker"], "0 closed, 1 half-open, 2 open, 3 forced open, 4 forced closed",
         );
+        BREAKER_FORCED = Metric::gauge(
+            "rialto_breaker_forced_seconds", &["breaker"],
+            "For how long an operator has held the breaker in a state; 0 if nobody does",
+        ).of("s");
         BREAKER_CALLS = Metric::counter(
             "rialto_breaker_calls_total", &["breaker", "outcome"], "Calls that have ended: outcome success or failure",
         );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{FRONT, TreeBuilder};
-use crate::actors::breaker::{self, Breaker};
+use crate::actors::breaker::{self, Breaker, Forces};
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
 use crate::actors::outage::Outages;
@@ -21,6 +21,7 @@ impl TreeBuilder<'_> {
         guards: &mut Supervisor,
         name: &'static str,
         guarded: &'static str,
+        forces: &Forces,
     ) -> Handle<Breaker> {
         let figures = &self.config.breaker;
         let settings = breaker::Settings {
@@ -32,7 +33,10 @@ impl TreeBuilder<'_> {
             open: Duration::from_millis(figures.open_ms),
             trial_calls: figures.trial_calls,
         };
-        guards.actor(self.common(breaker::options(name), FRONT), move || Breaker::new(guarded, settings.clone()))
+        let forces = forces.clone();
+        guards.actor(self.common(breaker::options(name), FRONT), move || {
+            Breaker::new(guarded, settings.clone(), forces.clone())
+        })
     }
 
     pub(super) fn rate_limiter(

@@ -75,7 +75,7 @@ async fn an_operator_whose_name_is_none_is_unnamed() {
     let force = async |name: Option<&str>| {
         let put = node.request(Method::PUT, "/admin/breakers/psp");
         let put = if let Some(name) = name { put.header("X-Operator", name) } else { put };
-        put.json(&json!({"state": "closed"})).send().await.expect(200);
+        put.json(&json!({"state": "closed", "reason": "a test"})).send().await.expect(200);
         let trail = node.get("/admin/actions?limit=1").await.expect(200).json();
         trail["data"][0]["operator"].as_str().unwrap().to_owned()
     };

@@ -37,14 +37,17 @@ async fn actions_that_wait_are_in_flight_and_must_be_those_that_are_kept() {
 }
 
 #[tokio::test]
-async fn a_control_store_of_another_system_or_none_is_an_error() {
+async fn a_control_store_of_another_system_is_an_error_and_without_one_money_is_checked() {
     let fixture = Fixture::open().await;
     fixture.damage("control", "UPDATE control_identity SET system_id = '00000000000000000000000000000002'").await;
     let misfit = fixture.audit(false).await.unwrap_err();
     assert!(misfit.to_string().contains("system 00000000000000000000000000000002"), "{misfit}");
     std::fs::remove_file(fixture.path("control")).unwrap();
-    let missing = fixture.audit(false).await;
-    assert!(matches!(&missing, Err(AuditError::NoFile(path)) if path.ends_with("control.db")), "{missing:?}");
+    let report = fixture.audit(false).await.unwrap();
+    assert!(!report.is_clean() && report.broken_names().is_empty(), "{report}");
+    assert!(report.unchecked(Invariant::TrailWhole).unwrap().contains("control.db"), "{report}");
+    assert_eq!(report.exit_code(), std::process::ExitCode::from(2));
+    assert!(report.to_string().contains("could not be checked") && !report.to_string().contains("clean"), "{report}");
 }
 
 #[tokio::test]
