@@ -15,8 +15,11 @@ use super::window::{Tally, Window, ms};
 pub struct Settings {
     /// How far back calls count, in whole seconds (rounded up, at least one). Default 10 s.
     pub window: Duration,
-    /// With fewer calls than this in the window the breaker does not open. Default 5.
+    /// With fewer calls than this in the window their rates say little: then only [`Self::streak_calls`] opens the
+    /// breaker. Default 20.
     pub minimum_calls: u32,
+    /// With few calls the breaker opens when so many in a row have failed, or were slow: in an outage all do. Default 5.
+    pub streak_calls: u32,
     /// Failures in a hundred calls, 1 to 100, from which the breaker opens. Default 50.
     pub failure_rate_percent: u32,
     /// Slow calls in a hundred, 1 to 100, from which the breaker opens. Default 50.
@@ -33,7 +36,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(10),
-            minimum_calls: 5,
+            minimum_calls: 20,
+            streak_calls: 5,
             failure_rate_percent: 50,
             slow_rate_percent: 50,
             slow_call: Duration::from_secs(2),
@@ -88,6 +92,9 @@ pub struct Refused {
 pub enum CallOutcome {
     Success,
     Failure,
+    /// A failure of what has failed before: one operation that is tried over and over is one sign of illness, not many.
+    /// It counts for a trial call alone.
+    FailedAgain,
 }
 
 /// A change of state, and why.
@@ -110,7 +117,7 @@ pub struct Circuit {
 
 #[derive(Debug)]
 enum Phase {
-    Closed(Window),
+    Closed(Window, Streak),
     HalfOpen(Trials),
     Open { until_ms: u64 },
     ForcedOpen,
@@ -121,7 +128,7 @@ impl Circuit {
     /// Closed and empty.
     pub fn new(settings: Settings) -> Self {
         let settings = Settings { trial_calls: settings.trial_calls.max(1), ..settings };
-        let phase = Phase::Closed(Window::new(settings.window));
+        let phase = Phase::closed(&settings);
         Self { settings, phase, epoch: 0, permitted: 0, changes: Vec::new() }
     }
 
@@ -145,7 +152,7 @@ impl Circuit {
         self.advance(now_ms);
         let Settings { open, slow_call, trial_calls, .. } = self.settings;
         match &self.phase {
-            Phase::Closed(_) | Phase::ForcedClosed(_) => None,
+            Phase::Closed(..) | Phase::ForcedClosed(_) => None,
             Phase::HalfOpen(trials) => (trials.begun() >= u64::from(trial_calls)).then_some(slow_call),
             Phase::Open { until_ms } => Some(Duration::from_millis(until_ms.saturating_sub(now_ms))),
             Phase::ForcedOpen => Some(open),
@@ -159,13 +166,13 @@ impl Circuit {
             return;
         }
         let is_slow = took > self.settings.slow_call;
-        let call = Tally { calls: 1, failures: (outcome == CallOutcome::Failure).into(), slow_calls: is_slow.into() };
+        let call = Tally { calls: 1, failures: (outcome != CallOutcome::Success).into(), slow_calls: is_slow.into() };
         match &mut self.phase {
-            Phase::Closed(window) => {
+            Phase::Closed(..) | Phase::ForcedClosed(_) if outcome == CallOutcome::FailedAgain => {}
+            Phase::Closed(window, streak) => {
                 let tally = window.count(call, now_ms);
-                if tally.calls >= u64::from(self.settings.minimum_calls)
-                    && let Some(why) = self.settings.verdict(tally)
-                {
+                streak.add(call);
+                if let Some(why) = self.settings.verdict_closed(tally, *streak) {
                     self.open(why, now_ms);
                 }
             }
@@ -176,9 +183,7 @@ impl Circuit {
                 if trials.end(permit.serial, call) && trials.tally.calls >= u64::from(self.settings.trial_calls) {
                     match self.settings.verdict(trials.tally) {
                         Some(why) => self.open(why, now_ms),
-                        None => {
-                            self.change(Phase::Closed(Window::new(self.settings.window)), "the trial calls went well")
-                        }
+                        None => self.change(Phase::closed(&self.settings), "the trial calls went well"),
                     }
                 }
             }
@@ -196,7 +201,7 @@ impl Circuit {
                 self.change(Phase::ForcedClosed(Window::new(self.settings.window)), "forced by an operator")
             }
             (None, BreakerState::ForcedOpen | BreakerState::ForcedClosed) => {
-                self.change(Phase::Closed(Window::new(self.settings.window)), "released by an operator");
+                self.change(Phase::closed(&self.settings), "released by an operator");
             }
             (None, _) => {}
         }
@@ -206,7 +211,7 @@ impl Circuit {
     pub fn tally(&mut self, now_ms: u64) -> Tally {
         self.advance(now_ms);
         match &mut self.phase {
-            Phase::Closed(window) | Phase::ForcedClosed(window) => window.slide(now_ms),
+            Phase::Closed(window, _) | Phase::ForcedClosed(window) => window.slide(now_ms),
             Phase::HalfOpen(trials) => trials.tally,
             Phase::Open { .. } | Phase::ForcedOpen => Tally::default(),
         }
@@ -245,9 +250,14 @@ impl Circuit {
 }
 
 impl Phase {
+    /// Closed and empty.
+    fn closed(settings: &Settings) -> Self {
+        Phase::Closed(Window::new(settings.window), Streak::default())
+    }
+
     fn state(&self) -> BreakerState {
         match self {
-            Phase::Closed(_) => BreakerState::Closed,
+            Phase::Closed(..) => BreakerState::Closed,
             Phase::HalfOpen(_) => BreakerState::HalfOpen,
             Phase::Open { .. } => BreakerState::Open,
             Phase::ForcedOpen => BreakerState::ForcedOpen,
@@ -256,7 +266,39 @@ impl Phase {
     }
 }
 
+/// How many calls in a row have failed, and how many were slow.
+#[derive(Debug, Clone, Copy, Default)]
+struct Streak {
+    failures: u64,
+    slow_calls: u64,
+}
+
+impl Streak {
+    fn add(&mut self, call: Tally) {
+        self.failures = if call.failures > 0 { self.failures.saturating_add(1) } else { 0 };
+        self.slow_calls = if call.slow_calls > 0 { self.slow_calls.saturating_add(1) } else { 0 };
+    }
+}
+
 impl Settings {
+    /// Why the window's calls, which end in this streak, open the breaker; `None` if they do not. The window holds the
+    /// calls that ended last, so a streak that is no longer than it lies within it.
+    fn verdict_closed(&self, tally: Tally, streak: Streak) -> Option<String> {
+        if tally.calls >= u64::from(self.minimum_calls) {
+            return self.verdict(tally);
+        }
+        let wanted = u64::from(self.streak_calls);
+        if tally.calls < wanted {
+            None
+        } else if streak.failures >= wanted {
+            Some(format!("{wanted} calls in a row failed"))
+        } else if streak.slow_calls >= wanted {
+            Some(format!("{wanted} calls in a row took longer than {:?}", self.slow_call))
+        } else {
+            None
+        }
+    }
+
     /// Why these calls open the breaker; `None` if they do not.
     fn verdict(&self, tally: Tally) -> Option<String> {
         let Tally { calls, failures, slow_calls } = tally;
@@ -302,7 +344,7 @@ impl Trials {
 mod tests {
     use proptest::prelude::*;
 
-    use super::CallOutcome::{Failure, Success};
+    use super::CallOutcome::{FailedAgain, Failure, Success};
     use super::*;
 
     const QUICK: Duration = Duration::from_millis(10);
@@ -321,19 +363,22 @@ mod tests {
     }
 
     #[test]
-    fn circuit_opens_at_either_rate_and_not_below() {
+    fn circuit_opens_at_either_rate_or_streak_and_not_below() {
         let limit = Duration::from_millis(2_000);
         // (quick successes, quick failures, slow successes, why it opens)
         for (good, bad, slow, why) in [
             (5, 0, 0, None),
             (0, 4, 0, None),
-            (3, 2, 0, None),
+            (3, 4, 0, None),
             (51, 50, 0, None),
-            (3, 3, 0, Some("3 of 6 calls failed")),
-            (0, 5, 0, Some("5 of 5 calls failed")),
-            (3, 0, 2, None),
-            (2, 0, 3, Some("3 of 5 calls took longer than 2s")),
-            (3, 2, 2, None),
+            (3, 5, 0, Some("5 calls in a row failed")),
+            (0, 5, 0, Some("5 calls in a row failed")),
+            (16, 15, 0, None),
+            (16, 16, 0, Some("16 of 32 calls failed")),
+            (3, 0, 4, None),
+            (2, 0, 5, Some("5 calls in a row took longer than 2s")),
+            (16, 0, 16, Some("16 of 32 calls took longer than 2s")),
+            (3, 4, 4, None),
         ] {
             let mut circuit = Circuit::new(Settings::default());
             (0..good).for_each(|_| call(&mut circuit, Success, limit, 0));
@@ -343,6 +388,29 @@ mod tests {
             let whys: Vec<_> = changes.iter().map(|change| change.why.as_str()).collect();
             assert_eq!(whys, Vec::from_iter(why), "{good} good, {bad} bad, {slow} slow");
         }
+    }
+
+    #[test]
+    fn few_calls_open_the_circuit_only_if_all_of_the_last_ones_failed() {
+        let mut circuit = Circuit::new(Settings::default());
+        // Of 19 calls all but three have failed.
+        for place in 0..19 {
+            call(&mut circuit, if place % 5 == 4 { Success } else { Failure }, QUICK, 0);
+        }
+        assert_eq!((circuit.state(), circuit.tally(0).failures), (BreakerState::Closed, 16));
+        call(&mut circuit, Failure, QUICK, 0);
+        assert_eq!(circuit.state(), BreakerState::Open, "with twenty their rate counts");
+    }
+
+    #[test]
+    fn one_operation_that_fails_over_and_over_opens_nothing_and_is_a_trial_like_any() {
+        let mut circuit = Circuit::new(Settings::default());
+        (0..4).for_each(|_| call(&mut circuit, Failure, QUICK, 0));
+        (0..100).for_each(|_| call(&mut circuit, FailedAgain, SLOW, 0));
+        assert_eq!((circuit.state(), circuit.tally(0).calls), (BreakerState::Closed, 4));
+        let mut circuit = opened(0);
+        (0..3).for_each(|_| call(&mut circuit, FailedAgain, QUICK, 30_000));
+        assert_eq!(circuit.state(), BreakerState::Open);
     }
 
     #[test]
@@ -439,7 +507,7 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let outcome = prop_oneof![Just(Success), Just(Failure)];
+        let outcome = prop_oneof![Just(Success), Just(Failure), Just(FailedAgain)];
         let took = prop_oneof![3 => Just(QUICK), 1 => Just(SLOW)];
         let report = (any::<usize>(), outcome, took);
         prop_oneof![
@@ -463,12 +531,14 @@ mod tests {
         fn circuit_agrees_with_a_naive_model(
             steps in prop::collection::vec(step(), 1..200),
             trial_calls in 1..5_u32,
-            minimum_calls in 1..8_u32,
+            minimum_calls in 1..12_u32,
+            streak_calls in 1..6_u32,
             rate in 1..=100_u32,
         ) {
             let settings = Settings {
                 trial_calls,
                 minimum_calls,
+                streak_calls,
                 failure_rate_percent: rate,
                 slow_rate_percent: 101 - rate,
                 ..Settings::default()
@@ -505,7 +575,7 @@ mod tests {
                     Step::Report { which, outcome, took } if !out.is_empty() => {
                         let call = out.swap_remove(which % out.len());
                         let counts = match before {
-                            BreakerState::Closed => call.epoch == epoch,
+                            BreakerState::Closed => call.epoch == epoch && outcome != FailedAgain,
                             BreakerState::HalfOpen => is_waited_for(&call),
                             _ => false,
                         };
@@ -516,11 +586,15 @@ mod tests {
                         let in_window = |second: u64| before != BreakerState::Closed || second + 10 > now / 1_000;
                         let recent: Vec<_> = ended.iter().filter(|(second, ..)| in_window(*second)).collect();
                         let calls = recent.len() as u32;
-                        let bad = recent.iter().filter(|(_, outcome, _)| *outcome == Failure).count() as u32;
+                        let bad = recent.iter().filter(|(_, outcome, _)| *outcome != Success).count() as u32;
                         let slow = recent.iter().filter(|(.., is_slow)| *is_slow).count() as u32;
                         let is_ill = bad * 100 >= rate * calls || slow * 100 >= (101 - rate) * calls;
+                        let last = &recent[recent.len().saturating_sub(streak_calls as usize)..];
+                        let is_streak = last.len() == streak_calls as usize
+                            && (last.iter().all(|call| call.1 != Success) || last.iter().all(|call| call.2));
+                        let opens = if calls >= minimum_calls { is_ill } else { is_streak };
                         let expected = match before {
-                            BreakerState::Closed if counts && calls >= minimum_calls && is_ill => BreakerState::Open,
+                            BreakerState::Closed if counts && opens => BreakerState::Open,
                             BreakerState::HalfOpen if counts && calls == trial_calls && is_ill => BreakerState::Open,
                             BreakerState::HalfOpen if counts && calls == trial_calls => BreakerState::Closed,
                             BreakerState::Open if opened_ms + 30_000 <= now => BreakerState::HalfOpen,
