@@ -20,6 +20,7 @@ use super::psp::Verdict;
 use super::request::{RequestStatus, Task};
 use super::testing::{TRACE, approved, concluded, krw, order};
 use super::time::Timestamp;
+use super::timeline::TimelineKind;
 use super::unit_of_work::UnitOfWork;
 
 const PAYMENTS: i64 = 3;
@@ -392,6 +393,35 @@ fn lookups_made_at_once_count_as_one() {
     // Asked before the first answer was written: the request may still be on its way.
     assert_eq!(absent_at(0), PaymentStatus::Unknown);
     assert_eq!(absent_at(1), PaymentStatus::Failed);
+}
+
+#[test]
+fn look_up_after_a_try_without_an_answer_reads_as_a_look_up() {
+    let policy = Policy::default();
+    let mut ids = IdGenerator::new(0);
+    let mut unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut order = order(1, AMOUNT);
+    order.capture_mode = super::payment::CaptureMode::Automatic;
+    order.decide(&mut unit);
+    concluded(&order, approved(AMOUNT)).decide(&mut unit).unwrap();
+    let (id, request) = unit.settlements.new_rows().map(|(id, request)| (*id, request.clone())).next().unwrap();
+    let attempt = |verdict, was_looked_up| RecordPspAttempt {
+        request_id: id,
+        payment_id: request.payment_id,
+        task: request.task,
+        verdict,
+        was_looked_up,
+        took_ms: 1,
+        chance: 3,
+        event: None,
+        trace: TRACE,
+    };
+    attempt(Verdict::Unknown { why: "timeout".into() }, false).decide(&mut unit).unwrap();
+    attempt(approved(AMOUNT), true).decide(&mut unit).unwrap();
+    let entries = unit.payments.get(&order.payment_id).unwrap().timeline.entries();
+    let calls = entries.iter().filter(|entry| entry.what == TimelineKind::PspCall);
+    let calls: Vec<_> = calls.map(|entry| entry.detail.split(" in ").next().unwrap()).collect();
+    assert_eq!(calls, ["authorize approved", "capture unknown", "lookup approved"]);
 }
 
 #[test]

@@ -170,8 +170,8 @@ impl Payment {
     }
 
     /// Takes in what the PSP said about the authorization. An approval of anything else than was asked is held as
-    /// UNKNOWN; a key that the PSP does not know is FAILED only once the resolver has asked twice, because a request may
-    /// still be on its way at the first asking.
+    /// UNKNOWN; a key that the PSP does not know is FAILED only once the resolver has asked twice, because a request
+    /// may still be on its way at the first asking.
     pub fn conclude_authorization(
         &mut self,
         verdict: &Verdict,

@@ -16,21 +16,38 @@ const SOON: (&str, &str) = ("REQUESTS__RETRY_CAP_MS", "5000");
 
 const ABOUT: &str = "# Failures
 
-Why a payment, a capture or a refund failed. It is `failure {code, pspCode, message, retry}` in the answer of the call (in a 402 beside the
-payment), in `GET /payments/{id}`, lists, refunds (`expand=refunds`) and in `payment.failed` events. Written from `src/domain/failure.rs` and
-`src/infra/psp/simulator/faults.rs`: `UPDATE=1 cargo test --lib failures_document` writes it anew.
+Why a payment, a capture or a refund failed. It is `failure {code, pspCode, message, retry}` in the answer of the call
+(in a 402 beside the payment), in `GET /payments/{id}`, lists, refunds (`expand=refunds`) and `payment.failed` events.
+Written from `src/domain/failure.rs` and `src/infra/psp/simulator/faults.rs`: `UPDATE=1 cargo test --lib
+failures_document` writes it anew.
 
-- `code` is what to program against. Codes are added, and never change their meaning: treat one that you do not know by its `retry`.
-- `pspCode` is what the payment provider said, as it said it, 64 characters at most. It is left out where it said nothing.
-- `retry` is `never` (the same fails again), `later` (the same may succeed later, under another idempotency key) or `other_method` (another card or
-  account may do).
-- `requested` and `approved`, each `{amount, currency}`, are the two amounts of an `amount_mismatch`. The payment is held as `UNKNOWN` until a person
-  has settled it with the provider: see [PspAmountMismatch](operations.md#pspamountmismatch).
+- `code` is what to program against. Codes are added, and never change their meaning: treat one that you do not know
+  by its `retry`.
+- `pspCode` is what the payment provider said, as it said it, 64 characters at most. It is left out where it said
+  nothing.
+- `retry` is `never` (the same fails again), `later` (the same may succeed later, under another idempotency key) or
+  `other_method` (another card or account may do).
+- `requested` and `approved`, each `{amount, currency}`, are the two amounts of an `amount_mismatch`. The payment is
+  held as `UNKNOWN` until a person has settled it with the provider: see
+  [PspAmountMismatch](operations.md#pspamountmismatch).
 - `message` is for people.
 
-A payment is `DECLINED` when the provider refused it, and `FAILED` when it never reached the provider. The latter is no decline, in no rate
-either: the payment is over, its idempotency key is free, and its `payment.failed` says `status` `FAILED` and `not_sent`. The version before wrote it
-as `DECLINED` with the reason `not_sent`; such payments and events are read as `FAILED`.
+A payment is `DECLINED` when the provider refused it, and `FAILED` when it never reached the provider. The latter is no
+decline, in no rate either: the payment is over, its idempotency key is free, and its `payment.failed` says `status`
+`FAILED` and `not_sent`. The version before wrote it as `DECLINED` with the reason `not_sent`; such payments and events
+are read as `FAILED`.
+";
+
+const AMOUNTS: &str = "
+## Amounts that force an outcome
+
+With `psp.simulator.magic_amounts = true` these amounts, in any currency's minor unit, force an outcome at the
+simulator, like a provider's test cards. They may be tried in this order, and again: the breaker stays closed. It opens
+when 5 calls in a row fail, as in an outage, or half of at least 20 in ten seconds; a capture or refund that is tried
+again and fails again counts once.
+
+| amount | of | the simulator | what is seen |
+| --- | --- | --- | --- |
 ";
 
 fn document() -> String {
@@ -43,12 +60,7 @@ fn document() -> String {
         let (name, retry, meaning) = (code.name(), code.retry().name(), code.meaning());
         writeln!(text, "| `{name}` | `{retry}` | {meaning} | {known} |").unwrap();
     }
-    text.push_str(
-        "\n## Amounts that force an outcome\n\nWith `psp.simulator.magic_amounts = true` these amounts, in the minor unit \
-         of any currency, force an outcome at the simulator, like\na provider's test cards. They may be tried in this \
-         order, and again: the breaker stays closed. It opens when 5 calls in a row fail, as in an outage,\nor half of \
-         at least 20 in ten seconds.\n\n| amount | of | the simulator | what is seen |\n| --- | --- | --- | --- |\n",
-    );
+    text.push_str(AMOUNTS);
     for magic in MAGIC_AMOUNTS {
         writeln!(text, "| {} | {} | {} | {} |", magic.amount, magic.of.name(), magic.outcome, magic.seen).unwrap();
     }

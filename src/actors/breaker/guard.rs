@@ -29,8 +29,8 @@ impl From<Refused> for BreakerError {
 
 /// Makes one call through a breaker. The outer error means that the call was not begun.
 ///
-/// `outcome` tells whether the result speaks against the dependency's health; a decline does not. A call that is dropped
-/// midway, or panics, is reported as a failure.
+/// `outcome` tells whether the result speaks against the dependency's health; a decline does not. A call that is
+/// dropped midway, or panics, is reported as a failure.
 pub async fn guarded<T, E>(
     breaker: &Handle<Breaker>,
     clock: &Clock,
