@@ -11,7 +11,7 @@ use std::time::Duration;
 use criterion::async_executor::AsyncExecutor;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
-use rialto::actors::breaker::{self, Breaker, guarded};
+use rialto::actors::breaker::{self, Breaker, CallOutcome, guarded};
 use rialto::actors::idempotency_cache::{self, CachedAnswer, IdempotencyCache};
 use rialto::actors::outage::Outages;
 use rialto::actors::rate_limiter::{self, LimiterMessage, RateLimiter, RateLimits};
@@ -110,7 +110,7 @@ fn guards(c: &mut Criterion, system: &System) {
     });
     let clock = Clock::system();
     group.bench_function("breaker: permit and report, 256 together", |b| {
-        let call = || guarded(&breaker, &clock, async { Ok::<_, ()>(()) }, Result::is_err);
+        let call = || guarded(&breaker, &clock, async { Ok::<_, ()>(()) }, CallOutcome::of);
         b.to_async(system).iter(|| join_all((0..TOGETHER).map(|_| call())));
     });
     stop(system, &running);

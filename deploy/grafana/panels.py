@@ -175,11 +175,11 @@ DASHBOARDS = {
              {"{{reason}}": total("rialto_http_refused_total", "reason")}),
         ],
         "Payments": [
-            ("lines", "Authorizations by outcome", "ops", "Payments that became AUTHORIZED, DECLINED or UNKNOWN, a second.",
-             {"{{status}}": total("rialto_payment_changes_total", "status", ',status=~"AUTHORIZED|DECLINED|UNKNOWN"')}),
-            ("number", "Approval", "percentunit", "Share of the authorizations with an outcome that were approved.",
+            ("lines", "Authorizations by outcome", "ops", "Payments that became AUTHORIZED, DECLINED, FAILED (never sent) or UNKNOWN, a second.",
+             {"{{status}}": total("rialto_payment_changes_total", "status", ',status=~"AUTHORIZED|DECLINED|FAILED|UNKNOWN"')}),
+            ("number", "Approval", "percentunit", "Share of the authorizations that the PSP decided on and approved: what never reached it counts for neither.",
              {"": share(total("rialto_payment_changes_total", where=',status="AUTHORIZED"'),
-                        total("rialto_payment_changes_total", where=',status=~"AUTHORIZED|DECLINED|UNKNOWN"'))},
+                        total("rialto_payment_changes_total", where=',status=~"AUTHORIZED|DECLINED"'))},
              {"red": None, "yellow": 0.5, "green": 0.8}),
             ("lines", "Limits", "ops", "Calls within and over a merchant's limits, and those decided by one host alone.", {
                 "{{action}} allowed": total("rialto_rate_limiter_allowed_total", "action"),

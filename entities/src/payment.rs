@@ -35,7 +35,8 @@ pub struct Model {
     pub metadata: Option<String>,
     /// The PSP's id of the authorization; at most 64 characters.
     pub psp_reference: Option<String>,
-    /// Why the payment is declined, failed or held; a code of at most 64 characters.
+    /// Why the payment is declined, failed or held: JSON of at most 512 characters with a version. Without one it is a
+    /// code of the version before.
     pub reason: Option<String>,
     pub requested_at: i64,
     pub updated_at: i64,

@@ -11,11 +11,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Currency;
+use crate::domain::failure::Failure;
 use crate::domain::key::Fingerprint;
 use crate::domain::outcome::{Amounts, PaymentOutcome, PaymentSnapshot, StoredResponse, sentence};
 use crate::domain::payment::{Metadata, PaymentStatus};
 use crate::domain::{PaymentId, RefundId, Timestamp};
-use crate::infra::stored::StoredRefusal;
+use crate::infra::stored::{StoredFailure, StoredRefusal};
 
 /// The answer to a request, and the fingerprint that tells whether it is the same request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,8 @@ struct Rest<'a> {
     description: Option<Cow<'a, str>>,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     metadata: Option<Cow<'a, Metadata>>,
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    failure: Option<StoredFailure<'a>>,
     /// Only if it differs from what the status implies.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     message: Option<Cow<'a, str>>,
@@ -122,6 +125,7 @@ fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
         psp_reference,
         description,
         metadata,
+        failure,
         message,
     } = payment;
     let since = |time: &Timestamp| time.0.checked_sub(requested_at.0).ok_or(TextError::Time);
@@ -139,6 +143,7 @@ fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
             psp_reference: psp_reference.as_deref().map(Cow::Borrowed),
             description: description.as_deref().map(Cow::Borrowed),
             metadata: (!metadata.is_empty()).then_some(Cow::Borrowed(metadata)),
+            failure: failure.as_ref().map(StoredFailure::from),
             message: (message != sentence(*status)).then_some(message.into()),
         },
     ))
@@ -161,6 +166,7 @@ fn payment(facts: Facts<'_>) -> Result<PaymentSnapshot, TextError> {
         psp_reference: rest.psp_reference.map(Cow::into_owned),
         description: rest.description.map(Cow::into_owned),
         metadata: rest.metadata.map(Cow::into_owned).unwrap_or_default(),
+        failure: rest.failure.map(Failure::from),
         message: rest.message.map_or_else(|| sentence(status).to_owned(), Cow::into_owned),
     })
 }
@@ -189,6 +195,7 @@ mod tests {
             psp_reference: Some(format!("psp_{number:013}")),
             description: None,
             metadata: Metadata::default(),
+            failure: None,
             message: "The payment is authorized.".to_owned(),
         };
         let fingerprint = Fingerprint::of([("request", number.to_string().as_str())]);
@@ -216,6 +223,7 @@ mod tests {
         };
         let declined = payment_of(3, |payment| {
             payment.status = PaymentStatus::Declined;
+            payment.failure = Some(Failure::refused("insufficient_funds"));
             payment.message = "The payment was declined: insufficient_funds.".to_owned();
         });
         let outcomes = [

@@ -14,7 +14,7 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::trace::SpanKind;
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, guarded};
+use super::breaker::{Breaker, CallOutcome, guarded};
 use super::held_back::{HeldBack, Refusals};
 use super::job::{Step, StepDone};
 use super::shards::Shard;
@@ -167,7 +167,7 @@ impl OutboxPublisher {
         let mut spans: Vec<Option<Span>> = records.iter_mut().map(|record| self.span(record)).collect();
         let append = self.log.append(records);
         // A refused record says nothing about the log's health.
-        let appended = guarded(&self.breaker, ctx.clock(), append, Result::is_err).await;
+        let appended = guarded(&self.breaker, ctx.clock(), append, CallOutcome::of).await;
         for (place, span) in spans.iter_mut().enumerate() {
             let is_stored = matches!(&appended, Ok(Ok(appended)) if appended.has(place));
             if let Some(span) = span.as_mut().filter(|_| !is_stored) {

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod currency;
 pub mod dead_letter;
 pub mod event;
+pub mod failure;
 pub mod id;
 pub mod idempotency;
 pub mod identity;

@@ -101,8 +101,12 @@ async fn authorize(cluster: &Cluster, chance: Chance, purchase: &Purchase) -> Op
             cluster.tell(Acknowledged::Authorized { id: payment.payment_id });
             Some(payment.payment_id)
         }
-        PaymentOutcome::Declined { payment, .. } | PaymentOutcome::NotSent { payment } => {
+        PaymentOutcome::Declined { payment, .. } => {
             cluster.tell(Acknowledged::Declined { id: payment.payment_id });
+            None
+        }
+        PaymentOutcome::NotSent { payment } => {
+            cluster.tell(Acknowledged::NotSent { id: payment.payment_id });
             None
         }
         _ => None,

@@ -17,6 +17,7 @@ mod bad_input;
 mod captures;
 mod conflicts;
 mod contract;
+mod failures;
 mod faults;
 mod idempotency;
 mod limits;

@@ -100,7 +100,7 @@ pub struct BreakerTransition {
     pub from: BreakerState,
     pub to: BreakerState,
     /// One sentence for people.
-    #[schema(example = "6 of 10 calls failed")]
+    #[schema(example = "16 of 32 calls failed")]
     pub why: String,
 }
 
@@ -304,7 +304,7 @@ impl BreakerMeter {
     fn ended(&self, outcome: CallOutcome) {
         let labels = match outcome {
             CallOutcome::Success => &self.successes,
-            CallOutcome::Failure => &self.failures,
+            CallOutcome::Failure | CallOutcome::FailedAgain => &self.failures,
         };
         self.calls.add(1, labels);
     }

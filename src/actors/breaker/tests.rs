@@ -19,7 +19,7 @@ struct Psp {
 
 impl Psp {
     async fn call(&self, call: impl Future<Output = Result<(), &'static str>>) -> Result<(), BreakerError> {
-        guarded(&self.breaker, &self.environment.clock, call, Result::is_err).await.map(drop)
+        guarded(&self.breaker, &self.environment.clock, call, CallOutcome::of).await.map(drop)
     }
 
     async fn succeeds(&self) -> Result<(), BreakerError> {
@@ -64,7 +64,7 @@ async fn psp<F: Future>(tell: impl FnOnce(Psp) -> F) -> F::Output {
 async fn breaker_opens_after_failures_and_closes_after_three_good_trials() {
     psp(async |psp: Psp| {
         psp.succeeds().await.unwrap();
-        psp.fails(4).await;
+        psp.fails(5).await;
         let refused = |retry_after| Err(BreakerError::Refused { retry_after: Some(retry_after) });
         assert_eq!(psp.succeeds().await, refused(OPEN));
         advance(Duration::from_secs(10)).await;
@@ -82,7 +82,7 @@ async fn breaker_opens_after_failures_and_closes_after_three_good_trials() {
         let view = psp.view().await;
         assert_eq!((view.state, view.calls, view.opened_at), (BreakerState::Closed, 0, None));
         let whys: Vec<_> = view.transitions.iter().map(|change| change.why.as_str()).collect();
-        assert_eq!(whys, ["4 of 5 calls failed", "the open time is over", "the trial calls went well"]);
+        assert_eq!(whys, ["5 calls in a row failed", "the open time is over", "the trial calls went well"]);
     })
     .await;
 }

@@ -82,7 +82,7 @@ impl Authorize {
             description: self.description.clone(),
             metadata: self.metadata.clone(),
             psp_reference: None,
-            reason: None,
+            failure: None,
             requested_at,
             updated_at: now,
             capture_before: None,

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::failure_view::FailureView;
 use super::payment_view::PaymentView;
-use crate::domain::outcome::{PaymentOutcome, PaymentSnapshot, StoredResponse};
+use crate::domain::outcome::{PaymentOutcome, StoredResponse};
 use crate::domain::{PaymentId, RefundId};
 use crate::flows::{App, Call, CallResult, FlowError, Quota};
 use crate::http::endpoint::{Answer, Content};
@@ -133,9 +134,16 @@ fn stored(response: &StoredResponse, operation: Operation) -> HttpResponse {
         PaymentOutcome::Pending { payment } => {
             return HttpResponse::Accepted().json(PaymentAnswer { payment: payment.into(), refund_id: None });
         }
-        PaymentOutcome::Declined { payment, reason } => Problem::from(Code::PaymentDeclined)
-            .detail(format!("The payment provider declined: {reason}."))
-            .with("payment", shown_payment(payment)),
+        PaymentOutcome::Declined { payment, reason } => {
+            let problem = Problem::from(Code::PaymentDeclined)
+                .detail(format!("The payment provider declined: {reason}."))
+                .with("payment", shown(PaymentView::from(payment)));
+            match &payment.failure {
+                Some(failure) => problem.with("failure", shown(FailureView::from(failure))),
+                // Answered by the version before.
+                None => problem,
+            }
+        }
         // The resolver found it out; it is recorded nowhere.
         PaymentOutcome::NotSent { .. } => {
             Problem::from(Code::PspNotReached).retry_after(std::time::Duration::from_secs(1))
@@ -145,7 +153,7 @@ fn stored(response: &StoredResponse, operation: Operation) -> HttpResponse {
     problem.respond(&response.request_id, &operation.instance())
 }
 
-fn shown_payment(payment: &PaymentSnapshot) -> Value {
+fn shown(view: impl Serialize) -> Value {
     // Texts, integers and a map with text keys: it always has a JSON form.
-    serde_json::to_value(PaymentView::from(payment)).unwrap_or_default()
+    serde_json::to_value(view).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ mod answer;
 mod authorize;
 mod capture;
 mod change;
+mod failure_view;
 mod list;
 mod look_up;
 mod payment_view;

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::failure_view::FailureView;
 use crate::domain::ledger::LedgerEntry;
 use crate::domain::outcome::{Amounts, PaymentSnapshot};
 use crate::domain::payment::{Metadata, PaymentStatus};
@@ -54,6 +55,9 @@ pub struct PaymentView<'a> {
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     #[schema(inline, required = false)]
     metadata: &'a Metadata,
+    /// Why it was declined, failed, is held, or its capture failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureView<'a>>,
     /// One sentence for people.
     message: &'a str,
 }
@@ -74,6 +78,7 @@ impl<'a> From<&'a PaymentSnapshot> for PaymentView<'a> {
             psp_reference: payment.psp_reference.as_deref(),
             description: payment.description.as_deref(),
             metadata: &payment.metadata,
+            failure: payment.failure.as_ref().map(FailureView::from),
             message: &payment.message,
         }
     }
@@ -96,7 +101,7 @@ struct RefundView<'a> {
     psp_reference: Option<&'a str>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<&'a str>,
+    failure: Option<FailureView<'a>>,
     #[schema(value_type = String, format = DateTime)]
     requested_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -112,7 +117,7 @@ impl<'a> From<&'a Refund> for RefundView<'a> {
             currency: refund.money.currency,
             reason: refund.reason.as_deref(),
             psp_reference: refund.psp_reference.as_deref(),
-            failure: refund.failure.as_deref(),
+            failure: refund.failure.as_ref().map(FailureView::from),
             requested_at: refund.requested_at,
             updated_at: refund.updated_at,
         }
@@ -263,6 +268,7 @@ mod tests {
             psp_reference: Some("psp_1".into()),
             description: Some("Tea".into()),
             metadata: [("order".to_owned(), "A-1".to_owned())].into_iter().collect(),
+            failure: None,
             message: "The refund is requested.".into(),
         };
         let (head, times, all, end) = (

@@ -115,6 +115,7 @@ impl Fixture {
             payment_id: request.payment_id,
             task: request.task,
             verdict: approved(request.money.minor),
+            was_looked_up: false,
             took_ms: 1,
             chance: 1,
             event: Some((consumer, request.id)),

@@ -8,7 +8,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::failure::StoredFailure;
 use super::refusal::StoredRefusal;
+use crate::domain::failure::Failure;
 use crate::domain::outcome::{Amounts, PaymentOutcome, PaymentSnapshot, StoredResponse};
 use crate::domain::payment::{Metadata, PaymentStatus};
 use crate::domain::{Currency, PaymentId, RefundId, Timestamp};
@@ -66,6 +68,8 @@ struct PaymentV1<'a> {
     description: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Cow<'a, Metadata>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<StoredFailure<'a>>,
     message: Cow<'a, str>,
 }
 
@@ -135,6 +139,7 @@ impl<'a> From<&'a PaymentSnapshot> for PaymentV1<'a> {
             psp_reference: payment.psp_reference.as_deref().map(Cow::Borrowed),
             description: payment.description.as_deref().map(Cow::Borrowed),
             metadata: (!payment.metadata.is_empty()).then_some(Cow::Borrowed(&payment.metadata)),
+            failure: payment.failure.as_ref().map(StoredFailure::from),
             message: (&payment.message).into(),
         }
     }
@@ -156,6 +161,7 @@ impl From<PaymentV1<'_>> for PaymentSnapshot {
             psp_reference: stored.psp_reference.map(Cow::into_owned),
             description: stored.description.map(Cow::into_owned),
             metadata: stored.metadata.map(Cow::into_owned).unwrap_or_default(),
+            failure: stored.failure.map(Failure::from),
             message: stored.message.into_owned(),
         }
     }
@@ -221,6 +227,7 @@ mod tests {
             psp_reference: Some("psp_1".into()),
             description: Some("Tea \"for\" two: 차".into()),
             metadata: [("order".to_owned(), "A-1".to_owned())].into_iter().collect(),
+            failure: None,
             message: "The refund is requested.".into(),
         };
         let bare = || PaymentSnapshot {
@@ -248,6 +255,19 @@ mod tests {
         let refused = refused.map(|refusal| PaymentOutcome::Refused { refusal });
         let respond = |outcome| StoredResponse { outcome, request_id: "req_1".into(), kept_until: None };
         told.into_iter().chain(refused).map(respond).collect()
+    }
+
+    /// What the version before does not know is a member more.
+    #[test]
+    fn failure_is_kept_with_the_answer() {
+        let [_, _, declined, ..] = &responses()[..] else { panic!("a decline is among them") };
+        let mut declined = declined.clone();
+        let PaymentOutcome::Declined { payment, .. } = &mut declined.outcome else { panic!("{declined:?}") };
+        payment.failure = Some(Failure::refused("insufficient_funds"));
+        let written = write(&declined);
+        let member = r#""failure":{"code":"insufficient_funds","pspCode":"insufficient_funds"},"message""#;
+        assert!(written.contains(member), "{written}");
+        assert_eq!(read(&written).unwrap(), declined);
     }
 
     fn with_version(text: &str, version: u32) -> String {

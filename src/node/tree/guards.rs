@@ -27,6 +27,7 @@ impl TreeBuilder<'_> {
         let settings = breaker::Settings {
             window: Duration::from_millis(figures.window_ms),
             minimum_calls: figures.minimum_calls,
+            streak_calls: figures.streak_calls,
             failure_rate_percent: figures.failure_rate_percent,
             slow_rate_percent: figures.slow_rate_percent,
             slow_call: Duration::from_millis(figures.slow_call_ms),

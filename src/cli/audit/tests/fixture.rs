@@ -222,6 +222,7 @@ impl Fixture {
                             payment_id: payment.id,
                             task: request.task,
                             verdict,
+                            was_looked_up: false,
                             took_ms: 1,
                             chance: 1,
                             event: None,

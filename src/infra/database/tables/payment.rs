@@ -16,6 +16,7 @@ use crate::infra::database::table::Table;
 use crate::infra::database::write::{BatchWriter, Update};
 use crate::infra::database::{ShardDatabase, or_in_memory};
 use crate::infra::sqlite::even_chunks;
+use crate::infra::stored::failure;
 
 /// Which of a merchant's payments a listing shows. All bounds are exclusive.
 #[derive(Debug, Clone)]
@@ -74,7 +75,11 @@ impl Table for Entity {
         };
         Ok(Payment {
             id: PaymentId::from_stored(row.id),
-            status: reading.column("status", PaymentStatus::parse(&row.status))?,
+            status: if was_not_sent(&row) {
+                PaymentStatus::Failed
+            } else {
+                reading.column("status", PaymentStatus::parse(&row.status))?
+            },
             currency: reading.currency(&row.currency)?,
             amount: row.amount,
             authorized: row.authorized,
@@ -102,7 +107,7 @@ impl Table for Entity {
             merchant_id: row.merchant_id,
             description: row.description,
             psp_reference: row.psp_reference,
-            reason: row.reason,
+            failure: reading.failure("reason", row.reason.as_deref())?,
         })
     }
 
@@ -135,6 +140,24 @@ impl Table for Entity {
     }
 }
 
+/// Whether the version before has written that the authorization never reached the PSP.
+fn was_not_sent(row: &Model) -> bool {
+    row.status == PaymentStatus::Declined.name() && row.reason.as_deref() == Some(failure::NOT_SENT_BEFORE)
+}
+
+/// The rows that are read as payments of this status.
+fn is_of_status(status: PaymentStatus) -> Condition {
+    let is_so = Condition::all().add(Column::Status.eq(status.name()));
+    let declined = Column::Status.eq(PaymentStatus::Declined.name());
+    match status {
+        PaymentStatus::Declined => is_so.add(Column::Reason.is_null().or(Column::Reason.ne(failure::NOT_SENT_BEFORE))),
+        PaymentStatus::Failed => {
+            Condition::any().add(is_so).add(declined.and(Column::Reason.eq(failure::NOT_SENT_BEFORE)))
+        }
+        _ => is_so,
+    }
+}
+
 /// The row that a payment becomes: one version above the one that was read.
 fn row(payment: &Payment) -> ActiveModel {
     Model {
@@ -152,7 +175,7 @@ fn row(payment: &Payment) -> ActiveModel {
         description: payment.description.clone(),
         metadata: (!payment.metadata.is_empty()).then(|| json_of_texts(&payment.metadata)),
         psp_reference: payment.psp_reference.as_deref().map(|text| cut(text, 64)),
-        reason: payment.reason.as_deref().map(|text| cut(text, 64)),
+        reason: payment.failure.as_ref().map(failure::write),
         requested_at: payment.requested_at.0,
         updated_at: payment.updated_at.0,
         capture_before: payment.capture_before.map(|time| time.0),
@@ -212,7 +235,7 @@ impl ShardDatabase {
         or_in_memory!(self.list(filter));
         let mut query = Entity::find().filter(Column::MerchantId.eq(filter.merchant_id.as_str())).limit(filter.limit);
         if let Some(status) = filter.status {
-            query = query.filter(Column::Status.eq(status.name()));
+            query = query.filter(is_of_status(status));
         }
         if let Some(above) = filter.above {
             query = query.filter(Column::Id.gt(above.get()));

@@ -13,6 +13,7 @@ use crate::infra::database::row::{Damaged, Reading, cut};
 use crate::infra::database::table::Table;
 use crate::infra::database::write::{BatchWriter, Update};
 use crate::infra::database::{ShardDatabase, or_in_memory};
+use crate::infra::stored::failure;
 
 const CHANGE: Update<Column> = Update {
     name: "change",
@@ -44,7 +45,7 @@ impl Table for Entity {
             merchant_id: row.merchant_id,
             reason: row.reason,
             psp_reference: row.psp_reference,
-            failure: row.failure,
+            failure: reading.failure("failure", row.failure.as_deref())?,
             refunded_event: row.refunded_event.map(EventId::from_stored),
         })
     }
@@ -72,7 +73,7 @@ fn row(refund: &Refund) -> ActiveModel {
         status: refund.status.name().to_owned(),
         reason: refund.reason.clone(),
         psp_reference: refund.psp_reference.as_deref().map(|text| cut(text, 64)),
-        failure: refund.failure.as_deref().map(|text| cut(text, 64)),
+        failure: refund.failure.as_ref().map(failure::write),
         refunded_event: refund.refunded_event.map(EventId::get),
         requested_at: refund.requested_at.0,
         updated_at: refund.updated_at.0,
