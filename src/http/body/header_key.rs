@@ -20,8 +20,8 @@ pub fn header_key(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Problem
     read(request.headers().get_all(&IDEMPOTENCY_KEY).map(|value| value.as_bytes()))
 }
 
-/// One value at most: bare, or the draft's item, a quoted string (RFC 9651 section 3.3.3). Its parameters are left aside,
-/// as the RFC asks of those that are not known.
+/// One value at most: bare, or the draft's item, a quoted string (RFC 9651 section 3.3.3). Its parameters are left
+/// aside, as the RFC asks of those that are not known.
 pub(super) fn read<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<Cow<'a, str>>, Problem> {
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

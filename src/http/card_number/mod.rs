@@ -48,8 +48,8 @@ pub fn holds_card_number(text: &str) -> bool {
     false
 }
 
-/// Whether there is a stretch without letters that may have digits enough, as most texts and UUIDs do not. Any byte beyond
-/// ASCII may be of a digit.
+/// Whether there is a stretch without letters that may have digits enough; most texts and UUIDs have none. Any byte
+/// beyond ASCII may be of a digit.
 fn has_enough_digits(text: &str) -> bool {
     let mut digits = 0;
     text.bytes().any(|byte| {

@@ -21,8 +21,8 @@ pub fn of_requests(entry: &Entry, described: &Described) -> Vec<Parameter> {
     let about = "The trace to join (W3C Trace Context), `00-{32 hexadecimal digits}-{16}-{2}`; one that is not valid \
                  is left aside.";
     parameters.push(header("traceparent", about, text()));
-    let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid, or that holds \
-                 a card number, is replaced.";
+    let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid, or that \
+                 holds a card number, is replaced.";
     parameters.push(header("X-Request-Id", about, text()));
     if entry.is_for_operators() && entry.method != Method::Get {
         let about = "Who acts, for the trail of operators' actions; 1 to 64 printable ASCII characters, without a card \
