@@ -16,6 +16,7 @@ mod m20261128_000007_shard_identity;
 mod m20261128_000008_bounded_rows;
 mod m20261128_000009_refunds_waiting;
 mod m20261128_000010_write_probe;
+mod m20261129_000011_surface;
 mod schema;
 mod table;
 
@@ -42,6 +43,7 @@ impl MigratorTrait for ShardMigrator {
             Box::new(m20261128_000008_bounded_rows::Migration),
             Box::new(m20261128_000009_refunds_waiting::Migration),
             Box::new(m20261128_000010_write_probe::Migration),
+            Box::new(m20261129_000011_surface::Migration),
         ]
     }
 }

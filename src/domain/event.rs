@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{EventId, PaymentId, RefundId};
+use super::id::{CaptureId, EventId, PaymentId, RefundId};
 use super::money::Currency;
 use super::payment::{Payment, PaymentStatus};
 use super::time::Timestamp;
@@ -138,6 +138,11 @@ pub struct EventData {
     pub psp_reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_id: Option<RefundId>,
+    /// Which capture it tells of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_id: Option<CaptureId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merchant_reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -158,6 +163,9 @@ pub struct Event {
 impl EventData {
     /// What is told of `payment` as it stands, about `amount` of it.
     pub fn of(payment: &Payment, amount: i64, refund_id: Option<RefundId>) -> Self {
+        use PaymentStatus::{CaptureFailed, CaptureRequested, Captured};
+        let tells_of_capture =
+            refund_id.is_none() && matches!(payment.status, CaptureRequested | Captured | CaptureFailed);
         Self {
             payment_id: payment.id,
             merchant_id: payment.merchant_id.clone(),
@@ -166,6 +174,8 @@ impl EventData {
             currency: payment.currency,
             psp_reference: payment.psp_reference.clone(),
             refund_id,
+            capture_id: payment.capture.filter(|_| tells_of_capture).map(|capture| capture.id),
+            merchant_reference: payment.merchant_reference.clone(),
             reason: payment.reason.clone(),
         }
     }

@@ -17,5 +17,7 @@ pub use fetch::{BodyLimits, fetch};
 pub use fields::Fields;
 pub use header_key::header_key;
 pub use member::{Given, Member, MemberSchema, Wrong, codes_of, text_of};
-pub use payment_members::{Amount, IdempotencyKey, MerchantId, Text, is_merchant_id};
+pub use payment_members::{
+    Amount, IdempotencyKey, MerchantId, REFERENCE, Reference, Text, is_merchant_id, is_reference,
+};
 pub use typed::{Nested, Optional, OptionalObject, Typed, deserialized};

@@ -27,12 +27,21 @@ pub enum Shape {
     Limit,
     /// RFC 3339.
     Time,
-    /// The status of a payment.
-    PaymentStatus,
+    /// Statuses of payments, with commas between them.
+    PaymentStatuses,
+    /// Statuses of refunds, with commas between them.
+    RefundStatuses,
     /// Text that fits a regular expression.
     Pattern(&'static str),
     /// Any text.
     Text,
+}
+
+impl Shape {
+    /// Whether a value is several, with commas between them.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::PaymentStatuses | Self::RefundStatuses)
+    }
 }
 
 impl QueryParameter {

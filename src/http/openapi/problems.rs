@@ -37,6 +37,9 @@ fn members(code: Code) -> Option<(&'static str, RefOr<Schema>)> {
     match code {
         Code::PaymentDeclined => Some(("payment", Ref::from_schema_name("Payment").into())),
         Code::PaymentStateConflict => Some(("paymentStatus", Ref::from_schema_name("PaymentStatus").into())),
+        Code::MerchantReferenceUsed => {
+            Some(("paymentId", ObjectBuilder::new().schema_type(Type::String).build().into()))
+        }
         Code::CaptureExceedsAuthorized => Some(("capturable", integer().into())),
         Code::RefundExceedsCaptured => Some(("refundable", integer().into())),
         Code::RefundLimitReached => Some(("limit", integer().into())),

@@ -6,6 +6,7 @@ mod capture;
 mod change;
 mod list;
 mod look_up;
+mod page_view;
 mod payment_view;
 mod refund;
 #[cfg(test)]
@@ -13,10 +14,15 @@ mod tests;
 mod timeline;
 mod timeline_view;
 mod void;
+mod window;
 
 use super::endpoint::Entry;
 
-pub use payment_view::PaymentView;
+pub use page_view::Shown;
+pub use payment_view::{LedgerEntryView, PaymentView, RefundView};
+pub use window::{
+    CREATED_AFTER, CREATED_BEFORE, LIMIT, MERCHANT_ID, ending_before, merchant_of, starting_after, statuses, window,
+};
 
 #[cfg(any(test, fuzzing))]
 pub use authorize::AuthorizeBody;

@@ -56,8 +56,9 @@ async fn ids_that_are_no_payments_are_not_found() {
         for path in [format!("{prefix}/payments/{id}"), format!("{prefix}/payments/{id}/timeline")] {
             refused(&node.get(&path).await, &path, 404, "payment_not_found", None, id);
         }
-        for operation in ["capture", "void", "refund"] {
-            let path = format!("{prefix}/payments/{operation}/{id}");
+        let first = ["capture", "void", "refund"].map(|operation| format!("{prefix}/payments/{operation}/{id}"));
+        let last = ["capture", "void", "refunds"].map(|operation| format!("{prefix}/payments/{id}/{operation}"));
+        for path in first.into_iter().chain(last) {
             refused(&node.post(&path, &body).await, &path, 404, "payment_not_found", None, id);
         }
     }
@@ -158,7 +159,8 @@ async fn methods_that_a_path_does_not_have_are_refused_with_those_that_it_has() 
         if allowed.contains("GET") {
             allowed.insert("HEAD".to_owned());
         }
-        let prefixes: &[&str] = if path.starts_with("/payments") { &["", "/api"] } else { &[""] };
+        let is_for_merchants = ["/payments", "/refunds", "/merchants"].iter().any(|start| path.starts_with(start));
+        let prefixes: &[&str] = if is_for_merchants { &["", "/api"] } else { &[""] };
         for (prefix, method) in prefixes.iter().flat_map(|prefix| METHODS.map(|method| (prefix, method))) {
             if allowed.contains(method) {
                 continue;

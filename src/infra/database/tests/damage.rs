@@ -32,7 +32,8 @@ async fn damaged_rows_take_no_ones_place_among_what_is_due() {
     assert!(matches!(fixture.db.payment(PaymentId::from_stored(4)).await, Err(DatabaseError::Damaged(_))));
     let filter = ListFilter {
         merchant_id: "MERCHANT-1".into(),
-        status: None,
+        statuses: Vec::new(),
+        merchant_reference: None,
         above: None,
         below: None,
         ascending: true,
