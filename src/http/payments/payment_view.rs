@@ -295,7 +295,7 @@ mod tests {
         };
         let more = concat!(
             r#""capture":{"captureId":"cap_66HBG6G1B0002","amount":1500,"status":"CAPTURED","#,
-            r#""requestedAt":"2026-11-23T09:30:00.000Z"},"merchantReference":"order-7","#
+            r#""requestedAt":"2079-01-17T04:49:34.218Z"},"merchantReference":"order-7","#
         );
         assert_eq!(
             shown(&named),
