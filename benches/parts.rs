@@ -163,6 +163,7 @@ fn order() -> Authorize {
         merchant_id: "MERCHANT-1".to_owned(),
         money: Money::new(100, currency),
         capture_mode: CaptureMode::Manual,
+        merchant_reference: None,
         description: None,
         metadata: Default::default(),
         keyed_request: KeyedRequest {
@@ -230,11 +231,27 @@ fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
             b.to_async(system).iter(|| {
                 join_all((0..together).map(|_| {
                     let Authorize {
-                        merchant_id, money, capture_mode, description, metadata, keyed_request, trace, ..
+                        merchant_id,
+                        money,
+                        capture_mode,
+                        merchant_reference,
+                        description,
+                        metadata,
+                        keyed_request,
+                        trace,
+                        ..
                     } = order();
                     let KeyedRequest { fingerprint, key, .. } = keyed_request;
-                    let request =
-                        AuthorizeRequest { merchant_id, money, capture_mode, description, metadata, key, fingerprint };
+                    let request = AuthorizeRequest {
+                        merchant_id,
+                        money,
+                        capture_mode,
+                        merchant_reference,
+                        description,
+                        metadata,
+                        key,
+                        fingerprint,
+                    };
                     let app = node.app();
                     async move {
                         let call = Call { request_id: "req_1".to_owned(), trace };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
 use super::failure::{Failure, FailureCode, Mismatch};
-use super::id::{EventId, PaymentId, RefundId};
+use super::id::{CaptureId, EventId, PaymentId, RefundId};
 use super::money::Money;
 use super::payment::{Payment, PaymentStatus};
 use super::time::Timestamp;
@@ -142,6 +142,11 @@ pub struct EventData {
     pub psp_reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_id: Option<RefundId>,
+    /// Which capture it tells of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_id: Option<CaptureId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merchant_reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Why it failed, of a `payment.failed`.
@@ -211,6 +216,9 @@ pub struct Event {
 impl EventData {
     /// What is told of `payment` as it stands, about `amount` of it.
     pub fn of(payment: &Payment, amount: i64, refund_id: Option<RefundId>) -> Self {
+        use PaymentStatus::{CaptureFailed, CaptureRequested, Captured};
+        let tells_of_capture =
+            refund_id.is_none() && matches!(payment.status, CaptureRequested | Captured | CaptureFailed);
         Self {
             payment_id: payment.id,
             merchant_id: payment.merchant_id.clone(),
@@ -219,6 +227,8 @@ impl EventData {
             currency: payment.currency,
             psp_reference: payment.psp_reference.clone(),
             refund_id,
+            capture_id: payment.capture.filter(|_| tells_of_capture).map(|capture| capture.id),
+            merchant_reference: payment.merchant_reference.clone(),
             reason: payment.failure.as_ref().map(|failure| failure.reason().to_owned()),
             failure: None,
         }

@@ -1,6 +1,7 @@
 //! The rules of payments as pure functions: no clock, no chance, no I/O. Everything that may change a
 //! payment is here: see [`commands`].
 
+pub mod capture;
 pub mod command;
 pub mod commands;
 pub mod currency;
@@ -17,6 +18,7 @@ pub mod outcome;
 pub mod payment;
 pub mod policy;
 pub mod psp;
+pub mod reference;
 pub mod refund;
 pub mod request;
 pub mod shard_map;
@@ -34,7 +36,7 @@ pub mod planted;
 pub mod testing;
 
 pub use currency::Currency;
-pub use id::{ActionId, EntryId, EventId, IdGenerator, LetterId, PaymentId, RefundId};
+pub use id::{ActionId, CaptureId, EntryId, EventId, IdGenerator, LetterId, PaymentId, RefundId};
 pub use money::Money;
 pub use shard_map::{Bucket, ShardId, ShardMap};
 pub use time::Timestamp;

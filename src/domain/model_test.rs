@@ -119,7 +119,7 @@ fn run(step: &Step, unit: &mut UnitOfWork<'_>, model: &mut Model) {
                 // The key is free again, and a new payment would have an id of its own.
                 return;
             }
-            assert_eq!(matches!(order.decide(unit), KeyOutcome::Fresh(())), !known);
+            assert_eq!(matches!(order.decide(unit), KeyOutcome::Fresh(Ok(()))), !known);
         }
         Step::RecordOutcome { payment, verdict: number } => {
             let order = order(*payment, AMOUNT);

@@ -1,9 +1,10 @@
 //! What a caller is told: the same value is answered, stored under the idempotency key and answered again. How it is
 //! written is for those who write it: the API and the store each have their own form.
 
+use super::capture::CaptureStatus;
 use super::currency::Currency;
 use super::failure::Failure;
-use super::id::{PaymentId, RefundId};
+use super::id::{CaptureId, PaymentId, RefundId};
 use super::payment::{Metadata, Payment, PaymentStatus, Refusal};
 use super::time::Timestamp;
 
@@ -15,6 +16,15 @@ pub struct Amounts {
     pub capturable: i64,
     pub refunded: i64,
     pub refundable: i64,
+}
+
+/// The capture that was asked for last, as a caller is shown it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaptureSnapshot {
+    pub capture_id: CaptureId,
+    /// Minor units.
+    pub amount: i64,
+    pub status: CaptureStatus,
 }
 
 /// A payment as a caller is shown it.
@@ -32,6 +42,8 @@ pub struct PaymentSnapshot {
     /// Until when it can be captured.
     pub capture_before: Option<Timestamp>,
     pub psp_reference: Option<String>,
+    pub capture: Option<CaptureSnapshot>,
+    pub merchant_reference: Option<String>,
     pub description: Option<String>,
     pub metadata: Metadata,
     /// Why it was declined, failed or is held.
@@ -59,6 +71,12 @@ impl From<&Payment> for PaymentSnapshot {
             updated_at: payment.updated_at,
             capture_before: payment.capture_before,
             psp_reference: payment.psp_reference.clone(),
+            capture: payment.capture.map(|capture| CaptureSnapshot {
+                capture_id: capture.id,
+                amount: capture.amount,
+                status: payment.capture_status(),
+            }),
+            merchant_reference: payment.merchant_reference.clone(),
             description: payment.description.clone(),
             metadata: payment.metadata.clone(),
             failure: failure(payment).cloned(),

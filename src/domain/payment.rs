@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::capture::{Capture, CaptureStatus};
 use super::currency::Currency;
 use super::failure::{Failure, FailureCode};
 use super::id::{EventId, PaymentId, RefundId};
@@ -97,6 +98,8 @@ pub struct Payment {
     /// None of them is in `refund_pending` yet.
     pub refunds_waiting: Vec<WaitingRefund>,
     pub capture_mode: CaptureMode,
+    /// The merchant's own name for it.
+    pub merchant_reference: Option<String>,
     pub description: Option<String>,
     pub metadata: Metadata,
     pub psp_reference: Option<String>,
@@ -115,6 +118,8 @@ pub struct Payment {
     /// The event that told of the capture: the ledger books no other. None before it, and where it was told before that
     /// was kept.
     pub captured_event: Option<EventId>,
+    /// The capture that was asked for last; none before it, and where it was asked for before captures had ids.
+    pub capture: Option<Capture>,
     /// How many refunds were asked for.
     pub refunds: u32,
     /// Counts the row's writes; a write applies only to the version that it has read.
@@ -139,6 +144,22 @@ impl Payment {
     /// What the refunds that wait for the capture come to.
     pub fn refund_waiting(&self) -> i64 {
         self.refunds_waiting.iter().fold(0, |sum, refund| sum.saturating_add(refund.amount))
+    }
+
+    /// Where the capture that was asked for last stands.
+    pub fn capture_status(&self) -> CaptureStatus {
+        match self.status {
+            PaymentStatus::CaptureRequested => CaptureStatus::Requested,
+            _ if self.captured > 0 => CaptureStatus::Captured,
+            _ => CaptureStatus::Failed,
+        }
+    }
+
+    /// Whether it keeps its reference from other payments: not once it was declined.
+    pub fn holds_reference(&self, merchant_id: &str, reference: &str) -> bool {
+        self.merchant_id == merchant_id
+            && self.merchant_reference.as_deref() == Some(reference)
+            && !self.status.frees_reference()
     }
 
     /// Whether it is held because the PSP approved another amount or currency than was asked.

@@ -59,6 +59,11 @@ impl PaymentStatus {
         }
     }
 
+    /// Whether another payment may have the merchant reference of one that ended like this: nothing came of it.
+    pub fn frees_reference(self) -> bool {
+        matches!(self, Self::Declined | Self::Failed)
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }

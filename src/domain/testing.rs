@@ -40,6 +40,7 @@ pub fn order(id: i64, minor: i64) -> Authorize {
         merchant_id: "MERCHANT-1".into(),
         money: krw(minor),
         capture_mode: CaptureMode::Manual,
+        merchant_reference: None,
         description: None,
         metadata: Default::default(),
         keyed_request: KeyedRequest {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::actors::breaker::BreakerError;
 use crate::actors::row_reader::ReadError;
 use crate::actors::shard_writer::WriteError;
+use crate::domain::PaymentId;
 use crate::infra::control::ControlError;
 use crate::infra::database::DatabaseError;
 use crate::runtime::AskError;
@@ -21,6 +22,14 @@ pub enum FlowError {
     KeyReused,
     #[error("no such payment")]
     PaymentNotFound,
+    #[error("no such refund")]
+    RefundNotFound,
+    /// Another payment of the merchant has the reference that was to be unique: nothing was written, and nobody asked.
+    #[error("{payment_id} has the reference")]
+    ReferenceUsed { payment_id: PaymentId },
+    /// More has been booked since than is summed up for one call.
+    #[error("too much was booked since")]
+    BalanceTooOld,
     /// The PSP's breaker is open: nothing was sent, and the key is free.
     #[error("the psp is unavailable")]
     PspUnavailable { retry_after: Option<Duration> },

@@ -16,7 +16,7 @@ pub const ENDPOINTS: &[Entry] =
 
 /// Whether a path is one with which an operator looks at a node.
 pub fn is_of_operators(path: &str) -> bool {
-    ENDPOINTS.iter().any(|entry| entry.path == path)
+    ENDPOINTS.iter().any(|entry| entry.places().any(|place| place.path == path))
 }
 
 /// That the process answers.

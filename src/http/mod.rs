@@ -10,10 +10,12 @@ mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
+mod merchants;
 mod openapi;
 mod payments;
 mod problem;
 mod program;
+mod refunds;
 mod refused;
 mod request;
 mod served;

@@ -78,15 +78,18 @@ codes! {
         "1 to 255 printable ASCII characters, in one place, or the same in header and body. In the header it may be a \
          quoted string (RFC 9651), whose parameters are left aside.";
     CursorInvalid "cursor_invalid" 400 false "The cursor is invalid"
-        "`startingAfter` or `endingBefore`, one of them, is the id of one of the merchant's payments.";
+        "`startingAfter` or `endingBefore`, one of them, is the id of one of what the list shows of the merchant.";
     LimitInvalid "limit_invalid" 400 false "The limit is invalid" "`limit` is 1 to 100.";
-    StatusInvalid "status_invalid" 400 false "The status is unknown" "`status` is one of the payment statuses.";
+    StatusInvalid "status_invalid" 400 false "The status is unknown"
+        "`status` is one of the statuses that the list has, or several with commas between them.";
     TopicInvalid "topic_invalid" 400 false "The topic is no dead-letter topic"
         "One of `payment.dlq`, `settlement.dlq` and `refund.dlq`.";
     SelectionInvalid "selection_invalid" 400 false "It is not clear which dead letters are meant"
         "Give one of `ids` (up to 1 000), `filter` and `all: true`.";
     ReasonInvalid "reason_invalid" 422 false "A reason is required"
         "1 to 255 characters, for a forced breaker 1 to 200.";
+    MerchantReferenceInvalid "merchant_reference_invalid" 400 false "The merchant reference is invalid"
+        "1 to 64 printable ASCII characters without spaces.";
     TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, with an offset, such \
         as 2026-11-23T09:30:00Z; in a query the plus sign of an offset is written `%2B`.";
     ExpandInvalid "expand_invalid" 400 false "There is nothing of that name to expand"
@@ -100,12 +103,17 @@ codes! {
         "A browser sent this for a page that is not of this node (`Origin`, `Sec-Fetch-Site`).";
     PaymentNotFound "payment_not_found" 404 false "There is no such payment"
         "The id is unknown, is not of our form, or belongs to another merchant.";
+    RefundNotFound "refund_not_found" 404 false "There is no such refund"
+        "The id is unknown, is not of our form, or belongs to another merchant.";
     NotFound "not_found" 404 false "There is nothing here" "The path is not one of the API's.";
     MethodNotAllowed "method_not_allowed" 405 false "The method is not allowed" "`Allow` names those that are.";
     IdempotencyInProgress "idempotency_in_progress" 409 true "The key's first call is still running"
         "Come back after `Retry-After` with the same key and body.";
     PaymentStateConflict "payment_state_conflict" 409 false "The payment's state forbids this"
         "`paymentStatus` is the state that it has.";
+    MerchantReferenceUsed "merchant_reference_used" 409 false "Another payment has the reference"
+        "It was to be unique, and `paymentId` is the merchant's payment that has it; nothing was recorded \
+         under the key.";
     ExerciseUnderWay "exercise_under_way" 409 true "An exercise is under way" "Its steps are at the same path.";
     RequestTimeout "request_timeout" 408 true "The request came too slowly"
         "It was not complete in time; nothing was done. Send it again, at once and whole. The connection is closed.";
@@ -127,6 +135,8 @@ codes! {
         "Card numbers do not belong in texts, keys, ids, names, metadata or queries; nothing of the request was kept.";
     MetadataTooLarge "metadata_too_large" 422 false "The metadata is too large"
         "At most 50 keys of 40 characters with values of 500.";
+    BalanceTooOld "balance_too_old" 422 false "The time is too far back"
+        "More than 50 000 entries were booked for the merchant since then. Go through the entries instead.";
     TextTooLong "text_too_long" 422 false "A text is too long"
         "A description has at most 500 characters, a reason 255.";
     IdempotencyKeyReused "idempotency_key_reused" 422 false "The key was used for another request"
@@ -268,7 +278,7 @@ pub struct ProblemBody<'a> {
     retryable: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
-    /// What belongs to the code: `payment`, `paymentStatus`, `capturable`, `refundable`.
+    /// What belongs to the code: `payment`, `paymentId`, `paymentStatus`, `capturable`, `refundable`.
     #[serde(flatten)]
     more: &'a Map<String, Value>,
 }
@@ -374,6 +384,11 @@ impl From<&FlowError> for Problem {
             FlowError::KeyInProgress => Self::from(Code::IdempotencyInProgress).retry_after(Duration::from_secs(1)),
             FlowError::KeyReused => Code::IdempotencyKeyReused.into(),
             FlowError::PaymentNotFound => Code::PaymentNotFound.into(),
+            FlowError::RefundNotFound => Code::RefundNotFound.into(),
+            FlowError::ReferenceUsed { payment_id } => Self::from(Code::MerchantReferenceUsed)
+                .detail(format!("{payment_id} has the reference."))
+                .with("paymentId", payment_id.to_string().into()),
+            FlowError::BalanceTooOld => Code::BalanceTooOld.into(),
             FlowError::PspUnavailable { retry_after: Some(wait) } => {
                 Self::from(Code::PspUnavailable).retry_after(*wait)
             }
@@ -421,6 +436,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::domain::PaymentId;
 
     #[test]
     fn a_code_is_written_as_it_is_serialized_and_once() {
@@ -448,6 +464,9 @@ mod tests {
             (FlowError::KeyInProgress, Code::IdempotencyInProgress),
             (FlowError::KeyReused, Code::IdempotencyKeyReused),
             (FlowError::PaymentNotFound, Code::PaymentNotFound),
+            (FlowError::RefundNotFound, Code::RefundNotFound),
+            (FlowError::ReferenceUsed { payment_id: PaymentId::from_stored(1) }, Code::MerchantReferenceUsed),
+            (FlowError::BalanceTooOld, Code::BalanceTooOld),
             (FlowError::PspUnavailable { retry_after: Some(retry_after) }, Code::PspUnavailable),
             (FlowError::PspNotReached { retry_after }, Code::PspNotReached),
             (FlowError::Overloaded { retry_after }, Code::Overloaded),

@@ -78,14 +78,27 @@ impl Service {
 /// What a node answers that takes payments, or one that does other work.
 fn routes(config: &mut ServiceConfig, takes_payments: bool) {
     for prefix in ["", "/api"] {
-        let is_served = |entry: &&Entry| if entry.is_about_payments() { takes_payments } else { prefix.is_empty() };
-        let served: Vec<_> = endpoints().filter(is_served).collect();
-        for entries in served.chunk_by(|one, next| one.path == next.path) {
-            config.service(resource(&format!("{prefix}{}", entries[0].path), entries));
+        let is_served = |entry: &&Entry| if entry.is_for_merchants() { takes_payments } else { prefix.is_empty() };
+        for (path, entries) in by_path(endpoints().filter(is_served)) {
+            config.service(resource(&format!("{prefix}{path}"), &entries));
         }
     }
     let page = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(openapi::page_file);
     config.service(refusing("/docs/{file:.*}", "GET, HEAD".into()).route(page));
+}
+
+/// Every path with the endpoints that it has, in the order in which the paths are declared.
+fn by_path(entries: impl Iterator<Item = &'static Entry>) -> Vec<(&'static str, Vec<&'static Entry>)> {
+    let mut paths: Vec<(&'static str, Vec<&'static Entry>)> = Vec::new();
+    for entry in entries {
+        for place in entry.places() {
+            match paths.iter_mut().find(|(path, _)| *path == place.path) {
+                Some((_, its)) => its.push(entry),
+                None => paths.push((place.path, vec![entry])),
+            }
+        }
+    }
+    paths
 }
 
 /// A path with the endpoints that it has.

@@ -81,6 +81,7 @@ impl Purchase {
             merchant_id: format!("MERCHANT-{}", self.number),
             money: Money::new(self.amount, Currency::parse("KRW").unwrap()),
             capture_mode: self.capture_mode,
+            merchant_reference: None,
             description: Some(self.key.clone()),
             metadata: Metadata::new(),
             key: self.key.clone(),

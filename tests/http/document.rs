@@ -34,7 +34,8 @@ impl Document {
     /// The operation that a request is for; none if its path or its method is not described.
     pub fn operation(&self, method: &Method, path: &str) -> Option<Operation<'_>> {
         let path = path.split('?').next().unwrap();
-        let is_payments = path.starts_with("/api/payments");
+        let is_payments =
+            ["/api/payments", "/api/refunds", "/api/merchants"].iter().any(|start| path.starts_with(start));
         let path = if is_payments { &path["/api".len()..] } else { path };
         // HEAD is GET without a body.
         let method = if method == Method::HEAD { "GET" } else { method.as_str() };

@@ -25,3 +25,5 @@ mod listing;
 mod operators;
 mod payments;
 mod psp_faults;
+mod references;
+mod surface;

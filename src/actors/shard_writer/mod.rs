@@ -163,7 +163,7 @@ mod tests {
     async fn waiting_commands_are_committed_together_and_then_answered() {
         let bench = Bench::start(400).await;
         let authorized = join_all((1..=200).map(|id| write(&bench.writer, order(id, 100)))).await;
-        assert!(authorized.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
+        assert!(authorized.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(Ok(())))));
         for id in 1..=200 {
             assert!(bench.stored(id).await, "{id} is durable when it is answered");
         }
@@ -238,7 +238,7 @@ mod tests {
         let more = join_all((21..=40).map(|id| write(&bench.writer, order(id, 100))));
         let (sound, poison, more) = tokio::join!(sound, poison, more);
         assert_eq!(poison, Err(WriteError::Refused));
-        assert!(sound.iter().chain(&more).all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
+        assert!(sound.iter().chain(&more).all(|claimed| *claimed == Ok(KeyOutcome::Fresh(Ok(())))));
         assert!(bench.stored(40).await && !bench.stored(99).await);
     }
 
@@ -249,7 +249,7 @@ mod tests {
         let waiting = join_all((1..=5).map(|id| write(&bench.writer, order(id, 100))));
         let (poison, waiting) = tokio::join!(poison, waiting);
         assert_eq!(poison, Err(WriteError::Interrupted));
-        assert!(waiting.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
+        assert!(waiting.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(Ok(())))));
         assert!(!bench.stored(99).await);
         let letters = bench.running.dead_letters().recent();
         assert_eq!((letters.len(), letters[0].kind), (1, "poison"));

@@ -143,6 +143,7 @@ impl RecordPspAttempt {
             }
         }
         for waiting in std::mem::take(&mut payment.refunds_waiting) {
+            unit.waiting_refunds.insert(waiting.id, None);
             unit.begin_refund(payment, waiting)?;
         }
         Ok(())
@@ -189,6 +190,7 @@ fn fail_waiting(payment: &mut Payment, waiting: WaitingRefund, unit: &mut UnitOf
         unit.refund_requests.put(event_id, never);
     }
     unit.emit_failure(payment, waiting.amount, Some(waiting.id), &failure, &trace);
+    unit.waiting_refunds.insert(waiting.id, None);
     let mut refund = waiting.begun(payment);
     refund.failed(failure, now).map_err(|_| Refusal::StateConflict { status: payment.status })?;
     unit.refunds.put(refund.id, refund);

@@ -1,6 +1,7 @@
 //! What several commands do to the unit of work: take keys, emit events, owe work to the PSP, store payments and dead
 //! letters.
 
+use crate::domain::capture::Capture;
 use crate::domain::dead_letter::{Action, DeadLetterKind, LetterStatus, Operator, StoredDeadLetter};
 use crate::domain::event::{Event, EventData, Topic, json};
 use crate::domain::failure::Failure;
@@ -137,6 +138,7 @@ impl UnitOfWork<'_> {
         trace: &TraceContext,
     ) -> Result<(), Refusal> {
         let amount = payment.request_capture(amount, self.now)?;
+        payment.capture = Some(Capture { id: self.ids.next(self.now, payment.id.bucket()), amount });
         self.enter(payment, trace);
         let event_id = self.emit(payment, Topic::CaptureRequested, amount, None, trace);
         self.owe(event_id, payment, Task::Capture(payment.capture_number()), amount, trace);

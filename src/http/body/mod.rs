@@ -18,5 +18,7 @@ pub use fetch::{BodyLimits, check_absent, fetch};
 pub use fields::Fields;
 pub use header_key::header_key;
 pub use member::{Given, Member, MemberSchema, Wrong, codes_of, text_of};
-pub use payment_members::{Amount, IdempotencyKey, MerchantId, Text, is_merchant_id};
+pub use payment_members::{
+    Amount, IdempotencyKey, MerchantId, REFERENCE, Reference, Text, is_merchant_id, is_reference,
+};
 pub use typed::{Bounded, Nested, Optional, OptionalObject, Typed, deserialized, out_of_range};

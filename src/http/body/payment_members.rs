@@ -17,6 +17,7 @@ use crate::http::problem::{Code, FieldError};
 
 const MERCHANT_ID_MAX: usize = 32;
 const KEY_MAX: usize = 255;
+const REFERENCE_MAX: usize = 64;
 const METADATA_KEYS_MAX: usize = 50;
 const METADATA_KEY_MAX: usize = 40;
 const METADATA_VALUE_MAX: usize = 500;
@@ -38,6 +39,32 @@ pub struct IdempotencyKey(pub String);
 /// A text of up to so many characters, without control characters and card numbers. It may be left out.
 #[derive(Debug)]
 pub struct Text<const MOST: usize>(pub Option<String>);
+
+/// The merchant's own name for a payment: 1 to 64 printable ASCII characters without spaces. It may be left out.
+#[derive(Debug)]
+pub struct Reference(pub Option<String>);
+
+impl Member for Reference {
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = &[Code::MerchantReferenceInvalid, Code::CardNumberNotAllowed];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let Some(text) = unless_null(text) else { return Ok(Self(None)) };
+        let text = string(text).ok_or(Code::FieldTypeInvalid)?;
+        if !is_reference(&text) {
+            return Err(Code::MerchantReferenceInvalid.into());
+        }
+        if holds_card_number(&text) {
+            return Err(Code::CardNumberNotAllowed.into());
+        }
+        Ok(Self(Some(text.into_owned())))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        text.pattern(Some(REFERENCE)).examples(["order-7"]).into()
+    }
+}
 
 impl Member for MerchantId {
     const IS_REQUIRED: bool = true;
@@ -281,6 +308,14 @@ impl Member for Metadata {
 pub fn is_merchant_id(text: &str) -> bool {
     (1..=MERCHANT_ID_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+/// What [`is_reference`] says, as a regular expression.
+pub const REFERENCE: &str = "^[!-~]{1,64}$";
+
+/// Whether a text can be a merchant's reference.
+pub fn is_reference(text: &str) -> bool {
+    (1..=REFERENCE_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn text_fault(text: &str, most: usize, too_long: Code) -> Option<Code> {

@@ -23,6 +23,13 @@ pub enum Method {
     Delete,
 }
 
+/// An operation's id and path, as the document has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub operation: &'static str,
+    pub path: &'static str,
+}
+
 /// One operation of the API.
 pub trait Endpoint: Sized + 'static {
     /// The document's `operationId`.
@@ -30,7 +37,9 @@ pub trait Endpoint: Sized + 'static {
     const METHOD: Method;
     /// With its parameters in braces.
     const PATH: &'static str;
-    /// What it does, for the document.
+    /// The same operation under another path, which has an id of its own in the document.
+    const ALSO: Option<Place> = None;
+    /// What it does, for the document; up to the first stop, in short.
     const ABOUT: &'static str;
     /// The statuses of its answers, and what each says.
     const ANSWERS: &'static [(StatusCode, &'static str)];

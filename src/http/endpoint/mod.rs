@@ -9,7 +9,7 @@ mod query;
 
 pub use answer::{Answer, Content, Json, Listed, NoContent};
 pub use codes::{ASK, READ, WRITE};
-pub use declaration::{Endpoint, Method, Request};
+pub use declaration::{Endpoint, Method, Place, Request};
 pub use entry::{Described, Entry};
 pub use path::{PathParameter, PathParameters};
 pub use query::{

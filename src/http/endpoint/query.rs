@@ -4,6 +4,7 @@ use actix_web::web;
 
 use crate::domain::Timestamp;
 use crate::domain::payment::PaymentStatus;
+use crate::domain::refund::RefundStatus;
 use crate::http::card_number::holds_card_number;
 use crate::http::problem::{Code, FieldError, Problem};
 
@@ -29,14 +30,23 @@ pub enum Shape {
     Limit,
     /// RFC 3339.
     Time,
-    /// The status of a payment.
-    PaymentStatus,
+    /// Statuses of payments, with commas between them.
+    PaymentStatuses,
+    /// Statuses of refunds, with commas between them.
+    RefundStatuses,
     /// One of these.
     Names(&'static [&'static str]),
     /// Text that fits a regular expression.
     Pattern(&'static str),
     /// Any text.
     Text,
+}
+
+impl Shape {
+    /// Whether a value is several, with commas between them.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::PaymentStatuses | Self::RefundStatuses)
+    }
 }
 
 impl QueryParameter {
@@ -176,11 +186,12 @@ impl Shape {
     /// Says of a value that is not of this shape what would be.
     fn explain(self, parameter: &QueryParameter, given: &str, error: FieldError) -> FieldError {
         let name = parameter.name;
-        let of_names = |names: Vec<&'static str>, error: FieldError| FieldError {
-            detail: Some(format!("`{name}` is one of {}.", listed(&names)).into()),
+        let of_names = |more: &str, names: Vec<&'static str>, error: FieldError| FieldError {
+            detail: Some(format!("`{name}` is one of {}{more}.", listed(&names)).into()),
             allowed: Some(names),
             ..error
         };
+        let of_several = |names, error| of_names(", or several with commas between them", names, error);
         match self {
             Self::Limit => {
                 let detail = format!("`{name}` is an integer from 1 to {LIMIT_MAX}, of digits only.");
@@ -191,8 +202,9 @@ impl Shape {
                 error
                     .detail(format!("`{name}` is an RFC 3339 time with an offset, such as 2026-11-23T09:30:00Z.{plus}"))
             }
-            Self::PaymentStatus => of_names(PaymentStatus::ALL.map(PaymentStatus::name).to_vec(), error),
-            Self::Names(names) => of_names(names.to_vec(), error),
+            Self::PaymentStatuses => of_several(PaymentStatus::ALL.map(PaymentStatus::name).to_vec(), error),
+            Self::RefundStatuses => of_several(RefundStatus::ALL.map(RefundStatus::name).to_vec(), error),
+            Self::Names(names) => of_names("", names.to_vec(), error),
             Self::Pattern(pattern) => {
                 error.detail(format!("`{name}` fits the regular expression `{pattern}`. {}.", parameter.about))
             }

@@ -44,7 +44,7 @@ fn header(name: &str, about: &str, schema: ObjectBuilder) -> Parameter {
 
 /// Adds the headers that an answer of this status may have.
 pub fn add_to_answer(entry: &Entry, status: &str, response: &mut Response) {
-    let changes_payments = entry.is_about_payments() && entry.method == Method::Post;
+    let changes_payments = entry.is_for_merchants() && entry.method == Method::Post;
     let mut add = |name: &str, schema: Object, about: &str| {
         let mut header = Header::new(schema);
         header.description = Some(about.to_owned());
@@ -71,7 +71,7 @@ pub fn add_to_answer(entry: &Entry, status: &str, response: &mut Response) {
         add("Idempotent-Replayed", text().enum_values(Some(["true"])).build(), about);
     }
     // Readiness is asked again and again in any case.
-    let comes_back = matches!(status, "429" | "503") && entry.operation != "readiness";
+    let comes_back = matches!(status, "429" | "503") && entry.operation() != "readiness";
     if comes_back || changes_payments && status == "409" {
         let about = "Seconds after which the same call may succeed; with a 409 only for `idempotency_in_progress`.";
         add("Retry-After", integer(), about);

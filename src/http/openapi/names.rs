@@ -3,6 +3,7 @@
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::capture::CaptureStatus;
 use crate::domain::failure::{FailureCode, Retry};
 use crate::domain::payment::{CaptureMode, PaymentStatus};
 use crate::domain::refund::RefundStatus;
@@ -36,6 +37,7 @@ impl PartialSchema for FailureCode {
 impl ToSchema for FailureCode {}
 
 names! {
+    CaptureStatus "Where a capture stands."
     CaptureMode "Who asks for the capture: the merchant later, or Rialto at once."
     PaymentStatus "Where a payment stands."
     RefundStatus "Where a refund stands."

@@ -40,6 +40,9 @@ fn members(code: Code) -> Vec<(&'static str, RefOr<Schema>)> {
             return vec![("payment", named("Payment")), ("failure", named("Failure"))];
         }
         Code::PaymentStateConflict => Some(("paymentStatus", Ref::from_schema_name("PaymentStatus").into())),
+        Code::MerchantReferenceUsed => {
+            Some(("paymentId", ObjectBuilder::new().schema_type(Type::String).build().into()))
+        }
         Code::CaptureExceedsAuthorized => Some(("capturable", integer().into())),
         Code::RefundExceedsCaptured => Some(("refundable", integer().into())),
         Code::RefundLimitReached => Some(("limit", integer().into())),

@@ -8,7 +8,7 @@ use crate::domain::PaymentId;
 use crate::domain::commands::Change;
 use crate::flows::{ChangeRequest, Priority};
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, Text, body};
-use crate::http::endpoint::{Endpoint, Method, Request};
+use crate::http::endpoint::{Endpoint, Method, Place, Request};
 use crate::http::problem::{Code, Problem};
 
 body! {
@@ -40,6 +40,7 @@ impl Endpoint for RefundPayment {
     const OPERATION: &'static str = "refund";
     const METHOD: Method = Method::Post;
     const PATH: &'static str = "/payments/refund/{paymentId}";
+    const ALSO: Option<Place> = Some(Place { operation: "createRefund", path: "/payments/{paymentId}/refunds" });
     const ABOUT: &'static str = "Asks for a refund of what was captured, or of a part, which needs an idempotency \
                                  key. While the capture is under way the refund waits for it, and fails with it.";
     const ANSWERS: &'static [(StatusCode, &'static str)] =

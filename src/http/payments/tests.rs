@@ -12,7 +12,7 @@ const MOST: i64 = 1_000_000;
 const ORDER: &str = r#"{"merchantId":"MERCHANT-1","amount":100,"currency":"KRW","idempotencyKey":"k"}"#;
 
 fn authorize(bytes: &[u8], header_key: Option<&str>) -> Result<AuthorizeRequest, Problem> {
-    AuthorizeBody::read(bytes, &Given { header_key, amount_max: MOST }).map(AuthorizeRequest::from)
+    AuthorizeBody::read(bytes, &Given { header_key, amount_max: MOST }).and_then(AuthorizeBody::into_request)
 }
 
 fn read(body: &str) -> Result<AuthorizeRequest, Problem> {

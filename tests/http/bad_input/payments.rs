@@ -146,6 +146,16 @@ fn texts(most: usize) -> Vec<Wrong> {
     all
 }
 
+fn references() -> Vec<Wrong> {
+    let mut all = wrong(&NO_TEXTS, 400, "field_type_invalid");
+    let texts = ["\"\"", "\" \"", "\"a b\"", "\"a \"", "\"a\\u0000\"", "\"\u{fc}\"", "\"\\u007f\""];
+    all.extend(wrong(&texts, 400, "merchant_reference_invalid"));
+    all.extend([65, 10_000].map(|length| (repeated("r", length), 400, "merchant_reference_invalid")));
+    let cards = ["\"4111111111111111\"", "\"4111-1111-1111-1111\"", "\"378282246310005\""];
+    all.extend(wrong(&cards, 422, "card_number_not_allowed"));
+    all
+}
+
 fn capture_modes() -> Vec<Wrong> {
     let mut all = wrong(&NO_TEXTS, 400, "field_type_invalid");
     let modes = ["\"\"", "\"later\"", "\"MANUAL\"", "\"Automatic\"", "\" manual\"", "\"auto\""];
@@ -161,6 +171,8 @@ fn members(operation: &str) -> Vec<(&'static str, Vec<Wrong>)> {
         "authorize" => all.extend([
             ("amount", amounts()),
             ("currency", currencies()),
+            ("merchantReference", references()),
+            ("uniqueReference", wrong(&["0", "1", "\"true\"", "[]", "{}"], 400, "field_type_invalid")),
             ("description", texts(500)),
             ("captureMode", capture_modes()),
         ]),
@@ -218,6 +230,10 @@ async fn members_that_must_be_there_are_missed() {
         let answer = call.send(&node, body.to_string()).await;
         refused(&answer, &call.path, 400, code, Some(&format!("/{member}")), &body.to_string());
     }
+    let mut unnamed = call("authorize").body.unwrap();
+    unnamed["uniqueReference"] = json!(true);
+    let answer = call("authorize").send(&node, unnamed.to_string()).await;
+    refused(&answer, &call("authorize").path, 400, "field_missing", Some("/merchantReference"), "to be unique");
     let refund = json!({"merchantId": "MERCHANT-1", "amount": 1});
     let answer = call("refund").send(&node, refund.to_string()).await;
     refused(&answer, &call("refund").path, 400, "idempotency_key_missing", Some("/idempotencyKey"), "of an amount");

@@ -206,7 +206,7 @@ const NO_IDS: [&str; 14] = [
     "pay-0000000000001",
     "pay_0000000000001%00",
 ];
-const KINDS: [&str; 6] = ["pay", "ref", "evt", "ent", "dlq", "act"];
+const KINDS: [&str; 7] = ["pay", "cap", "ref", "evt", "ent", "dlq", "act"];
 
 fn ids_but(kind: &str) -> Vec<String> {
     let others = KINDS.into_iter().filter(|other| *other != kind).map(|other| format!("{other}_0000000000001"));
@@ -225,16 +225,40 @@ fn parameters(operation: &str) -> BTreeMap<&'static str, Wrong> {
     let limits = || ("limit", of(&LIMITS, "limit_invalid"));
     let cursor = |name, kind: &str| (name, ids_but(kind).into_iter().map(|id| (id, "cursor_invalid")).collect());
     let merchants = ["", "%20", "a%20b", "a%2Fb", "M%C3%9C", "%00", "%ff", "MERCHANT-1,MERCHANT-2", &"M".repeat(33)];
-    let statuses = ["", "PAID", "captured", "Captured", "%20CAPTURED", "CAPTURED,VOIDED", "*", "0"];
+    let statuses =
+        ["", "PAID", "captured", "Captured", "%20CAPTURED", "CAPTURED,", ",CAPTURED", "CAPTURED;VOIDED", "*"];
     match operation {
         "list" => [
             ("merchantId", of(&merchants, "merchant_id_invalid")),
             ("status", of(&statuses, "status_invalid")),
+            (
+                "merchantReference",
+                of(&["", "%20", "a%20b", "a%00", "%C3%9C", &"r".repeat(65)], "merchant_reference_invalid"),
+            ),
             ("createdAfter", of(&TIMES, "time_invalid")),
             ("createdBefore", of(&TIMES, "time_invalid")),
             limits(),
             cursor("startingAfter", "pay"),
             cursor("endingBefore", "pay"),
+        ]
+        .into(),
+        "listRefunds" => [
+            ("merchantId", of(&merchants, "merchant_id_invalid")),
+            ("status", of(&statuses, "status_invalid")),
+            ("createdAfter", of(&TIMES, "time_invalid")),
+            ("createdBefore", of(&TIMES, "time_invalid")),
+            limits(),
+            cursor("startingAfter", "ref"),
+            cursor("endingBefore", "ref"),
+        ]
+        .into(),
+        "lookUpRefund" => [("merchantId", of(&merchants, "merchant_id_invalid"))].into(),
+        "balances" => [("at", of(&TIMES, "time_invalid"))].into(),
+        "listEntries" => [
+            ("at", of(&TIMES, "time_invalid")),
+            limits(),
+            cursor("startingAfter", "ent"),
+            cursor("endingBefore", "ent"),
         ]
         .into(),
         "lookUp" => {
@@ -291,7 +315,7 @@ async fn every_parameter_of_a_wrong_form_is_refused() {
         assert_eq!(described, table.keys().copied().collect(), "{}", call.operation);
         for (name, wrong) in table {
             for (text, code) in wrong {
-                let path = if name == "merchantId" { "/payments" } else { &call.path };
+                let path = if name == "merchantId" { call.path.split('?').next().unwrap() } else { &call.path };
                 let path = with(path, name, &text);
                 refused(&node.get(&path).await, &path, 400, code, None, name);
             }
@@ -310,6 +334,10 @@ async fn what_is_just_allowed_is_listed() {
         format!("{list}&limit=1"),
         format!("{list}&limit=100"),
         format!("{list}&status=CAPTURED&limit=20"),
+        format!("{list}&status=VOIDED,CAPTURED,CAPTURED&merchantReference={}", "~".repeat(64)),
+        "/refunds?merchantId=M&status=FAILED,REQUESTED&limit=100".to_owned(),
+        "/merchants/M/balances?at=9999-12-31T23:59:59Z".to_owned(),
+        "/merchants/M/entries?at=0001-01-01T00:00:00Z&limit=1".to_owned(),
         format!("{list}&createdAfter=2026-11-23T09:30:00Z&createdBefore=2999-11-23T09:30:00.123456Z"),
         format!("{list}&createdAfter=2026-11-23T09:30:00%2B09:00"),
         format!("{list}&createdAfter=1970-01-01T00:00:00Z"),

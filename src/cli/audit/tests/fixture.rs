@@ -130,6 +130,7 @@ impl Fixture {
             merchant_id: merchant.into(),
             money: krw(minor),
             capture_mode: CaptureMode::Manual,
+            merchant_reference: None,
             description: None,
             metadata: Default::default(),
             keyed_request: KeyedRequest {

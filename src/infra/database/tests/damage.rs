@@ -33,7 +33,8 @@ async fn damaged_rows_take_no_ones_place_among_what_is_due() {
     assert!(matches!(fixture.db.payment(PaymentId::from_stored(4)).await, Err(DatabaseError::Damaged(_))));
     let filter = ListFilter {
         merchant_id: "MERCHANT-1".into(),
-        status: None,
+        statuses: Vec::new(),
+        merchant_reference: None,
         above: None,
         below: None,
         ascending: true,
@@ -75,7 +76,8 @@ async fn row_of_the_version_before_that_was_not_sent_is_read_and_listed_as_faile
     let listed = async |status| {
         let filter = ListFilter {
             merchant_id: "MERCHANT-1".into(),
-            status: Some(status),
+            statuses: vec![status],
+            merchant_reference: None,
             above: None,
             below: None,
             ascending: true,
