@@ -262,19 +262,10 @@ fn parameters(operation: &str) -> BTreeMap<&'static str, Wrong> {
         ]
         .into(),
         "lookUp" => {
-            let expansions = [
-                "",
-                ",",
-                "refunds,",
-                ",refunds",
-                "Refunds",
-                "refund",
-                "refunds;ledger",
-                "refunds%20ledger",
-                "all",
-                "*",
-            ];
-            let mut all: BTreeMap<_, _> = [("expand", of(&expansions, "expand_invalid")), limits()].into();
+            let expansions = ["", ",", "refunds,", ",refunds", "Refunds", "refund", "all", "*"];
+            let expansions = expansions.iter().chain(&["refunds;ledger", "refunds%20ledger"]);
+            let expansions = expansions.map(|text| ((*text).to_owned(), "expand_invalid")).collect();
+            let mut all: BTreeMap<_, _> = [("expand", expansions), limits()].into();
             // Nothing is expanded of which a cursor could be.
             let (name, mut cursors): (_, Wrong) = cursor("startingAfter", "");
             cursors.push(("ref_0000000000001".to_owned(), "cursor_invalid"));
