@@ -44,7 +44,7 @@ async fn a_parameter_that_is_wrong_is_named_with_what_it_takes() {
         (format!("{list}&createdAfter=2026-01-01T00:00:00Z&createdBefore=now"), "createdBefore", &[], "RFC 3339"),
         (format!("{list}&createdBefore=2026-11-23T09:30:00+09:00"), "createdBefore", &[], "`%2B`"),
         (format!("{list}&startingAfter=7"), "startingAfter", &[], "^pay_"),
-        (format!("{list}&endingBefore={NOBODYS}"), "endingBefore", &[], "none of the merchant's payments"),
+        (format!("{list}&endingBefore={NOBODYS}"), "endingBefore", &[], "none of what the list shows"),
         (format!("{list}&startingAfter=pay_1&endingBefore=pay_1"), "startingAfter", &[], "^pay_"),
         ("/payments".to_owned(), "merchantId", &[], "{1,32}"),
         (format!("{list}&color=red"), "color", &["merchantId", "status", "limit"], "`color` is not known"),
