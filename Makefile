@@ -1,12 +1,13 @@
 # Rust may have been installed by scripts/setup a moment ago.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup run test test-servers lab lab-quick bench
+.PHONY: help setup run test test-servers test-runbooks lab lab-quick bench
 
 help:
 	@echo "make run    install what is missing, build, and serve on http://127.0.0.1:8080 with its data in ./data"
 	@echo "make test   install what is missing, then check Cargo.lock, deployment files, formatting and lints, and run all tests, also on real servers"
 	@echo "make test-servers  test scripts/servers, which runs MariaDB, Redis and Kafka without containers"
+	@echo "make test-runbooks  run the commands of docs/operations.md that need real servers: a shard is backed up, lost and restored"
 	@echo "make lab    measure Rialto on real servers against a plain handler and the databases' own limit; make lab-quick is one short round"
 	@echo "make bench  measure single parts: actors, guards, group commit"
 	@echo "make setup  only install what is missing: C compiler, curl, pkg-config, Rust"
@@ -28,6 +29,10 @@ test: setup
 
 test-servers:
 	tests/servers.sh
+
+test-runbooks: setup
+	cargo build --locked
+	tests/runbooks.sh
 
 lab: setup
 	scripts/lab

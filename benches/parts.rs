@@ -11,7 +11,7 @@ use std::time::Duration;
 use criterion::async_executor::AsyncExecutor;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
-use rialto::actors::breaker::{self, Breaker, guarded};
+use rialto::actors::breaker::{self, Breaker, CallOutcome, guarded};
 use rialto::actors::idempotency_cache::{self, CachedAnswer, IdempotencyCache};
 use rialto::actors::outage::Outages;
 use rialto::actors::rate_limiter::{self, LimiterMessage, RateLimiter, RateLimits};
@@ -105,11 +105,12 @@ fn guards(c: &mut Criterion, system: &System) {
     let mut group = c.benchmark_group("guards");
     group.throughput(Throughput::Elements(TOGETHER as u64));
 
-    let (breaker, running) =
-        start(system, breaker::options("breaker"), || Breaker::new("psp", breaker::Settings::default()));
+    let (breaker, running) = start(system, breaker::options("breaker"), || {
+        Breaker::new("psp", breaker::Settings::default(), breaker::Forces::default())
+    });
     let clock = Clock::system();
     group.bench_function("breaker: permit and report, 256 together", |b| {
-        let call = || guarded(&breaker, &clock, async { Ok::<_, ()>(()) }, Result::is_err);
+        let call = || guarded(&breaker, &clock, async { Ok::<_, ()>(()) }, CallOutcome::of);
         b.to_async(system).iter(|| join_all((0..TOGETHER).map(|_| call())));
     });
     stop(system, &running);
@@ -162,6 +163,7 @@ fn order() -> Authorize {
         merchant_id: "MERCHANT-1".to_owned(),
         money: Money::new(100, currency),
         capture_mode: CaptureMode::Manual,
+        merchant_reference: None,
         description: None,
         metadata: Default::default(),
         keyed_request: KeyedRequest {
@@ -212,7 +214,7 @@ fn group_commit(c: &mut Criterion, system: &System, name: &str, database: &Shard
 
 fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
     let start = Start {
-        listen: ([127, 0, 0, 1], 0).into(),
+        listen: vec![([127, 0, 0, 1], 0).into()],
         data_dir: dir.to_owned(),
         insecure: false,
         roles: Roles::all(),
@@ -229,11 +231,27 @@ fn authorize(c: &mut Criterion, system: &System, dir: &Path) {
             b.to_async(system).iter(|| {
                 join_all((0..together).map(|_| {
                     let Authorize {
-                        merchant_id, money, capture_mode, description, metadata, keyed_request, trace, ..
+                        merchant_id,
+                        money,
+                        capture_mode,
+                        merchant_reference,
+                        description,
+                        metadata,
+                        keyed_request,
+                        trace,
+                        ..
                     } = order();
                     let KeyedRequest { fingerprint, key, .. } = keyed_request;
-                    let request =
-                        AuthorizeRequest { merchant_id, money, capture_mode, description, metadata, key, fingerprint };
+                    let request = AuthorizeRequest {
+                        merchant_id,
+                        money,
+                        capture_mode,
+                        merchant_reference,
+                        description,
+                        metadata,
+                        key,
+                        fingerprint,
+                    };
                     let app = node.app();
                     async move {
                         let call = Call { request_id: "req_1".to_owned(), trace };

@@ -28,6 +28,7 @@ mod storage;
 mod supervision;
 mod telemetry;
 mod units;
+mod unknown;
 
 pub use self::redis::Redis;
 pub use breaker::Breaker;
@@ -38,7 +39,7 @@ pub use dead_letters::DeadLetters;
 pub use faults::Faults;
 pub use http::Http;
 pub use idempotency::Idempotency;
-pub use in_force::InForce;
+pub use in_force::{InForce, without_secrets};
 pub use kafka::Kafka;
 pub use limits::Limits;
 pub use node::Node;
@@ -60,7 +61,7 @@ use std::path::Path;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use figment::value::Value;
+use figment::value::{Dict, Value};
 
 impl Config {
     /// Whether every process that sees the shards sees the same control store.
@@ -89,9 +90,12 @@ impl Config {
     pub fn explained(file: Option<&Path>) -> Result<Vec<InForce>, ConfigError> {
         let figment = Self::sources(file)?;
         Self::checked(&figment)?;
-        let defaults = Figment::from(Serialized::defaults(Self::default()));
-        let known = defaults.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
-        Ok(in_force::in_force(&figment, &known))
+        Ok(in_force::in_force(&figment, &Self::known()?))
+    }
+
+    /// Every setting with its default.
+    fn known() -> Result<Dict, ConfigError> {
+        unknown::given(&Figment::from(Serialized::defaults(Self::default())))
     }
 
     fn sources(file: Option<&Path>) -> Result<Figment, ConfigError> {
@@ -100,15 +104,20 @@ impl Config {
             if !path.is_file() {
                 return Err(ConfigError::NoFile(path.to_owned()));
             }
-            figment = figment.merge(Toml::file_exact(path));
+            let settings = Toml::file_exact(path);
+            unknown::check_file(&unknown::given(&Figment::from(&settings))?, &Self::known()?)?;
+            figment = figment.merge(settings);
         }
+        unknown::check_environment(std::env::vars_os(), &Self::known()?)?;
         Ok(figment.merge(Env::prefixed("RIALTO__").split("__")))
     }
 
     /// The configuration of a TOML text over the defaults.
     #[cfg(any(test, fuzzing))]
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        Self::checked(&Figment::from(Serialized::defaults(Self::default())).merge(Toml::string(text)))
+        let settings = Toml::string(text);
+        unknown::check_file(&unknown::given(&Figment::from(&settings))?, &Self::known()?)?;
+        Self::checked(&Figment::from(Serialized::defaults(Self::default())).merge(settings))
     }
 
     fn checked(figment: &Figment) -> Result<Self, ConfigError> {
@@ -177,6 +186,10 @@ mod tests {
             ("[shard]\ndatabases = [\"mysql://one\"]\n", vec!["shard.databases", "a list of 1", "shard.count"]),
             ("[shard]\ncount = 1\ndatabases = [\"postgres://one\"]\n", vec!["shard.databases", "mysql://"]),
             ("[shard]\ncount = 1\ndatabases = [\"mysql://one\"]\n", vec!["kafka.brokers", "shard.databases"]),
+            ("[http]\nnames = [\"pay.example.com:8080\"]\n", vec!["http.names", "pay.example.com:8080", "host names"]),
+            ("[http]\nnames = [\"*\"]\n", vec!["http.names", "*. and one"]),
+            ("[http]\nwrite_timeout_ms = 1\n", vec!["http.write_timeout_ms", "1", "100 to 60000"]),
+            ("[http]\nconnections_per_address_max = 0\n", vec!["http.connections_per_address_max", "1 to 1000000"]),
             ("[psp]\nurl = \"localhost:8090\"\n", vec!["psp.url", "http://"]),
             ("[redis]\nurl = \"localhost\"\n", vec!["redis.url", "redis://"]),
             ("[telemetry]\nobserve_every_ms = 1\n", vec!["telemetry.observe_every_ms", "1", "100"]),

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use rialto::cli::{audit, config, dlq, drill, load, psp_simulator, replay, serve, terminal, torture};
+use rialto::cli::{
+    audit, backup, breaker, config, dlq, drill, faults, load, psp_simulator, replay, restore, serve, terminal, torture,
+};
 
 /// glibc's allocator gives the memory of short requests back and takes it anew; this one is faster with many threads.
 #[global_allocator]
@@ -31,8 +33,16 @@ enum Command {
     PspSimulator(psp_simulator::Args),
     /// Check the books: shards, event log and PSP against each other.
     Audit(audit::Args),
+    /// Copy the data directory as it is at one instant, also beside a running node.
+    Backup(backup::Args),
+    /// Make a data directory of a backup, and audit it.
+    Restore(restore::Args),
     /// Look at dead letters of a running node, try them again, or put them away.
     Dlq(dlq::Args),
+    /// Look at the breakers of a running node, and hold one open or closed on all nodes.
+    Breaker(breaker::Args),
+    /// Look at faults on purpose in a running node, set them, and take them back.
+    Faults(faults::Args),
     /// Make the event log unreachable to a running node, and check its breaker step by step.
     #[command(name = "exercise")]
     Drill(drill::Args),
@@ -54,7 +64,11 @@ fn main() -> ExitCode {
         Command::Config(args) => config::main(args),
         Command::PspSimulator(args) => psp_simulator::run(args),
         Command::Audit(args) => audit::main(args),
+        Command::Backup(args) => backup::main(args),
+        Command::Restore(args) => restore::main(args),
         Command::Dlq(args) => dlq::main(args),
+        Command::Breaker(args) => breaker::main(args),
+        Command::Faults(args) => faults::main(args),
         Command::Drill(args) => drill::main(args),
         Command::Replay(args) => replay::main(args),
         Command::Torture(args) => torture::main(args),

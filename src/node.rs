@@ -28,24 +28,25 @@ use actix_web::dev::ServerHandle;
 
 use self::adapters::{Adapters, is_embedded};
 pub use self::adapters::{OpenError, psp_settings};
-pub use self::data_dir::{DataDirError, event_log_path, lock_data_dir, psp_books_path, shard_path};
+pub use self::data_dir::{DataDirError, check_whole, event_log_path, lock_data_dir, psp_books_path, shard_path};
 pub use self::identity::{Accept, Belongings, MisfitError};
 pub use self::ill_treat::refuse_records;
-pub use self::places::{control_place, kafka_settings};
+pub use self::places::{control_place, data_files, kafka_settings, servers};
 pub use self::rewind::{RewindError, rewind};
 use crate::config::{Config, Roles};
 use crate::flows::App;
-use crate::http::{self, BodyLimits, HttpSettings};
+use crate::http::{self, BodyLimits, Deadlines, HttpSettings, ServedNames, Service};
 use crate::infra::telemetry::pools::Pools;
 use crate::infra::telemetry::traces::Export;
 use crate::infra::telemetry::{self, TelemetryError};
+use crate::infra::waits::wait_for;
 use crate::runtime::{ClockLimits, Environment, Escalation, Running};
 
 /// Why a node did not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on {address}: {error}")]
-    Listen { address: SocketAddr, error: std::io::Error },
+    #[error("cannot listen on {}: {error}", said(addresses))]
+    Listen { addresses: Vec<SocketAddr>, error: std::io::Error },
     #[error(
         "{0} is not a loopback address and there are no keys yet: listen on 127.0.0.1, or give --insecure to run open \
          to everybody who can reach it"
@@ -61,14 +62,21 @@ pub enum StartError {
     Telemetry(#[from] TelemetryError),
     #[error("http server: {0}")]
     Http(std::io::Error),
+    #[error(transparent)]
+    TooFewFiles(#[from] open_files::TooFewFiles),
     #[error("{0}")]
     Actors(Escalation),
+}
+
+fn said(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 /// How a node is started.
 #[derive(Debug, Clone)]
 pub struct Start {
-    pub listen: SocketAddr,
+    /// The addresses of which the first one that can be had is listened on; all of one name.
+    pub listen: Vec<SocketAddr>,
     pub data_dir: PathBuf,
     /// Whether to serve beyond loopback without keys.
     pub insecure: bool,
@@ -83,8 +91,9 @@ impl Start {
     /// # Errors
     /// [`StartError::NoKeys`] and [`StartError::Apart`].
     pub fn check(&self, config: &Config) -> Result<(), StartError> {
-        if !self.listen.ip().is_loopback() && !self.insecure {
-            return Err(StartError::NoKeys(self.listen));
+        let open = self.listen.iter().find(|address| !address.ip().is_loopback());
+        if let Some(open) = open.filter(|_| !self.insecure) {
+            return Err(StartError::NoKeys(*open));
         }
         check_roles(self.roles, config)
     }
@@ -110,8 +119,8 @@ impl Node {
     pub async fn start(start: &Start, config: &Config) -> Result<Self, StartError> {
         start.check(config)?;
         let lock = is_embedded(config).then(|| lock_data_dir(&start.data_dir)).transpose()?;
-        let listen_error = |error| StartError::Listen { address: start.listen, error };
-        let listener = TcpListener::bind(start.listen).map_err(listen_error)?;
+        let listen_error = |error| StartError::Listen { addresses: start.listen.clone(), error };
+        let listener = TcpListener::bind(start.listen.as_slice()).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let registry = if config.telemetry.metrics { telemetry::metrics()? } else { prometheus::Registry::new() };
         let traces = Export::begin(&config.telemetry, config.node.id)?;
@@ -125,9 +134,11 @@ impl Node {
 
         let mut adapters = Adapters::open(&environment, config, start.roles, &start.data_dir, start.accept).await?;
         let pools = std::mem::take(&mut adapters.pools).export();
+        let wait = wait_for("the actors");
         let (app, running) =
             tree::build(&environment, config, start.roles, adapters).await.map_err(StartError::Actors)?;
-        let server = serve(listener, app.clone(), registry, config).map_err(StartError::Http)?;
+        drop(wait);
+        let server = serve(listener, app.clone(), registry, config)?;
         let drain = Duration::from_millis(config.node.drain_ms);
         Ok(Self { address, app, server, running, drain, traces, _pools: pools, _lock: lock })
     }
@@ -158,21 +169,23 @@ fn serve(
     app: App,
     registry: prometheus::Registry,
     config: &Config,
-) -> std::io::Result<ServerHandle> {
+) -> Result<ServerHandle, StartError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if config.http.workers == 0 { cores } else { config.http.workers };
+    let ms = Duration::from_millis;
+    let body = BodyLimits { bytes: config.http.body_max_bytes, within: ms(config.http.body_timeout_ms) };
+    let service = Service::new(app, registry, body, ServedNames::of(&config.http.names));
     let settings = HttpSettings {
         workers,
-        connections_max: open_files::connections_max(config.http.connections_max, workers),
-        body: BodyLimits {
-            bytes: config.http.body_max_bytes,
-            within: Duration::from_millis(config.http.body_timeout_ms),
+        places: open_files::places(config.http.connections_max, config.http.connections_per_address_max)?,
+        deadlines: Deadlines {
+            keep_alive: ms(config.http.keep_alive_ms),
+            head: ms(config.http.header_timeout_ms),
+            write: ms(config.http.write_timeout_ms),
         },
-        keep_alive: Duration::from_millis(config.http.keep_alive_ms),
-        header_timeout: Duration::from_millis(config.http.header_timeout_ms),
-        shutdown_timeout: Duration::from_millis(config.node.drain_ms),
+        shutdown_timeout: ms(config.node.drain_ms),
     };
-    let server = http::serve(listener, app, registry, settings)?;
+    let server = http::serve(listener, service, settings).map_err(StartError::Http)?;
     let handle = server.handle();
     actix_web::rt::spawn(async move {
         if let Err(error) = server.await {

@@ -99,6 +99,9 @@ impl Rows {
         );
         let payment = payment::Model {
             refunds_waiting: None,
+            merchant_reference: None,
+            capture_id: None,
+            capture_amount: None,
             captured_event: None,
             refunds: 0,
             id,

@@ -6,7 +6,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One transfer. Unique by `event_id`; indexed by `payment_id`.
+/// One transfer. Unique by `event_id`; indexed by `payment_id`, and by (`merchant_id`, `id`) for listing.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "ledger_entry")]
 pub struct Model {

@@ -15,8 +15,10 @@
 pub mod account_balance;
 pub mod control_identity;
 pub mod dead_letter;
+pub mod forced_breaker;
 pub mod idempotency_key;
 pub mod ledger_entry;
+pub mod merchant_reference;
 pub mod operator_action;
 pub mod outbox_event;
 pub mod payment;
@@ -26,4 +28,6 @@ pub mod refund_request;
 pub mod settlement_request;
 pub mod shard_identity;
 pub mod timeline_page;
+pub mod unique_reference;
+pub mod waiting_refund;
 pub mod write_probe;

@@ -35,7 +35,8 @@ pub struct Model {
     pub metadata: Option<String>,
     /// The PSP's id of the authorization; at most 64 characters.
     pub psp_reference: Option<String>,
-    /// Why the payment is declined, failed or held; a code of at most 64 characters.
+    /// Why the payment is declined, failed or held: JSON of at most 512 characters with a version. Without one it is a
+    /// code of the version before.
     pub reason: Option<String>,
     pub requested_at: i64,
     pub updated_at: i64,
@@ -57,6 +58,12 @@ pub struct Model {
     pub version: i64,
     /// A JSON array of the refunds that wait for the capture under way; null when there is none.
     pub refunds_waiting: Option<String>,
+    /// The merchant's own name for the payment; at most 64 characters. Found through `merchant_reference`.
+    pub merchant_reference: Option<String>,
+    /// The capture that was asked for last; null before it, and for captures of before the column.
+    pub capture_id: Option<i64>,
+    /// What that capture is of; null with `capture_id`.
+    pub capture_amount: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

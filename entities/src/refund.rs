@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One refund. Indexed by `payment_id`.
+/// One refund. Indexed by `payment_id`, and by (`merchant_id`, `id`) for listing.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "refund")]
 pub struct Model {

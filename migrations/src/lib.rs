@@ -16,6 +16,8 @@ mod m20261128_000007_shard_identity;
 mod m20261128_000008_bounded_rows;
 mod m20261128_000009_refunds_waiting;
 mod m20261128_000010_write_probe;
+mod m20261129_000011_failures;
+mod m20261129_000012_surface;
 mod schema;
 mod table;
 
@@ -42,6 +44,8 @@ impl MigratorTrait for ShardMigrator {
             Box::new(m20261128_000008_bounded_rows::Migration),
             Box::new(m20261128_000009_refunds_waiting::Migration),
             Box::new(m20261128_000010_write_probe::Migration),
+            Box::new(m20261129_000011_failures::Migration),
+            Box::new(m20261129_000012_surface::Migration),
         ]
     }
 }

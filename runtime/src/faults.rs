@@ -22,6 +22,19 @@ pub enum Fault {
     Drop,
 }
 
+/// A fault that waits for an actor's next turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArmedFault {
+    /// The actor's name.
+    pub actor: &'static str,
+    /// The actor's shard, if it has one.
+    pub shard: Option<u32>,
+    /// What happens to the next turns.
+    pub fault: Fault,
+    /// To how many of them.
+    pub times: u32,
+}
+
 /// Why a fault was not armed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
@@ -89,6 +102,16 @@ impl Faults {
     /// Whether there are actors of this name (and shard).
     pub fn knows(&self, actor: &str, shard: Option<u32>) -> bool {
         self.0.points.lock().iter().any(|target| target.is(actor, shard))
+    }
+
+    /// What is armed, actor by actor.
+    pub fn armed(&self) -> Vec<ArmedFault> {
+        let points = self.0.points.lock();
+        let armed = points.iter().filter_map(|target| {
+            let (fault, times) = (*target.point.armed.lock())?;
+            Some(ArmedFault { actor: target.actor, shard: target.shard, fault, times })
+        });
+        armed.collect()
     }
 
     /// Disarms everything. A turn that hangs already continues to hang.
@@ -164,7 +187,10 @@ mod tests {
             [Some(Fault::Drop), Some(Fault::Drop), None, None]
         );
         assert_eq!(faults.inject("writer", None, Fault::Hang, 1), Ok(2));
+        let armed = |shard| ArmedFault { actor: "writer", shard: Some(shard), fault: Fault::Hang, times: 1 };
+        assert_eq!(faults.armed(), [armed(1), armed(2)]);
         faults.clear();
+        assert_eq!(faults.armed(), []);
         assert_eq!((point.next(), other.next()), (None, None));
     }
 

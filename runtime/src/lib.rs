@@ -61,7 +61,7 @@ pub use dead_letters::{DeadLetter, DeadLetters};
 pub use environment::Environment;
 pub use error::{AddError, AskError, Failure, RemoveError, TellError};
 pub use executor::{Executor, LocalExecutor};
-pub use faults::{Fault, FaultError, Faults};
+pub use faults::{ArmedFault, Fault, FaultError, Faults};
 pub use guard::{ClockLimits, Doubt};
 pub use handle::Handle;
 pub use message::{Message, Never};

@@ -30,9 +30,15 @@ CREATE USER IF NOT EXISTS 'node'@'%' IDENTIFIED BY 'node';
 GRANT ALL ON rialto.* TO 'node'@'%';
 GRANT ALL ON rialto_control.* TO 'node'@'%';
 SQL
+    # Beside the data, since it must outlive them.
+    local log=(--skip-log-bin)
+    if [ -n "${RIALTO_SERVERS_BINLOG:-}" ]; then
+        mkdir -p "$dir/$name.binlogs"
+        log=(--log-bin="$dir/$name.binlogs/binlog" --sync-binlog=1 --binlog-format=ROW --log-bin-trust-function-creators=1)
+    fi
     # The socket's path is relative to the data directory: an absolute one may be longer than the kernel takes.
     in_background mariadbd "${options[@]}" --datadir="$dir/$name" --init-file="$dir/$name.sql" --bind-address="$host" \
-        --port="$port" --socket=socket --skip-name-resolve --skip-log-bin --performance-schema=OFF --character-set-server=utf8mb4 \
+        --port="$port" --socket=socket --skip-name-resolve "${log[@]}" --performance-schema=OFF --character-set-server=utf8mb4 \
         --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size="${RIALTO_SERVERS_BUFFER_POOL:-256M}" --max-connections=200
 }
 

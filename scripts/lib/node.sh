@@ -20,7 +20,7 @@ start() {
     # shellcheck disable=SC2086  # Several words, or none.
     env RUST_LOG=warn "$@" ${under:-} "$program" serve --listen 127.0.0.1:0 --data-dir "$work/data" ${options:-} >"$work/out" 2>"$work/log" &
     server=$!
-    until url=$(sed -n 's/^rialto: serving on //p' "$work/out") && [ -n "$url" ]; do
+    until url=$(sed -n 's/^rialto: serving on \([^ ]*\).*/\1/p' "$work/out") && [ -n "$url" ]; do
         kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
         sleep 0.01
     done

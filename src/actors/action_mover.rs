@@ -162,7 +162,7 @@ mod tests {
         let before = waiting(&database).await;
         let fate = Arc::new(Then(Mutex::new(vec![FaultDecision::FailAfter, FaultDecision::FailBefore])));
         let actions = Arc::default();
-        let store = Arc::new(MemoryControl { actions: Arc::clone(&actions), fate });
+        let store = Arc::new(MemoryControl { actions: Arc::clone(&actions), forces: Arc::default(), fate });
         let mover = ActionMover::new(database.clone(), store);
         for kept in [0, 2] {
             let failure = mover.move_some().await.unwrap_err().to_string();

@@ -10,12 +10,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Currency;
+use crate::domain::capture::CaptureStatus;
+use crate::domain::failure::Failure;
 use crate::domain::key::Fingerprint;
-use crate::domain::money::Currency;
-use crate::domain::outcome::{Amounts, PaymentOutcome, PaymentSnapshot, StoredResponse, sentence};
+use crate::domain::outcome::{Amounts, CaptureSnapshot, PaymentOutcome, PaymentSnapshot, StoredResponse, sentence};
 use crate::domain::payment::{Metadata, PaymentStatus};
-use crate::domain::{PaymentId, RefundId, Timestamp};
-use crate::infra::stored::StoredRefusal;
+use crate::domain::{CaptureId, PaymentId, RefundId, Timestamp};
+use crate::infra::stored::{StoredFailure, StoredRefusal};
 
 /// The answer to a request, and the fingerprint that tells whether it is the same request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +66,17 @@ struct Facts<'a>(i64, Cow<'a, str>, PaymentStatus, Currency, i64, [i64; 5], i64,
 struct Rest<'a> {
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     psp_reference: Option<Cow<'a, str>>,
+    /// Id, amount and status.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    capture: Option<(i64, i64, CaptureStatus)>,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    merchant_reference: Option<Cow<'a, str>>,
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'a, str>>,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     metadata: Option<Cow<'a, Metadata>>,
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    failure: Option<StoredFailure<'a>>,
     /// Only if it differs from what the status implies.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     message: Option<Cow<'a, str>>,
@@ -120,8 +129,11 @@ fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
         updated_at,
         capture_before,
         psp_reference,
+        capture,
+        merchant_reference,
         description,
         metadata,
+        failure,
         message,
     } = payment;
     let since = |time: &Timestamp| time.0.checked_sub(requested_at.0).ok_or(TextError::Time);
@@ -137,8 +149,11 @@ fn facts(payment: &PaymentSnapshot) -> Result<Facts<'_>, TextError> {
         capture_before.as_ref().map(since).transpose()?,
         Rest {
             psp_reference: psp_reference.as_deref().map(Cow::Borrowed),
+            capture: capture.map(|capture| (capture.capture_id.get(), capture.amount, capture.status)),
+            merchant_reference: merchant_reference.as_deref().map(Cow::Borrowed),
             description: description.as_deref().map(Cow::Borrowed),
             metadata: (!metadata.is_empty()).then_some(Cow::Borrowed(metadata)),
+            failure: failure.as_ref().map(StoredFailure::from),
             message: (message != sentence(*status)).then_some(message.into()),
         },
     ))
@@ -159,8 +174,15 @@ fn payment(facts: Facts<'_>) -> Result<PaymentSnapshot, TextError> {
         updated_at: at(updated)?,
         capture_before: capture.map(at).transpose()?,
         psp_reference: rest.psp_reference.map(Cow::into_owned),
+        capture: rest.capture.map(|(id, amount, status)| CaptureSnapshot {
+            capture_id: CaptureId::from_stored(id),
+            amount,
+            status,
+        }),
+        merchant_reference: rest.merchant_reference.map(Cow::into_owned),
         description: rest.description.map(Cow::into_owned),
         metadata: rest.metadata.map(Cow::into_owned).unwrap_or_default(),
+        failure: rest.failure.map(Failure::from),
         message: rest.message.map_or_else(|| sentence(status).to_owned(), Cow::into_owned),
     })
 }
@@ -187,8 +209,11 @@ mod tests {
             updated_at: Timestamp(1_795_426_200_037 + number),
             capture_before: Some(Timestamp(1_796_031_000_037 + number)),
             psp_reference: Some(format!("psp_{number:013}")),
+            capture: None,
+            merchant_reference: None,
             description: None,
             metadata: Metadata::default(),
+            failure: None,
             message: "The payment is authorized.".to_owned(),
         };
         let fingerprint = Fingerprint::of([("request", number.to_string().as_str())]);
@@ -216,6 +241,7 @@ mod tests {
         };
         let declined = payment_of(3, |payment| {
             payment.status = PaymentStatus::Declined;
+            payment.failure = Some(Failure::refused("insufficient_funds"));
             payment.message = "The payment was declined: insufficient_funds.".to_owned();
         });
         let outcomes = [

@@ -44,7 +44,7 @@ pub fn read(delivery: &Delivery) -> Result<(EventId, EventData), EventOutcome> {
     let invalid = |_| EventOutcome::never("event_id_invalid", "the record's id is not an event's");
     let id = delivery.record.id.parse().map_err(invalid)?;
     let unreadable = |error: serde_json::Error| EventOutcome::never("payload_unreadable", error.to_string());
-    let data = serde_json::from_str(&delivery.record.payload).map_err(unreadable)?;
+    let data = EventData::read(&delivery.record.payload).map_err(unreadable)?;
     Ok((id, data))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 
-use super::breaker::{Breaker, BreakerError, guarded, peek};
+use super::breaker::{Breaker, BreakerError, CallOutcome, guarded, peek};
 use crate::domain::TraceContext;
 use crate::domain::psp::{PspKey, Verdict};
 use crate::infra::psp::{Psp, PspError, PspOperation, looked_up};
@@ -51,18 +51,29 @@ impl GuardedPsp {
 
     /// Has the PSP perform an operation. An error means that the PSP was not called.
     pub async fn perform(&self, operation: &PspOperation, trace: TraceContext) -> Result<Asked, BreakerError> {
-        let (breaker, call) = (&self.breakers.operations, self.psp.perform(operation));
+        self.perform_again(operation, 0, trace).await
+    }
+
+    /// As [`Self::perform`], of an operation of which so many tries have failed.
+    pub async fn perform_again(
+        &self,
+        operation: &PspOperation,
+        failed: u32,
+        trace: TraceContext,
+    ) -> Result<Asked, BreakerError> {
+        let failure = if failed == 0 { CallOutcome::Failure } else { CallOutcome::FailedAgain };
+        let (breaker, call) = ((&self.breakers.operations, failure), self.psp.perform(operation));
         self.ask(breaker, operation.action.name(), trace, call, Verdict::from).await
     }
 
     /// Looks up the outcome of an operation. An error means that the PSP was not called.
     pub async fn lookup(&self, key: &PspKey, trace: TraceContext) -> Result<Asked, BreakerError> {
-        self.ask(&self.breakers.lookups, "lookup", trace, self.psp.lookup(key), looked_up).await
+        self.ask((&self.breakers.lookups, CallOutcome::Failure), "lookup", trace, self.psp.lookup(key), looked_up).await
     }
 
     async fn ask<T>(
         &self,
-        breaker: &Handle<Breaker>,
+        (breaker, failure): (&Handle<Breaker>, CallOutcome),
         operation: &'static str,
         trace: TraceContext,
         call: impl Future<Output = Result<T, PspError>>,
@@ -76,7 +87,8 @@ impl GuardedPsp {
             answered.unwrap_or_else(|_| Err(PspError::Unknown("no answer in time".to_owned())))
         };
         // A decline is an answer: only missing answers and refused connections are failures.
-        let answered = guarded(breaker, &self.clock, call, Result::is_err).await;
+        let outcome = |answer: &Result<T, PspError>| if answer.is_ok() { CallOutcome::Success } else { failure };
+        let answered = guarded(breaker, &self.clock, call, outcome).await;
         let answered = answered.inspect_err(|_| span.fail("breaker_refused"))?;
         let took = self.clock.instant() - begun;
         let failure = match &answered {

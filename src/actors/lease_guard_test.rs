@@ -83,7 +83,9 @@ async fn story() {
     let policy = Arc::new(at_once);
 
     let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
-    let breaker = root.actor(breaker::options("breaker"), || Breaker::new("all", breaker::Settings::default()));
+    let breaker = root.actor(breaker::options("breaker"), || {
+        Breaker::new("all", breaker::Settings::default(), breaker::Forces::default())
+    });
     let shard = testing::shard(&mut root, database, policy.clone());
     let shards = Shards::new(ShardMap::dealt(1.try_into().unwrap()), vec![shard.clone()]);
     let psp = GuardedPsp::new(

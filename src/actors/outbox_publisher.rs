@@ -14,7 +14,7 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::trace::SpanKind;
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, guarded};
+use super::breaker::{Breaker, CallOutcome, guarded};
 use super::held_back::{HeldBack, Refusals};
 use super::job::{Step, StepDone};
 use super::shards::Shard;
@@ -167,7 +167,7 @@ impl OutboxPublisher {
         let mut spans: Vec<Option<Span>> = records.iter_mut().map(|record| self.span(record)).collect();
         let append = self.log.append(records);
         // A refused record says nothing about the log's health.
-        let appended = guarded(&self.breaker, ctx.clock(), append, Result::is_err).await;
+        let appended = guarded(&self.breaker, ctx.clock(), append, CallOutcome::of).await;
         for (place, span) in spans.iter_mut().enumerate() {
             let is_stored = matches!(&appended, Ok(Ok(appended)) if appended.has(place));
             if let Some(span) = span.as_mut().filter(|_| !is_stored) {
@@ -295,7 +295,9 @@ mod tests {
         let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
-        let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
+        let breaker = root.actor(breaker::options("breaker"), || {
+            Breaker::new("log", breaker::Settings::default(), breaker::Forces::default())
+        });
         let shard = testing::shard(&mut root, database, Arc::default());
         let own = shard.clone();
         let publisher = root.actor(Options::new("outbox_publisher"), move || {
@@ -344,7 +346,9 @@ mod tests {
         let memory = Memory::new(Arc::default(), Arc::new(NoFaults));
         let database = ShardDatabase::in_memory(ShardId(1), memory);
         let mut root = Supervisor::new("story", Strategy::OneForOne, Intensity::default(), &environment);
-        let breaker = root.actor(breaker::options("breaker"), || Breaker::new("log", breaker::Settings::default()));
+        let breaker = root.actor(breaker::options("breaker"), || {
+            Breaker::new("log", breaker::Settings::default(), breaker::Forces::default())
+        });
         let shard = testing::shard(&mut root, database.clone(), Arc::default());
         let refusals = Refusals::default();
         let (own, guard, told) = (shard.clone(), breaker.clone(), refusals.clone());

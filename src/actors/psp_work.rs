@@ -12,7 +12,6 @@ use super::shards::{Shard, Shards};
 use crate::domain::commands::{Attempted, RecordPspAttempt};
 use crate::domain::event::{Consumer, EventData};
 use crate::domain::policy::Policy;
-use crate::domain::psp::Verdict;
 use crate::domain::request::{PspProgress, PspRequest, RequestStatus, Task};
 use crate::domain::{EventId, TraceContext};
 use crate::infra::database::DatabaseError;
@@ -51,10 +50,9 @@ impl PspWork {
         ctx: &Context,
     ) -> Option<Result<Attempted, WriteError>> {
         let operation = operation(request, subject);
-        let mut asked = self.psp.perform(&operation, trace).await.ok()?;
-        if !matches!(asked.verdict, Verdict::Approved { .. } | Verdict::Declined { .. })
-            && request.needs_lookup(&self.policy)
-        {
+        let mut asked = self.psp.perform_again(&operation, request.attempts, trace).await.ok()?;
+        let was_looked_up = !asked.verdict.is_final() && request.needs_lookup(&self.policy);
+        if was_looked_up {
             let found = self.psp.lookup(&operation.key, trace).await.ok()?;
             asked = Asked { verdict: found.verdict, took_ms: asked.took_ms.saturating_add(found.took_ms) };
         }
@@ -63,6 +61,7 @@ impl PspWork {
             payment_id: request.payment_id,
             task: request.task,
             verdict: asked.verdict,
+            was_looked_up,
             took_ms: asked.took_ms,
             chance: ctx.chance().u64(),
             event,

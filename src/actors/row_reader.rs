@@ -14,6 +14,7 @@ use crate::domain::idempotency::IdempotencyRecord;
 use crate::domain::key::KeyHash;
 use crate::domain::payment::Payment;
 use crate::infra::database::{DatabaseError, ShardDatabase};
+use crate::infra::telemetry::repeats::is_first;
 use crate::runtime::{Actor, AskError, Context, Failure, Handle, Message, Options, Reply};
 
 /// Why a row could not be read.
@@ -131,7 +132,10 @@ impl<K: RowKey> Actor for RowReader<K> {
         match self.read(&keys).await {
             Ok(found) => batch.into_iter().for_each(|Find { key, reply }| reply.send(Ok(found.get(&key).cloned()))),
             Err(DatabaseError::Unavailable(error) | DatabaseError::Storage(error)) => {
-                tracing::warn!(shard.id = self.database.id.0, reader = K::READER, %error, "look-ups failed");
+                let (shard, reader) = (self.database.id.0, K::READER);
+                if is_first(&format!("look-ups of {reader} in shard {shard} failed"), &error) {
+                    tracing::warn!(shard.id = shard, reader, %error, "look-ups failed");
+                }
                 batch.into_iter().for_each(|Find { reply, .. }| reply.send(Err(ReadError::Unavailable)));
             }
             // A row that cannot be read fails no other look-up.

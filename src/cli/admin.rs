@@ -1,9 +1,12 @@
 //! How commands speak to a running node's `/admin`.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+
+use super::process::refuse;
 
 /// Longer than the longest deadline of what a node does for an operator.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,6 +31,12 @@ pub enum AdminError {
     /// The node refuses.
     #[error("the node answers {status}: {detail}")]
     Refused { status: StatusCode, detail: String },
+}
+
+/// Asks a node; the exit code of a command that has no answer, once that was said.
+pub fn asked<T>(question: impl Future<Output = Result<T, AdminError>>) -> Result<T, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| refuse(&error))?.block_on(question).map_err(|error| refuse(&error))
 }
 
 /// A node's `/admin`.
@@ -55,6 +64,18 @@ impl Admin {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
+    /// # Errors
+    /// [`AdminError`] when there is no answer or no success.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, AdminError> {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// # Errors
+    /// [`AdminError`] when there is no answer or no success.
+    pub async fn delete(&self, path: &str) -> Result<Value, AdminError> {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}/admin{path}", self.args.url.trim_end_matches('/'));
         self.http.request(method, url).header("x-operator", &self.args.operator)
@@ -63,6 +84,9 @@ impl Admin {
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, AdminError> {
         let answer = request.send().await?;
         let status = answer.status();
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         let body: Value = answer.json().await?;
         if status.is_success() {
             return Ok(body);

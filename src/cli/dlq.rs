@@ -5,12 +5,17 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::admin::{Admin, AdminArgs, AdminError};
-use super::process::refuse;
+use super::admin::{Admin, AdminArgs, AdminError, asked};
+use super::table::{table, text};
 use super::terminal::{put, say};
 
 /// Dead letters: what could not be applied. What changes something is a dry run unless `--yes` is given.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit code: 0 when it is done, also when there are no letters or it was a dry run; 1 when the node \
+                        cannot be asked or says no, also of one letter; 2 when the command is not understood; 74 when \
+                        the output cannot be written."
+)]
 pub struct Args {
     #[command(flatten)]
     admin: AdminArgs,
@@ -111,15 +116,11 @@ impl Selection {
     }
 }
 
-/// The command. Exit code 1 when the node cannot be asked or says no, also of one letter.
+/// The command; its exit codes are those of [`Args`].
 pub fn main(args: Args) -> ExitCode {
-    let answered = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(&args)),
-        Err(error) => return refuse(&error),
-    };
-    let answer = match answered {
+    let answer = match asked(run(&args)) {
         Ok(answer) => answer,
-        Err(error) => return refuse(&error),
+        Err(code) => return code,
     };
     if args.json {
         say(format_args!("{answer:#}"));
@@ -150,29 +151,24 @@ async fn run(args: &Args) -> Result<Value, AdminError> {
     }
 }
 
-/// The answer for people: a line a letter.
+/// The answer for people: a header, and a line a letter.
 fn shown(command: &Command, answer: &Value) -> String {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let rows = answer["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut lines = Vec::new();
-    match command {
+    let mut shown = match command {
         Command::List { .. } => {
-            let columns = ["id", "status", "topic", "errorType", "retryCount", "lastFailedAt", "eventKey"];
-            lines.extend(rows.iter().map(|row| columns.map(|column| text(&row[column])).join("  ")));
+            table(&["id", "status", "topic", "errorType", "retryCount", "lastFailedAt", "eventKey"], rows)
         }
         Command::Show { .. } => {
             let members = answer.as_object().into_iter().flatten();
-            lines.extend(members.map(|(name, value)| format!("{name:<16} {}", text(value))));
+            members.map(|(name, value)| format!("{name:<16} {}\n", text(value))).collect()
         }
-        Command::Redrive { .. } | Command::Discard { .. } => {
-            lines.extend(rows.iter().map(|row| format!("{}  {}", text(&row["id"]), text(&row["outcome"]))));
-            if answer["dryRun"] == true {
-                lines.push("nothing was done: this was a dry run; add --yes to do it".to_owned());
-            }
-        }
+        Command::Redrive { .. } | Command::Discard { .. } => table(&["id", "outcome"], rows),
+    };
+    if answer["dryRun"] == true {
+        shown.push_str("nothing was done: this was a dry run; add --yes to do it\n");
     }
     if answer["hasMore"] == true {
-        lines.push("there are more".to_owned());
+        shown.push_str("there are more\n");
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    shown
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::admin::{Admin, AdminArgs, AdminError};
-use super::process::refuse;
+use super::admin::{Admin, AdminArgs, AdminError, asked};
 use super::terminal::say;
 
 const PATH: &str = "/breakers/event_log/exercise";
@@ -28,14 +27,10 @@ pub struct Args {
 
 /// The command. Exit code 1 when a step fails, or the node cannot be asked or says no.
 pub fn main(args: Args) -> ExitCode {
-    let ended = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(args)),
-        Err(error) => return refuse(&error),
-    };
-    match ended {
+    match asked(run(args)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => refuse(&error),
+        Err(code) => code,
     }
 }
 

@@ -130,9 +130,7 @@ async fn run(args: &Args) -> Result<bool, ReplayError> {
         before.applied,
         after.applied - before.applied
     ));
-    let audit =
-        audit::Args { data_dir: args.data_dir.clone(), config: args.config.clone(), json: false, settled: false };
-    let report = audit::run(audit).await?;
+    let report = audit::run(audit::Args::of(args.data_dir.clone(), args.config.clone())).await?;
     say(&report);
     Ok(report.is_clean())
 }
@@ -220,7 +218,7 @@ fn start(args: &Args, config: &Config, consumer: Consumer) -> Start {
     // The role of a consumer has the consumer's name.
     let role = consumer.name().parse().unwrap_or_else(|_| Roles::all());
     Start {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         data_dir: args.data_dir.clone(),
         insecure: false,
         roles: if is_embedded { Roles::all() } else { role },

@@ -1,10 +1,9 @@
 //! `rialto serve`: runs a node until it is told to stop.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::process::{Stop, refuse};
+use super::process::{Starting, Stop, refuse, resolve};
 use super::terminal::greet;
 use crate::config::{Config, Roles};
 use crate::infra::telemetry;
@@ -13,9 +12,10 @@ use crate::node::{Accept, Node, Start, open_files};
 /// Serve payments. Without a configuration everything is embedded: nothing needs to be installed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where to listen. A loopback address runs open, for development.
+    /// Where to listen: an address or a name, and a port. Of a name's addresses it is the first one that can be had,
+    /// those of IPv4 first. A loopback address runs open, for development.
     #[arg(long, default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    listen: String,
     /// Where the embedded databases are.
     #[arg(long, default_value = "./data")]
     data_dir: PathBuf,
@@ -45,28 +45,23 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 async fn serve(args: Args) -> ExitCode {
-    let config = match Config::load(args.config.as_deref()) {
-        Ok(config) => config,
+    let (starting, mut stop) = match Starting::begin().and_then(|starting| Ok((starting, Stop::listen()?))) {
+        Ok(listening) => listening,
         Err(error) => return refuse(&error),
     };
-    open_files::raise();
-    let mut stop = match Stop::listen() {
-        Ok(stop) => stop,
-        Err(error) => return refuse(&error),
-    };
-    let Args { listen, data_dir, insecure, roles, .. } = args;
-    let accept = Accept { new_shard: args.new_shard, new_event_log: args.new_event_log, new_psp: args.new_psp };
-    let start = Start { listen, data_dir, insecure, roles, accept };
-    let node = match Node::start(&start, &config).await {
+    let insecure = args.insecure;
+    let node = match start(args).await {
         Ok(node) => node,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&*error),
     };
+    starting.over();
     if insecure {
         tracing::warn!(address = %node.address, "open to everybody who can reach it: no keys are asked for");
     } else {
         tracing::info!(address = %node.address, "open for development: no keys are asked for on loopback");
     }
-    greet(format!("rialto: serving on http://{}", node.address));
+    let url = format!("http://{}", node.address);
+    greet(format!("rialto: serving on {url} (documents: {url}/docs)"));
     tokio::select! {
         signal = stop.told() => tracing::info!(signal, "stopping"),
         escalation = node.failed() => {
@@ -77,4 +72,13 @@ async fn serve(args: Args) -> ExitCode {
     node.stop().await;
     tracing::info!("stopped");
     ExitCode::SUCCESS
+}
+
+async fn start(args: Args) -> Result<Node, Box<dyn std::error::Error>> {
+    let config = Config::load(args.config.as_deref())?;
+    open_files::raise();
+    let listen = resolve(&args.listen).await?;
+    let Args { data_dir, insecure, roles, .. } = args;
+    let accept = Accept { new_shard: args.new_shard, new_event_log: args.new_event_log, new_psp: args.new_psp };
+    Ok(Node::start(&Start { listen, data_dir, insecure, roles, accept }, &config).await?)
 }

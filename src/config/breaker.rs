@@ -11,6 +11,7 @@ use super::units::HOUR_MS;
 pub struct Breaker {
     pub window_ms: u64,
     pub minimum_calls: u32,
+    pub streak_calls: u32,
     pub failure_rate_percent: u32,
     pub slow_rate_percent: u32,
     pub slow_call_ms: u64,
@@ -22,7 +23,8 @@ impl Default for Breaker {
     fn default() -> Self {
         Self {
             window_ms: 10_000,
-            minimum_calls: 5,
+            minimum_calls: 20,
+            streak_calls: 5,
             failure_rate_percent: 50,
             slow_rate_percent: 50,
             slow_call_ms: 2_000,
@@ -37,6 +39,7 @@ impl Breaker {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         range("breaker.window_ms", self.window_ms, 1_000, HOUR_MS)?;
         range("breaker.minimum_calls", u64::from(self.minimum_calls), 1, 1_000_000)?;
+        range("breaker.streak_calls", u64::from(self.streak_calls), 1, 1_000_000)?;
         range("breaker.failure_rate_percent", u64::from(self.failure_rate_percent), 1, 100)?;
         range("breaker.slow_rate_percent", u64::from(self.slow_rate_percent), 1, 100)?;
         range("breaker.open_ms", self.open_ms, 1, HOUR_MS)?;

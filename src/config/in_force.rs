@@ -53,7 +53,7 @@ fn collect(figment: &Figment, key: &str, default: &Value, found: &mut Vec<InForc
 }
 
 /// A value as TOML writes it, without secrets.
-fn written(value: &Value) -> String {
+pub fn written(value: &Value) -> String {
     match value {
         Value::String(_, text) => format!("{:?}", without_secrets(text)),
         Value::Array(_, values) => format!("[{}]", values.iter().map(written).collect::<Vec<_>>().join(", ")),
@@ -69,7 +69,7 @@ fn written(value: &Value) -> String {
 }
 
 /// An address without user, password and query (RFC 3986, 3.2.1 and 3.4): any of them may be a secret.
-fn without_secrets(text: &str) -> String {
+pub fn without_secrets(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let (address, query) = rest.split_once('?').map_or((rest, ""), |(address, _)| (address, "?***"));
     let authority_ends = address.find('/').unwrap_or(address.len());

@@ -21,7 +21,7 @@ pub struct SimulatorConfig {
     pub garbage_permille: u32,
     /// How long a lost answer lets the caller wait, in milliseconds. Default 10 000.
     pub timeout_ms: u64,
-    /// Whether the amounts listed in the simulator's module force their outcome. Default false.
+    /// Whether the amounts of `docs/failures.md` force their outcome. Default false.
     pub magic_amounts: bool,
 }
 

@@ -1,9 +1,13 @@
 //! What the rest of the world is told: events, written to the outbox in the transaction of the change they tell of.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::id::{EventId, PaymentId, RefundId};
-use super::money::Currency;
+use super::currency::Currency;
+use super::failure::{Failure, FailureCode, Mismatch};
+use super::id::{CaptureId, EventId, PaymentId, RefundId};
+use super::money::Money;
 use super::payment::{Payment, PaymentStatus};
 use super::time::Timestamp;
 use super::trace::TraceContext;
@@ -138,8 +142,62 @@ pub struct EventData {
     pub psp_reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_id: Option<RefundId>,
+    /// Which capture it tells of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_id: Option<CaptureId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merchant_reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it failed, of a `payment.failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureData>,
+}
+
+/// A failure as events tell of it. What a later version adds to the codes is read, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureData {
+    pub code: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psp_code: Option<String>,
+    /// For people.
+    pub message: String,
+    pub retry: Cow<'static, str>,
+    /// What was asked and what the PSP approved, where that differs; minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested: Option<MoneyData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved: Option<MoneyData>,
+}
+
+/// An amount with its currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoneyData {
+    /// Minor units.
+    pub amount: i64,
+    pub currency: Currency,
+}
+
+impl From<Money> for MoneyData {
+    fn from(money: Money) -> Self {
+        Self { amount: money.minor, currency: money.currency }
+    }
+}
+
+impl From<&Failure> for FailureData {
+    fn from(failure: &Failure) -> Self {
+        let Failure { code, psp_code, mismatch } = failure;
+        let told = |money: fn(&Mismatch) -> Money| mismatch.as_ref().map(|mismatch| money(mismatch).into());
+        Self {
+            code: code.name().into(),
+            psp_code: psp_code.clone(),
+            message: failure.message(),
+            retry: code.retry().name().into(),
+            requested: told(|mismatch| mismatch.requested),
+            approved: told(|mismatch| mismatch.approved),
+        }
+    }
 }
 
 /// One event, as the outbox holds it: of a change (the topic is a [`Topic`]'s, the payload [`EventData`]) or of a dead
@@ -158,6 +216,9 @@ pub struct Event {
 impl EventData {
     /// What is told of `payment` as it stands, about `amount` of it.
     pub fn of(payment: &Payment, amount: i64, refund_id: Option<RefundId>) -> Self {
+        use PaymentStatus::{CaptureFailed, CaptureRequested, Captured};
+        let tells_of_capture =
+            refund_id.is_none() && matches!(payment.status, CaptureRequested | Captured | CaptureFailed);
         Self {
             payment_id: payment.id,
             merchant_id: payment.merchant_id.clone(),
@@ -166,8 +227,31 @@ impl EventData {
             currency: payment.currency,
             psp_reference: payment.psp_reference.clone(),
             refund_id,
-            reason: payment.reason.clone(),
+            capture_id: payment.capture.filter(|_| tells_of_capture).map(|capture| capture.id),
+            merchant_reference: payment.merchant_reference.clone(),
+            reason: payment.failure.as_ref().map(|failure| failure.reason().to_owned()),
+            failure: None,
         }
+    }
+
+    /// What is told of a failure of `payment`, or of its refund.
+    pub fn of_failure(payment: &Payment, amount: i64, refund_id: Option<RefundId>, failure: &Failure) -> Self {
+        let (reason, told) = (Some(failure.reason().to_owned()), Some(failure.into()));
+        Self { reason, failure: told, ..Self::of(payment, amount, refund_id) }
+    }
+
+    /// Reads an event's payload. The version before told of an authorization that never reached the PSP as declined.
+    ///
+    /// # Errors
+    /// If it is no JSON of such data.
+    pub fn read(payload: &str) -> serde_json::Result<Self> {
+        let mut data: Self = serde_json::from_str(payload)?;
+        let was_not_sent = data.failure.is_none() && data.reason.as_deref() == Some(FailureCode::NotSent.name());
+        if data.status == PaymentStatus::Declined && was_not_sent {
+            data.status = PaymentStatus::Failed;
+            data.failure = Some((&Failure::from(FailureCode::NotSent)).into());
+        }
+        Ok(data)
     }
 }
 
@@ -187,5 +271,34 @@ mod tests {
             assert_eq!(Topic::parse(topic.name()), Some(topic));
         }
         assert_eq!(Topic::parse("payment.dlq"), None);
+    }
+
+    /// As the version before told of what never reached the PSP, and of what the PSP declined.
+    #[test]
+    fn not_sent_of_the_version_before_is_read_as_failed_and_a_decline_is_not() {
+        let told = |reason: &str| {
+            let payload = r#"{"paymentId":"pay_66HBG6G1B0001","merchantId":"MERCHANT-1","status":"DECLINED","#;
+            let rest = format!(r#""amount":4004,"currency":"KRW","reason":"{reason}"}}"#);
+            EventData::read(&format!("{payload}{rest}")).unwrap()
+        };
+        let (not_sent, declined) = (told("not_sent"), told("insufficient_funds"));
+        assert_eq!(not_sent.status, PaymentStatus::Failed);
+        assert_eq!(not_sent.failure, Some((&Failure::from(FailureCode::NotSent)).into()));
+        assert_eq!((declined.status, declined.failure), (PaymentStatus::Declined, None));
+    }
+
+    #[test]
+    fn failure_is_written_with_the_members_of_the_contract() {
+        let won = |minor| Money::new(minor, Currency::parse("KRW").unwrap());
+        let written = |failure: &Failure| json(&FailureData::from(failure));
+        let refused = written(&Failure::refused("refused_by_issuer"));
+        let expected = concat!(
+            r#"{"code":"card_declined","pspCode":"refused_by_issuer","#,
+            r#""message":"The issuer declined without a reason.","retry":"other_method"}"#
+        );
+        assert_eq!(refused, expected);
+        let mismatch = written(&Failure::mismatch(won(4_006), won(4_005)));
+        let amounts = r#""requested":{"amount":4006,"currency":"KRW"},"approved":{"amount":4005,"currency":"KRW"}}"#;
+        assert!(mismatch.ends_with(amounts), "{mismatch}");
     }
 }

@@ -47,6 +47,7 @@ macro_rules! ids {
 
 ids! {
     PaymentId, PaymentKind, "pay_", "Names one payment.";
+    CaptureId, CaptureKind, "cap_", "Names one capture that was asked for.";
     RefundId, RefundKind, "ref_", "Names one refund of a payment.";
     EventId, EventKind, "evt_", "Names one event; consumers keep it under a unique key, so that an effect happens \
         once.";

@@ -1,9 +1,10 @@
 //! Double entry. One entry is one transfer, from a credited account to a debited one, so an unbalanced entry cannot be
 //! written; entries are never changed.
 
+use super::currency::Currency;
 use super::event::{EventData, Topic};
 use super::id::{EntryId, EventId, PaymentId, RefundId};
-use super::money::{AmountOverflow, Currency, Money, add};
+use super::money::{AmountOverflow, Money, add};
 use super::time::Timestamp;
 
 /// The accounts that every merchant has, in every currency.

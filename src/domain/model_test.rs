@@ -20,6 +20,7 @@ use super::psp::Verdict;
 use super::request::{RequestStatus, Task};
 use super::testing::{TRACE, approved, concluded, krw, order};
 use super::time::Timestamp;
+use super::timeline::TimelineKind;
 use super::unit_of_work::UnitOfWork;
 
 const PAYMENTS: i64 = 3;
@@ -118,7 +119,7 @@ fn run(step: &Step, unit: &mut UnitOfWork<'_>, model: &mut Model) {
                 // The key is free again, and a new payment would have an id of its own.
                 return;
             }
-            assert_eq!(matches!(order.decide(unit), KeyOutcome::Fresh(())), !known);
+            assert_eq!(matches!(order.decide(unit), KeyOutcome::Fresh(Ok(()))), !known);
         }
         Step::RecordOutcome { payment, verdict: number } => {
             let order = order(*payment, AMOUNT);
@@ -157,7 +158,7 @@ fn run(step: &Step, unit: &mut UnitOfWork<'_>, model: &mut Model) {
             let posting = PostLedgerEntry {
                 event_id: event.id,
                 topic: Topic::parse(event.topic).unwrap(),
-                data: serde_json::from_str::<EventData>(&event.payload).unwrap(),
+                data: EventData::read(&event.payload).unwrap(),
                 trace: event.trace,
             };
             let before = unit.entries.iter().filter(|entry| entry.event_id == posting.event_id).count();
@@ -230,6 +231,7 @@ fn work(number: usize, verdict_number: u8, by_event: bool, unit: &mut UnitOfWork
         payment_id: request.payment_id,
         task: request.task,
         verdict: verdict(verdict_number, request.money.minor),
+        was_looked_up: false,
         took_ms: 1,
         chance: 3,
         event: by_event.then_some((consumer, event_id)),
@@ -360,13 +362,13 @@ fn late_approval_is_released_once() {
         unit.payments.get(&order.payment_id).unwrap().status
     };
     assert_eq!(conclude(&mut unit, Verdict::Absent), PaymentStatus::Unknown);
-    assert_eq!(conclude(&mut unit, Verdict::Absent), PaymentStatus::Declined);
+    assert_eq!(conclude(&mut unit, Verdict::Absent), PaymentStatus::Failed);
     assert_eq!(unit.settlements.new_rows().count(), 0);
     // A decline that comes late changes nothing; an approval holds the payer's money until it is released.
     conclude(&mut unit, Verdict::Declined { reason: "card_declined".into() });
     assert_eq!(unit.settlements.new_rows().count(), 0);
     for _ in 0..2 {
-        assert_eq!(conclude(&mut unit, approved(AMOUNT)), PaymentStatus::Declined);
+        assert_eq!(conclude(&mut unit, approved(AMOUNT)), PaymentStatus::Failed);
         let owed: Vec<_> = unit.settlements.new_rows().collect();
         let [(_, owed)] = owed[..] else { panic!("{owed:?}") };
         assert_eq!((owed.task, owed.money.minor, owed.status), (Task::Void, AMOUNT, RequestStatus::Pending));
@@ -390,7 +392,36 @@ fn lookups_made_at_once_count_as_one() {
     assert_eq!(absent_at(0), PaymentStatus::Unknown);
     // Asked before the first answer was written: the request may still be on its way.
     assert_eq!(absent_at(0), PaymentStatus::Unknown);
-    assert_eq!(absent_at(1), PaymentStatus::Declined);
+    assert_eq!(absent_at(1), PaymentStatus::Failed);
+}
+
+#[test]
+fn look_up_after_a_try_without_an_answer_reads_as_a_look_up() {
+    let policy = Policy::default();
+    let mut ids = IdGenerator::new(0);
+    let mut unit = UnitOfWork::new(Timestamp(1_800_000_000_000), &policy, &mut ids);
+    let mut order = order(1, AMOUNT);
+    order.capture_mode = super::payment::CaptureMode::Automatic;
+    order.decide(&mut unit);
+    concluded(&order, approved(AMOUNT)).decide(&mut unit).unwrap();
+    let (id, request) = unit.settlements.new_rows().map(|(id, request)| (*id, request.clone())).next().unwrap();
+    let attempt = |verdict, was_looked_up| RecordPspAttempt {
+        request_id: id,
+        payment_id: request.payment_id,
+        task: request.task,
+        verdict,
+        was_looked_up,
+        took_ms: 1,
+        chance: 3,
+        event: None,
+        trace: TRACE,
+    };
+    attempt(Verdict::Unknown { why: "timeout".into() }, false).decide(&mut unit).unwrap();
+    attempt(approved(AMOUNT), true).decide(&mut unit).unwrap();
+    let entries = unit.payments.get(&order.payment_id).unwrap().timeline.entries();
+    let calls = entries.iter().filter(|entry| entry.what == TimelineKind::PspCall);
+    let calls: Vec<_> = calls.map(|entry| entry.detail.split(" in ").next().unwrap()).collect();
+    assert_eq!(calls, ["authorize approved", "capture unknown", "lookup approved"]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What a caller is told: the same value is answered, stored under the idempotency key and answered again. How it is
 //! written is for those who write it: the API and the store each have their own form.
 
-use super::id::{PaymentId, RefundId};
-use super::money::Currency;
+use super::capture::CaptureStatus;
+use super::currency::Currency;
+use super::failure::Failure;
+use super::id::{CaptureId, PaymentId, RefundId};
 use super::payment::{Metadata, Payment, PaymentStatus, Refusal};
 use super::time::Timestamp;
 
@@ -14,6 +16,15 @@ pub struct Amounts {
     pub capturable: i64,
     pub refunded: i64,
     pub refundable: i64,
+}
+
+/// The capture that was asked for last, as a caller is shown it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaptureSnapshot {
+    pub capture_id: CaptureId,
+    /// Minor units.
+    pub amount: i64,
+    pub status: CaptureStatus,
 }
 
 /// A payment as a caller is shown it.
@@ -31,8 +42,12 @@ pub struct PaymentSnapshot {
     /// Until when it can be captured.
     pub capture_before: Option<Timestamp>,
     pub psp_reference: Option<String>,
+    pub capture: Option<CaptureSnapshot>,
+    pub merchant_reference: Option<String>,
     pub description: Option<String>,
     pub metadata: Metadata,
+    /// Why it was declined, failed or is held.
+    pub failure: Option<Failure>,
     /// One sentence for people.
     pub message: String,
 }
@@ -56,11 +71,24 @@ impl From<&Payment> for PaymentSnapshot {
             updated_at: payment.updated_at,
             capture_before: payment.capture_before,
             psp_reference: payment.psp_reference.clone(),
+            capture: payment.capture.map(|capture| CaptureSnapshot {
+                capture_id: capture.id,
+                amount: capture.amount,
+                status: payment.capture_status(),
+            }),
+            merchant_reference: payment.merchant_reference.clone(),
             description: payment.description.clone(),
             metadata: payment.metadata.clone(),
+            failure: failure(payment).cloned(),
             message: message(payment),
         }
     }
+}
+
+/// Why a payment stands as it does. A capture that failed is history once the payment is voided.
+fn failure(payment: &Payment) -> Option<&Failure> {
+    use PaymentStatus::{CaptureFailed, Declined, Failed, Unknown};
+    payment.failure.as_ref().filter(|_| matches!(payment.status, CaptureFailed | Declined | Failed | Unknown))
 }
 
 /// What is said of a payment in this status; without a full stop where a reason follows.
@@ -69,6 +97,7 @@ pub fn sentence(status: PaymentStatus) -> &'static str {
         PaymentStatus::Authorizing => "The payment is being authorized.",
         PaymentStatus::Authorized => "The payment is authorized.",
         PaymentStatus::Declined => "The payment was declined",
+        PaymentStatus::Failed => "The payment failed: it never reached the payment provider, and nothing was done.",
         PaymentStatus::Unknown => "The outcome at the payment provider is not known yet; it is being resolved.",
         PaymentStatus::CaptureRequested => "The capture is requested.",
         PaymentStatus::Captured => "The payment is captured.",
@@ -83,9 +112,10 @@ pub fn sentence(status: PaymentStatus) -> &'static str {
 
 fn message(payment: &Payment) -> String {
     let text = sentence(payment.status);
-    match (text.ends_with('.'), &payment.reason) {
+    match (text.ends_with('.'), &payment.failure) {
+        (true, Some(failure)) if payment.is_mismatched() => failure.message(),
         (true, _) => text.to_owned(),
-        (false, Some(reason)) => format!("{text}: {reason}."),
+        (false, Some(failure)) => format!("{text}: {}.", failure.reason()),
         (false, None) => format!("{text}."),
     }
 }
@@ -97,7 +127,7 @@ pub enum PaymentOutcome {
     Done { payment: PaymentSnapshot, refund_id: Option<RefundId> },
     /// The PSP declined the authorization.
     Declined { payment: PaymentSnapshot, reason: String },
-    /// Nothing reached the PSP, as was found out later; the payment is declined, and the key is free.
+    /// Nothing reached the PSP, as was found out later; the payment has failed, and the key is free.
     NotSent { payment: PaymentSnapshot },
     /// The PSP's answer is not known; the resolver will settle it.
     Pending { payment: PaymentSnapshot },
@@ -109,12 +139,13 @@ impl PaymentOutcome {
     /// What the caller of an authorization is told about the payment as it stands now.
     pub fn of_authorization(payment: &Payment) -> Self {
         let snapshot = PaymentSnapshot::from(payment);
-        match (payment.status, payment.reason.as_deref()) {
-            _ if payment.is_not_sent() => Self::NotSent { payment: snapshot },
-            (PaymentStatus::Declined, reason) => {
-                Self::Declined { payment: snapshot, reason: reason.unwrap_or_default().to_owned() }
+        match payment.status {
+            PaymentStatus::Failed => Self::NotSent { payment: snapshot },
+            PaymentStatus::Declined => {
+                let reason = payment.failure.as_ref().map(|failure| failure.reason().to_owned());
+                Self::Declined { payment: snapshot, reason: reason.unwrap_or_default() }
             }
-            (PaymentStatus::Authorizing | PaymentStatus::Unknown, _) => Self::Pending { payment: snapshot },
+            PaymentStatus::Authorizing | PaymentStatus::Unknown => Self::Pending { payment: snapshot },
             _ => Self::Done { payment: snapshot, refund_id: None },
         }
     }

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::capture::{Capture, CaptureStatus};
+use super::currency::Currency;
+use super::failure::{Failure, FailureCode};
 use super::id::{EventId, PaymentId, RefundId};
 use super::key::KeyHash;
-use super::money::{AmountOverflow, Currency, Money, add, sub};
+use super::money::{AmountOverflow, Money, add, sub};
 use super::policy::Policy;
 use super::psp::Verdict;
 pub use super::status::PaymentStatus;
@@ -95,11 +98,13 @@ pub struct Payment {
     /// None of them is in `refund_pending` yet.
     pub refunds_waiting: Vec<WaitingRefund>,
     pub capture_mode: CaptureMode,
+    /// The merchant's own name for it.
+    pub merchant_reference: Option<String>,
     pub description: Option<String>,
     pub metadata: Metadata,
     pub psp_reference: Option<String>,
     /// Why it was declined, failed or is held.
-    pub reason: Option<String>,
+    pub failure: Option<Failure>,
     pub requested_at: Timestamp,
     pub updated_at: Timestamp,
     pub capture_before: Option<Timestamp>,
@@ -113,16 +118,13 @@ pub struct Payment {
     /// The event that told of the capture: the ledger books no other. None before it, and where it was told before that
     /// was kept.
     pub captured_event: Option<EventId>,
+    /// The capture that was asked for last; none before it, and where it was asked for before captures had ids.
+    pub capture: Option<Capture>,
     /// How many refunds were asked for.
     pub refunds: u32,
     /// Counts the row's writes; a write applies only to the version that it has read.
     pub version: i64,
 }
-
-/// The reason of a payment whose PSP approved something else than was asked.
-const AMOUNT_MISMATCH: &str = "psp_amount_mismatch";
-/// The reason of a payment of which the PSP never heard.
-const NOT_SENT: &str = "not_sent";
 
 impl Payment {
     /// What can still be captured.
@@ -144,14 +146,31 @@ impl Payment {
         self.refunds_waiting.iter().fold(0, |sum, refund| sum.saturating_add(refund.amount))
     }
 
-    /// Whether it is held because the PSP approved another amount or currency than was asked.
-    pub fn is_mismatched(&self) -> bool {
-        self.status == PaymentStatus::Unknown && self.reason.as_deref() == Some(AMOUNT_MISMATCH)
+    /// Where the capture that was asked for last stands.
+    pub fn capture_status(&self) -> CaptureStatus {
+        match self.status {
+            PaymentStatus::CaptureRequested => CaptureStatus::Requested,
+            _ if self.captured > 0 => CaptureStatus::Captured,
+            _ => CaptureStatus::Failed,
+        }
     }
 
-    /// Whether it was declined because the PSP had never heard of it.
+    /// Whether it keeps its reference from other payments: not once it was declined.
+    pub fn holds_reference(&self, merchant_id: &str, reference: &str) -> bool {
+        self.merchant_id == merchant_id
+            && self.merchant_reference.as_deref() == Some(reference)
+            && !self.status.frees_reference()
+    }
+
+    /// Whether it is held because the PSP approved another amount or currency than was asked.
+    pub fn is_mismatched(&self) -> bool {
+        let is_mismatch = |failure: &Failure| failure.code == FailureCode::AmountMismatch;
+        self.status == PaymentStatus::Unknown && self.failure.as_ref().is_some_and(is_mismatch)
+    }
+
+    /// Whether it has failed because the PSP had never heard of it.
     pub fn is_not_sent(&self) -> bool {
-        self.status == PaymentStatus::Declined && self.reason.as_deref() == Some(NOT_SENT)
+        self.status == PaymentStatus::Failed
     }
 
     pub fn money(&self, minor: i64) -> Money {
@@ -172,7 +191,7 @@ impl Payment {
     }
 
     /// Takes in what the PSP said about the authorization. An approval of anything else than was asked is held as
-    /// UNKNOWN; a key that the PSP does not know is DECLINED only once the resolver has asked twice, because a request
+    /// UNKNOWN; a key that the PSP does not know is FAILED only once the resolver has asked twice, because a request
     /// may still be on its way at the first asking.
     pub fn conclude_authorization(
         &mut self,
@@ -186,51 +205,55 @@ impl Payment {
         }
         #[cfg(test)]
         if *verdict == Verdict::Absent && super::planted::is_planted(super::planted::Bug::UnknownIsDeclined) {
-            return self.decline(NOT_SENT, now);
+            return self.end(PaymentStatus::Failed, FailureCode::NotSent.into(), now);
         }
         match verdict {
             Verdict::Approved { reference, money } => {
                 self.psp_reference = Some(reference.clone());
                 if *money != self.money(self.amount) {
-                    return self.hold(AMOUNT_MISMATCH, policy, now);
+                    self.failure = Some(Failure::mismatch(self.money(self.amount), *money));
+                    return self.hold(policy, now);
                 }
                 self.become_status(Authorized, now)?;
                 self.authorized = self.amount;
-                self.reason = None;
+                self.failure = None;
                 // Not before the request, whichever clock that was made by.
                 self.capture_before = Some(now.after(policy.capture_window).max(self.requested_at));
                 self.due_at = self.capture_before;
                 self.attempts = 0;
             }
-            Verdict::Declined { reason } => self.decline(reason, now)?,
-            Verdict::Absent if self.attempts >= 1 => self.decline(NOT_SENT, now)?,
+            Verdict::Declined { reason } => self.end(PaymentStatus::Declined, Failure::refused(reason), now)?,
+            Verdict::Absent if self.attempts >= 1 => {
+                self.end(PaymentStatus::Failed, FailureCode::NotSent.into(), now)?
+            }
             Verdict::NotSent { .. } | Verdict::Absent | Verdict::Unknown { .. } => {
                 // The first asking of a payment that a crash left behind counts too.
                 if *verdict == Verdict::Absent && self.status == Authorizing {
                     self.attempts = self.attempts.saturating_add(1);
                 }
-                self.hold("psp_outcome_unknown", policy, now)?
+                self.hold(policy, now)?
             }
         }
         Ok(())
     }
 
-    fn decline(&mut self, reason: &str, now: Timestamp) -> Result<(), Refusal> {
-        self.become_status(PaymentStatus::Declined, now)?;
-        self.reason = Some(reason.to_owned());
+    /// Ends an authorization that did not come about.
+    fn end(&mut self, status: PaymentStatus, failure: Failure, now: Timestamp) -> Result<(), Refusal> {
+        self.become_status(status, now)?;
+        self.failure = Some(failure);
         self.due_at = None;
         Ok(())
     }
 
-    /// Keeps the payment UNKNOWN until the resolver's next attempt.
-    fn hold(&mut self, reason: &str, policy: &Policy, now: Timestamp) -> Result<(), Refusal> {
+    /// Keeps the payment UNKNOWN until the resolver's next attempt. A mismatch that was found stays told while the PSP
+    /// says nothing new.
+    fn hold(&mut self, policy: &Policy, now: Timestamp) -> Result<(), Refusal> {
         if self.status == PaymentStatus::Unknown {
             self.attempts = self.attempts.saturating_add(1);
             self.updated_at = now;
         } else {
             self.become_status(PaymentStatus::Unknown, now)?;
         }
-        self.reason = Some(reason.to_owned());
         self.due_at = Some(now.after(policy.resolver_delay(self.attempts)));
         Ok(())
     }
@@ -259,7 +282,7 @@ impl Payment {
         self.become_status(PaymentStatus::CaptureRequested, now)?;
         self.capture_pending = amount;
         self.due_at = None;
-        self.reason = None;
+        self.failure = None;
         Ok(amount)
     }
 
@@ -278,10 +301,10 @@ impl Payment {
 
     /// The capture has failed for good. The authorization still stands: it can be captured again or voided, and is
     /// released when its time to capture has passed.
-    pub fn capture_failed(&mut self, reason: &str, now: Timestamp) -> Result<(), Refusal> {
+    pub fn capture_failed(&mut self, failure: Failure, now: Timestamp) -> Result<(), Refusal> {
         self.become_status(PaymentStatus::CaptureFailed, now)?;
         self.capture_pending = 0;
-        self.reason = Some(reason.to_owned());
+        self.failure = Some(failure);
         self.attempts = self.attempts.saturating_add(1);
         self.due_at = self.capture_before;
         Ok(())
@@ -407,8 +430,13 @@ mod tests {
         let mut payment = authorizing();
         payment.conclude_authorization(&approved(99), &Policy::default(), NOW).unwrap();
         assert_eq!((payment.status, payment.authorized), (PaymentStatus::Unknown, 0));
-        assert_eq!(payment.reason.as_deref(), Some(AMOUNT_MISMATCH));
+        assert!(payment.is_mismatched());
+        let told = Failure::mismatch(payment.money(100), payment.money(99));
+        assert_eq!(payment.failure, Some(told.clone()));
         assert_eq!(payment.due_at, Some(NOW.after(Duration::from_secs(5))));
+        // A look-up without an answer takes nothing back.
+        payment.conclude_authorization(&Verdict::Unknown { why: "timeout".into() }, &Policy::default(), NOW).unwrap();
+        assert_eq!((payment.is_mismatched(), payment.failure), (true, Some(told)));
     }
 
     #[test]
@@ -420,17 +448,18 @@ mod tests {
         assert_eq!(payment.status, PaymentStatus::Unknown);
         assert_eq!(payment.due_at, Some(NOW.after(Duration::from_secs(30))));
         payment.conclude_authorization(&Verdict::Absent, &Policy::default(), NOW).unwrap();
-        assert_eq!((payment.status, payment.reason.as_deref()), (PaymentStatus::Declined, Some(NOT_SENT)));
+        assert_eq!((payment.status, payment.due_at), (PaymentStatus::Failed, None));
+        assert_eq!(payment.failure, Some(FailureCode::NotSent.into()));
     }
 
     #[test]
-    fn what_a_crash_left_behind_is_declined_at_the_second_asking() {
+    fn what_a_crash_left_behind_has_failed_at_the_second_asking() {
         let (mut payment, policy) = (authorizing(), Policy::default());
         payment.conclude_authorization(&Verdict::Absent, &policy, NOW).unwrap();
         assert_eq!(payment.status, PaymentStatus::Unknown);
         assert_eq!(payment.due_at, Some(NOW.after(Duration::from_secs(30))));
         payment.conclude_authorization(&Verdict::Absent, &policy, NOW).unwrap();
-        assert_eq!(payment.status, PaymentStatus::Declined);
+        assert!(payment.is_not_sent());
     }
 
     #[test]
@@ -467,14 +496,14 @@ mod tests {
             payment.conclude_authorization(&approved(100), &Policy::default(), NOW).unwrap();
             payment.request_capture(Some(60), NOW).unwrap();
             assert_eq!(payment.capture_number(), 1);
-            payment.capture_failed("declined", NOW).unwrap();
+            payment.capture_failed(Failure::refused("declined"), NOW).unwrap();
             payment
         };
         let end = NOW.after(Policy::default().capture_window);
         assert_eq!((failed().capturable(), failed().capture_number(), failed().due_at), (100, 2, Some(end)));
         let mut again = failed();
         assert_eq!(again.request_capture(None, NOW), Ok(100));
-        assert_eq!((again.reason.as_deref(), again.due_at), (None, None));
+        assert_eq!((&again.failure, again.due_at), (&None, None));
         again.capture_done(NOW).unwrap();
         assert_eq!((again.status, again.captured), (PaymentStatus::Captured, 100));
         let mut voided = failed();
@@ -495,7 +524,7 @@ mod tests {
         assert_eq!(late, Err(Refusal::StateConflict { status: PaymentStatus::Expired }));
         assert_eq!(payment.clone().request_capture(None, Timestamp(end.0 - 1)), Ok(100));
         payment.request_capture(None, NOW).unwrap();
-        payment.capture_failed("declined", NOW).unwrap();
+        payment.capture_failed(Failure::refused("declined"), NOW).unwrap();
         let late = payment.request_capture(None, end);
         assert_eq!(late, Err(Refusal::StateConflict { status: PaymentStatus::Voided }));
     }

@@ -1,5 +1,6 @@
 //! One refund of a payment.
 
+use super::failure::Failure;
 use super::id::{EventId, PaymentId, RefundId};
 use super::money::Money;
 use super::payment::{Payment, WaitingRefund};
@@ -46,7 +47,7 @@ pub struct Refund {
     pub reason: Option<String>,
     pub psp_reference: Option<String>,
     /// Why it failed.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
     /// The event that told that it is done: the ledger books no other. None before that, and where it was told before
     /// that was kept.
     pub refunded_event: Option<EventId>,
@@ -87,9 +88,9 @@ impl Refund {
         Ok(())
     }
 
-    pub fn failed(&mut self, reason: &str, now: Timestamp) -> Result<(), RefundEnded> {
+    pub fn failed(&mut self, failure: Failure, now: Timestamp) -> Result<(), RefundEnded> {
         self.become_status(RefundStatus::Failed, now)?;
-        self.failure = Some(reason.to_owned());
+        self.failure = Some(failure);
         Ok(())
     }
 

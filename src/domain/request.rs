@@ -1,6 +1,7 @@
 //! Work that is owed to the PSP: a capture, the release of an authorization, or a refund. It is written in the
 //! transaction that promises it and stays until the PSP has done it or will never do it.
 
+use super::failure::{Failure, FailureCode};
 use super::id::{EventId, PaymentId, RefundId};
 use super::money::Money;
 use super::policy::Policy;
@@ -95,7 +96,7 @@ pub enum PspProgress {
     /// The PSP has done it.
     Done,
     /// The PSP will never do it.
-    Failed { reason: String },
+    Failed { failure: Failure },
     /// It is tried again at `due_at`; `exhausted` the one time that the tries have run out while the effect is unknown.
     Again { exhausted: bool },
 }
@@ -126,7 +127,7 @@ impl PspRequest {
             Verdict::Declined { reason } => {
                 self.end(RequestStatus::Failed);
                 self.last_error = Some(reason.clone());
-                return PspProgress::Failed { reason: reason.clone() };
+                return PspProgress::Failed { failure: Failure::refused(reason) };
             }
             Verdict::Unknown { .. } => self.unsure = true,
             Verdict::Absent => self.unsure = false,
@@ -136,7 +137,7 @@ impl PspRequest {
         self.last_error = Some(format!("{} {}", verdict.word(), verdict.why()).trim_end().to_owned());
         if self.attempts >= policy.retry.tries_max && !self.unsure {
             self.end(RequestStatus::Failed);
-            return PspProgress::Failed { reason: "psp_unavailable".to_owned() };
+            return PspProgress::Failed { failure: FailureCode::PspUnavailable.into() };
         }
         self.due_at = Some(now.after(policy.retry.delay(self.attempts, chance)));
         PspProgress::Again { exhausted: self.attempts == policy.retry.tries_max }

@@ -9,6 +9,8 @@ pub enum PaymentStatus {
     Authorizing,
     Authorized,
     Declined,
+    /// The authorization never reached the PSP: nothing was done, and nobody declined.
+    Failed,
     Unknown,
     CaptureRequested,
     Captured,
@@ -22,10 +24,11 @@ pub enum PaymentStatus {
 
 impl PaymentStatus {
     /// Every status, in the order of a payment's life.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Authorizing,
         Self::Authorized,
         Self::Declined,
+        Self::Failed,
         Self::Unknown,
         Self::CaptureRequested,
         Self::Captured,
@@ -43,6 +46,7 @@ impl PaymentStatus {
             Self::Authorizing => "AUTHORIZING",
             Self::Authorized => "AUTHORIZED",
             Self::Declined => "DECLINED",
+            Self::Failed => "FAILED",
             Self::Unknown => "UNKNOWN",
             Self::CaptureRequested => "CAPTURE_REQUESTED",
             Self::Captured => "CAPTURED",
@@ -55,6 +59,11 @@ impl PaymentStatus {
         }
     }
 
+    /// Whether another payment may have the merchant reference of one that ended like this: nothing came of it.
+    pub fn frees_reference(self) -> bool {
+        matches!(self, Self::Declined | Self::Failed)
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
@@ -64,8 +73,8 @@ impl PaymentStatus {
         use PaymentStatus::*;
         matches!(
             (self, next),
-            (Authorizing, Authorized | Declined | Unknown)
-                | (Unknown, Authorized | Declined)
+            (Authorizing, Authorized | Declined | Failed | Unknown)
+                | (Unknown, Authorized | Declined | Failed)
                 | (Authorized, CaptureRequested | Voided | Expired)
                 | (CaptureRequested, Captured | CaptureFailed)
                 | (CaptureFailed, Voided | CaptureRequested)
@@ -101,19 +110,20 @@ mod tests {
     use super::*;
 
     /// Every pair of statuses: `x` where the move is allowed. Rows are from, columns are to, in the order of `ALL`.
-    const MOVES: [&str; 12] = [
-        ".xxx........", // AUTHORIZING
-        "....x..xx...", // AUTHORIZED
-        "............", // DECLINED
-        ".xx.........", // UNKNOWN
-        ".....xx.....", // CAPTURE_REQUESTED
-        ".........x..", // CAPTURED
-        "....x..x....", // CAPTURE_FAILED
-        "............", // VOIDED
-        "............", // EXPIRED
-        ".....x....xx", // REFUND_REQUESTED
-        ".........x..", // PARTIALLY_REFUNDED
-        "............", // REFUNDED
+    const MOVES: [&str; 13] = [
+        ".xxxx........", // AUTHORIZING
+        ".....x..xx...", // AUTHORIZED
+        ".............", // DECLINED
+        ".............", // FAILED
+        ".xxx.........", // UNKNOWN
+        "......xx.....", // CAPTURE_REQUESTED
+        "..........x..", // CAPTURED
+        ".....x..x....", // CAPTURE_FAILED
+        ".............", // VOIDED
+        ".............", // EXPIRED
+        "......x....xx", // REFUND_REQUESTED
+        "..........x..", // PARTIALLY_REFUNDED
+        ".............", // REFUNDED
     ];
 
     #[test]

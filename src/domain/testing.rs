@@ -1,9 +1,10 @@
 //! Values that the tests of several rooms need.
 
 use super::commands::{Authorize, RecordPspOutcome};
+use super::currency::Currency;
 use super::id::PaymentId;
 use super::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
-use super::money::{Currency, Money};
+use super::money::Money;
 use super::payment::CaptureMode;
 use super::psp::Verdict;
 use super::trace::TraceContext;
@@ -39,6 +40,7 @@ pub fn order(id: i64, minor: i64) -> Authorize {
         merchant_id: "MERCHANT-1".into(),
         money: krw(minor),
         capture_mode: CaptureMode::Manual,
+        merchant_reference: None,
         description: None,
         metadata: Default::default(),
         keyed_request: KeyedRequest {

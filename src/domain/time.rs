@@ -30,6 +30,12 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_millis()))
     }
+
+    /// As [`parse`](Self::parse), but of finer digits the next millisecond is made.
+    pub fn parse_up(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Self(time.timestamp_millis() + i64::from(time.timestamp_subsec_nanos() % 1_000_000 > 0)))
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -65,6 +71,26 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-11-23T09:30:00.007Z"), Some(time));
         assert_eq!(Timestamp::parse("2026-11-23T18:30:00.007+09:00"), Some(time));
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn finer_digits_are_cut_or_rounded_up() {
+        for (text, down, up) in [
+            ("1970-01-01T00:00:00.007Z", 7, 7),
+            ("1970-01-01T00:00:00.007000Z", 7, 7),
+            ("1970-01-01T00:00:00.007001Z", 7, 8),
+            ("1970-01-01T00:00:00.007999999Z", 7, 8),
+            ("1970-01-01T00:00:00.999999999Z", 999, 1_000),
+            ("1969-12-31T23:59:59.999Z", -1, -1),
+            ("1969-12-31T23:59:59.9990001Z", -1, 0),
+            ("1969-12-31T23:59:59.9985+00:00", -2, -1),
+        ] {
+            assert_eq!(
+                (Timestamp::parse(text), Timestamp::parse_up(text)),
+                (Some(Timestamp(down)), Some(Timestamp(up)))
+            );
+        }
+        assert_eq!(Timestamp::parse_up("2026-11-23"), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::key::KeyHash;
 use super::ledger::{Balance, BalanceKey, LedgerEntry};
 use super::payment::{Payment, PaymentStatus};
 use super::policy::Policy;
+use super::reference::{ReferenceKey, ReferenceUse};
 use super::refund::Refund;
 use super::request::PspRequest;
 use super::time::Timestamp;
@@ -116,6 +117,8 @@ pub struct ReadSet {
     pub balances: BTreeSet<BalanceKey>,
     pub processed: BTreeSet<(Consumer, EventId)>,
     pub letters: BTreeSet<LetterId>,
+    /// References that are to be unique.
+    pub references: BTreeSet<ReferenceKey>,
 }
 
 impl ReadSet {
@@ -129,6 +132,7 @@ impl ReadSet {
         self.balances.extend(other.balances.iter().cloned());
         self.processed.extend(&other.processed);
         self.letters.extend(&other.letters);
+        self.references.extend(other.references.iter().cloned());
     }
 }
 
@@ -150,6 +154,9 @@ pub struct UnitOfWork<'a> {
     /// In the order in which they happened.
     pub events: Vec<Event>,
     pub letters: RowSet<LetterId, StoredDeadLetter>,
+    pub references: RowSet<ReferenceKey, ReferenceUse>,
+    /// Refunds that have begun to wait for a capture, with their payment; none for those that have ended waiting.
+    pub waiting_refunds: BTreeMap<RefundId, Option<(PaymentId, String)>>,
     /// Entries that have moved out of payments' rows.
     pub timeline_pages: Vec<(PaymentId, TimelinePage)>,
     /// What operators did.
@@ -176,6 +183,8 @@ impl<'a> UnitOfWork<'a> {
             entries: Vec::new(),
             events: Vec::new(),
             letters: RowSet::default(),
+            references: RowSet::default(),
+            waiting_refunds: BTreeMap::new(),
             timeline_pages: Vec::new(),
             actions: Vec::new(),
             entered: Vec::new(),

@@ -12,6 +12,7 @@ use crate::domain::commands::{AbandonAuthorization, Authorize, RecordPspOutcome}
 use crate::domain::key::{Fingerprint, KeyHash, KeyedRequest, PaymentOperation};
 use crate::domain::payment::{CaptureMode, Metadata};
 use crate::domain::psp::{PspKey, Verdict};
+use crate::domain::reference::MerchantReference;
 use crate::domain::{Bucket, Money, PaymentId};
 use crate::infra::psp::{Action, PspOperation};
 
@@ -21,6 +22,7 @@ pub struct AuthorizeRequest {
     pub merchant_id: String,
     pub money: Money,
     pub capture_mode: CaptureMode,
+    pub merchant_reference: Option<MerchantReference>,
     pub description: Option<String>,
     pub metadata: Metadata,
     pub key: String,
@@ -114,6 +116,7 @@ impl App {
             merchant_id: request.merchant_id,
             money: request.money,
             capture_mode: request.capture_mode,
+            merchant_reference: request.merchant_reference,
             description: request.description,
             metadata: request.metadata,
             keyed_request,
@@ -121,11 +124,14 @@ impl App {
         };
         let latest = self.clock.instant() + self.policy.send_within;
         // Dying after this leaves an intent, which the resolver finds and settles by asking the PSP.
-        if let ControlFlow::Break(answer) = self.fresh(permit.shard().write(order).await?) {
-            if let Ok(answer) = &answer {
-                self.remember(key_hash, fingerprint, &answer.recorded);
+        match self.fresh(permit.shard().write(order).await?) {
+            ControlFlow::Continue(Ok(())) => {}
+            ControlFlow::Continue(Err(used)) => {
+                return Err(FlowError::ReferenceUsed { payment_id: used.payment_id });
             }
-            return answer;
+            ControlFlow::Break(answer) => {
+                return answer.inspect(|answer| self.remember(key_hash, fingerprint, &answer.recorded));
+            }
         }
         let paused = permit.leave();
         // A writer that was slow, or a process that stood still: the resolver may be about to find that nothing was

@@ -205,6 +205,7 @@ impl Drill {
                 merchant_id: self.merchant_id.clone(),
                 money: Money::new(1, currency),
                 capture_mode: CaptureMode::Manual,
+                merchant_reference: None,
                 description: Some("breaker exercise".to_owned()),
                 metadata: Metadata::new(),
                 key: call.request_id.clone(),

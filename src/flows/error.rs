@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::actors::breaker::BreakerError;
 use crate::actors::row_reader::ReadError;
 use crate::actors::shard_writer::WriteError;
+use crate::domain::PaymentId;
 use crate::infra::control::ControlError;
 use crate::infra::database::DatabaseError;
 use crate::runtime::AskError;
@@ -21,9 +22,17 @@ pub enum FlowError {
     KeyReused,
     #[error("no such payment")]
     PaymentNotFound,
+    #[error("no such refund")]
+    RefundNotFound,
+    /// Another payment of the merchant has the reference that was to be unique: nothing was written, and nobody asked.
+    #[error("{payment_id} has the reference")]
+    ReferenceUsed { payment_id: PaymentId },
+    /// More has been booked since than is summed up for one call.
+    #[error("too much was booked since")]
+    BalanceTooOld,
     /// The PSP's breaker is open: nothing was sent, and the key is free.
     #[error("the psp is unavailable")]
-    PspUnavailable { retry_after: Duration },
+    PspUnavailable { retry_after: Option<Duration> },
     /// The PSP refused the connection: nothing was sent, and the key is free.
     #[error("the psp cannot be reached")]
     PspNotReached { retry_after: Duration },
@@ -113,7 +122,7 @@ impl From<BreakerError> for FlowError {
             BreakerError::Refused { retry_after } => Self::PspUnavailable { retry_after },
             // Nothing is sent without the breaker's word.
             BreakerError::Ask(AskError::Interrupted | AskError::DeadlineExceeded) => {
-                Self::PspUnavailable { retry_after: READ_RETRY_AFTER }
+                Self::PspUnavailable { retry_after: Some(READ_RETRY_AFTER) }
             }
             BreakerError::Ask(error) => error.into(),
         }

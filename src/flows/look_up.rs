@@ -1,5 +1,6 @@
 //! Look up one payment, its timeline, or a merchant's payments. Reads what is committed; changes nothing.
 
+use super::listing::{Bounds, Page, Window};
 use super::{App, FlowError};
 use crate::actors::row_reader;
 use crate::domain::event::Consumer;
@@ -71,39 +72,18 @@ pub struct PaymentEvent {
     pub trace_id: String,
 }
 
-/// Where a page begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cursor {
-    /// The page of older payments after this one.
-    StartingAfter(PaymentId),
-    /// The page of newer payments before this one.
-    EndingBefore(PaymentId),
-}
-
-/// Which of a merchant's payments to list. The bounds of time are exclusive.
+/// Which of a merchant's payments to list.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
     pub merchant_id: String,
-    pub status: Option<PaymentStatus>,
-    pub created_after: Option<Timestamp>,
-    pub created_before: Option<Timestamp>,
-    /// 1 to 100.
-    pub limit: u32,
-    pub cursor: Option<Cursor>,
-}
-
-/// One page of payments, newest first.
-#[derive(Debug)]
-pub struct Page {
-    pub data: Vec<PaymentSnapshot>,
-    /// Payments that belong on this page and cannot be read.
-    pub unreadable: Vec<PaymentId>,
-    /// Whether there are more in the page's direction.
-    pub has_more: bool,
+    /// Any of these; all statuses, if none is named.
+    pub statuses: Vec<PaymentStatus>,
+    pub merchant_reference: Option<String>,
+    pub window: Window<PaymentId>,
 }
 
 impl App {
-    async fn payment(&self, id: PaymentId) -> Result<Payment, FlowError> {
+    pub(super) async fn payment(&self, id: PaymentId) -> Result<Payment, FlowError> {
         let reader = &self.readers[self.shards.index_of(id.bucket())];
         row_reader::find(reader, id).await?.ok_or(FlowError::PaymentNotFound)
     }
@@ -181,39 +161,14 @@ impl App {
         Ok(TimelinePart { payment_id: id, entries, has_more, next })
     }
 
-    pub async fn list(&self, query: ListQuery) -> Result<Page, FlowError> {
-        // Ids rise with time, so a bound of time is a bound of ids.
-        let mut above = query.created_after.map(|time| before_first(Timestamp(time.0.saturating_add(1))));
-        let mut below = query.created_before.map(PaymentId::at_least);
-        let ascending = matches!(query.cursor, Some(Cursor::EndingBefore(_)));
-        match query.cursor {
-            Some(Cursor::StartingAfter(id)) => below = Some(below.map_or(id, |bound| bound.min(id))),
-            Some(Cursor::EndingBefore(id)) => above = Some(above.map_or(id, |bound| bound.max(id))),
-            None => {}
-        }
+    pub async fn list(&self, query: ListQuery) -> Result<Page<PaymentSnapshot, PaymentId>, FlowError> {
         let bucket = Bucket::of_merchant(&query.merchant_id);
-        let filter = ListFilter {
-            merchant_id: query.merchant_id,
-            status: query.status,
-            above,
-            below,
-            ascending,
-            limit: u64::from(query.limit) + 1,
-        };
-        let mut found = self.shards.of(bucket).database.list(&filter).await?;
-        let has_more = found.len() > query.limit as usize;
-        found.truncate(query.limit as usize);
-        if ascending {
-            found.reverse();
-        }
-        let (mut data, mut unreadable) = (Vec::with_capacity(found.len()), Vec::new());
-        for payment in found {
-            match payment {
-                Ok(payment) => data.push(PaymentSnapshot::from(&payment)),
-                Err(damaged) => unreadable.extend(damaged.id.parse().map(PaymentId::from_stored)),
-            }
-        }
-        Ok(Page { data, unreadable, has_more })
+        let Bounds { above, below, ascending, limit } = query.window.bounds();
+        let ListQuery { merchant_id, statuses, merchant_reference, window } = query;
+        let filter = ListFilter { merchant_id, statuses, merchant_reference, above, below, ascending, limit };
+        let found = self.shards.of(bucket).database.list(&filter).await?;
+        let shown = found.into_iter().map(|payment| payment.map(|payment| PaymentSnapshot::from(&payment)));
+        Ok(window.page(shown.collect()))
     }
 }
 
@@ -223,11 +178,6 @@ fn waiting_refunds(payment: &Payment, after: Option<RefundId>, begun: &[Result<R
     let has_begun = |asked: &WaitingRefund| begun.iter().flatten().any(|refund| refund.id == asked.id);
     let waiting = payment.refunds_waiting.iter().filter(|asked| after.is_none_or(|after| asked.id > after));
     waiting.filter(|asked| !has_begun(asked)).map(|asked| asked.clone().begun(payment)).collect()
-}
-
-/// The largest id below all of that instant's and later ones.
-fn before_first(time: Timestamp) -> PaymentId {
-    PaymentId::from_stored(PaymentId::at_least(time).get().saturating_sub(1))
 }
 
 /// Events of a payment above `after`, up to `limit`, in their order.

@@ -13,9 +13,12 @@ mod error;
 mod idempotency;
 mod idempotency_meter;
 mod jobs;
+mod listing;
 mod look_up;
+mod merchant_ledger;
 mod operations;
 mod readiness;
+mod refunds;
 mod trail;
 
 pub use crate::actors::admission::Priority;
@@ -30,10 +33,11 @@ pub use drill_record::{DrillError, DrillView, Drills, Step, StepStatus};
 pub use error::FlowError;
 pub use idempotency_meter::IdempotencyMeter;
 pub use jobs::{JobError, JobLease, JobView};
-pub use look_up::{
-    Cursor, Expand, ExpandCursor, ListQuery, PAGE_DEFAULT, Page, PaymentDetails, PaymentEvent, TimelinePart,
-};
-pub use operations::{Operations, UnknownBreaker};
+pub use listing::{Cursor, Page, Window};
+pub use look_up::{Expand, ExpandCursor, ListQuery, PAGE_DEFAULT, PaymentDetails, PaymentEvent, TimelinePart};
+pub use merchant_ledger::EntriesQuery;
+pub use operations::{ForceOrder, Operations, UnknownBreaker};
+pub use refunds::RefundsQuery;
 pub use trail::ActionView;
 
 use std::time::Duration;

@@ -1,27 +1,44 @@
 //! What operators see and do: the supervision tree, faults on purpose and breakers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::FlowError;
 use super::drill_record::{DrillView, Drills};
 use super::jobs::JobView;
-use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, Forced, peek};
+use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, Forced, ForcedBy, Scope, peek};
+use crate::actors::control_keeper::ForcedBreakers;
 use crate::actors::job::JobBoard;
 use crate::actors::shards::Shards;
-use crate::infra::control::ControlStore;
+use crate::domain::Timestamp;
+use crate::infra::control::{ControlError, ControlStore};
 use crate::infra::event_log::fault_switch::FaultSwitch;
 use crate::runtime::{DeadLetter, Faults, Handle, Running, TreeNode};
 
 /// The running node, for those who operate it.
 pub struct Operations {
     running: Arc<Running>,
-    breakers: Vec<(&'static str, Handle<Breaker>)>,
+    breakers: ForcedBreakers,
     jobs: JobBoard,
     pub(super) shards: Shards,
     pub(super) control: Arc<dyn ControlStore>,
     /// What an exercise cuts.
     pub(super) fault_switch: FaultSwitch,
     pub(super) drills: Drills,
+}
+
+/// How long the control store may take to keep an order before the order holds without it.
+const KEEP_WITHIN: Duration = Duration::from_secs(2);
+
+/// In which state an operator wants a breaker held, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForceOrder {
+    pub state: Forced,
+    pub reason: String,
+    pub operator: String,
+    /// The address that the order came from.
+    pub source: String,
+    pub at: Timestamp,
 }
 
 /// There is no breaker of that name.
@@ -32,7 +49,7 @@ pub struct UnknownBreaker;
 impl Operations {
     pub fn new(
         running: Arc<Running>,
-        breakers: Vec<(&'static str, Handle<Breaker>)>,
+        breakers: ForcedBreakers,
         jobs: JobBoard,
         shards: Shards,
         control: Arc<dyn ControlStore>,
@@ -48,7 +65,7 @@ impl Operations {
 
     /// Whether the breaker of this name would let a call through now; none if there is no such breaker or no answer.
     pub(super) async fn peek_breaker(&self, name: &str) -> Option<bool> {
-        let (_, breaker) = self.breakers.iter().find(|(known, _)| *known == name)?;
+        let (_, breaker) = self.breaker(name)?;
         match peek(breaker).await {
             Ok(()) => Some(true),
             Err(BreakerError::Refused { .. }) => Some(false),
@@ -75,22 +92,62 @@ impl Operations {
     }
 
     pub async fn breakers(&self) -> Result<Vec<BreakerView>, FlowError> {
-        let mut views = Vec::with_capacity(self.breakers.len());
-        for (_, breaker) in &self.breakers {
+        let mut views = Vec::with_capacity(self.breakers.breakers.len());
+        for (_, breaker) in &self.breakers.breakers {
             views.push(breaker.ask(|reply| BreakerMessage::View { reply }).await?);
         }
         Ok(views)
     }
 
-    /// Forces a breaker open or closed, or with `None` gives it back to itself.
+    /// Forces a breaker open or closed, or with `None` gives it back to itself: for all nodes, once the control store
+    /// has it. Where none is shared it holds on this node alone, and says so. So does one that is away; it gets the
+    /// order when it is back.
+    ///
+    /// # Errors
+    /// When a breaker is to be given back that is held on all nodes, and the control store is away: then nothing
+    /// changes, because the other nodes would not know.
     pub async fn force_breaker(
         &self,
         name: &str,
-        state: Option<Forced>,
+        order: Option<ForceOrder>,
     ) -> Result<Result<BreakerView, UnknownBreaker>, FlowError> {
-        let Some((_, breaker)) = self.breakers.iter().find(|(known, _)| *known == name) else {
-            return Ok(Err(UnknownBreaker));
+        let Some((name, breaker)) = self.breaker(name) else { return Ok(Err(UnknownBreaker)) };
+        let mut forced = order.map(|ForceOrder { state, reason, operator, source, at }| ForcedBy {
+            state,
+            operator,
+            source,
+            reason,
+            since: at,
+            scope: Scope::Cluster,
+        });
+        let keep = async {
+            match &forced {
+                Some(forced) => self.control.force_breaker(&forced.stored(name)).await,
+                None => self.control.release_breaker(name).await,
+            }
         };
-        Ok(Ok(breaker.ask(|reply| BreakerMessage::Force { state, reply }).await?))
+        let kept = tokio::time::timeout(KEEP_WITHIN, keep).await.unwrap_or(Err(ControlError::Late));
+        let forces = &self.breakers.forces;
+        if let (Err(_), Some(forced)) = (&kept, &mut forced) {
+            forced.scope = Scope::Node;
+        }
+        match (kept, forced) {
+            (Ok(()) | Err(ControlError::Unset), forced) => forces.order(name, forced),
+            (Err(error), Some(forced)) => {
+                tracing::warn!(breaker.name = name, %error, "a forced breaker holds on this node only for now");
+                forces.order_for_now(name, forced);
+            }
+            (Err(error), None) => match forces.of(name) {
+                Some(held) if held.scope == Scope::Node => forces.order(name, None),
+                _ => return Err(error.into()),
+            },
+        }
+        // It obeys before it answers.
+        Ok(Ok(breaker.ask(|reply| BreakerMessage::View { reply }).await?))
+    }
+
+    fn breaker(&self, name: &str) -> Option<(&'static str, &Handle<Breaker>)> {
+        let known = self.breakers.breakers.iter().find(|(known, _)| *known == name);
+        known.map(|(name, breaker)| (*name, breaker))
     }
 }

@@ -15,7 +15,7 @@ use crate::runtime::{ActorSnapshot, State};
 /// A database that does not answer within this is down.
 const PING_DEADLINE: Duration = Duration::from_millis(500);
 /// A writer that neither answers nor has committed anything for so long hangs.
-const SILENT_MAX: Duration = Duration::from_secs(3);
+const SILENT_MAX: Duration = Duration::from_millis(1_400);
 /// Events that wait longer than this make publishing degraded.
 const OUTBOX_AGE_MAX: Duration = Duration::from_secs(10);
 
@@ -120,10 +120,20 @@ impl App {
 
     async fn find_breakers(&self, findings: &mut Findings) {
         for breaker in self.operations.breakers().await.unwrap_or_default() {
-            if !matches!(breaker.state, BreakerState::Open | BreakerState::ForcedOpen) {
-                continue;
-            }
-            let reason = format!("the breaker of {} is open", breaker.name);
+            let held = breaker.forced.as_ref().map(|forced| forced.said());
+            let reason = match (breaker.state, held) {
+                (BreakerState::ForcedClosed, held) => {
+                    let by = held.unwrap_or_default();
+                    let reason = format!("the breaker of {} is forced closed and protects nobody, {by}", breaker.name);
+                    findings.operate.worsen(Level::Degraded, reason);
+                    continue;
+                }
+                (BreakerState::ForcedOpen, Some(by)) => format!("the breaker of {} is open: forced {by}", breaker.name),
+                (BreakerState::Open | BreakerState::ForcedOpen, _) => {
+                    format!("the breaker of {} is open", breaker.name)
+                }
+                (BreakerState::Closed | BreakerState::HalfOpen, _) => continue,
+            };
             match breaker.name {
                 "psp" => findings.authorize.worsen(Level::Down, reason.clone()),
                 // Outcomes that are unknown stay so; nothing else waits for them.

@@ -39,7 +39,8 @@ impl Operations {
     /// log has it in any case. Waits only for a moment, since operators act when shards do not answer: what takes
     /// longer is written behind the answer, and tried again.
     pub async fn note(&self, kind: &'static str, target: &str, detail: String, operator: &str, call: &Call) {
-        tracing::warn!(operator, action = kind, target, detail, "an operator acts");
+        // A field of the name `target` would be in a JSON line twice: the line's own is which module writes it.
+        tracing::warn!(operator, action = kind, action.target = target, detail, "an operator acts");
         let (shards, operator, target, trace) =
             (self.shards.clone(), named(operator, call), target.to_owned(), call.trace);
         let action = move |bucket| {

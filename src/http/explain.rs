@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::endpoint::{AnyQuery, Endpoint, Entry, Json, Method, PathParameter, PathParameters, Request};
+use super::endpoint::{Endpoint, Entry, Json, Method, PathParameter, PathParameters, Request};
 use super::problem::{Code, Problem};
 
 pub const ENDPOINTS: &[Entry] = &[Entry::of::<ExplainProblem>()];
@@ -45,7 +45,7 @@ impl Endpoint for ExplainProblem {
     const CODES: &'static [&'static [Code]] = &[];
 
     type Path = Code;
-    type Query = AnyQuery;
+    type Query = ();
     type Body = ();
     type Answer = Json<Explanation>;
 

@@ -6,13 +6,18 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::endpoint::{Answer, AnyQuery, Content, Endpoint, Entry, Json, Method, Request};
+use super::endpoint::{Answer, Content, Endpoint, Entry, Json, Method, Request};
 use super::problem::{Code, Problem};
 use crate::flows::Readiness;
 use crate::infra::telemetry;
 
 pub const ENDPOINTS: &[Entry] =
     &[Entry::of::<ShowLiveness>(), Entry::of::<ShowReadiness>(), Entry::of::<ShowMetrics>()];
+
+/// Whether a path is one with which an operator looks at a node.
+pub fn is_of_operators(path: &str) -> bool {
+    ENDPOINTS.iter().any(|entry| entry.places().any(|place| place.path == path))
+}
 
 /// That the process answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,7 +105,7 @@ impl Endpoint for ShowMetrics {
     const CODES: &'static [&'static [Code]] = &[&[Code::Internal]];
 
     type Path = ();
-    type Query = AnyQuery;
+    type Query = ();
     type Body = ();
     type Answer = MetricsText;
 

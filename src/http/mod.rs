@@ -2,6 +2,7 @@
 
 mod admin;
 mod body;
+mod card_number;
 mod endpoint;
 mod endpoints;
 mod event_loop_delay;
@@ -9,140 +10,19 @@ mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
+mod merchants;
 mod openapi;
 mod payments;
 mod problem;
+mod program;
+mod refunds;
+mod refused;
 mod request;
+mod served;
+mod server;
+mod service;
 
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::time::Duration;
-
-use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, HttpServer, Resource, guard};
-
-use crate::flows::App;
-use crate::runtime::LocalExecutor;
 pub use body::BodyLimits;
-use endpoint::Entry;
-use endpoints::endpoints;
-use event_loop_delay::EventLoopDelay;
-use openapi::ApiDocument;
-use problem::{Code, Problem};
-use request::{HttpMeter, around, refuse};
-
-/// How the server is run.
-#[derive(Debug, Clone)]
-pub struct HttpSettings {
-    /// Threads that serve requests.
-    pub workers: usize,
-    /// Connections per worker.
-    pub connections_max: usize,
-    pub body: BodyLimits,
-    pub keep_alive: Duration,
-    /// How long a client may take to send a request's head.
-    pub header_timeout: Duration,
-    /// How long a stop waits for requests under way.
-    pub shutdown_timeout: Duration,
-}
-
-/// Serves on a bound listener. Signals are the caller's.
-pub fn serve(
-    listener: TcpListener,
-    app: App,
-    registry: prometheus::Registry,
-    settings: HttpSettings,
-) -> std::io::Result<Server> {
-    let service = Service::new(app, registry, settings.body);
-    let server = HttpServer::new(move || service.clone().application())
-        .workers(settings.workers)
-        .max_connections(settings.connections_max)
-        .keep_alive(settings.keep_alive)
-        .client_request_timeout(settings.header_timeout)
-        .shutdown_timeout(settings.shutdown_timeout.as_secs().max(1))
-        .disable_signals();
-    Ok(server.listen(listener)?.run())
-}
-
-/// What answers requests, however they come: the server's threads share it.
-#[derive(Clone)]
-pub struct Service {
-    app: Data<App>,
-    registry: Data<prometheus::Registry>,
-    meter: Data<HttpMeter>,
-    document: Data<ApiDocument>,
-    body_limits: Data<BodyLimits>,
-}
-
-impl Service {
-    pub fn new(app: App, registry: prometheus::Registry, body: BodyLimits) -> Self {
-        Self {
-            app: Data::new(app),
-            registry: Data::new(registry),
-            meter: Data::new(HttpMeter::new()),
-            document: Data::new(ApiDocument::new(|| openapi::document(endpoints()))),
-            body_limits: Data::new(body),
-        }
-    }
-
-    /// The part of one thread, which runs an actix system.
-    pub fn application(
-        self,
-    ) -> actix_web::App<
-        impl ServiceFactory<
-            ServiceRequest,
-            Config = (),
-            Response = ServiceResponse<impl MessageBody>,
-            Error = actix_web::Error,
-            InitError = (),
-        >,
-    > {
-        let takes_payments = self.app.takes_payments();
-        actix_web::App::new()
-            .app_data(Data::new(LocalExecutor::at(self.app.executor.clone())))
-            .app_data(Data::new(EventLoopDelay::of_this_thread()))
-            .app_data(self.app)
-            .app_data(self.registry)
-            .app_data(self.meter)
-            .app_data(self.document)
-            .app_data(self.body_limits)
-            .wrap(from_fn(around))
-            .configure(|config| routes(config, takes_payments))
-            .default_service(web::to(not_found))
-    }
-}
-
-/// What a node answers that takes payments, or one that does other work.
-fn routes(config: &mut ServiceConfig, takes_payments: bool) {
-    for prefix in ["", "/api"] {
-        let is_served = |entry: &&Entry| if entry.is_about_payments() { takes_payments } else { prefix.is_empty() };
-        let served: Vec<_> = endpoints().filter(is_served).collect();
-        for entries in served.chunk_by(|one, next| one.path == next.path) {
-            config.service(resource(&format!("{prefix}{}", entries[0].path), entries));
-        }
-    }
-    let page = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(openapi::page_file);
-    config.service(refusing("/docs/{file:.*}", "GET, HEAD".into()).route(page));
-}
-
-/// A path with the endpoints that it has.
-fn resource(path: &str, entries: &[&'static Entry]) -> Resource {
-    let methods: Vec<_> = entries.iter().map(|entry| entry.methods()).collect();
-    let resource = refusing(path, methods.join(", ").into());
-    entries.iter().fold(resource, |resource, entry| resource.route(entry.route()))
-}
-
-/// A path, and what it answers to methods that it does not have.
-fn refusing(path: &str, methods: Arc<str>) -> Resource {
-    web::resource(path).default_service(web::to(move |request: HttpRequest| {
-        let problem = Problem::from(Code::MethodNotAllowed).allow(methods.clone());
-        async move { refuse(&request, &problem) }
-    }))
-}
-
-async fn not_found(request: HttpRequest) -> HttpResponse {
-    refuse(&request, &Code::NotFound.into())
-}
+pub use served::ServedNames;
+pub use server::{Deadlines, HttpSettings, Places, serve};
+pub use service::Service;

@@ -1,5 +1,6 @@
 //! Problems (RFC 9457): every error that the API answers, each with its code, status and title in one place.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ macro_rules! codes {
 }
 
 codes! {
+    MalformedRequest "malformed_request" 400 false "The request is not valid HTTP"
+        "Its first line, a header, or what the headers say together is not allowed in HTTP/1.1. The connection is \
+         closed.";
     MalformedJson "malformed_json" 400 false "The body is not valid JSON"
         "The body is not JSON, is cut off, is nested too deep, repeats a member, or is no object.";
     UnknownField "unknown_field" 400 false "The body has an unknown field"
@@ -62,6 +66,8 @@ codes! {
     FieldTypeInvalid "field_type_invalid" 400 false "A field has the wrong type"
         "`errors` points at the member; texts are JSON strings without control characters, metadata is an object of \
          texts.";
+    NumberOutOfRange "number_out_of_range" 422 false "A number is out of its range"
+        "`errors` points at it, with the smallest and the largest that are taken.";
     AmountNotInteger "amount_not_integer" 400 false "The amount is not an integer"
         "Amounts are JSON integers in the currency's minor unit: no fraction, no exponent, no quotes.";
     MerchantIdInvalid "merchant_id_invalid" 400 false "The merchant id is invalid"
@@ -69,25 +75,35 @@ codes! {
     IdempotencyKeyMissing "idempotency_key_missing" 400 false "An idempotency key is required"
         "Give `idempotencyKey` in the body or the header `Idempotency-Key`.";
     IdempotencyKeyInvalid "idempotency_key_invalid" 400 false "The idempotency key is invalid"
-        "1 to 255 printable ASCII characters, in one place, or the same in header and body.";
+        "1 to 255 printable ASCII characters, in one place, or the same in header and body. In the header it may be a \
+         quoted string (RFC 9651), whose parameters are left aside.";
     CursorInvalid "cursor_invalid" 400 false "The cursor is invalid"
-        "`startingAfter` or `endingBefore`, one of them, is the id of one of the merchant's payments.";
+        "`startingAfter` or `endingBefore`, one of them, is the id of one of what the list shows of the merchant.";
     LimitInvalid "limit_invalid" 400 false "The limit is invalid" "`limit` is 1 to 100.";
-    StatusInvalid "status_invalid" 400 false "The status is unknown" "`status` is one of the payment statuses.";
+    StatusInvalid "status_invalid" 400 false "The status is unknown"
+        "`status` is one of the statuses that the list has, or several with commas between them.";
     TopicInvalid "topic_invalid" 400 false "The topic is no dead-letter topic"
         "One of `payment.dlq`, `settlement.dlq` and `refund.dlq`.";
     SelectionInvalid "selection_invalid" 400 false "It is not clear which dead letters are meant"
         "Give one of `ids` (up to 1 000), `filter` and `all: true`.";
-    ReasonInvalid "reason_invalid" 422 false "A reason is required" "1 to 255 characters.";
-    TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, such as 2026-11-23T09:30:00Z.";
+    ReasonInvalid "reason_invalid" 422 false "A reason is required"
+        "1 to 255 characters, for a forced breaker 1 to 200.";
+    MerchantReferenceInvalid "merchant_reference_invalid" 400 false "The merchant reference is invalid"
+        "1 to 64 printable ASCII characters without spaces.";
+    TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, with an offset, such \
+        as 2026-11-23T09:30:00Z; in a query the plus sign of an offset is written `%2B`.";
     ExpandInvalid "expand_invalid" 400 false "There is nothing of that name to expand"
         "`expand` is a list of `refunds`, `ledger` and `events`.";
     UnknownParameter "unknown_parameter" 400 false "The query has an unknown parameter"
-        "A parameter that the call does not know, or one given twice.";
+        "A parameter that the call does not know, or one given twice; `errors` has those that it knows.";
     PaymentDeclined "payment_declined" 402 false "The payment was declined"
         "The payment provider declined; the payment is in the answer. Another try needs another key.";
     FaultsDisabled "faults_disabled" 403 false "Faults are disabled" "Set `faults.enabled` to inject faults.";
+    OriginNotAllowed "origin_not_allowed" 403 false "Pages of other origins may not ask here"
+        "A browser sent this for a page that is not of this node (`Origin`, `Sec-Fetch-Site`).";
     PaymentNotFound "payment_not_found" 404 false "There is no such payment"
+        "The id is unknown, is not of our form, or belongs to another merchant.";
+    RefundNotFound "refund_not_found" 404 false "There is no such refund"
         "The id is unknown, is not of our form, or belongs to another merchant.";
     NotFound "not_found" 404 false "There is nothing here" "The path is not one of the API's.";
     MethodNotAllowed "method_not_allowed" 405 false "The method is not allowed" "`Allow` names those that are.";
@@ -95,20 +111,32 @@ codes! {
         "Come back after `Retry-After` with the same key and body.";
     PaymentStateConflict "payment_state_conflict" 409 false "The payment's state forbids this"
         "`paymentStatus` is the state that it has.";
+    MerchantReferenceUsed "merchant_reference_used" 409 false "Another payment has the reference"
+        "It was to be unique, and `paymentId` is the merchant's payment that has it; nothing was recorded \
+         under the key.";
     ExerciseUnderWay "exercise_under_way" 409 true "An exercise is under way" "Its steps are at the same path.";
     RequestTimeout "request_timeout" 408 true "The request came too slowly"
-        "Its body was not complete in time; nothing was done. Send it again, at once and whole.";
-    BodyTooLarge "body_too_large" 413 false "The body is too large" "Bodies are at most 64 KiB.";
+        "It was not complete in time; nothing was done. Send it again, at once and whole. The connection is closed.";
+    BodyTooLarge "body_too_large" 413 false "The body is too large"
+        "Bodies are at most 64 KiB, as they are sent and when they are decoded.";
     UnsupportedMediaType "unsupported_media_type" 415 false "The content type is not supported"
-        "Send `Content-Type: application/json`.";
+        "Send `Content-Type: application/json`, in UTF-8. If `Accept-Encoding` is in the answer, it names what \
+         `Content-Encoding` may say.";
+    HostNotServed "host_not_served" 421 false "The node is not served under this name"
+        "`Host` is a name that the node was not told of: use its address, or have the name added to `http.names`.";
+    HeadersTooLarge "headers_too_large" 431 false "The request's headers are too large"
+        "First line and headers have at most 32 KiB together, and there are at most 96. The connection is closed.";
     AmountInvalid "amount_invalid" 422 false "The amount is not above zero" "Amounts are 1 and above.";
-    AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have.";
+    AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have, \
+        which `errors` says.";
     CurrencyUnsupported "currency_unsupported" 422 false "The currency is not supported"
-        "Three upper-case letters of an active ISO 4217 currency.";
+        "Three upper-case letters of an ISO 4217 currency in use.";
     CardNumberNotAllowed "card_number_not_allowed" 422 false "A text holds a card number"
-        "Card numbers do not belong in texts and metadata; nothing of the request was kept.";
+        "Card numbers do not belong in texts, keys, ids, names, metadata or queries; nothing of the request was kept.";
     MetadataTooLarge "metadata_too_large" 422 false "The metadata is too large"
         "At most 50 keys of 40 characters with values of 500.";
+    BalanceTooOld "balance_too_old" 422 false "The time is too far back"
+        "More than 50 000 entries were booked for the merchant since then. Go through the entries instead.";
     TextTooLong "text_too_long" 422 false "A text is too long"
         "A description has at most 500 characters, a reason 255.";
     IdempotencyKeyReused "idempotency_key_reused" 422 false "The key was used for another request"
@@ -122,9 +150,11 @@ codes! {
     RateLimited "rate_limited" 429 true "The rate limit is used up" "Come back after `Retry-After`.";
     Internal "internal" 500 false "Something went wrong here"
         "The fault is not the call's, and repeating it does not help; `requestId` tells the operator where to look.";
+    HttpVersionNotSupported "http_version_not_supported" 505 false "The HTTP version is not supported"
+        "HTTP/1.1 and HTTP/1.0 are. The connection is closed.";
     PspUnavailable "psp_unavailable" 503 true "The payment provider is unavailable"
         "It is being left alone for a while; nothing was sent. Come back after `Retry-After`, with the same key if \
-         you like.";
+         you like. Without `Retry-After` an operator holds the breaker open, and ends it when the cause is gone.";
     PspNotReached "psp_not_reached" 503 true "The payment provider cannot be reached"
         "It refused the connection; nothing was sent, and nothing is recorded under the key. Make the same call again.";
     Overloaded "overloaded" 503 true "Too much is waiting" "Come back after `Retry-After`.";
@@ -138,13 +168,81 @@ codes! {
          most.";
 }
 
-/// One field that is wrong.
+/// The codings in which bodies may come, as `Accept-Encoding` names them.
+pub const CODINGS: &str = "gzip, deflate";
+
+/// One thing of a request that is wrong: where it is (one of `pointer`, `parameter` and `header`), and what would be
+/// right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where, as a JSON pointer (RFC 6901).
+    /// Where in the body, as a JSON pointer (RFC 6901). A name that holds a card number is not said back: the pointer
+    /// then ends before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/amount")]
-    pub pointer: String,
+    pub pointer: Option<String>,
+    /// The parameter of the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "limit")]
+    pub parameter: Option<Cow<'static, str>>,
+    /// The header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "Idempotency-Key")]
+    pub header: Option<&'static str>,
     pub code: Code,
+    /// Why, and what would be right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub detail: Option<Cow<'static, str>>,
+    /// All values, or names, that there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub allowed: Option<Vec<&'static str>>,
+    /// The smallest number that is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<i64>,
+    /// The largest number that is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<i64>,
+}
+
+impl FieldError {
+    fn new(code: Code) -> Self {
+        Self {
+            pointer: None,
+            parameter: None,
+            header: None,
+            code,
+            detail: None,
+            allowed: None,
+            minimum: None,
+            maximum: None,
+        }
+    }
+
+    /// In the body.
+    pub fn at(pointer: String, code: Code) -> Self {
+        Self { pointer: Some(pointer), ..Self::new(code) }
+    }
+
+    /// In the query.
+    pub fn of_parameter(name: impl Into<Cow<'static, str>>, code: Code) -> Self {
+        Self { parameter: Some(name.into()), ..Self::new(code) }
+    }
+
+    pub fn of_header(name: &'static str, code: Code) -> Self {
+        Self { header: Some(name), ..Self::new(code) }
+    }
+
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// It takes no other number.
+    pub fn between(mut self, minimum: i64, maximum: i64) -> Self {
+        (self.minimum, self.maximum) = (Some(minimum), Some(maximum));
+        self
+    }
 }
 
 /// One problem, before it is known which request it answers.
@@ -156,6 +254,7 @@ pub struct Problem {
     more: Map<String, Value>,
     retry_after: Option<Duration>,
     allow: Option<Arc<str>>,
+    names_codings: bool,
 }
 
 /// The body of a problem.
@@ -170,23 +269,31 @@ pub struct ProblemBody<'a> {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
-    /// The request's path.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instance: Option<&'a str>,
+    /// The request's path; that of the operation, without its prefix, where the answer is stored and replayed. A path
+    /// that holds a card number is not said back: the operation's pattern stands for it.
+    instance: &'a str,
     code: Code,
     request_id: &'a str,
     /// Whether the same call may succeed later.
     retryable: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
-    /// What belongs to the code: `payment`, `paymentStatus`, `capturable`, `refundable`.
+    /// What belongs to the code: `payment`, `paymentId`, `paymentStatus`, `capturable`, `refundable`.
     #[serde(flatten)]
     more: &'a Map<String, Value>,
 }
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), more: Map::new(), retry_after: None, allow: None }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            more: Map::new(),
+            retry_after: None,
+            allow: None,
+            names_codings: false,
+        }
     }
 }
 
@@ -197,9 +304,15 @@ impl Problem {
         Some(Self { errors, ..code.into() })
     }
 
-    /// The problem of a body with one wrong field.
+    /// The problem of one thing that is wrong.
     pub fn of_field(error: FieldError) -> Self {
-        Self { code: error.code, errors: vec![error], ..Code::MalformedJson.into() }
+        let code = error.code;
+        Self { errors: vec![error], ..code.into() }
+    }
+
+    /// Why, if it was said.
+    fn why(&self) -> Option<&str> {
+        self.detail.as_deref().or_else(|| self.errors.first()?.detail.as_deref())
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -223,9 +336,14 @@ impl Problem {
         self
     }
 
-    /// The answer to the request `request_id`. Without an `instance` it depends on nothing else, so that a stored
-    /// answer is the same each time.
-    pub fn respond(&self, request_id: &str, instance: Option<&str>) -> HttpResponse {
+    /// With the codings that a body may have.
+    pub fn naming_codings(mut self) -> Self {
+        self.names_codings = true;
+        self
+    }
+
+    /// The answer to the request `request_id`, which was for `instance`.
+    pub fn respond(&self, request_id: &str, instance: &str) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.code.status());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Some(wait) = self.retry_after {
@@ -234,11 +352,14 @@ impl Problem {
         if let Some(methods) = &self.allow {
             response.insert_header((header::ALLOW, methods.as_ref()));
         }
+        if self.names_codings {
+            response.insert_header((header::ACCEPT_ENCODING, CODINGS));
+        }
         let body = ProblemBody {
             kind: format!("/problems/{}", self.code.name()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
-            detail: self.detail.as_deref(),
+            detail: self.why(),
             instance,
             code: self.code,
             request_id,
@@ -263,7 +384,16 @@ impl From<&FlowError> for Problem {
             FlowError::KeyInProgress => Self::from(Code::IdempotencyInProgress).retry_after(Duration::from_secs(1)),
             FlowError::KeyReused => Code::IdempotencyKeyReused.into(),
             FlowError::PaymentNotFound => Code::PaymentNotFound.into(),
-            FlowError::PspUnavailable { retry_after } => Self::from(Code::PspUnavailable).retry_after(*retry_after),
+            FlowError::RefundNotFound => Code::RefundNotFound.into(),
+            FlowError::ReferenceUsed { payment_id } => Self::from(Code::MerchantReferenceUsed)
+                .detail(format!("{payment_id} has the reference."))
+                .with("paymentId", payment_id.to_string().into()),
+            FlowError::BalanceTooOld => Code::BalanceTooOld.into(),
+            FlowError::PspUnavailable { retry_after: Some(wait) } => {
+                Self::from(Code::PspUnavailable).retry_after(*wait)
+            }
+            FlowError::PspUnavailable { retry_after: None } => Self::from(Code::PspUnavailable)
+                .detail("An operator holds the breaker open; nothing was sent. Nobody knows for how long."),
             FlowError::PspNotReached { retry_after } => Self::from(Code::PspNotReached).retry_after(*retry_after),
             FlowError::Overloaded { retry_after } => Self::from(Code::Overloaded).retry_after(*retry_after),
             FlowError::ShardUnavailable { retry_after } => Self::from(Code::ShardUnavailable).retry_after(*retry_after),
@@ -306,6 +436,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::domain::PaymentId;
 
     #[test]
     fn a_code_is_written_as_it_is_serialized_and_once() {
@@ -333,7 +464,10 @@ mod tests {
             (FlowError::KeyInProgress, Code::IdempotencyInProgress),
             (FlowError::KeyReused, Code::IdempotencyKeyReused),
             (FlowError::PaymentNotFound, Code::PaymentNotFound),
-            (FlowError::PspUnavailable { retry_after }, Code::PspUnavailable),
+            (FlowError::RefundNotFound, Code::RefundNotFound),
+            (FlowError::ReferenceUsed { payment_id: PaymentId::from_stored(1) }, Code::MerchantReferenceUsed),
+            (FlowError::BalanceTooOld, Code::BalanceTooOld),
+            (FlowError::PspUnavailable { retry_after: Some(retry_after) }, Code::PspUnavailable),
             (FlowError::PspNotReached { retry_after }, Code::PspNotReached),
             (FlowError::Overloaded { retry_after }, Code::Overloaded),
             (FlowError::ShardUnavailable { retry_after }, Code::ShardUnavailable),
@@ -345,7 +479,7 @@ mod tests {
         ] {
             let problem = Problem::from(&error);
             assert_eq!(problem.code, code);
-            let response = problem.respond("req_1", None);
+            let response = problem.respond("req_1", "/payments");
             assert_eq!(response.headers().contains_key("retry-after"), code.is_retryable());
         }
         let refused = Problem::from(&Refusal::RefundExceedsCaptured { refundable: 40 });

@@ -1,17 +1,24 @@
 //! What every request brings: its id, its place in a trace, its answer's headers and its measurement.
 
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
+use percent_encoding::percent_decode_str;
 
+use super::card_number::holds_card_number;
 use super::problem::{Code, Problem};
+use super::refused::{Reason, RefusalCounter};
+use super::served::ServedNames;
+use crate::domain::TraceContext;
 use crate::flows::{App, Call};
 use crate::infra::telemetry::catalogue;
 use crate::infra::telemetry::logs::{in_trace, of_trace};
@@ -19,15 +26,20 @@ use crate::infra::telemetry::traces::Span;
 use crate::runtime::DurationHistogram;
 
 // As names: a text is copied into one for each look.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Durations of requests, by OpenTelemetry's semantic conventions for HTTP servers.
-pub struct HttpMeter(DurationHistogram);
+/// What is measured of requests.
+pub struct HttpMeter {
+    /// By OpenTelemetry's semantic conventions for HTTP servers.
+    durations: DurationHistogram,
+    refusals: RefusalCounter,
+}
 
 impl HttpMeter {
     pub fn new() -> Self {
-        Self(catalogue::HTTP_REQUEST.to_duration_histogram())
+        let durations = catalogue::HTTP_REQUEST.to_duration_histogram();
+        Self { durations, refusals: RefusalCounter::new() }
     }
 }
 
@@ -37,12 +49,16 @@ pub async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let begun = Instant::now();
-    let (Some(app), Some(meter)) = (request.app_data::<web::Data<App>>(), request.app_data::<web::Data<HttpMeter>>())
-    else {
+    let (Some(app), Some(meter), Some(served)) = (
+        request.app_data::<web::Data<App>>(),
+        request.app_data::<web::Data<HttpMeter>>(),
+        request.app_data::<web::Data<ServedNames>>(),
+    ) else {
         // Both are set where the server is made.
         return Err(actix_web::error::ErrorInternalServerError("the server is not set up"));
     };
     let meter = meter.clone();
+    let checked = check(request.request(), served);
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let request_id = match given.filter(|id| is_request_id(id)) {
         Some(id) => id.to_owned(),
@@ -54,14 +70,12 @@ pub async fn around(
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
 
-    let method = method(request.request());
-    // Nobody may hold the request while it is routed, so an error here knows no path.
-    let answered = std::panic::AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await;
-    let answered = match answered {
-        Ok(answered) => answered.map_err(|error| problem_of(&error)),
-        Err(_) => {
-            of_trace(trace, || tracing::error!(request.id = request_id, "a handler panicked"));
-            Err(Code::Internal.into())
+    let (method, uri) = (method(request.request()), request.request().uri().clone());
+    let answered = match checked {
+        Ok(()) => answered(request, next, trace, &request_id).await,
+        Err((problem, reason)) => {
+            meter.refusals.count(reason);
+            Err(problem)
         }
     };
     let (route, status) = match &answered {
@@ -74,12 +88,48 @@ pub async fn around(
         KeyValue::new("http.route", route),
         KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
     ];
-    meter.0.record(begun.elapsed(), &labels);
-    let mut response = answered.map_err(|problem| Unanswered { problem, request_id: request_id.clone() })?;
+    meter.durations.record(begun.elapsed(), &labels);
+    let mut response = answered.map_err(|problem| {
+        let instance = instance(uri.path(), None).into_owned();
+        Unanswered { problem, request_id: request_id.clone(), instance }
+    })?;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
+}
+
+/// Has a request answered by its handler.
+async fn answered<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+    trace: TraceContext,
+    request_id: &str,
+) -> Result<ServiceResponse<B>, Problem> {
+    match AssertUnwindSafe(in_trace(trace, next.call(request))).catch_unwind().await {
+        Ok(answered) => answered.map_err(|error| problem_of(&error)),
+        Err(_) => {
+            of_trace(trace, || tracing::error!(request.id = request_id, "a handler panicked"));
+            Err(Code::Internal.into())
+        }
+    }
+}
+
+/// Whether a request may reach a handler. If not, what it is answered, and as what it is counted.
+fn check(request: &HttpRequest, served: &ServedNames) -> Result<(), (Problem, Reason)> {
+    if request.method() == Method::CONNECT {
+        // Its target is no path, so no resource can say so.
+        let problem = Problem::from(Code::MethodNotAllowed).allow("GET, HEAD, POST, PUT, DELETE".into());
+        return Err((problem, Reason::Connect));
+    }
+    served.check(request.head()).map_err(|code| {
+        let reason = match code {
+            Code::HostNotServed => Reason::Host,
+            Code::OriginNotAllowed => Reason::Origin,
+            _ => Reason::Malformed,
+        };
+        (code.into(), reason)
+    })
 }
 
 /// Says of a span what its request was. Neither path nor request id: whatever a client writes there would leave the
@@ -113,6 +163,7 @@ fn server_error(status: StatusCode) -> &'static str {
 struct Unanswered {
     problem: Problem,
     request_id: String,
+    instance: String,
 }
 
 impl std::fmt::Display for Unanswered {
@@ -127,7 +178,7 @@ impl ResponseError for Unanswered {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.problem.respond(&self.request_id, None);
+        let mut response = self.problem.respond(&self.request_id, &self.instance);
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -155,6 +206,8 @@ fn route(request: &HttpRequest) -> String {
 fn is_request_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        // It is answered, logged and stored.
+        && !holds_card_number(text)
 }
 
 /// The call that a request makes; [`around`] has put it there.
@@ -163,19 +216,27 @@ pub fn call(request: &HttpRequest) -> Call {
     // A handler that is mounted without `around` would have none; its answers then name no request.
     found.unwrap_or_else(|| Call {
         request_id: String::new(),
-        trace: crate::domain::TraceContext { trace_id: 1, span_id: 1, sampled: false },
+        trace: TraceContext { trace_id: 1, span_id: 1, sampled: false },
     })
 }
 
 /// Who asks, as the header `X-Operator` says: up to 64 printable characters. Until there are keys it proves nothing.
 pub fn operator(request: &HttpRequest) -> String {
     let said = request.headers().get("x-operator").and_then(|value| value.to_str().ok());
-    said.map(str::trim).filter(|name| (1..=64).contains(&name.len())).unwrap_or("unnamed").to_owned()
+    let name = said.map(str::trim).filter(|name| (1..=64).contains(&name.len()) && !holds_card_number(name));
+    name.unwrap_or("unnamed").to_owned()
 }
 
 /// A problem that answers this request.
 pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
-    problem.respond(&call(request).request_id, Some(request.path()))
+    let pattern = request.match_pattern();
+    problem.respond(&call(request).request_id, &instance(request.path(), pattern.as_deref()))
+}
+
+/// A problem's `instance`: the path, or the route's pattern in place of one that holds a card number.
+pub fn instance<'a>(path: &'a str, pattern: Option<&'a str>) -> Cow<'a, str> {
+    let meant = percent_decode_str(path).decode_utf8_lossy();
+    Cow::Borrowed(if holds_card_number(&meant) { pattern.unwrap_or("/") } else { path })
 }
 
 /// What actix itself refuses: bodies and queries that it cannot read.

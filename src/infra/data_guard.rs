@@ -219,7 +219,8 @@ fn inode(found: &fs::Metadata) -> Inode {
     (found.dev(), found.ino())
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+/// The name of a file that SQLite keeps beside a database.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::TransactionBehavior::Immediate;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::sqlite::read_only;
 use crate::domain::identity::{FoundCompanion, SystemId};
 
 /// How long to wait for another writer of the file.
@@ -27,8 +28,7 @@ pub(super) fn look(path: &Path, is_used: &str) -> Result<FoundCompanion, Identit
         return Ok(nothing);
     }
     let look = || {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        db.busy_timeout(BUSY_TIMEOUT)?;
+        let db = read_only(path)?;
         // A process that died while it made the file leaves one without tables.
         let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if format == 0 {

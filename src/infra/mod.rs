@@ -1,5 +1,6 @@
 //! Adapters to the outside, each behind a trait as narrow as its users need. Nothing here knows an actor.
 
+pub mod backup;
 pub mod cache;
 pub mod control;
 pub mod data_guard;
@@ -18,3 +19,4 @@ pub mod stored;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;
+pub mod waits;

@@ -1,5 +1,6 @@
 //! How Rialto opens a SQLite file: write-ahead log, every commit on disk before it is answered, one writer.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use rusqlite::{OpenFlags, Transaction};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
+
+use super::data_guard::beside;
 
 /// How long a connection waits for another's lock. Inside a process one writer never waits; this is for a command such
 /// as `rialto audit` beside a running `rialto serve`.
@@ -64,9 +67,58 @@ pub fn writing(path: &Path) -> SqliteConnectOptions {
     writer_options(path).create_if_missing(false)
 }
 
-/// How a connection that only reads the file is made.
+/// How a connection that only reads the file is made, also where nothing can be written.
 pub fn reading(path: &Path) -> SqliteConnectOptions {
-    options(path).read_only(true)
+    options(path).read_only(true).immutable(is_at_rest(path))
+}
+
+/// As [`reading`], for this thread alone.
+pub(super) fn read_only(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = if is_at_rest(path) {
+        rusqlite::Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        rusqlite::Connection::open_with_flags(path, flags)?
+    };
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(db)
+}
+
+/// Whether nobody who works on the file can be there: this process cannot write to its directory, and nothing is beside
+/// it. To read a file with a write-ahead log SQLite makes files beside it; one at rest is read without (`immutable`:
+/// <https://www.sqlite.org/wal.html>, "Read-Only Databases").
+fn is_at_rest(path: &Path) -> bool {
+    is_read_only(path) && !beside(path, "-shm").exists() && !has_log(path)
+}
+
+/// Whether the file has commits in its write-ahead log that nobody can read here: they are found by an index beside it,
+/// which is not there and cannot be made.
+pub fn has_unreadable_log(path: &Path) -> bool {
+    is_read_only(path) && !beside(path, "-shm").exists() && has_log(path)
+}
+
+fn is_read_only(path: &Path) -> bool {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    directory.exists() && rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_err()
+}
+
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// The file's name as an RFC 3986 URI, with what has a meaning there written as its number.
+fn immutable_uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            // Writing to a text does not fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri + "?immutable=1"
 }
 
 fn connection_error(error: sqlx::Error) -> DbErr {
@@ -83,7 +135,7 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
 }
 
 async fn reader_pool(path: &Path, connections: u32) -> Result<SqlitePool, sqlx::Error> {
-    pool(connections).connect_with(options(path).read_only(true)).await
+    pool(connections).connect_with(reading(path)).await
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -287,6 +339,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(open_readers(&dir.path().join("none.db"), 1).await.is_err());
         assert!(open_writer(&dir.path().join("none").join("none.db")).await.is_err());
+    }
+
+    #[test]
+    fn uri_names_the_file_whatever_it_is_called() {
+        assert_eq!(immutable_uri(Path::new("/a b/50%?#1.db")), "file:/a%20b/50%25%3F%231.db?immutable=1");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("50%?#1 ä.db");
+        PrivateWriter::open(&path, 1, TABLES).unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let db = rusqlite::Connection::open_with_flags(immutable_uri(&path), flags).unwrap();
+        assert_eq!(db.query_row("SELECT count(*) FROM fact", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     }
 
     #[test]

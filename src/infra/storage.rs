@@ -53,7 +53,9 @@ impl Storage {
     }
 }
 
-fn room(directory: &Path) -> std::io::Result<Room> {
+/// # Errors
+/// When the directory is not there or cannot be asked.
+pub fn room(directory: &Path) -> std::io::Result<Room> {
     let found = rustix::fs::statvfs(directory)?;
     Ok(Room {
         free_bytes: found.f_bavail.saturating_mul(found.f_frsize),

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::data_dir::{event_log_path, psp_books_path};
-use super::identity::{Accept, Belongings, MisfitError};
+use super::identity::{Accept, Belongings, ClaimedShards, MisfitError};
 use super::places::{control_place, kafka_settings, shard_places};
 use crate::config::{Config, Roles};
 use crate::domain::event::topics;
-use crate::domain::identity::SystemId;
 use crate::domain::{ShardId, ShardMap};
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::memory::MemoryAnswers;
@@ -46,7 +45,7 @@ pub enum OpenError {
     Misfit(#[from] MisfitError),
     #[error("shard {shard}: {error}")]
     Shard { shard: ShardId, error: DatabaseError },
-    #[error("control store: {0}")]
+    #[error("control store (control.database): {0}")]
     Control(ControlError),
     #[error("event log: {0}")]
     EventLog(#[from] OpenLogError),
@@ -104,7 +103,7 @@ impl Adapters {
         let databases = open_shards(config, &map, data_dir).await?;
         let claimed = belongings.claim_shards(checked, environment).await?;
         let mut pools = Pools::default();
-        let control = open_control(environment, config, data_dir, claimed.system(), &mut pools).await?;
+        let control = open_control(environment, config, data_dir, &claimed, &mut pools).await?;
         let mut files = DataFiles::default();
         let log = if roles.use_event_log() { Some(open_log(config, data_dir, &mut files).await?) } else { None };
         let psp = open_psp(environment, config, data_dir, &mut files)?;
@@ -166,15 +165,18 @@ async fn open_control(
     environment: &Environment,
     config: &Config,
     data_dir: &Path,
-    system: &SystemId,
+    claimed: &ClaimedShards,
     pools: &mut Pools,
 ) -> Result<Arc<dyn ControlStore>, OpenError> {
     let Some(place) = control_place(config, data_dir) else { return Ok(Arc::new(UnsetControl)) };
-    let control = SqlControl::new(place, system.clone(), environment.clock.clone());
-    match control.check().await {
-        Err(error) if error.is_final() => return Err(OpenError::Control(error)),
-        Err(error) => tracing::warn!(%error, "control store cannot be opened yet"),
-        Ok(()) => {}
+    let control = SqlControl::new(place, claimed.system().clone(), environment.clock.clone());
+    // One that was away a moment ago is not waited for again.
+    if claimed.is_control_there() {
+        match control.check().await {
+            Err(error) if error.is_final() => return Err(OpenError::Control(error)),
+            Err(error) => tracing::warn!(%error, "control store cannot be opened yet"),
+            Ok(()) => {}
+        }
     }
     let control = Arc::new(control);
     control.show_in(pools);

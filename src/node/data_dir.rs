@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::ShardId;
+use crate::infra::backup::MARKER;
 use crate::infra::data_guard::{self, FILE_MODE};
 
 /// The data directory cannot be this process's.
@@ -14,6 +15,9 @@ pub enum DataDirError {
     Io { path: PathBuf, error: std::io::Error },
     #[error("data directory {0} is in use by another rialto")]
     InUse(PathBuf),
+    /// Part of the files would look like data that are lost.
+    #[error("data directory {0} holds an unfinished restore: delete it, and restore again")]
+    Unfinished(PathBuf),
 }
 
 /// A shard.
@@ -44,8 +48,16 @@ pub fn lock_data_dir(path: &Path) -> Result<File, DataDirError> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).mode(FILE_MODE).open(path.join("lock")).map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => check_whole(path).map(|()| file),
         Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(io(error)),
     }
+}
+
+/// Whether it is not in the middle of a restore.
+///
+/// # Errors
+/// [`DataDirError::Unfinished`] if it is, or the restore was cut off.
+pub fn check_whole(path: &Path) -> Result<(), DataDirError> {
+    if path.join(MARKER).exists() { Err(DataDirError::Unfinished(path.to_owned())) } else { Ok(()) }
 }

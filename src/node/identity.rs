@@ -57,7 +57,7 @@ pub enum MisfitError {
     ShardCount { path: PathBuf, found: u32, wanted: u32 },
     #[error("data directory {path}: {error}")]
     Directory { path: PathBuf, error: std::io::Error },
-    #[error("control store: {0}")]
+    #[error("control store (control.database): {0}")]
     Control(#[from] ControlError),
     #[error("the control store does not say what it is: no node has started on it yet")]
     NamelessControl,
@@ -81,6 +81,8 @@ pub struct Checked {
     system: Option<SystemId>,
     /// Whether the control store has been asked, and knows that it is the system's.
     is_control_known: bool,
+    /// Whether the control store has answered, or can be made.
+    is_control_there: bool,
 }
 
 impl Checked {
@@ -120,9 +122,10 @@ impl Belongings<'_> {
                 _ => {}
             }
         }
-        let control = self.look_control().await?;
+        let looked = self.look_control().await?;
+        let (is_control_there, control) = (looked.is_some(), looked.flatten());
         judge_control(system.as_ref(), control.as_ref()).map_err(ControlError::from)?;
-        Ok(Checked { shards, system, is_control_known: control.is_some() })
+        Ok(Checked { shards, system, is_control_known: control.is_some(), is_control_there })
     }
 
     /// As [`check`](Self::check), for whoever only reads: all of it must be there and know what it is. The control
@@ -139,13 +142,16 @@ impl Belongings<'_> {
         }
     }
 
-    /// None of one that does not know, or is away: no payment waits for it.
-    async fn look_control(&self) -> Result<Option<SystemId>, MisfitError> {
+    /// What it says; none of one that is away: no payment waits for it.
+    async fn look_control(&self) -> Result<Option<Option<SystemId>>, MisfitError> {
         let Some(place) = control_place(self.config, self.data_dir) else { return Ok(None) };
         match system_of(&place).await {
-            Ok(found) => Ok(found),
+            Ok(found) => Ok(Some(found)),
             Err(error) if error.is_final() => Err(error.into()),
-            Err(_) => Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "control store cannot be opened yet");
+                Ok(None)
+            }
         }
     }
 
@@ -200,7 +206,7 @@ impl Belongings<'_> {
             records.push((shard, record));
         }
         let system = judge_shards(self.map, &shards, false)?.ok_or(MisfitError::Nameless(ShardId(1)))?;
-        Ok(ClaimedShards { records, system })
+        Ok(ClaimedShards { records, system, is_control_there: checked.is_control_there })
     }
 
     /// Makes event log and PSP those of the system; their files are there by now. For a PSP that is found by its URL
@@ -230,9 +236,15 @@ impl Belongings<'_> {
 pub struct ClaimedShards {
     records: Vec<(ShardId, ShardRecord)>,
     system: SystemId,
+    is_control_there: bool,
 }
 
 impl ClaimedShards {
+    /// Whether the control store answered when it was asked whose it is.
+    pub fn is_control_there(&self) -> bool {
+        self.is_control_there
+    }
+
     pub fn system(&self) -> &SystemId {
         &self.system
     }

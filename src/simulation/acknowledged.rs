@@ -11,6 +11,10 @@ pub enum Acknowledged {
     Declined {
         id: PaymentId,
     },
+    /// It never reached the PSP.
+    NotSent {
+        id: PaymentId,
+    },
     CaptureRequested {
         id: PaymentId,
     },

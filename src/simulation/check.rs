@@ -6,7 +6,7 @@ use super::acknowledged::Acknowledged;
 use super::outside::Decided;
 use super::store::Store;
 use crate::domain::event::{Consumer, Topic};
-use crate::domain::payment::PaymentStatus;
+use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::refund::RefundStatus;
 use crate::domain::request::RequestStatus;
 use crate::domain::{EventId, PaymentId};
@@ -155,7 +155,8 @@ fn promises(shards: &[Tables], told: &[Acknowledged], wrong: &mut Vec<String>) {
     let find = |id: &PaymentId| shards.iter().find_map(|tables| tables.payments.get(id));
     let mut keys: BTreeMap<&str, BTreeSet<PaymentId>> = BTreeMap::new();
     for tables in shards {
-        for payment in tables.payments.values().filter(|payment| payment.status != PaymentStatus::Declined) {
+        let is_live = |payment: &&Payment| !matches!(payment.status, PaymentStatus::Declined | PaymentStatus::Failed);
+        for payment in tables.payments.values().filter(is_live) {
             keys.entry(payment.description.as_deref().unwrap_or_default()).or_default().insert(payment.id);
         }
     }
@@ -172,6 +173,10 @@ fn promises(shards: &[Tables], told: &[Acknowledged], wrong: &mut Vec<String>) {
             Acknowledged::Declined { id } => match find(id) {
                 Some(payment) if payment.status == PaymentStatus::Declined => {}
                 other => wrong.push(format!("{id} was declined and is {:?}", other.map(|found| found.status))),
+            },
+            Acknowledged::NotSent { id } => match find(id) {
+                Some(payment) if payment.is_not_sent() => {}
+                other => wrong.push(format!("{id} was not sent and is {:?}", other.map(|found| found.status))),
             },
             Acknowledged::CaptureRequested { id } => {
                 *winners.entry(*id).or_default() += 1;

@@ -81,6 +81,7 @@ impl Purchase {
             merchant_id: format!("MERCHANT-{}", self.number),
             money: Money::new(self.amount, Currency::parse("KRW").unwrap()),
             capture_mode: self.capture_mode,
+            merchant_reference: None,
             description: Some(self.key.clone()),
             metadata: Metadata::new(),
             key: self.key.clone(),
@@ -101,8 +102,12 @@ async fn authorize(cluster: &Cluster, chance: Chance, purchase: &Purchase) -> Op
             cluster.tell(Acknowledged::Authorized { id: payment.payment_id });
             Some(payment.payment_id)
         }
-        PaymentOutcome::Declined { payment, .. } | PaymentOutcome::NotSent { payment } => {
+        PaymentOutcome::Declined { payment, .. } => {
             cluster.tell(Acknowledged::Declined { id: payment.payment_id });
+            None
+        }
+        PaymentOutcome::NotSent { payment } => {
+            cluster.tell(Acknowledged::NotSent { id: payment.payment_id });
             None
         }
         _ => None,

@@ -13,10 +13,11 @@ use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
 use super::store::Store;
 use crate::actors::breaker::Forced;
 use crate::config::{Config, Roles};
+use crate::domain::Timestamp;
 use crate::domain::commands::RecordOperatorAction;
 use crate::domain::dead_letter::Operator;
 use crate::domain::testing::TRACE;
-use crate::flows::App;
+use crate::flows::{App, ForceOrder};
 use crate::node::simulated::build;
 use crate::runtime::{Chance, Environment, Fault, Running};
 
@@ -170,14 +171,26 @@ async fn mischief(environment: Environment, fates: Arc<SeededFaults>) {
 /// Forces the PSP's breaker open now and then, most of all when the process has just begun, and gives it back to
 /// itself.
 async fn leave_psp_alone(app: App, chance: Chance, fates: Arc<SeededFaults>) {
-    let force = async |state| drop(app.operations().force_breaker("psp", state).await);
+    let order = || ForceOrder {
+        state: Forced::Open,
+        reason: "to see".to_owned(),
+        operator: "simulation".to_owned(),
+        source: "here".to_owned(),
+        at: Timestamp(app.clock.now_ms()),
+    };
+    // The control store may refuse either.
+    let force = async |order| app.operations().force_breaker("psp", order).await;
     while fates.may_strike() {
         if chance.permille(300) {
-            force(Some(Forced::Open)).await;
+            let _ = force(Some(order())).await;
             tokio::time::sleep(chance.jitter(Duration::from_secs(2))).await;
-            force(None).await;
+            let _ = force(None).await;
         }
         tokio::time::sleep(chance.jitter(Duration::from_secs(5))).await;
+    }
+    // An order outlives the process that died with it.
+    while force(None).await.is_err() {
+        tokio::time::sleep(chance.jitter(Duration::from_secs(1))).await;
     }
 }
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::config::Config;
 use crate::domain::{ShardId, ShardMap};
 use crate::infra::cache::{AnswerCache, LimitStore};
-use crate::infra::control::memory::{KeptActions, MemoryControl};
+use crate::infra::control::memory::{KeptActions, KeptForces, MemoryControl};
 use crate::infra::data_guard::DataFiles;
 use crate::infra::database::ShardDatabase;
 use crate::infra::database::memory::{Memory, Tables};
@@ -25,6 +25,7 @@ pub struct Store {
     /// In the order of the shard map.
     pub shards: Vec<Arc<Mutex<Tables>>>,
     pub control: KeptActions,
+    pub forces: KeptForces,
     pub log: Arc<Mutex<Held>>,
 }
 
@@ -32,7 +33,7 @@ impl Store {
     /// As many shards as are configured.
     pub fn new(config: &Config) -> Self {
         let shards = (0..config.shard.count.get()).map(|_| Arc::default());
-        Self { shards: shards.collect(), control: Arc::default(), log: Arc::default() }
+        Self { shards: shards.collect(), control: Arc::default(), forces: Arc::default(), log: Arc::default() }
     }
 
     /// One process's way to it and to the rest of the outside; the process meets these fates.
@@ -53,7 +54,11 @@ impl Store {
         Adapters {
             map: ShardMap::dealt(config.shard.count),
             databases: databases.collect(),
-            control: Arc::new(MemoryControl { actions: self.control.clone(), fate: fate.clone() }),
+            control: Arc::new(MemoryControl {
+                actions: self.control.clone(),
+                forces: self.forces.clone(),
+                fate: fate.clone(),
+            }),
             log: Some(Arc::new(Linked { log, fault_switch: fault_switch.clone() })),
             fault_switch,
             psp,

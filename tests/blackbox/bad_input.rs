@@ -15,11 +15,21 @@ async fn a_card_number_is_in_no_file() {
         ("description", json!("4111111111111111")),
         ("metadata", json!({"pan": "4111111111111111"})),
         ("metadata", json!({"4111111111111111": "pan"})),
+        ("idempotencyKey", json!("4111111111111111")),
+        ("merchantId", json!("4111111111111111")),
     ] {
         let mut body = order("MERCHANT-1", 100);
         body[member] = value;
         node.post(AUTHORIZE, &body).await.expect_problem(422, "card_number_not_allowed");
     }
+    // A name, a query, a path and a header are seen by more than the store.
+    let mut body = order("MERCHANT-1", 100);
+    body["4111111111111111"] = json!(1);
+    node.post(AUTHORIZE, &body).await.expect_problem(400, "unknown_field");
+    node.get("/payments?merchantId=4111111111111111").await.expect_problem(422, "card_number_not_allowed");
+    node.get("/payments/4111111111111111").await.expect_problem(404, "payment_not_found");
+    let discard = json!({"all": true, "reason": "4111111111111111"});
+    node.post("/admin/dead-letters/discard", &discard).await.expect_problem(422, "card_number_not_allowed");
     let listed = node.get("/payments?merchantId=MERCHANT-1").await.expect(200).json();
     assert_eq!(listed["data"], json!([]));
     for file in files(node.data_dir()) {
@@ -67,7 +77,8 @@ async fn raw(node: &TestNode, request: &str) -> String {
 #[tokio::test]
 async fn a_body_announced_too_large_is_answered_before_it_comes() {
     let node = TestNode::start().await;
-    let post = |headers: &str| format!("POST {AUTHORIZE} HTTP/1.1\r\nHost: node\r\n{headers}\r\n{{\"merchantId\":");
+    let post =
+        |headers: &str| format!("POST {AUTHORIZE} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{{\"merchantId\":");
     let json = "Content-Type: application/json\r\n";
     for (headers, status, code) in [
         (format!("{json}Content-Length: 10000000\r\n"), "413", "body_too_large"),
@@ -85,7 +96,7 @@ async fn a_body_announced_too_large_is_answered_before_it_comes() {
 #[tokio::test]
 async fn a_body_that_stalls_is_given_up() {
     let node = TestNode::start_with(&[("HTTP__BODY_TIMEOUT_MS", "300")]).await;
-    let head = "Host: node\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
+    let head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
     let said = raw(&node, &format!("POST {AUTHORIZE} HTTP/1.1\r\n{head}\r\n{{\"merchantId\":")).await;
     assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"code\":\"request_timeout\""), "{said}");
     node.authorize(100).await;
@@ -94,7 +105,7 @@ async fn a_body_that_stalls_is_given_up() {
 #[tokio::test]
 async fn an_answer_to_head_has_no_body_on_the_wire() {
     let node = TestNode::start().await;
-    let said = raw(&node, "HEAD /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").await;
+    let said = raw(&node, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     let (head, body) = said.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-length: 15"), "{said}");
     assert_eq!(body, "");

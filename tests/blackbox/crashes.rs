@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::node::{TestNode, order};
 
 /// Waits made short, so that what a death left half done is found soon.
-const FAST: &[(&str, &str)] = &[
+pub const FAST: &[(&str, &str)] = &[
     ("PSP__TIMEOUT_MS", "500"),
     ("RESOLVER__AFTER_MS", "1000"),
     ("RESOLVER__LADDER_MS", "[200, 400, 800, 1000, 1000]"),
@@ -21,10 +21,10 @@ const FAST: &[(&str, &str)] = &[
 ];
 
 /// What clients were told, by payment.
-type Told = Mutex<HashMap<String, Vec<Value>>>;
+pub type Told = Mutex<HashMap<String, Vec<Value>>>;
 
 /// Drives whole payments until told to stop. An answer that is lost with the process is not an answer.
-async fn client(number: u64, url: &Mutex<String>, stop: &AtomicBool, told: &Told) {
+pub async fn client(number: u64, url: &Mutex<String>, stop: &AtomicBool, told: &Told) {
     let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
     let post = async |path: String, body: Value| -> Option<Value> {
         let url = url.lock().await.clone();
@@ -51,6 +51,25 @@ async fn client(number: u64, url: &Mutex<String>, stop: &AtomicBool, told: &Told
     }
 }
 
+/// Everything that clients were told is so, and booked once. To be asked once all has settled.
+pub async fn holds(node: &TestNode, told: &HashMap<String, Vec<Value>>) {
+    for (id, answers) in told {
+        let found = node.get(&format!("/payments/{id}?expand=refunds,ledger")).await.expect(200).json();
+        let said = |status: &str| answers.iter().any(|answer| answer["status"] == status);
+        let refunds = found["refunds"].as_array().unwrap();
+        if said("CAPTURE_REQUESTED") {
+            assert_eq!(found["amounts"]["captured"], 1_000, "{id}: an acknowledged capture is made");
+        }
+        if said("REFUND_REQUESTED") {
+            assert_eq!(found["amounts"]["refunded"], 1_000, "{id}: an acknowledged refund is made");
+            assert_eq!(refunds.len(), 1, "{id}: once");
+        }
+        let captured = found["amounts"]["captured"].as_i64().unwrap();
+        let expected = usize::from(captured > 0) + refunds.len();
+        assert_eq!(found["ledger"].as_array().unwrap().len(), expected, "{id}: booked once each");
+    }
+}
+
 /// Kills the process `kills` times under load, restarts it each time, and checks that everything that was said is so.
 async fn survive(kills: u32, run_ms: u64) {
     let mut node = TestNode::start_with(FAST).await;
@@ -73,21 +92,7 @@ async fn survive(kills: u32, run_ms: u64) {
 
     let told = told.into_inner();
     assert!(told.len() > kills as usize, "there was load: {} payments", told.len());
-    for (id, answers) in &told {
-        let found = node.get(&format!("/payments/{id}?expand=refunds,ledger")).await.expect(200).json();
-        let said = |status: &str| answers.iter().any(|answer| answer["status"] == status);
-        let refunds = found["refunds"].as_array().unwrap();
-        if said("CAPTURE_REQUESTED") {
-            assert_eq!(found["amounts"]["captured"], 1_000, "{id}: an acknowledged capture is made");
-        }
-        if said("REFUND_REQUESTED") {
-            assert_eq!(found["amounts"]["refunded"], 1_000, "{id}: an acknowledged refund is made");
-            assert_eq!(refunds.len(), 1, "{id}: once");
-        }
-        let captured = found["amounts"]["captured"].as_i64().unwrap();
-        let expected = usize::from(captured > 0) + refunds.len();
-        assert_eq!(found["ledger"].as_array().unwrap().len(), expected, "{id}: booked once each");
-    }
+    holds(&node, &told).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn by_hand(node: &TestNode, sql: &str) {
 }
 
 /// Makes the shards refuse, or take again, what the ledger writes: the cause that a person mends.
-async fn ledger_refuses(node: &TestNode, refuses: bool) {
+pub async fn ledger_refuses(node: &TestNode, refuses: bool) {
     let sql = if refuses {
         "CREATE TRIGGER refuse BEFORE INSERT ON ledger_entry BEGIN SELECT RAISE(ABORT, 'refused'); END"
     } else {
@@ -26,15 +26,15 @@ async fn ledger_refuses(node: &TestNode, refuses: bool) {
     by_hand(node, sql).await;
 }
 
-const POLL: (&str, &str) = ("DEAD_LETTERS__POLL_MS", "50");
+pub const POLL: (&str, &str) = ("DEAD_LETTERS__POLL_MS", "50");
 
-async fn letters(node: &TestNode, query: &str) -> Vec<Value> {
+pub async fn letters(node: &TestNode, query: &str) -> Vec<Value> {
     let found = node.get(&format!("/admin/dead-letters?{query}")).await.expect(200).json();
     found["data"].as_array().unwrap().clone()
 }
 
 /// A node with `count` captured payments whose captures the ledger could not book.
-async fn unbooked(settings: &[(&str, &str)], count: usize) -> (TestNode, Vec<Payment>) {
+pub async fn unbooked(settings: &[(&str, &str)], count: usize) -> (TestNode, Vec<Payment>) {
     let node = TestNode::start_embedded_with(settings).await;
     ledger_refuses(&node, true).await;
     let mut payments = Vec::new();

@@ -161,7 +161,7 @@ async fn more_panics_than_the_intensity_allows_end_the_process() {
 async fn a_job_step_that_fails_is_counted() {
     let node = TestNode::start_embedded_with(&[FAULTS, ("OUTBOX__POLL_MS", "50")]).await;
     let put = node.http.put(format!("{}/admin/breakers/event_log", node.url));
-    node.send(put.json(&json!({"state": "open"}))).await.expect(200);
+    node.send(put.json(&json!({"state": "open", "reason": "a test"}))).await.expect(200);
     node.authorize_for("MERCHANT-1", 1_000).await;
     eventually("the failed step", async || {
         let metrics = node.get("/metrics").await.text;

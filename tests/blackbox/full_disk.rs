@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::node::{Payment, TestNode, eventually, order};
 
 /// A small disk of a test's own, at a directory.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// None where a file system cannot be mounted.
-    fn at(dir: &Path, size: &str) -> Option<Self> {
+    pub fn at(dir: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(dir).unwrap();
         let size = format!("size={size}");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "rialto-test"]).arg(dir).output();

@@ -140,7 +140,10 @@ async fn without_metrics_there_are_none_and_payments_go_on() {
 async fn the_outbox_shows_what_waits_and_for_how_long() {
     let node = TestNode::start_with(&SOON).await;
     let force = async |state: serde_json::Value| {
-        let put = node.http.put(format!("{}/admin/breakers/event_log", node.url)).json(&json!({ "state": state }));
+        let put = node
+            .http
+            .put(format!("{}/admin/breakers/event_log", node.url))
+            .json(&json!({"state": state, "reason": "a test"}));
         node.send(put).await.expect(200);
     };
     force(json!("open")).await;

@@ -160,6 +160,18 @@ impl TestNode {
         Self::start_at(None, settings, false, "all").await
     }
 
+    /// As `start_embedded_with`, with a PSP in a process of its own.
+    pub async fn start_embedded_beside_psp(settings: &[(&str, &str)]) -> Self {
+        Self::start_at(None, settings, true, "all").await
+    }
+
+    /// With everything in a data directory that is there, and the settings of another node.
+    pub async fn start_on(data_dir: TempDir, like: &Self) -> Self {
+        let settings = like.settings.clone();
+        let (process, url) = launch(SERVE, "127.0.0.1:0", data_dir.path(), &settings).await;
+        Self { url, http: like.http.clone(), process, psp: None, data_dir, settings, places: None }
+    }
+
     async fn start_at(places: Option<Places>, settings: &[(&str, &str)], has_psp: bool, roles: &str) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let mut all = places.as_ref().map(Places::settings).unwrap_or_default();
@@ -300,9 +312,15 @@ impl TestNode {
 
     /// Runs a command of the program's on the node's data, with its settings.
     pub async fn command(&self, name: &str, args: &[&str]) -> std::process::Output {
+        self.command_in(self.data_dir.path(), name, args).output().await.unwrap()
+    }
+
+    /// A command of the program's on another data directory, with the node's settings.
+    pub fn command_in(&self, data_dir: &Path, name: &str, args: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.arg(name).arg("--data-dir").arg(self.data_dir.path()).args(args);
-        command.envs(self.settings.iter().cloned()).env("RUST_LOG", "warn").output().await.unwrap()
+        command.arg(name).arg("--data-dir").arg(data_dir).args(args).kill_on_drop(true);
+        command.envs(self.settings.iter().cloned()).env("RUST_LOG", "warn");
+        command
     }
 
     /// Runs `rialto audit` on the node's data, with nothing allowed in flight; waits until that is so. What is broken
@@ -377,7 +395,9 @@ pub async fn greeted(mut command: Command, greeting: &str) -> (Child, String) {
         let said = complaints.map(|complaints| complaints.join().unwrap().join("\n"));
         panic!("it ended before it served: {}", said.unwrap_or_default())
     });
-    let url = line.strip_prefix(greeting).unwrap_or_else(|| panic!("unexpected: {line}")).to_owned();
+    let said = line.strip_prefix(greeting).unwrap_or_else(|| panic!("unexpected: {line}"));
+    // What follows the address is for people.
+    let url = said.split_once(' ').map_or(said, |(url, _)| url).to_owned();
     (process, url)
 }
 

@@ -24,7 +24,9 @@ async fn a_wrong_setting_is_named_with_what_is_allowed() {
     for (name, value, said) in [
         ("RIALTO__SHARD__MAX_BATCH", "0", vec!["shard.max_batch", "0", "1 to 1000"]),
         ("RIALTO__SHARD__MAX_BATCH", "many", vec!["max_batch", "many"]),
-        ("RIALTO__SHARD__MAX_BATCHES", "7", vec!["max_batches"]),
+        ("RIALTO__SHARD__MAX_BATCHES", "7", vec!["rialto__shard__max_batches", "7", "rialto__shard__max_batch"]),
+        ("RIALTO_SHARD__MAX_BATCH", "7", vec!["rialto_shard__max_batch", "7", "rialto__shard__max_batch"]),
+        ("RIALTO__CONTROL__DATABASE", "mysql://u:s3cret@h:port/d", vec!["control.database", "mysql://"]),
         ("RIALTO__PSP__SIMULATOR__DECLINE_PERMILLE", "2000", vec!["2000"]),
     ] {
         // A key from the environment is said as it is spelled there.

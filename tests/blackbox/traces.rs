@@ -264,7 +264,7 @@ async fn log_lines_name_the_trace_of_a_call() {
     let forced = reqwest::Client::new()
         .put(format!("{url}/admin/breakers/psp"))
         .header("traceparent", caller.traceparent())
-        .json(&json!({"state": "closed"}))
+        .json(&json!({"state": "closed", "reason": "a test"}))
         .send()
         .await
         .unwrap();

@@ -49,7 +49,8 @@ macro_rules! verbs {
 
             /// Holds a breaker to a state, or lets it go its own way again.
             pub async fn force_breaker(&self, name: &str, state: Option<&str>) {
-                self.put(&format!("/admin/breakers/{name}"), &json!({ "state": state })).await.expect(200);
+                let order = json!({"state": state, "reason": "a test"});
+                self.put(&format!("/admin/breakers/{name}"), &order).await.expect(200);
             }
 
             /// Injects a fault into actors.

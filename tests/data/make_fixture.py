@@ -140,7 +140,7 @@ def main():
     environment = os.environ | {f"RIALTO__{key}": value for key, value in settings.items()} | {"RUST_LOG": "error"}
     command = [program, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(work / "data")]
     node = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    url = next(line for line in node.stdout if "serving on" in line).split()[-1]
+    url = next(line for line in node.stdout if "serving on" in line).split()[3]
     story = Story(url)
     story.tell()
     (out / "answers.json").write_text(json.dumps(story.answers(), ensure_ascii=False, indent=1) + "\n")

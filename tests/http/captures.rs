@@ -99,7 +99,7 @@ async fn a_refund_of_a_capture_under_way_waits_for_it() {
     assert_eq!((&done[0]["status"], &done[0]["reason"]), (&json!("REFUNDED"), &json!("torn")));
     node.eventually(&failing, "CAPTURE_FAILED").await;
     let failed = refunds(&node, &failing).await;
-    assert_eq!((&failed[0]["status"], &failed[0]["failure"]), (&json!("FAILED"), &json!("capture_failed")));
+    assert_eq!((&failed[0]["status"], &failed[0]["failure"]["code"]), (&json!("FAILED"), &json!("capture_failed")));
     node.audit().await;
 }
 
@@ -114,6 +114,7 @@ async fn what_cannot_be_looked_up_holds_up_nobody_behind_it() {
         ("REQUESTS__BATCH_MAX", "1"),
         ("PAYMENT__CAPTURE_WINDOW_MS", "1000"),
         ("BREAKER__MINIMUM_CALLS", "1000000"),
+        ("BREAKER__STREAK_CALLS", "1000000"),
     ])
     .await;
     node.force_breaker("psp_lookup", Some("open")).await;

@@ -65,6 +65,36 @@ async fn a_request_keeps_its_id_and_its_trace() {
     assert_eq!(meaning["code"], "not_found");
 }
 
+/// What a problem answers is said by every one: those that are stored say the same when they are replayed.
+#[actix_web::test]
+async fn every_problem_says_what_it_answers() {
+    let node = TestNode::start_with(&[("PSP__SIMULATOR__MAGIC_AMOUNTS", "true")]).await;
+    let payment = node.authorize(100).await;
+    let capture = format!("/payments/capture/{}", payment.id);
+    let excess = json!({"merchantId": payment.merchant, "amount": 101, "idempotencyKey": "much"});
+    let first = node.post(&capture, &excess).await.expect_problem(422, "capture_exceeds_authorized");
+    let again = node.post(&format!("/api{capture}"), &excess).await.expect(422);
+    assert_eq!((&first.json()["instance"], &again.text), (&json!(capture), &first.text));
+    let declined = order("MERCHANT-1", 4_002);
+    let first = node.post("/payments/authorize", &declined).await.expect_problem(402, "payment_declined");
+    let again = node.post("/payments/authorize", &declined).await.expect(402);
+    assert_eq!((&first.json()["instance"], &again.text), (&json!("/payments/authorize"), &first.text));
+    for path in ["/nowhere", "/payments/authorize", "/payments/1", "/docs/nothing.js", "/problems/none"] {
+        assert_eq!(node.get(path).await.json()["instance"], path);
+    }
+    for (path, instance) in [
+        ("/payments/4111111111111111", "/payments/{paymentId}"),
+        ("/api/payments/4111-1111-1111-1111/timeline", "/api/payments/{paymentId}/timeline"),
+        ("/payments/%34111111111111111", "/payments/{paymentId}"),
+        ("/problems/4111111111111111", "/problems/{code}"),
+        ("/4111111111111111", "/"),
+    ] {
+        let answer = node.get(path).await.expect(404);
+        assert_eq!(answer.json()["instance"], instance);
+        assert!(!answer.text.contains("1111"), "{}", answer.text);
+    }
+}
+
 #[actix_web::test]
 async fn operators_find_health_and_the_tree() {
     let node = TestNode::start().await;
@@ -88,13 +118,16 @@ async fn operators_find_health_and_the_tree() {
 async fn an_operator_can_force_a_breaker() {
     let node = TestNode::start().await;
     let put = async |state: serde_json::Value| {
-        node.put("/admin/breakers/psp", &json!({ "state": state })).await.expect(200).json()
+        let order = json!({"state": state, "reason": "a test"});
+        node.put("/admin/breakers/psp", &order).await.expect(200).json()
     };
     assert_eq!(put(json!("open")).await["state"], "forced_open");
     node.post("/payments/authorize", &order("MERCHANT-1", 1_000)).await.expect_problem(503, "psp_unavailable");
     assert_eq!(put(json!(null)).await["state"], "closed");
     node.authorize(1_000).await;
-    node.put("/admin/breakers/nothing", &json!({"state": "open"})).await.expect_problem(404, "not_found");
+    node.put("/admin/breakers/nothing", &json!({"state": "open", "reason": "a test"}))
+        .await
+        .expect_problem(404, "not_found");
 }
 
 #[actix_web::test]

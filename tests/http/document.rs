@@ -34,7 +34,8 @@ impl Document {
     /// The operation that a request is for; none if its path or its method is not described.
     pub fn operation(&self, method: &Method, path: &str) -> Option<Operation<'_>> {
         let path = path.split('?').next().unwrap();
-        let is_payments = path.starts_with("/api/payments");
+        let is_payments =
+            ["/api/payments", "/api/refunds", "/api/merchants"].iter().any(|start| path.starts_with(start));
         let path = if is_payments { &path["/api".len()..] } else { path };
         // HEAD is GET without a body.
         let method = if method == Method::HEAD { "GET" } else { method.as_str() };
@@ -50,6 +51,10 @@ impl Document {
     pub fn check(&self, method: &Method, path: &str, answer: &Answer) {
         let shown = || format!("{method} {path}: {} {}", answer.status, answer.text);
         assert!(answer.header("x-request-id").is_some(), "{}", shown());
+        if matches!(answer.status, 403 | 421) && ["host_not_served", "origin_not_allowed"].contains(&&*answer.code()) {
+            // Any request may get them, whatever it is for.
+            return;
+        }
         let Some(operation) = self.operation(method, path) else {
             let is_page = path.starts_with("/docs/") && answer.status == 200;
             assert!(is_page || matches!((answer.status, answer.code().as_str()), (404, "not_found") | (405, _)));

@@ -20,7 +20,7 @@ use super::document::Document;
 use super::event_log::NudgingLog;
 use super::psp::WitnessedPsp;
 use crate::config::{Config, Roles};
-use crate::http::{BodyLimits, Service};
+use crate::http::{BodyLimits, ServedNames, Service};
 use crate::infra::cache::limits::MemoryLimits;
 use crate::infra::cache::memory::MemoryAnswers;
 use crate::infra::psp::simulator::Simulator;
@@ -140,7 +140,12 @@ impl Process {
         }
         let (app, running) = build(&environment, config, Roles::all(), adapters).await.expect("the tree starts");
         let (bytes, within) = (config.http.body_max_bytes, Duration::from_millis(config.http.body_timeout_ms));
-        let service = Service::new(app, prometheus::Registry::new(), BodyLimits { bytes, within });
+        let service = Service::new(
+            app,
+            prometheus::Registry::new(),
+            BodyLimits { bytes, within },
+            ServedNames::of(&config.http.names),
+        );
         let application = Rc::new(init_service(service.application()).await);
         let respond = move |request: TestRequest, length| -> LocalBoxFuture<'static, Answer> {
             let application = application.clone();

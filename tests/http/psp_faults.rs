@@ -17,6 +17,7 @@ const FAST: &[(&str, &str)] = &[
     ("REQUESTS__POLL_MS", "50"),
     // Breakers are not what these tests are about.
     ("BREAKER__MINIMUM_CALLS", "1000000"),
+    ("BREAKER__STREAK_CALLS", "1000000"),
 ];
 
 async fn unknown(node: &TestNode, amount: i64) -> Payment {
@@ -41,10 +42,10 @@ async fn an_effect_without_an_answer_is_found_by_the_resolver() {
 }
 
 #[actix_web::test]
-async fn what_never_arrived_is_declined_in_the_end() {
+async fn what_never_arrived_has_failed_in_the_end() {
     let node = TestNode::start_with(FAST).await;
     let payment = unknown(&node, 4_004).await;
-    node.eventually(&payment, "DECLINED").await;
+    node.eventually(&payment, "FAILED").await;
     node.audit().await;
 }
 

@@ -27,7 +27,7 @@ const WALLS: [(&[&str], &[&str], &str); 4] = [
     (&["sea_orm", "sea_orm_migration", "sqlx"], &["infra", "entities", "migrations"], "only adapters speak SQL"),
     (&["rdkafka", "bb8_redis", "redis"], &["infra"], "only adapters speak to Kafka and Redis"),
     (
-        &["actix_web"],
+        &["actix_web", "actix_http", "actix_service"],
         &["http", "node", "main", "cli"],
         "HTTP ends at the door; node and the program start and stop its server",
     ),

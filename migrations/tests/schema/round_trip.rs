@@ -41,6 +41,9 @@ pub fn payment() -> payment::Model {
         refunds: i32::MAX,
         version: 3,
         refunds_waiting: Some(r#"[{"amount":1}]"#.to_owned()),
+        merchant_reference: Some("r".repeat(64)),
+        capture_id: Some(i64::MAX),
+        capture_amount: Some(1_000),
     }
 }
 
@@ -104,6 +107,9 @@ async fn payments_and_refunds() {
             description: None,
             metadata: None,
             refunds_waiting: None,
+            merchant_reference: None,
+            capture_id: None,
+            capture_amount: None,
             psp_reference: None,
             reason: None,
             capture_before: None,

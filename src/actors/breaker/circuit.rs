@@ -15,8 +15,12 @@ use super::window::{Tally, Window, ms};
 pub struct Settings {
     /// How far back calls count, in whole seconds (rounded up, at least one). Default 10 s.
     pub window: Duration,
-    /// With fewer calls than this in the window the breaker does not open. Default 5.
+    /// With fewer calls than this in the window their rates say little: then only [`Self::streak_calls`] opens the
+    /// breaker. Default 20.
     pub minimum_calls: u32,
+    /// With few calls the breaker opens when so many in a row have failed, or were slow: in an outage all do. Default
+    /// 5.
+    pub streak_calls: u32,
     /// Failures in a hundred calls, 1 to 100, from which the breaker opens. Default 50.
     pub failure_rate_percent: u32,
     /// Slow calls in a hundred, 1 to 100, from which the breaker opens. Default 50.
@@ -33,7 +37,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(10),
-            minimum_calls: 5,
+            minimum_calls: 20,
+            streak_calls: 5,
             failure_rate_percent: 50,
             slow_rate_percent: 50,
             slow_call: Duration::from_secs(2),
@@ -78,9 +83,9 @@ pub struct Permit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the breaker refuses, retry after {retry_after:?}")]
 pub struct Refused {
-    /// Open: the rest of the open time. Half-open: the time in which a healthy trial call has ended. Forced open: a
-    /// whole open time, because it is unknown when the operator releases it.
-    pub retry_after: Duration,
+    /// Open: the rest of the open time. Half-open: the time in which a healthy trial call has ended. Forced open: none,
+    /// because nobody knows when the operator releases it.
+    pub retry_after: Option<Duration>,
 }
 
 /// How a call ended, as far as the dependency's health goes. A decline is a success.
@@ -88,6 +93,9 @@ pub struct Refused {
 pub enum CallOutcome {
     Success,
     Failure,
+    /// A failure of what has failed before: one operation that is tried over and over is one sign of illness, not many.
+    /// It counts for a trial call alone.
+    FailedAgain,
 }
 
 /// A change of state, and why.
@@ -110,7 +118,7 @@ pub struct Circuit {
 
 #[derive(Debug)]
 enum Phase {
-    Closed(Window),
+    Closed(Window, Streak),
     HalfOpen(Trials),
     Open { until_ms: u64 },
     ForcedOpen,
@@ -121,7 +129,7 @@ impl Circuit {
     /// Closed and empty.
     pub fn new(settings: Settings) -> Self {
         let settings = Settings { trial_calls: settings.trial_calls.max(1), ..settings };
-        let phase = Phase::Closed(Window::new(settings.window));
+        let phase = Phase::closed(&settings);
         Self { settings, phase, epoch: 0, permitted: 0, changes: Vec::new() }
     }
 
@@ -137,19 +145,16 @@ impl Circuit {
 
     /// Whether a permit would be given now.
     pub fn peek(&mut self, now_ms: u64) -> Result<(), Refused> {
-        self.refusal(now_ms).map_or(Ok(()), |retry_after| Err(Refused { retry_after }))
-    }
-
-    /// How long a caller that is refused now should wait; `None` if a permit would be given.
-    pub fn refusal(&mut self, now_ms: u64) -> Option<Duration> {
         self.advance(now_ms);
-        let Settings { open, slow_call, trial_calls, .. } = self.settings;
-        match &self.phase {
-            Phase::Closed(_) | Phase::ForcedClosed(_) => None,
-            Phase::HalfOpen(trials) => (trials.begun() >= u64::from(trial_calls)).then_some(slow_call),
+        let Settings { slow_call, trial_calls, .. } = self.settings;
+        let retry_after = match &self.phase {
+            Phase::Closed(..) | Phase::ForcedClosed(_) => return Ok(()),
+            Phase::HalfOpen(trials) if trials.begun() < u64::from(trial_calls) => return Ok(()),
+            Phase::HalfOpen(_) => Some(slow_call),
             Phase::Open { until_ms } => Some(Duration::from_millis(until_ms.saturating_sub(now_ms))),
-            Phase::ForcedOpen => Some(open),
-        }
+            Phase::ForcedOpen => None,
+        };
+        Err(Refused { retry_after })
     }
 
     /// Counts a call that has ended.
@@ -159,13 +164,13 @@ impl Circuit {
             return;
         }
         let is_slow = took > self.settings.slow_call;
-        let call = Tally { calls: 1, failures: (outcome == CallOutcome::Failure).into(), slow_calls: is_slow.into() };
+        let call = Tally { calls: 1, failures: (outcome != CallOutcome::Success).into(), slow_calls: is_slow.into() };
         match &mut self.phase {
-            Phase::Closed(window) => {
+            Phase::Closed(..) | Phase::ForcedClosed(_) if outcome == CallOutcome::FailedAgain => {}
+            Phase::Closed(window, streak) => {
                 let tally = window.count(call, now_ms);
-                if tally.calls >= u64::from(self.settings.minimum_calls)
-                    && let Some(why) = self.settings.verdict(tally)
-                {
+                streak.add(call);
+                if let Some(why) = self.settings.verdict_closed(tally, *streak) {
                     self.open(why, now_ms);
                 }
             }
@@ -176,9 +181,7 @@ impl Circuit {
                 if trials.end(permit.serial, call) && trials.tally.calls >= u64::from(self.settings.trial_calls) {
                     match self.settings.verdict(trials.tally) {
                         Some(why) => self.open(why, now_ms),
-                        None => {
-                            self.change(Phase::Closed(Window::new(self.settings.window)), "the trial calls went well")
-                        }
+                        None => self.change(Phase::closed(&self.settings), "the trial calls went well"),
                     }
                 }
             }
@@ -186,17 +189,15 @@ impl Circuit {
         }
     }
 
-    /// Holds the breaker in a state, or (`None`) releases it, from closed.
-    pub fn force(&mut self, forced: Option<Forced>, now_ms: u64) {
+    /// Holds the breaker in a state, or (`None`) releases it, from closed. `why` is for the list of changes.
+    pub fn force(&mut self, forced: Option<Forced>, why: String, now_ms: u64) {
         self.advance(now_ms);
         match (forced, self.state()) {
             (Some(Forced::Open), BreakerState::ForcedOpen) | (Some(Forced::Closed), BreakerState::ForcedClosed) => {}
-            (Some(Forced::Open), _) => self.change(Phase::ForcedOpen, "forced by an operator"),
-            (Some(Forced::Closed), _) => {
-                self.change(Phase::ForcedClosed(Window::new(self.settings.window)), "forced by an operator")
-            }
+            (Some(Forced::Open), _) => self.change(Phase::ForcedOpen, why),
+            (Some(Forced::Closed), _) => self.change(Phase::ForcedClosed(Window::new(self.settings.window)), why),
             (None, BreakerState::ForcedOpen | BreakerState::ForcedClosed) => {
-                self.change(Phase::Closed(Window::new(self.settings.window)), "released by an operator");
+                self.change(Phase::closed(&self.settings), why);
             }
             (None, _) => {}
         }
@@ -206,7 +207,7 @@ impl Circuit {
     pub fn tally(&mut self, now_ms: u64) -> Tally {
         self.advance(now_ms);
         match &mut self.phase {
-            Phase::Closed(window) | Phase::ForcedClosed(window) => window.slide(now_ms),
+            Phase::Closed(window, _) | Phase::ForcedClosed(window) => window.slide(now_ms),
             Phase::HalfOpen(trials) => trials.tally,
             Phase::Open { .. } | Phase::ForcedOpen => Tally::default(),
         }
@@ -245,9 +246,14 @@ impl Circuit {
 }
 
 impl Phase {
+    /// Closed and empty.
+    fn closed(settings: &Settings) -> Self {
+        Phase::Closed(Window::new(settings.window), Streak::default())
+    }
+
     fn state(&self) -> BreakerState {
         match self {
-            Phase::Closed(_) => BreakerState::Closed,
+            Phase::Closed(..) => BreakerState::Closed,
             Phase::HalfOpen(_) => BreakerState::HalfOpen,
             Phase::Open { .. } => BreakerState::Open,
             Phase::ForcedOpen => BreakerState::ForcedOpen,
@@ -256,7 +262,39 @@ impl Phase {
     }
 }
 
+/// How many calls in a row have failed, and how many were slow.
+#[derive(Debug, Clone, Copy, Default)]
+struct Streak {
+    failures: u64,
+    slow_calls: u64,
+}
+
+impl Streak {
+    fn add(&mut self, call: Tally) {
+        self.failures = if call.failures > 0 { self.failures.saturating_add(1) } else { 0 };
+        self.slow_calls = if call.slow_calls > 0 { self.slow_calls.saturating_add(1) } else { 0 };
+    }
+}
+
 impl Settings {
+    /// Why the window's calls, which end in this streak, open the breaker; `None` if they do not. The window holds the
+    /// calls that ended last, so a streak that is no longer than it lies within it.
+    fn verdict_closed(&self, tally: Tally, streak: Streak) -> Option<String> {
+        if tally.calls >= u64::from(self.minimum_calls) {
+            return self.verdict(tally);
+        }
+        let wanted = u64::from(self.streak_calls);
+        if tally.calls < wanted {
+            None
+        } else if streak.failures >= wanted {
+            Some(format!("{wanted} calls in a row failed"))
+        } else if streak.slow_calls >= wanted {
+            Some(format!("{wanted} calls in a row took longer than {:?}", self.slow_call))
+        } else {
+            None
+        }
+    }
+
     /// Why these calls open the breaker; `None` if they do not.
     fn verdict(&self, tally: Tally) -> Option<String> {
         let Tally { calls, failures, slow_calls } = tally;
@@ -299,243 +337,4 @@ impl Trials {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::CallOutcome::{Failure, Success};
-    use super::*;
-
-    const QUICK: Duration = Duration::from_millis(10);
-    const SLOW: Duration = Duration::from_millis(2_001);
-
-    fn call(circuit: &mut Circuit, outcome: CallOutcome, took: Duration, now_ms: u64) {
-        let permit = circuit.permit(now_ms).unwrap();
-        circuit.report(permit, outcome, took, now_ms);
-    }
-
-    fn opened(at_ms: u64) -> Circuit {
-        let mut circuit = Circuit::new(Settings::default());
-        (0..5).for_each(|_| call(&mut circuit, Failure, QUICK, at_ms));
-        assert_eq!(circuit.state(), BreakerState::Open);
-        circuit
-    }
-
-    #[test]
-    fn circuit_opens_at_either_rate_and_not_below() {
-        let limit = Duration::from_millis(2_000);
-        // (quick successes, quick failures, slow successes, why it opens)
-        for (good, bad, slow, why) in [
-            (5, 0, 0, None),
-            (0, 4, 0, None),
-            (3, 2, 0, None),
-            (51, 50, 0, None),
-            (3, 3, 0, Some("3 of 6 calls failed")),
-            (0, 5, 0, Some("5 of 5 calls failed")),
-            (3, 0, 2, None),
-            (2, 0, 3, Some("3 of 5 calls took longer than 2s")),
-            (3, 2, 2, None),
-        ] {
-            let mut circuit = Circuit::new(Settings::default());
-            (0..good).for_each(|_| call(&mut circuit, Success, limit, 0));
-            (0..bad).for_each(|_| call(&mut circuit, Failure, QUICK, 0));
-            (0..slow).for_each(|_| call(&mut circuit, Success, SLOW, 0));
-            let changes = circuit.take_changes();
-            let whys: Vec<_> = changes.iter().map(|change| change.why.as_str()).collect();
-            assert_eq!(whys, Vec::from_iter(why), "{good} good, {bad} bad, {slow} slow");
-        }
-    }
-
-    #[test]
-    fn failures_of_an_earlier_window_do_not_open_the_circuit() {
-        let mut circuit = Circuit::new(Settings::default());
-        (0..4).for_each(|_| call(&mut circuit, Failure, QUICK, 1_999));
-        (0..4).for_each(|_| call(&mut circuit, Failure, QUICK, 11_000));
-        assert_eq!((circuit.state(), circuit.tally(11_000).calls), (BreakerState::Closed, 4));
-    }
-
-    #[test]
-    fn open_circuit_refuses_for_the_rest_of_the_open_time() {
-        let mut circuit = opened(1_000);
-        for (now_ms, rest_ms) in [(1_000, 30_000), (1_001, 29_999), (30_999, 1)] {
-            assert_eq!(circuit.permit(now_ms), Err(Refused { retry_after: Duration::from_millis(rest_ms) }));
-        }
-        assert!(circuit.peek(31_000).is_ok());
-        assert_eq!(circuit.state(), BreakerState::HalfOpen);
-    }
-
-    #[test]
-    fn trial_calls_decide_once_all_have_reported() {
-        for (outcomes, took, state) in [
-            ([Success, Success, Success], QUICK, BreakerState::Closed),
-            ([Success, Failure, Success], QUICK, BreakerState::Closed),
-            ([Failure, Success, Failure], QUICK, BreakerState::Open),
-            ([Success, Success, Success], SLOW, BreakerState::Open),
-        ] {
-            let mut circuit = opened(0);
-            let trials: Vec<_> = (0..3).map(|_| circuit.permit(30_000).unwrap()).collect();
-            assert_eq!(circuit.permit(30_000), Err(Refused { retry_after: Duration::from_secs(2) }));
-            for (trial, outcome) in trials.into_iter().zip(outcomes) {
-                assert_eq!(circuit.state(), BreakerState::HalfOpen);
-                circuit.report(trial, outcome, took, 31_000);
-            }
-            assert_eq!(circuit.state(), state, "{outcomes:?} {took:?}");
-            assert_eq!(circuit.tally(31_000), Tally::default());
-        }
-    }
-
-    #[test]
-    fn trial_call_without_a_report_is_given_up() {
-        let mut circuit = opened(0);
-        let lost = circuit.permit(30_000).unwrap();
-        (0..2).for_each(|_| call(&mut circuit, Success, QUICK, 30_000));
-        assert!(circuit.permit(59_999).is_err());
-        let another = circuit.permit(60_000).unwrap();
-        assert!(circuit.permit(60_000).is_err());
-        circuit.report(lost, Failure, QUICK, 60_000);
-        assert_eq!(circuit.state(), BreakerState::HalfOpen);
-        circuit.report(another, Success, QUICK, 60_000);
-        assert_eq!(circuit.state(), BreakerState::Closed);
-    }
-
-    #[test]
-    fn calls_permitted_before_a_state_change_are_not_counted() {
-        let mut circuit = Circuit::new(Settings::default());
-        let early: Vec<_> = (0..8).map(|_| circuit.permit(0).unwrap()).collect();
-        (0..5).for_each(|_| call(&mut circuit, Failure, QUICK, 0));
-        for (permit, now_ms) in early.into_iter().zip([1, 2, 30_000, 30_000, 30_000, 30_001, 30_001, 30_001]) {
-            circuit.report(permit, Failure, QUICK, now_ms);
-        }
-        assert_eq!((circuit.state(), circuit.tally(30_001)), (BreakerState::HalfOpen, Tally::default()));
-    }
-
-    #[test]
-    fn operator_forces_and_releases_the_circuit() {
-        let mut circuit = Circuit::new(Settings::default());
-        circuit.force(None, 0);
-        circuit.force(Some(Forced::Closed), 0);
-        (0..9).for_each(|_| call(&mut circuit, Failure, SLOW, 0));
-        assert_eq!(circuit.state(), BreakerState::ForcedClosed);
-        assert_eq!(circuit.tally(0), Tally { calls: 9, failures: 9, slow_calls: 9 });
-        (0..2).for_each(|_| circuit.force(Some(Forced::Open), 0));
-        assert_eq!(circuit.permit(999_999), Err(Refused { retry_after: Duration::from_secs(30) }));
-        circuit.force(None, 999_999);
-        assert_eq!((circuit.state(), circuit.tally(999_999)), (BreakerState::Closed, Tally::default()));
-        let path: Vec<_> = circuit.take_changes().iter().map(|change| change.to).collect();
-        assert_eq!(path, [BreakerState::ForcedClosed, BreakerState::ForcedOpen, BreakerState::Closed]);
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Pass {
-            ms: u64,
-        },
-        Permit,
-        /// Ends one of the calls in flight.
-        Report {
-            which: usize,
-            outcome: CallOutcome,
-            took: Duration,
-        },
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        let outcome = prop_oneof![Just(Success), Just(Failure)];
-        let took = prop_oneof![3 => Just(QUICK), 1 => Just(SLOW)];
-        let report = (any::<usize>(), outcome, took);
-        prop_oneof![
-            2 => (0..3_000_u64).prop_map(|ms| Step::Pass { ms }),
-            1 => (0..40_000_u64).prop_map(|ms| Step::Pass { ms }),
-            6 => Just(Step::Permit),
-            6 => report.prop_map(|(which, outcome, took)| Step::Report { which, outcome, took }),
-        ]
-    }
-
-    /// A call in flight.
-    struct Out {
-        permit: Permit,
-        epoch: usize,
-        given_ms: u64,
-    }
-
-    proptest! {
-        /// Against a model that keeps every call of the epoch in a list and counts it all again each time.
-        #[test]
-        fn circuit_agrees_with_a_naive_model(
-            steps in prop::collection::vec(step(), 1..200),
-            trial_calls in 1..5_u32,
-            minimum_calls in 1..8_u32,
-            rate in 1..=100_u32,
-        ) {
-            let settings = Settings {
-                trial_calls,
-                minimum_calls,
-                failure_rate_percent: rate,
-                slow_rate_percent: 101 - rate,
-                ..Settings::default()
-            };
-            let mut circuit = Circuit::new(settings);
-            let (mut now, mut epoch, mut opened_ms) = (0, 0, 0);
-            let mut out: Vec<Out> = Vec::new();
-            let mut ended: Vec<(u64, CallOutcome, bool)> = Vec::new();
-            for step in steps {
-                let before = circuit.state();
-                let is_waited_for = |call: &Out| call.epoch == epoch && call.given_ms + 30_000 > now;
-                match step {
-                    Step::Pass { ms } => now += ms,
-                    Step::Permit => {
-                        let trials = out.iter().filter(|call| is_waited_for(call)).count() + ended.len();
-                        let answer = circuit.permit(now);
-                        let expected = match before {
-                            BreakerState::Open => opened_ms + 30_000 <= now,
-                            BreakerState::HalfOpen => trials < trial_calls as usize,
-                            _ => true,
-                        };
-                        prop_assert_eq!(answer.is_ok(), expected);
-                        if before == BreakerState::Open && !expected {
-                            let rest = Duration::from_millis(opened_ms + 30_000 - now);
-                            prop_assert_eq!(&answer, &Err(Refused { retry_after: rest }));
-                        }
-                        if circuit.state() != before {
-                            prop_assert_eq!(circuit.state(), BreakerState::HalfOpen);
-                            epoch += 1;
-                            ended.clear();
-                        }
-                        out.extend(answer.ok().map(|permit| Out { permit, epoch, given_ms: now }));
-                    }
-                    Step::Report { which, outcome, took } if !out.is_empty() => {
-                        let call = out.swap_remove(which % out.len());
-                        let counts = match before {
-                            BreakerState::Closed => call.epoch == epoch,
-                            BreakerState::HalfOpen => is_waited_for(&call),
-                            _ => false,
-                        };
-                        circuit.report(call.permit, outcome, took, now);
-                        if counts {
-                            ended.push((now / 1_000, outcome, took == SLOW));
-                        }
-                        let in_window = |second: u64| before != BreakerState::Closed || second + 10 > now / 1_000;
-                        let recent: Vec<_> = ended.iter().filter(|(second, ..)| in_window(*second)).collect();
-                        let calls = recent.len() as u32;
-                        let bad = recent.iter().filter(|(_, outcome, _)| *outcome == Failure).count() as u32;
-                        let slow = recent.iter().filter(|(.., is_slow)| *is_slow).count() as u32;
-                        let is_ill = bad * 100 >= rate * calls || slow * 100 >= (101 - rate) * calls;
-                        let expected = match before {
-                            BreakerState::Closed if counts && calls >= minimum_calls && is_ill => BreakerState::Open,
-                            BreakerState::HalfOpen if counts && calls == trial_calls && is_ill => BreakerState::Open,
-                            BreakerState::HalfOpen if counts && calls == trial_calls => BreakerState::Closed,
-                            BreakerState::Open if opened_ms + 30_000 <= now => BreakerState::HalfOpen,
-                            unchanged => unchanged,
-                        };
-                        prop_assert_eq!(circuit.state(), expected);
-                        if expected != before {
-                            epoch += 1;
-                            ended.clear();
-                            opened_ms = now;
-                        }
-                    }
-                    Step::Report { .. } => {}
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ pub enum BreakerError {
     #[error("the breaker refuses, retry after {retry_after:?}")]
     Refused {
         /// As in [`Refused`].
-        retry_after: Duration,
+        retry_after: Option<Duration>,
     },
     /// The breaker itself did not answer.
     #[error("the breaker does not answer: {0}")]
@@ -29,22 +29,27 @@ impl From<Refused> for BreakerError {
 
 /// Makes one call through a breaker. The outer error means that the call was not begun.
 ///
-/// `is_failure` tells whether the result speaks against the dependency's health; a decline does not. A call that is
+/// `outcome` tells whether the result speaks against the dependency's health; a decline does not. A call that is
 /// dropped midway, or panics, is reported as a failure.
 pub async fn guarded<T, E>(
     breaker: &Handle<Breaker>,
     clock: &Clock,
     call: impl Future<Output = Result<T, E>>,
-    is_failure: impl Fn(&Result<T, E>) -> bool,
+    outcome: impl Fn(&Result<T, E>) -> CallOutcome,
 ) -> Result<Result<T, E>, BreakerError> {
     let permit = breaker.ask(|reply| BreakerMessage::Permit { reply }).await??;
     let mut reporter =
         Reporter { breaker, clock, begun: clock.instant(), permit: Some(permit), outcome: CallOutcome::Failure };
     let result = call.await;
-    if !is_failure(&result) {
-        reporter.outcome = CallOutcome::Success;
-    }
+    reporter.outcome = outcome(&result);
     Ok(result)
+}
+
+impl CallOutcome {
+    /// An error is a failure.
+    pub fn of<T, E>(result: &Result<T, E>) -> Self {
+        if result.is_ok() { Self::Success } else { Self::Failure }
+    }
 }
 
 /// Whether a call would be refused now, for callers that would otherwise prepare it in vain. It takes no permit, so the

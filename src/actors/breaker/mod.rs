@@ -1,11 +1,14 @@
 //! Breaker: leaves one dependency (the PSP, the event log) alone while it is ill.
 //! Receives: a permit asked for before each call, a report after it, operators' orders.   Sends: nothing.
-//! Durable: nothing.   In memory: a count of the calls of the last seconds, the last changes of state.
-//! A panic costs the count: a fresh breaker starts closed, empty and unforced; further failures open it again.
+//! Durable: nothing; operators' orders are in the control store.   In memory: a count of the calls of the last seconds,
+//! the last changes of state.
+//! A panic costs the count: a fresh breaker starts closed and empty, or as it is forced; further failures open it
+//! again.
 //! Limit: `TRANSITIONS_MAX` changes are kept, one bucket for each second of the window; mailbox and batch as in
 //! [`options`].
 
 mod circuit;
+mod force;
 mod guard;
 mod window;
 
@@ -23,6 +26,7 @@ use crate::runtime::{Actor, Context, Failure, Message, Options, RatioGauge, Repl
 
 pub use circuit::{BreakerState, CallOutcome, Forced, Permit, Refused, Settings};
 use circuit::{Change, Circuit};
+pub use force::{ForcedBy, Forces, Scope};
 pub use guard::{BreakerError, guarded, peek};
 use window::{Tally, ms};
 
@@ -39,8 +43,8 @@ pub enum BreakerMessage {
     Report { permit: Permit, outcome: CallOutcome, took: Duration },
     /// Asks whether a permit would be given now, without taking it.
     Peek { reply: Reply<Result<(), Refused>> },
-    /// Holds the breaker in a state, or (`None`) releases it. The answer is the view after it.
-    Force { state: Option<Forced>, reply: Reply<BreakerView> },
+    /// An operator's order in [`Forces`] has changed: the breaker is held in a state, or released.
+    Obey,
     /// Asks for the view.
     View { reply: Reply<BreakerView> },
 }
@@ -51,7 +55,7 @@ impl Message for BreakerMessage {
             Self::Permit { .. } => "permit",
             Self::Report { .. } => "report",
             Self::Peek { .. } => "peek",
-            Self::Force { .. } => "force",
+            Self::Obey => "obey",
             Self::View { .. } => "view",
         }
     }
@@ -73,11 +77,14 @@ pub struct BreakerView {
     pub slow_rate_percent: u64,
     /// Calls refused since the breaker (re)started.
     pub refused_total: u64,
-    /// Since when it has not been closed.
+    /// Since when it has not let all calls pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub opened_at: Option<Timestamp>,
-    /// How long a caller refused now is to wait.
+    /// Who holds it in its state, and why; not there if nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced: Option<ForcedBy>,
+    /// How long a caller refused now is to wait; not there if it is forced open, which ends when somebody ends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// The last changes of state, the oldest first.
@@ -93,7 +100,7 @@ pub struct BreakerTransition {
     pub from: BreakerState,
     pub to: BreakerState,
     /// One sentence for people.
-    #[schema(example = "6 of 10 calls failed")]
+    #[schema(example = "16 of 32 calls failed")]
     pub why: String,
 }
 
@@ -104,6 +111,7 @@ pub struct Breaker {
     /// The zero of the circuit's time.
     origin: Option<Instant>,
     opened_at: Option<Timestamp>,
+    forces: Forces,
     refused_total: u64,
     transitions: VecDeque<BreakerTransition>,
     meter: BreakerMeter,
@@ -115,13 +123,14 @@ pub fn options(name: &'static str) -> Options {
 }
 
 impl Breaker {
-    /// A closed breaker that guards the dependency `name`.
-    pub fn new(name: &'static str, settings: Settings) -> Self {
+    /// A breaker that guards the dependency `name`: closed, unless it is forced.
+    pub fn new(name: &'static str, settings: Settings, forces: Forces) -> Self {
         Self {
             name,
             circuit: Circuit::new(settings),
             origin: None,
             opened_at: None,
+            forces,
             refused_total: 0,
             transitions: VecDeque::new(),
             meter: BreakerMeter::new(name),
@@ -134,6 +143,8 @@ impl Actor for Breaker {
 
     async fn started(&mut self, ctx: &Context) -> Result<(), Failure> {
         self.origin = Some(ctx.clock().instant());
+        self.obey(0);
+        self.note_changes(ctx);
         self.meter.state.record(gauge_value(self.circuit.state()), &self.meter.labels);
         Ok(())
     }
@@ -149,13 +160,10 @@ impl Actor for Breaker {
                     self.meter.ended(outcome);
                 }
                 BreakerMessage::Peek { reply } => reply.send(self.circuit.peek(now_ms)),
-                BreakerMessage::Force { state, reply } => {
-                    self.circuit.force(state, now_ms);
-                    self.note_changes(ctx);
-                    reply.send(self.view(now_ms));
-                }
+                BreakerMessage::Obey => self.obey(now_ms),
                 BreakerMessage::View { reply } => {
-                    // Looking at it can end the open time.
+                    // Whoever has given an order sees it obeyed, and looking can end the open time.
+                    self.obey(now_ms);
                     self.circuit.advance(now_ms);
                     self.note_changes(ctx);
                     reply.send(self.view(now_ms));
@@ -168,9 +176,14 @@ impl Actor for Breaker {
 
     async fn wake(&mut self, ctx: &Context) -> Result<Wake, Failure> {
         let now_ms = self.now_ms(ctx);
+        // Whoever gave the order may not have reached it.
+        self.obey(now_ms);
         let tally = self.circuit.tally(now_ms);
         self.note_changes(ctx);
         self.meter.rates(tally);
+        let forced = self.forces.of(self.name);
+        let held = forced.map(|forced| Timestamp(ctx.clock().now_ms()).since(forced.since)).unwrap_or_default();
+        self.meter.forced.record(held.as_secs(), &self.meter.labels);
         Ok(Wake::Idle)
     }
 }
@@ -195,6 +208,14 @@ impl Breaker {
         reply.send(permit);
     }
 
+    /// Goes into the state in which operators hold it, or out of it.
+    fn obey(&mut self, now_ms: u64) {
+        let forced = self.forces.of(self.name);
+        let why =
+            forced.as_ref().map_or("released by an operator".to_owned(), |forced| format!("forced {}", forced.said()));
+        self.circuit.force(forced.map(|forced| forced.state), why, now_ms);
+    }
+
     /// Logs, measures and keeps what changed.
     fn note_changes(&mut self, ctx: &Context) {
         for Change { from, to, why } in self.circuit.take_changes() {
@@ -213,7 +234,7 @@ impl Breaker {
     }
 
     fn view(&mut self, now_ms: u64) -> BreakerView {
-        let retry_after_ms = self.circuit.refusal(now_ms).map(ms);
+        let retry_after_ms = self.circuit.peek(now_ms).err().and_then(|refused| refused.retry_after).map(ms);
         let tally = self.circuit.tally(now_ms);
         BreakerView {
             name: self.name,
@@ -225,6 +246,7 @@ impl Breaker {
             slow_rate_percent: tally.slow_rate_percent(),
             refused_total: self.refused_total,
             opened_at: self.opened_at,
+            forced: self.forces.of(self.name),
             retry_after_ms,
             transitions: self.transitions.iter().cloned().collect(),
         }
@@ -247,6 +269,7 @@ struct BreakerMeter {
     successes: [KeyValue; 2],
     failures: [KeyValue; 2],
     state: Gauge<u64>,
+    forced: Gauge<u64>,
     failure_ratio: RatioGauge,
     slow_ratio: RatioGauge,
     calls: Counter<u64>,
@@ -261,6 +284,7 @@ impl BreakerMeter {
         let failures = [label, KeyValue::new("outcome", "failure")];
         Self {
             state: catalogue::BREAKER_STATE.to_gauge(),
+            forced: catalogue::BREAKER_FORCED.to_gauge(),
             failure_ratio: catalogue::BREAKER_FAILURE_RATIO.to_ratio_gauge(),
             slow_ratio: catalogue::BREAKER_SLOW_RATIO.to_ratio_gauge(),
             calls: catalogue::BREAKER_CALLS.to_counter_from_zero([successes.as_slice(), failures.as_slice()]),
@@ -280,7 +304,7 @@ impl BreakerMeter {
     fn ended(&self, outcome: CallOutcome) {
         let labels = match outcome {
             CallOutcome::Success => &self.successes,
-            CallOutcome::Failure => &self.failures,
+            CallOutcome::Failure | CallOutcome::FailedAgain => &self.failures,
         };
         self.calls.add(1, labels);
     }

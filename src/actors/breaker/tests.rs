@@ -14,11 +14,12 @@ const OPEN: Duration = Duration::from_secs(30);
 struct Psp {
     breaker: Handle<Breaker>,
     environment: Environment,
+    forces: Forces,
 }
 
 impl Psp {
     async fn call(&self, call: impl Future<Output = Result<(), &'static str>>) -> Result<(), BreakerError> {
-        guarded(&self.breaker, &self.environment.clock, call, Result::is_err).await.map(drop)
+        guarded(&self.breaker, &self.environment.clock, call, CallOutcome::of).await.map(drop)
     }
 
     async fn succeeds(&self) -> Result<(), BreakerError> {
@@ -38,21 +39,33 @@ impl Psp {
     }
 
     async fn force(&self, state: Option<Forced>) -> BreakerState {
-        self.breaker.ask(|reply| BreakerMessage::Force { state, reply }).await.unwrap().state
+        let forced = state.map(|state| ForcedBy {
+            state,
+            operator: "kim".to_owned(),
+            source: "127.0.0.1".to_owned(),
+            reason: "ticket 4711".to_owned(),
+            since: Timestamp(START_MS),
+            scope: Scope::Cluster,
+        });
+        self.forces.order("psp", forced);
+        self.breaker.tell(BreakerMessage::Obey).unwrap();
+        self.view().await.state
     }
 }
 
 async fn psp<F: Future>(tell: impl FnOnce(Psp) -> F) -> F::Output {
-    let factory = || Breaker::new("psp", Settings::default());
-    story(options("breaker_psp"), factory, |breaker, environment| tell(Psp { breaker, environment })).await
+    let forces = Forces::default();
+    let known = forces.clone();
+    let factory = move || Breaker::new("psp", Settings::default(), known.clone());
+    story(options("breaker_psp"), factory, |breaker, environment| tell(Psp { breaker, environment, forces })).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn breaker_opens_after_failures_and_closes_after_three_good_trials() {
     psp(async |psp: Psp| {
         psp.succeeds().await.unwrap();
-        psp.fails(4).await;
-        let refused = |retry_after| Err(BreakerError::Refused { retry_after });
+        psp.fails(5).await;
+        let refused = |retry_after| Err(BreakerError::Refused { retry_after: Some(retry_after) });
         assert_eq!(psp.succeeds().await, refused(OPEN));
         advance(Duration::from_secs(10)).await;
         assert_eq!(psp.succeeds().await, refused(Duration::from_secs(20)));
@@ -69,7 +82,7 @@ async fn breaker_opens_after_failures_and_closes_after_three_good_trials() {
         let view = psp.view().await;
         assert_eq!((view.state, view.calls, view.opened_at), (BreakerState::Closed, 0, None));
         let whys: Vec<_> = view.transitions.iter().map(|change| change.why.as_str()).collect();
-        assert_eq!(whys, ["4 of 5 calls failed", "the open time is over", "the trial calls went well"]);
+        assert_eq!(whys, ["5 calls in a row failed", "the open time is over", "the trial calls went well"]);
     })
     .await;
 }
@@ -87,7 +100,7 @@ async fn half_open_breaker_permits_three_trial_calls() {
         };
         let (a, b, c, d) = tokio::join!(call(), call(), call(), call());
         assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
-        assert_eq!(d, Err(BreakerError::Refused { retry_after: Duration::from_secs(2) }));
+        assert_eq!(d, Err(BreakerError::Refused { retry_after: Some(Duration::from_secs(2)) }));
         assert_eq!(psp.view().await.state, BreakerState::Closed);
     })
     .await;
@@ -111,7 +124,7 @@ async fn operator_forces_and_releases_the_breaker() {
         assert_eq!(psp.force(Some(Forced::Closed)).await, BreakerState::ForcedClosed);
         psp.fails(20).await;
         assert_eq!(psp.force(Some(Forced::Open)).await, BreakerState::ForcedOpen);
-        assert_eq!(psp.succeeds().await, Err(BreakerError::Refused { retry_after: OPEN }));
+        assert_eq!(psp.succeeds().await, Err(BreakerError::Refused { retry_after: None }));
         assert_eq!(psp.force(None).await, BreakerState::Closed);
         for state in [Forced::Open, Forced::Closed].into_iter().cycle().take(40) {
             psp.force(Some(state)).await;
@@ -136,6 +149,21 @@ async fn restarted_breaker_is_closed_and_empty() {
         assert_eq!(psp.succeeds().await, Ok(()));
         let view = psp.view().await;
         assert_eq!((view.state, view.calls), (BreakerState::Closed, 1));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarted_breaker_stays_as_it_is_forced() {
+    psp(async |psp: Psp| {
+        assert_eq!(psp.force(Some(Forced::Open)).await, BreakerState::ForcedOpen);
+        psp.environment.faults.enable();
+        psp.environment.faults.inject("breaker_psp", None, Fault::Panic, 1).unwrap();
+        assert!(matches!(psp.succeeds().await, Err(BreakerError::Ask(_))));
+        assert_eq!(psp.succeeds().await, Err(BreakerError::Refused { retry_after: None }));
+        let view = psp.view().await;
+        assert_eq!(view.forced.unwrap().reason, "ticket 4711");
+        assert!(view.transitions[0].why.contains("forced by kim since"), "{:?}", view.transitions);
     })
     .await;
 }

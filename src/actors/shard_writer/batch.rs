@@ -13,6 +13,7 @@ use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 use crate::domain::{IdGenerator, Timestamp};
 use crate::infra::database::{DatabaseError, ShardDatabase};
 use crate::infra::telemetry::logs::of_trace;
+use crate::infra::telemetry::repeats::is_first;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Context, Nudger};
 
@@ -64,12 +65,18 @@ impl BatchCommitter {
                 Ok(()) => commands.into_iter().for_each(|command| command.0.answer(Ok(()))),
                 // The next batch would fail too, so no command waits to find that out.
                 Err(error @ (DatabaseError::Unavailable(_) | DatabaseError::NotCommitted(_))) => {
-                    tracing::error!(shard.id = self.database.id.0, %error, "shard unavailable");
+                    let shard = self.database.id.0;
+                    if is_first(&format!("shard {shard} unavailable"), &error) {
+                        tracing::error!(shard.id = shard, %error, "shard unavailable");
+                    }
                     let lost = Err(WriteError::Unavailable);
                     commands.into_iter().chain(waiting.drain(..).flatten()).for_each(|command| command.0.answer(lost));
                 }
                 Err(DatabaseError::Storage(error)) => {
-                    tracing::error!(shard.id = self.database.id.0, %error, "shard cannot write");
+                    let shard = self.database.id.0;
+                    if is_first(&format!("shard {shard} cannot write"), &error) {
+                        tracing::error!(shard.id = shard, %error, "shard cannot write");
+                    }
                     let lost = Err(WriteError::Storage);
                     commands.into_iter().chain(waiting.drain(..).flatten()).for_each(|command| command.0.answer(lost));
                 }

@@ -20,6 +20,7 @@ use crate::domain::IdGenerator;
 use crate::domain::command::Command;
 use crate::domain::policy::Policy;
 use crate::infra::database::ShardDatabase;
+use crate::infra::telemetry::repeats::is_first;
 use crate::infra::telemetry::traces::Span;
 use crate::runtime::{Actor, Context, Failure, Handle, Nudger, Wake};
 
@@ -59,7 +60,12 @@ impl Actor for ShardWriter {
         if let Some(outage) = database.health.outage() {
             match database.probe().await {
                 Ok(()) => tracing::info!(shard.id = database.id.0, outage, "shard takes writes again"),
-                Err(error) => tracing::warn!(shard.id = database.id.0, outage, %error, "shard takes no writes"),
+                Err(error) => {
+                    let shard = database.id.0;
+                    if is_first(&format!("shard {shard} takes no writes"), &error) {
+                        tracing::warn!(shard.id = shard, outage, %error, "shard takes no writes");
+                    }
+                }
             }
         }
         Ok(Wake::Idle)
@@ -157,7 +163,7 @@ mod tests {
     async fn waiting_commands_are_committed_together_and_then_answered() {
         let bench = Bench::start(400).await;
         let authorized = join_all((1..=200).map(|id| write(&bench.writer, order(id, 100)))).await;
-        assert!(authorized.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
+        assert!(authorized.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(Ok(())))));
         for id in 1..=200 {
             assert!(bench.stored(id).await, "{id} is durable when it is answered");
         }
@@ -207,6 +213,7 @@ mod tests {
                 payment_id: id,
                 task: request.task,
                 verdict: approved(request.money.minor),
+                was_looked_up: false,
                 took_ms: 1,
                 chance: 1,
                 event: None,
@@ -231,7 +238,7 @@ mod tests {
         let more = join_all((21..=40).map(|id| write(&bench.writer, order(id, 100))));
         let (sound, poison, more) = tokio::join!(sound, poison, more);
         assert_eq!(poison, Err(WriteError::Refused));
-        assert!(sound.iter().chain(&more).all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
+        assert!(sound.iter().chain(&more).all(|claimed| *claimed == Ok(KeyOutcome::Fresh(Ok(())))));
         assert!(bench.stored(40).await && !bench.stored(99).await);
     }
 
@@ -242,7 +249,7 @@ mod tests {
         let waiting = join_all((1..=5).map(|id| write(&bench.writer, order(id, 100))));
         let (poison, waiting) = tokio::join!(poison, waiting);
         assert_eq!(poison, Err(WriteError::Interrupted));
-        assert!(waiting.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(()))));
+        assert!(waiting.iter().all(|claimed| *claimed == Ok(KeyOutcome::Fresh(Ok(())))));
         assert!(!bench.stored(99).await);
         let letters = bench.running.dead_letters().recent();
         assert_eq!((letters.len(), letters[0].kind), (1, "poison"));

@@ -10,15 +10,22 @@ use crate::infra::control::ControlError;
 use crate::infra::database::DatabaseError;
 use crate::infra::event_log::EventLogError;
 use crate::infra::sqlite;
-use crate::node::{MisfitError, OpenError};
+use crate::node::{DataDirError, MisfitError, OpenError};
 
 /// Why there is no report. Nothing is known then of what holds.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     #[error("no {0}: is this the data directory, and the configuration, of the node?")]
     NoFile(PathBuf),
+    #[error(
+        "{0} has a write-ahead log, which cannot be read in a directory that cannot be written to: copy the directory, \
+         with all that is in it, to where it can"
+    )]
+    LogUnreadable(PathBuf),
     #[error("{found} exists, the configuration has {count} shards")]
     ShardCount { found: PathBuf, count: u32 },
     #[error("shard {shard}: {error}")]

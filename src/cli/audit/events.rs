@@ -339,7 +339,7 @@ fn expected(dossier: &Dossier, topic: Topic) -> (usize, usize) {
     };
     let exactly = |count: usize| (count, count);
     match topic {
-        Topic::Authorized => exactly(usize::from(!matches!(status, Authorizing | Unknown | Declined))),
+        Topic::Authorized => exactly(usize::from(!matches!(status, Authorizing | Unknown | Declined | Failed))),
         Topic::CaptureRequested => exactly(captures),
         Topic::Captured => exactly(usize::from(payment.captured > 0)),
         Topic::RefundRequested => exactly(dossier.refunds.len()),

@@ -36,7 +36,7 @@ pub use error::AuditError;
 use events::{Events, Marks, Outbox};
 use ledger::Sums;
 pub use recheck::LookError;
-pub use report::{Finding, Invariant, Report};
+pub use report::{EXAMPLES, Finding, Invariant, Report};
 use sources::Sources;
 
 /// Payments, keys or events read at once.
@@ -57,6 +57,16 @@ pub struct Args {
     /// Count what is under way as broken: for a system that has come to rest.
     #[arg(long)]
     pub settled: bool,
+    /// How many examples to name of what breaks an invariant, and of what is in flight.
+    #[arg(long, default_value_t = EXAMPLES)]
+    pub examples: usize,
+}
+
+impl Args {
+    /// Of a node's data, while it may be working.
+    pub fn of(data_dir: PathBuf, config: Option<PathBuf>) -> Self {
+        Self { data_dir, config, json: false, settled: false, examples: EXAMPLES }
+    }
 }
 
 /// The command: prints the report and says by its exit code what it is: 0 clean, 1 broken, 2 no report.
@@ -89,14 +99,21 @@ fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
 /// # Errors
 /// [`AuditError`] when something cannot be read; whatever is broken is in the report.
 pub async fn run(args: Args) -> Result<Report, AuditError> {
-    let config = Config::load(args.config.as_deref())?;
-    let sources = Sources::open(&config, &args.data_dir).await?;
-    audit(&sources, args.settled, &Clock::system()).await
+    run_at(args, &Clock::system()).await
 }
 
-async fn audit(sources: &Sources, settled: bool, clock: &Clock) -> Result<Report, AuditError> {
+/// As [`run`], by another clock: what nobody has worked on since a backup was made has not waited since then.
+///
+/// # Errors
+/// As there.
+pub async fn run_at(args: Args, clock: &Clock) -> Result<Report, AuditError> {
+    let config = Config::load(args.config.as_deref())?;
+    let sources = Sources::open(&config, &args.data_dir).await?;
+    audit(&sources, Report::new(args.settled, args.examples), clock).await
+}
+
+async fn audit(sources: &Sources, mut report: Report, clock: &Clock) -> Result<Report, AuditError> {
     let log = &*sources.log;
-    let mut report = Report::new(settled);
     let marks = Marks::note(log).await?;
     let mut instants = Vec::new();
     for database in &sources.databases {
@@ -142,7 +159,7 @@ async fn audit(sources: &Sources, settled: bool, clock: &Clock) -> Result<Report
     again.extend(recheck::outboxes(&sources.databases.iter().collect::<Vec<_>>(), clock).await?);
     again.extend(recheck::consumers(log, clock).await?);
     again.into_iter().for_each(|finding| report.note(finding));
-    trail::judge(&sources.databases, sources.control.as_ref(), &mut report).await?;
+    trail::judge(&sources.databases, &sources.trail, &mut report).await?;
     Ok(report)
 }
 

@@ -80,7 +80,7 @@ fn status_fits(payment: &Payment) -> bool {
     let uncaptured = captured == 0 && refund_pending == 0 && refunded == 0;
     let was_captured = whole && captured > 0 && capture_pending == 0;
     let amounts = match payment.status {
-        Authorizing | Unknown | Declined => authorized == 0 && capture_pending == 0 && uncaptured,
+        Authorizing | Unknown | Declined | Failed => authorized == 0 && capture_pending == 0 && uncaptured,
         Authorized | Voided | Expired | CaptureFailed => whole && capture_pending == 0 && uncaptured,
         CaptureRequested => whole && capture_pending > 0 && uncaptured,
         Captured => was_captured && refund_pending == 0 && refunded == 0,
@@ -165,7 +165,7 @@ fn captures_fit(payment: &Payment, captures: &[&PspRequest]) -> bool {
         })
     };
     let fits = match payment.status {
-        Authorizing | Unknown | Declined | Authorized | Expired => captures.is_empty(),
+        Authorizing | Unknown | Declined | Failed | Authorized | Expired => captures.is_empty(),
         Voided => captures.iter().all(has_failed),
         CaptureRequested => is_last(RequestStatus::Pending, payment.capture_pending),
         CaptureFailed => !captures.is_empty() && captures.iter().all(has_failed),

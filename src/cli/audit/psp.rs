@@ -210,7 +210,7 @@ fn approved(operation: &Option<OperationEntry>) -> i64 {
 
 /// Holds the books against a payment.
 pub fn judge(dossier: &Dossier, facts: &PspFacts) -> Vec<Finding> {
-    use PaymentStatus::{Authorizing, Declined, Unknown};
+    use PaymentStatus::{Authorizing, Declined, Failed, Unknown};
     let payment = &dossier.payment;
     let mut findings = Vec::new();
     let kinds_fit = facts.operations.iter().zip(OPERATIONS).all(|(operation, (_, kind))| {
@@ -224,7 +224,7 @@ pub fn judge(dossier: &Dossier, facts: &PspFacts) -> Vec<Finding> {
             findings.push(Finding::in_flight(PspAuthorized, of(payment.id, status)));
             under_way(payment, facts)
         }
-        Declined => declined(dossier, facts),
+        Declined | Failed => refused(dossier, facts),
         _ => authorized(payment, facts),
     };
     let wrong = if kinds_fit { wrong } else { Some("an operation of another kind or currency".to_owned()) };
@@ -243,14 +243,16 @@ fn under_way(payment: &Payment, facts: &PspFacts) -> Option<String> {
     (operation.asked != payment.money(payment.amount)).then(|| format!("the psp was asked for {}", operation.asked))
 }
 
-fn declined(dossier: &Dossier, facts: &PspFacts) -> Option<String> {
+/// Declined, or never sent.
+fn refused(dossier: &Dossier, facts: &PspFacts) -> Option<String> {
     let payment = &dossier.payment;
     // What reached the PSP after it had been given up is released there.
     if release(dossier).is_some() {
         return None;
     }
     if let Some(authorization) = &facts.authorization {
-        return Some(format!("declined, and the psp holds {} {}", authorization.amount, authorization.currency));
+        let (status, held) = (payment.status.name(), Money::new(authorization.amount, authorization.currency));
+        return Some(format!("{status}, and the psp holds {held}"));
     }
     let has_declined =
         matches!(&facts.operations[0], Some(operation) if matches!(operation.outcome, BookedOutcome::Declined(_)));

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::domain::PaymentId;
 
-/// Examples that are named for each invariant.
-const EXAMPLES_MAX: usize = 20;
+/// How many examples are named for each invariant, unless more are asked for.
+pub const EXAMPLES: usize = 20;
 
 macro_rules! invariants {
     ($($variant:ident, $name:literal, $statement:literal;)*) => {
@@ -92,6 +92,8 @@ struct Line {
     in_flight: u64,
     broken_examples: Vec<String>,
     in_flight_examples: Vec<String>,
+    /// Why nothing can be said of it.
+    unchecked: Option<String>,
 }
 
 /// The outcome of an audit.
@@ -99,6 +101,7 @@ struct Line {
 pub struct Report {
     /// Whether what is under way counts as broken.
     settled: bool,
+    examples: usize,
     lines: Vec<Line>,
     payments: u64,
     payments_in_flight: u64,
@@ -106,9 +109,9 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(settled: bool) -> Self {
+    pub(super) fn new(settled: bool, examples: usize) -> Self {
         let lines = vec![Line::default(); Invariant::ALL.len()];
-        Self { settled, lines, payments: 0, payments_in_flight: 0, actions: 0 }
+        Self { settled, examples, lines, payments: 0, payments_in_flight: 0, actions: 0 }
     }
 
     pub(super) fn note(&mut self, finding: Finding) {
@@ -119,7 +122,7 @@ impl Report {
             (&mut line.broken, &mut line.broken_examples)
         };
         *count += 1;
-        if examples.len() < EXAMPLES_MAX {
+        if examples.len() < self.examples {
             examples.push(finding.text);
         }
     }
@@ -129,6 +132,20 @@ impl Report {
         self.payments += 1;
         self.payments_in_flight += u64::from(findings.iter().any(|finding| finding.is_in_flight));
         findings.into_iter().for_each(|finding| self.note(finding));
+    }
+
+    /// Notes that nothing can be said of an invariant.
+    pub(super) fn leave_unchecked(&mut self, invariant: Invariant, why: &str) {
+        self.lines[invariant as usize].unchecked = Some(why.to_owned());
+    }
+
+    /// Why nothing can be said of an invariant; none if it was checked.
+    pub fn unchecked(&self, invariant: Invariant) -> Option<&str> {
+        self.lines[invariant as usize].unchecked.as_deref()
+    }
+
+    fn is_any_unchecked(&self) -> bool {
+        self.lines.iter().any(|line| line.unchecked.is_some())
     }
 
     pub(super) fn count_actions(&mut self, actions: u64) {
@@ -160,7 +177,7 @@ impl Report {
         self.lines[invariant as usize].in_flight
     }
 
-    /// What breaks an invariant: up to 20 examples.
+    /// What breaks an invariant: as many examples as were asked for.
     pub fn examples(&self, invariant: Invariant) -> &[String] {
         &self.lines[invariant as usize].broken_examples
     }
@@ -174,13 +191,18 @@ impl Report {
         self.lines.iter().map(|line| line.broken).sum()
     }
 
+    /// Whether everything was checked and nothing is broken.
     pub fn is_clean(&self) -> bool {
-        self.broken_in_all() == 0
+        self.broken_in_all() == 0 && !self.is_any_unchecked()
     }
 
-    /// 0 if nothing is broken, else 1.
+    /// 1 if something is broken, else 2 if something could not be checked, else 0.
     pub fn exit_code(&self) -> ExitCode {
-        if self.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        match self.broken_in_all() {
+            0 if self.is_any_unchecked() => ExitCode::from(2),
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
     }
 
     /// The report for programs.
@@ -194,6 +216,7 @@ impl Report {
                     "statement": invariant.statement(),
                     "broken": line.broken,
                     "inFlight": line.in_flight,
+                    "unchecked": line.unchecked,
                     "brokenExamples": line.broken_examples,
                     "inFlightExamples": line.in_flight_examples,
                 })
@@ -215,9 +238,16 @@ impl fmt::Display for Report {
         writeln!(f, "{:<7} {:<18} {:>8} {:>9}  what must hold", "", "invariant", "broken", "in flight")?;
         for invariant in Invariant::ALL {
             let line = &self.lines[*invariant as usize];
-            let word = if line.broken > 0 { "BROKEN" } else { "ok" };
+            let word = match &line.unchecked {
+                _ if line.broken > 0 => "BROKEN",
+                Some(_) => "UNKNOWN",
+                None => "ok",
+            };
             let (name, statement) = (invariant.name(), invariant.statement());
             writeln!(f, "{word:<7} {name:<18} {:>8} {:>9}  {statement}", line.broken, line.in_flight)?;
+            if let Some(why) = &line.unchecked {
+                writeln!(f, "          could not be checked: {why}")?;
+            }
             for example in &line.broken_examples {
                 writeln!(f, "          {example}")?;
             }
@@ -230,7 +260,8 @@ impl fmt::Display for Report {
         if self.is_clean() {
             write!(f, "audit: clean, {} payments, {} in flight", self.payments, self.payments_in_flight)
         } else {
-            write!(f, "audit: {} broken", self.broken_in_all())
+            let rest = if self.is_any_unchecked() { ", and not everything could be checked" } else { "" };
+            write!(f, "audit: {} broken{rest}", self.broken_in_all())
         }
     }
 }

@@ -12,8 +12,10 @@ use crate::infra::database::ShardDatabase;
 use crate::infra::event_log::{EventReader, embedded, kafka};
 use crate::infra::psp::http::HttpBooks;
 use crate::infra::psp::simulator::books::Books as FileBooks;
+use crate::infra::sqlite::has_unreadable_log;
 use crate::node::{
-    Belongings, OpenError, control_place, event_log_path, kafka_settings, psp_books_path, psp_settings, shard_path,
+    Belongings, OpenError, check_whole, control_place, event_log_path, kafka_settings, psp_books_path, psp_settings,
+    shard_path,
 };
 
 /// Everything that is read.
@@ -21,22 +23,31 @@ pub struct Sources {
     pub map: ShardMap,
     /// By shard, from 1.
     pub databases: Vec<ShardDatabase>,
-    /// None where none is set that all processes share.
-    pub control: Option<ControlReader>,
+    pub trail: Trail,
     pub log: Box<dyn EventReader>,
     pub books: Books,
+}
+
+/// Where the trail of operators' actions is.
+pub enum Trail {
+    /// In the shards: no store is set that all processes share.
+    InShards,
+    Kept(ControlReader),
+    /// The control store is away, and why. Whatever money there is can be checked without it.
+    Away(String),
 }
 
 impl Sources {
     /// Opens what a node with this configuration and data directory works on.
     pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, AuditError> {
+        check_whole(data_dir)?;
         let map = ShardMap::dealt(config.shard.count);
         let databases = if config.shard.databases.is_empty() {
             sqlite_shards(&map, data_dir).await?
         } else {
             mariadb_shards(&map, &config.shard.databases).await?
         };
-        let control = open_control(config, data_dir).await?;
+        let mut trail = open_control(config, data_dir).await?;
         let topics: Vec<_> = topics().collect();
         let log: Box<dyn EventReader> = if config.kafka.brokers.is_empty() {
             let names: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
@@ -53,10 +64,10 @@ impl Sources {
         };
         let belongings = Belongings { config, map: &map, data_dir, roles: Roles::all() };
         let checked = belongings.verify().await?;
-        if control.is_some() {
-            checked.require_control()?;
+        if let (Trail::Kept(_), Err(error)) = (&trail, checked.require_control()) {
+            trail = Trail::Away(error.to_string());
         }
-        Ok(Self { map, databases, control, log, books })
+        Ok(Self { map, databases, trail, log, books })
     }
 
     pub fn database(&self, shard: ShardId) -> &ShardDatabase {
@@ -65,16 +76,25 @@ impl Sources {
     }
 }
 
-async fn open_control(config: &Config, data_dir: &Path) -> Result<Option<ControlReader>, AuditError> {
-    let Some(place) = control_place(config, data_dir) else { return Ok(None) };
-    if let ControlPlace::File(path) = &place {
-        existing(path.clone())?;
+async fn open_control(config: &Config, data_dir: &Path) -> Result<Trail, AuditError> {
+    let Some(place) = control_place(config, data_dir) else { return Ok(Trail::InShards) };
+    if let ControlPlace::File(path) = &place
+        && !path.is_file()
+    {
+        return Ok(Trail::Away(format!("no {}", path.display())));
     }
-    Ok(Some(ControlReader::open(&place).await?))
+    match ControlReader::open(&place).await {
+        Ok(reader) => Ok(Trail::Kept(reader)),
+        Err(error) if error.is_final() => Err(error.into()),
+        Err(error) => Ok(Trail::Away(error.to_string())),
+    }
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf, AuditError> {
-    if path.is_file() { Ok(path) } else { Err(AuditError::NoFile(path)) }
+    if !path.is_file() {
+        return Err(AuditError::NoFile(path));
+    }
+    if has_unreadable_log(&path) { Err(AuditError::LogUnreadable(path)) } else { Ok(path) }
 }
 
 async fn sqlite_shards(map: &ShardMap, data_dir: &Path) -> Result<Vec<ShardDatabase>, AuditError> {

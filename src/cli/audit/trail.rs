@@ -4,6 +4,7 @@
 use super::error::AuditError;
 use super::report::Invariant::TrailWhole;
 use super::report::{Finding, Report};
+use super::sources::Trail;
 use crate::domain::ActionId;
 use crate::infra::control::ControlReader;
 use crate::infra::database::ShardDatabase;
@@ -12,14 +13,30 @@ use crate::infra::database::ShardDatabase;
 const PAGE: u64 = 500;
 
 /// Counts the actions, and holds those that wait against those that are kept. The shards are read first: what is moved
-/// meanwhile is seen twice instead of not at all.
-pub async fn judge(
+/// meanwhile is seen twice instead of not at all. Of a store that is away, or goes away meanwhile, the report says that
+/// the trail was not checked.
+pub async fn judge(databases: &[ShardDatabase], trail: &Trail, report: &mut Report) -> Result<(), AuditError> {
+    let control = match trail {
+        // The shards have the trail, and nothing waits.
+        Trail::InShards => return Ok(()),
+        Trail::Away(why) => {
+            report.leave_unchecked(TrailWhole, why);
+            return Ok(());
+        }
+        Trail::Kept(control) => control,
+    };
+    match judge_kept(databases, control, report).await {
+        Err(AuditError::Control(error)) if !error.is_final() => report.leave_unchecked(TrailWhole, &error.to_string()),
+        judged => judged?,
+    }
+    Ok(())
+}
+
+async fn judge_kept(
     databases: &[ShardDatabase],
-    control: Option<&ControlReader>,
+    control: &ControlReader,
     report: &mut Report,
 ) -> Result<(), AuditError> {
-    // Without a store the shards have the trail, and nothing waits.
-    let Some(control) = control else { return Ok(()) };
     for database in databases {
         judge_waiting(database, control, report).await?;
     }

@@ -9,6 +9,11 @@ use std::time::Duration;
 /// there; latency is the time of service. Open loop (`--rate`): work starts at its scheduled instant whether or not
 /// earlier work has been answered, and latency counts from that instant, so a server that stalls cannot hide it.
 #[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Exit code: 0 for a clean run, 1 when nothing succeeded, anything unexpected happened or the run \
+                        could not be made, 2 when the command is not understood. SIGINT and SIGTERM end the run early: \
+                        what was measured is printed and written, and the exit code is 130 or 143."
+)]
 #[command(group(clap::ArgGroup::new("pace").required(true).args(["connections", "rate"])))]
 pub struct LoadArgs {
     /// Base URL of the API, such as http://127.0.0.1:8080 (http only; a path such as /api is kept).

@@ -23,14 +23,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
 use client::{Client, Target};
-use pace::{Pace, Share};
+use pace::{Interrupted, Pace, Share};
 use sender::{GROUP, LoadProgress, Plan, Sender};
 use tally::Tally;
 
+use super::process::Stop;
 use super::terminal::{complain, say};
 
 pub use args::{LoadArgs, Scenario};
@@ -59,8 +60,12 @@ pub enum LoadError {
 /// The command: runs, and says by its exit code how it went.
 pub fn main(args: LoadArgs) -> ExitCode {
     let made = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let run =
-        made.map_err(|error| LoadError::Thread(error.to_string())).and_then(|runtime| runtime.block_on(run(args)));
+    let run = made.map_err(|error| LoadError::Thread(error.to_string())).and_then(|runtime| {
+        runtime.block_on(async {
+            let mut stop = Stop::listen().map_err(|error| LoadError::Thread(error.to_string()))?;
+            run(args, stop.told()).await
+        })
+    });
     match run {
         Ok(summary) => summary.exit_code(),
         Err(error) => {
@@ -70,12 +75,13 @@ pub fn main(args: LoadArgs) -> ExitCode {
     }
 }
 
-/// Makes one run, prints its table to stdout and writes `--json`. The caller exits with [`Summary::exit_code`].
-/// Needs a tokio runtime with I/O and time, of any kind: requests are sent from threads of its own.
+/// Makes one run, prints its table to stdout and writes `--json`. The caller exits with [`Summary::exit_code`]. The
+/// signal that `interrupt` resolves with ends the run before its time. Needs a tokio runtime with I/O and time, of any
+/// kind: requests are sent from threads of its own.
 ///
 /// # Errors
 /// [`LoadError`] when nobody listens at the URL, the JSON file cannot be written, or a sending thread breaks.
-pub async fn run(args: LoadArgs) -> Result<Summary, LoadError> {
+pub async fn run(args: LoadArgs, interrupt: impl Future<Output = &'static str>) -> Result<Summary, LoadError> {
     let target = Target::find(&args.url).await?;
     // Opened before the run, so that a path that cannot be written does not cost the measurement.
     let json = args.json.as_ref().map(|path| (path, File::create(path)));
@@ -84,7 +90,7 @@ pub async fn run(args: LoadArgs) -> Result<Summary, LoadError> {
         Some((path, Ok(file))) => Some((path, file)),
         None => None,
     };
-    let summary = measure(&args, target).await?;
+    let summary = measure(&args, target, interrupt).await?;
     say(&summary);
     if let Some((path, file)) = json {
         serde_json::to_writer_pretty(file, &summary).map_err(|error| LoadError::Json(path.clone(), error.into()))?;
@@ -92,12 +98,17 @@ pub async fn run(args: LoadArgs) -> Result<Summary, LoadError> {
     Ok(summary)
 }
 
-async fn measure(args: &LoadArgs, target: Target) -> Result<Summary, LoadError> {
+async fn measure(
+    args: &LoadArgs,
+    target: Target,
+    interrupt: impl Future<Output = &'static str>,
+) -> Result<Summary, LoadError> {
     let run_id = format!("load-{:016x}", rand::random::<u64>());
     let begins = Instant::now() + HEAD_START;
     let ends = begins + args.duration;
     let progress = Arc::new(LoadProgress::default());
 
+    let (end_early, told) = watch::channel(None);
     let mut threads = Vec::new();
     for thread in 0..args.threads {
         let (connections_max, pace) = share(args, thread);
@@ -112,7 +123,7 @@ async fn measure(args: &LoadArgs, target: Target) -> Result<Summary, LoadError> 
             key_prefix: format!("{run_id}-{thread}"),
         };
         let (target, timeout, progress) = (target.clone(), args.timeout, Arc::clone(&progress));
-        threads.push(spawn_sending(thread, pace, begins, ends, move || {
+        threads.push(spawn_sending(thread, pace, begins, ends, told.clone(), move || {
             Sender::new(
                 plan,
                 Client::new(target, connections_max as usize, timeout),
@@ -123,16 +134,27 @@ async fn measure(args: &LoadArgs, target: Target) -> Result<Summary, LoadError> 
     }
 
     let ticking = show(&progress, begins, args.duration);
-    tokio::pin!(ticking);
-    let mut tally = Tally::new(begins, ends);
-    for thread in threads {
-        let counted = tokio::select! {
-            counted = thread => counted,
+    let counting = async {
+        let mut tally = Tally::new(begins, ends);
+        for thread in threads {
+            tally.merge(&thread.await.map_err(|_| LoadError::Thread("it panicked".to_owned()))?);
+        }
+        Ok::<_, LoadError>(tally)
+    };
+    tokio::pin!(ticking, counting, interrupt);
+    let mut interrupted = None;
+    let tally = loop {
+        tokio::select! {
+            counted = &mut counting => break counted?,
             never = &mut ticking => match never {},
-        };
-        tally.merge(&counted.map_err(|_| LoadError::Thread("it panicked".to_owned()))?);
-    }
-    Ok(Summary::new(args, run_id, &tally))
+            signal = &mut interrupt, if interrupted.is_none() => {
+                let now = Instant::now();
+                interrupted = Some((signal, now.saturating_duration_since(begins)));
+                end_early.send_replace(Some(now));
+            }
+        }
+    };
+    Ok(Summary::new(args, run_id, &tally, interrupted))
 }
 
 /// How many connections a thread may open, and how it starts things.
@@ -158,6 +180,7 @@ fn spawn_sending(
     pace: Pace,
     begins: Instant,
     ends: Instant,
+    mut told: Interrupted,
     make_sender: impl FnOnce() -> Sender + Send + 'static,
 ) -> Result<oneshot::Receiver<Tally>, LoadError> {
     let broken = |error: std::io::Error| LoadError::Thread(error.to_string());
@@ -166,8 +189,12 @@ fn spawn_sending(
     let work = move || {
         let tally = LocalSet::new().block_on(&runtime, async {
             let sender = Rc::new(make_sender());
-            pace::run(Rc::clone(&sender), pace, begins, ends).await;
-            sender.drain().await;
+            if pace::run(&sender, pace, begins, ends, &mut told).await {
+                tokio::select! {
+                    () = sender.drain() => {}
+                    at = pace::interrupted(&mut told) => sender.end_early(at),
+                }
+            }
             sender.tally()
         });
         // When the run was given up, nobody waits any more.
@@ -200,6 +227,10 @@ async fn show(progress: &LoadProgress, begins: Instant, duration: Duration) -> s
 mod tests {
     use super::fake_server::{Behaviour, start};
     use super::*;
+
+    async fn run(args: LoadArgs) -> Result<Summary, LoadError> {
+        super::run(args, std::future::pending()).await
+    }
 
     fn args(url: &str, scenario: Scenario) -> LoadArgs {
         LoadArgs {
@@ -299,6 +330,30 @@ mod tests {
         // more. Only 8 were in flight; measured from when it was sent, no other would have been slow.
         assert!(summary.overall.latency_ms.p90 >= 300.0, "{summary}");
         assert!(summary.overall.latency_ms.max >= 450.0, "{summary}");
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_run_says_what_it_has_measured() {
+        let (address, _) = start(Behaviour::default());
+        let base = args(&format!("http://{address}"), Scenario::Authorize);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.json");
+        for (connections, rate) in [(Some(2), None), (None, Some(100))] {
+            let duration = Duration::from_secs(600);
+            let run = LoadArgs { connections, rate, duration, json: Some(path.clone()), ..base.clone() };
+            let interrupt = async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                "SIGTERM"
+            };
+            let summary = super::run(run, interrupt).await.unwrap();
+            assert!(summary.succeeded > 0 && summary.duration_ms < 5_000, "{summary}");
+            assert!(summary.overall.rate_per_s > 1.0, "of the time that it took: {summary}");
+            assert!(summary.to_string().contains("interrupted by SIGTERM"), "{summary}");
+            assert_eq!(summary.exit_code(), std::process::ExitCode::from(143));
+            let written: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            assert_eq!(written["interruptedBy"], "SIGTERM");
+            assert_eq!(written["succeeded"], summary.succeeded);
+        }
     }
 
     #[tokio::test]

@@ -3,9 +3,25 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::sender::Sender;
+
+/// How long what is under way may take once the run was interrupted.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// When the run was interrupted, if it was.
+pub type Interrupted = watch::Receiver<Option<Instant>>;
+
+/// Resolves when the run is interrupted.
+pub async fn interrupted(told: &mut Interrupted) -> Instant {
+    match told.wait_for(Option::is_some).await.map(|at| *at) {
+        Ok(Some(at)) => at,
+        // Nobody is left who could interrupt it.
+        _ => std::future::pending().await,
+    }
+}
 
 /// How often things start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +58,27 @@ impl Share {
     }
 }
 
-/// Starts things from `begins` until `ends` and returns when the last of them is finished.
-pub async fn run(sender: Rc<Sender>, pace: Pace, begins: Instant, ends: Instant) {
+/// Starts things from `begins` until `ends` and returns when the last of them is finished, or a moment after the run
+/// was interrupted. Returns whether it came to its end.
+pub async fn run(sender: &Rc<Sender>, pace: Pace, begins: Instant, ends: Instant, told: &mut Interrupted) -> bool {
     let mut under_way = JoinSet::new();
+    tokio::select! {
+        () = run_to_end(sender, pace, begins, ends, &mut under_way) => return true,
+        at = interrupted(told) => sender.end_early(at),
+    }
+    // What takes longer is given up, and not counted.
+    let _ = tokio::time::timeout(GRACE, finish(&mut under_way)).await;
+    false
+}
+
+async fn run_to_end(sender: &Rc<Sender>, pace: Pace, begins: Instant, ends: Instant, under_way: &mut JoinSet<()>) {
     match pace {
         Pace::Closed { workers } => {
             tokio::time::sleep_until(begins.into()).await;
             for _ in 0..workers {
-                let sender = Rc::clone(&sender);
+                let sender = Rc::clone(sender);
                 under_way.spawn_local(async move {
-                    while Instant::now() < ends {
+                    while Instant::now() < ends && !sender.has_ended() {
                         sender.start(Instant::now()).await;
                     }
                 });
@@ -63,7 +90,7 @@ pub async fn run(sender: Rc<Sender>, pace: Pace, begins: Instant, ends: Instant)
                 if Instant::now() < due {
                     tokio::time::sleep_until(due.into()).await;
                 }
-                let sender = Rc::clone(&sender);
+                let sender = Rc::clone(sender);
                 under_way.spawn_local(async move { sender.start(due).await });
                 while let Some(finished) = under_way.try_join_next() {
                     pass_on_panic(finished);
@@ -71,6 +98,10 @@ pub async fn run(sender: Rc<Sender>, pace: Pace, begins: Instant, ends: Instant)
             }
         }
     }
+    finish(under_way).await;
+}
+
+async fn finish(under_way: &mut JoinSet<()>) {
     while let Some(finished) = under_way.join_next().await {
         pass_on_panic(finished);
     }

@@ -105,6 +105,7 @@ pub struct Sender {
     keys_given: Cell<u64>,
     tally: RefCell<Tally>,
     last_refund: RefCell<Option<(String, Instant)>>,
+    has_ended: Cell<bool>,
 }
 
 impl Sender {
@@ -118,12 +119,24 @@ impl Sender {
             keys_given: Cell::new(0),
             tally: RefCell::new(tally),
             last_refund: RefCell::default(),
+            has_ended: Cell::new(false),
         }
     }
 
     /// What was counted so far.
     pub fn tally(&self) -> Tally {
         self.tally.borrow().clone()
+    }
+
+    /// The run ends at `at`, before its time: nothing more is to be started.
+    pub fn end_early(&self, at: Instant) {
+        self.has_ended.set(true);
+        self.tally.borrow_mut().end_early(at);
+    }
+
+    /// Whether the run has ended before its time.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.get()
     }
 
     /// Sends one start of the scenario, which was due at `due`, to its end.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -26,6 +27,9 @@ pub struct Summary {
     pub rate: Option<u32>,
     /// How long things were started.
     pub duration_ms: u64,
+    /// The signal that ended the run before its time; `duration_ms` is how long it had taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted_by: Option<&'static str>,
     /// Seed of merchants and amounts.
     pub seed: u64,
     /// What stands in front of this run's idempotency keys.
@@ -122,9 +126,10 @@ pub struct Percentiles {
 }
 
 impl Summary {
-    /// Summarizes what all threads of a run counted together.
-    pub fn new(args: &LoadArgs, run_id: String, tally: &Tally) -> Self {
-        let seconds = args.duration.as_secs_f64();
+    /// Summarizes what all threads of a run counted together. One that was interrupted took the given time.
+    pub fn new(args: &LoadArgs, run_id: String, tally: &Tally, interrupted: Option<(&'static str, Duration)>) -> Self {
+        let duration = interrupted.map_or(args.duration, |(_, took)| took.min(args.duration));
+        let seconds = duration.as_secs_f64().max(0.001);
         let mut overall = StepTally::default();
         let mut steps = Vec::new();
         let (mut succeeded, mut unexpected) = (0, 0);
@@ -153,7 +158,8 @@ impl Summary {
             scenario: args.scenario,
             connections: args.connections,
             rate: args.rate,
-            duration_ms: u64::try_from(args.duration.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            interrupted_by: interrupted.map(|(signal, _)| signal),
             seed: args.seed,
             run_id,
             clean: succeeded > 0 && unexpected == 0,
@@ -167,9 +173,15 @@ impl Summary {
         }
     }
 
-    /// 0 for a clean run, 1 when nothing succeeded or anything unexpected happened.
+    /// 0 for a clean run, 1 when nothing succeeded or anything unexpected happened; of one that was interrupted, as
+    /// shells have it, 128 and the signal's number.
     pub fn exit_code(&self) -> ExitCode {
-        if self.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        match self.interrupted_by {
+            Some("SIGINT") => ExitCode::from(130),
+            Some(_) => ExitCode::from(143),
+            None if self.clean => ExitCode::SUCCESS,
+            None => ExitCode::FAILURE,
+        }
     }
 }
 
@@ -261,6 +273,9 @@ impl fmt::Display for Summary {
             for (label, count) in &step.unexpected {
                 writeln!(out, "{count:>12}  {label}")?;
             }
+        }
+        if let Some(signal) = self.interrupted_by {
+            writeln!(out, "\ninterrupted by {signal} after {seconds} s")?;
         }
         let verdict = if self.clean { "clean" } else { "not clean" };
         write!(out, "\n{verdict}: {} succeeded, {} unexpected", self.succeeded, self.unexpected)

@@ -174,6 +174,11 @@ impl Tally {
         }
     }
 
+    /// The run ends at `at`, before its time.
+    pub fn end_early(&mut self, at: Instant) {
+        self.ends = self.ends.min(at);
+    }
+
     /// The results of one step.
     pub fn step(&self, step: Step) -> &StepTally {
         &self.steps[step as usize]

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::process::{Stop, refuse};
+use super::process::{ListenError, Starting, Stop, refuse, resolve};
 use super::terminal::greet;
 use crate::config::{Config, ConfigError};
 use crate::infra::psp::simulator::books::Books;
@@ -19,9 +19,9 @@ use crate::runtime::{Chance, Clock};
 /// Serve the simulated PSP over HTTP. Its settings are those of `psp.simulator`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where to listen.
+    /// Where to listen: an address or a name, and a port, as for `serve`.
     #[arg(long, default_value = "127.0.0.1:8090")]
-    listen: SocketAddr,
+    listen: String,
     /// Where its books are: a directory of its own.
     #[arg(long, default_value = "./data/psp")]
     data_dir: PathBuf,
@@ -38,6 +38,8 @@ pub struct Args {
 enum ServeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("{0} is not a loopback address: give --insecure if that is meant")]
     Open(SocketAddr),
     #[error(transparent)]
@@ -48,8 +50,8 @@ enum ServeError {
     Simulator(#[from] StartError),
     #[error(transparent)]
     Books(#[from] OpenError),
-    #[error("cannot listen on {address}: {error}")]
-    Listen { address: SocketAddr, error: std::io::Error },
+    #[error("cannot listen on {listen}: {error}")]
+    Bind { listen: String, error: std::io::Error },
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -64,21 +66,24 @@ pub fn run(args: Args) -> ExitCode {
 
 async fn serve(args: Args) -> Result<(), ServeError> {
     let config = Config::load(args.config.as_deref())?;
-    if !args.listen.ip().is_loopback() && !args.insecure {
-        return Err(ServeError::Open(args.listen));
+    let (starting, mut stop) = (Starting::begin()?, Stop::listen()?);
+    let listen = resolve(&args.listen).await?;
+    let open = listen.iter().find(|address| !address.ip().is_loopback());
+    if let Some(open) = open.filter(|_| !args.insecure) {
+        return Err(ServeError::Open(*open));
     }
-    let mut stop = Stop::listen()?;
     let _lock = lock_data_dir(&args.data_dir)?;
     let path = psp_books_path(&args.data_dir);
     let settings = config.psp.simulator.clone();
     let simulator = Simulator::start(&path, settings, Clock::system(), Chance::from_entropy())?;
     let books = Books::open_read_only(&path).await?;
 
-    let listen_error = |error| ServeError::Listen { address: args.listen, error };
-    let listener = TcpListener::bind(args.listen).map_err(listen_error)?;
-    let address = listener.local_addr().map_err(listen_error)?;
+    let bind_error = |error| ServeError::Bind { listen: args.listen.clone(), error };
+    let listener = TcpListener::bind(listen.as_slice()).map_err(bind_error)?;
+    let address = listener.local_addr().map_err(bind_error)?;
     let server = server::serve(listener, simulator, books, telemetry::metrics()?)?;
     let handle = server.handle();
+    starting.over();
     greet(format!("rialto: psp simulator on http://{address}"));
     let stopping = async {
         stop.told().await;

@@ -76,7 +76,7 @@ impl Process {
         let begun = match tokio::time::timeout(START_WITHIN, lines.next_line()).await {
             Err(_) => Begun::Nothing,
             Ok(line) => match line.ok().flatten().as_deref().and_then(|line| line.strip_prefix(self.greeting)) {
-                Some(url) => Begun::Serves(url.to_owned()),
+                Some(said) => Begun::Serves(said.split(' ').next().unwrap_or(said).to_owned()),
                 None => Begun::Refused,
             },
         };

@@ -102,7 +102,8 @@ fn judge(story: &Story, found: &[Value]) -> Result<Option<String>, String> {
             ));
         }
     }
-    let live: Vec<&Value> = found.iter().filter(|payment| text(payment, "status") != "DECLINED").collect();
+    let is_live = |payment: &&Value| !["DECLINED", "FAILED"].contains(&text(payment, "status").as_str());
+    let live: Vec<&Value> = found.iter().filter(is_live).collect();
     if live.len() > 1 {
         return Err(format!("{} payments under one key", live.len()));
     }

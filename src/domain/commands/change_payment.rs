@@ -127,6 +127,7 @@ impl ChangePayment {
         let refund = WaitingRefund { id, amount, reason: reason.clone(), requested_at: unit.now, trace: self.trace };
         if payment.status == PaymentStatus::CaptureRequested {
             payment.wait_to_refund(refund)?;
+            unit.waiting_refunds.insert(id, Some((payment.id, payment.merchant_id.clone())));
             let waits = format!("refund of {} waits for the capture", payment.money(amount));
             payment.timeline.note(unit.now, TimelineKind::Decision, waits, &self.trace);
         } else {

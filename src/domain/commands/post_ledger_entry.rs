@@ -145,6 +145,7 @@ mod tests {
             payment_id: request.payment_id,
             task: request.task,
             verdict: approved(request.money.minor),
+            was_looked_up: false,
             took_ms: 1,
             chance: 1,
             event: None,

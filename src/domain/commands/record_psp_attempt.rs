@@ -3,6 +3,7 @@
 use crate::domain::command::{Command, key_of};
 use crate::domain::dead_letter::{DeadLetter, DeadLetterKind, Source, StoredDeadLetter};
 use crate::domain::event::{Consumer, DeadLetterTopic, Topic};
+use crate::domain::failure::{Failure, FailureCode};
 use crate::domain::id::{EventId, LetterId, PaymentId, RefundId};
 use crate::domain::payment::{Payment, PaymentStatus, Refusal, WaitingRefund};
 use crate::domain::psp::Verdict;
@@ -12,9 +13,6 @@ use crate::domain::timeline::TimelineKind;
 use crate::domain::trace::TraceContext;
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
 
-/// Why a refund failed that waited for its capture.
-const CAPTURE_FAILED: &str = "capture_failed";
-
 /// Take in an attempt at a request: the request, the payment, the refund and the events move together.
 #[derive(Debug, Clone)]
 pub struct RecordPspAttempt {
@@ -22,6 +20,8 @@ pub struct RecordPspAttempt {
     pub payment_id: PaymentId,
     pub task: Task,
     pub verdict: Verdict,
+    /// Whether the verdict is that of a look-up, after a try without one.
+    pub was_looked_up: bool,
     pub took_ms: u64,
     /// Any random number: it spreads the retries.
     pub chance: u64,
@@ -81,13 +81,14 @@ impl Command for RecordPspAttempt {
         };
         let (mut request, mut payment) = (request.clone(), payment.clone());
         let (now, trace, verdict) = (unit.now, &self.trace, &self.verdict);
-        payment.timeline.note_call(now, self.task.name(), verdict, self.took_ms, trace);
+        let call = if self.was_looked_up { "lookup" } else { self.task.name() };
+        payment.timeline.note_call(now, call, verdict, self.took_ms, trace);
         let progress = request.take(verdict, unit.policy, self.chance, now);
         match &progress {
             PspProgress::Done => self.complete(&mut payment, &request, unit)?,
-            PspProgress::Failed { reason } => {
-                self.fail(&mut payment, &request, reason, unit)?;
-                store_letter_about(&request, "retries_exhausted_or_declined", reason, unit);
+            PspProgress::Failed { failure } => {
+                self.fail(&mut payment, &request, failure, unit)?;
+                store_letter_about(&request, "retries_exhausted_or_declined", failure.reason(), unit);
             }
             PspProgress::Again { exhausted } => {
                 let again = format!("{} try {} failed", self.task.name(), request.attempts);
@@ -142,6 +143,7 @@ impl RecordPspAttempt {
             }
         }
         for waiting in std::mem::take(&mut payment.refunds_waiting) {
+            unit.waiting_refunds.insert(waiting.id, None);
             unit.begin_refund(payment, waiting)?;
         }
         Ok(())
@@ -152,7 +154,7 @@ impl RecordPspAttempt {
         &self,
         payment: &mut Payment,
         request: &PspRequest,
-        reason: &str,
+        failure: &Failure,
         unit: &mut UnitOfWork<'_>,
     ) -> Result<(), Refusal> {
         let (now, amount) = (unit.now, request.money.minor);
@@ -160,18 +162,18 @@ impl RecordPspAttempt {
         let refund_id = match request.task {
             Task::Capture(_) => {
                 waiting = std::mem::take(&mut payment.refunds_waiting);
-                payment.capture_failed(reason, now)?;
+                payment.capture_failed(failure.clone(), now)?;
                 None
             }
             Task::Void => return Ok(()),
             Task::Refund(refund_id) => {
                 payment.refund_failed(amount, now)?;
-                end_refund(refund_id, unit, |refund| refund.failed(reason, now))?;
+                end_refund(refund_id, unit, |refund| refund.failed(failure.clone(), now))?;
                 Some(refund_id)
             }
         };
         unit.enter(payment, &self.trace);
-        unit.emit(payment, Topic::Failed, amount, refund_id, &self.trace);
+        unit.emit_failure(payment, amount, refund_id, failure, &self.trace);
         waiting.into_iter().try_for_each(|refund| fail_waiting(payment, refund, unit))
     }
 }
@@ -179,16 +181,18 @@ impl RecordPspAttempt {
 /// Tells of a refund that waited for a capture which has failed: it was asked for, and has failed with it.
 fn fail_waiting(payment: &mut Payment, waiting: WaitingRefund, unit: &mut UnitOfWork<'_>) -> Result<(), Refusal> {
     let (now, trace) = (unit.now, waiting.trace);
+    let failure = Failure::from(FailureCode::CaptureFailed);
     let event_id = unit.emit(payment, Topic::RefundRequested, waiting.amount, Some(waiting.id), &trace);
     unit.owe(event_id, payment, Task::Refund(waiting.id), waiting.amount, &trace);
     if let Some(owed) = unit.refund_requests.get(&event_id).cloned() {
-        let last_error = Some(CAPTURE_FAILED.to_owned());
+        let last_error = Some(failure.reason().to_owned());
         let never = PspRequest { status: RequestStatus::Failed, due_at: None, last_error, ..owed };
         unit.refund_requests.put(event_id, never);
     }
-    unit.emit(payment, Topic::Failed, waiting.amount, Some(waiting.id), &trace);
+    unit.emit_failure(payment, waiting.amount, Some(waiting.id), &failure, &trace);
+    unit.waiting_refunds.insert(waiting.id, None);
     let mut refund = waiting.begun(payment);
-    refund.failed(CAPTURE_FAILED, now).map_err(|_| Refusal::StateConflict { status: payment.status })?;
+    refund.failed(failure, now).map_err(|_| Refusal::StateConflict { status: payment.status })?;
     unit.refunds.put(refund.id, refund);
     Ok(())
 }

@@ -62,7 +62,7 @@ impl Command for RecordPspOutcome {
         if is_stale && matches!(verdict, Verdict::Absent | Verdict::Unknown { .. }) {
             return Ok(self.record(PaymentOutcome::of_authorization(&payment), unit));
         }
-        payment.timeline.note_call(unit.now, "authorize", verdict, self.took_ms, trace);
+        payment.timeline.note_call(unit.now, self.call(), verdict, self.took_ms, trace);
         payment.conclude_authorization(verdict, unit.policy, unit.now)?;
         if payment.status != before {
             unit.enter(&mut payment, trace);
@@ -75,9 +75,11 @@ impl Command for RecordPspOutcome {
                     unit.request_capture(&mut payment, None, trace)?;
                 }
             }
-            PaymentStatus::Declined => {
-                let amount = payment.amount;
-                unit.emit(&mut payment, Topic::Failed, amount, None, trace);
+            PaymentStatus::Declined | PaymentStatus::Failed => {
+                if let Some(failure) = payment.failure.clone() {
+                    let amount = payment.amount;
+                    unit.emit_failure(&mut payment, amount, None, &failure, trace);
+                }
             }
             _ => {}
         }
@@ -88,6 +90,11 @@ impl Command for RecordPspOutcome {
 }
 
 impl RecordPspOutcome {
+    /// What the PSP was asked, for the timeline.
+    fn call(&self) -> &'static str {
+        if self.looked_up_at.is_some() { "lookup" } else { "authorize" }
+    }
+
     /// Has the PSP release what reached it after it had been given up: its key may have been used again.
     fn release_late_approval(&self, payment: &mut Payment, unit: &mut UnitOfWork<'_>) {
         let Verdict::Approved { reference, .. } = &self.verdict else { return };
@@ -96,7 +103,7 @@ impl RecordPspOutcome {
         }
         payment.psp_reference = Some(reference.clone());
         payment.updated_at = unit.now;
-        payment.timeline.note_call(unit.now, "authorize", &self.verdict, self.took_ms, &self.trace);
+        payment.timeline.note_call(unit.now, self.call(), &self.verdict, self.took_ms, &self.trace);
         let id = unit.ids.next(unit.now, payment.id.bucket());
         unit.owe(id, payment, Task::Void, payment.amount, &self.trace);
         unit.store_payment(payment.clone());

@@ -1,8 +1,10 @@
 //! What several commands do to the unit of work: take keys, emit events, owe work to the PSP, store payments and dead
 //! letters.
 
+use crate::domain::capture::Capture;
 use crate::domain::dead_letter::{Action, DeadLetterKind, LetterStatus, Operator, StoredDeadLetter};
 use crate::domain::event::{Event, EventData, Topic, json};
+use crate::domain::failure::Failure;
 use crate::domain::id::{EventId, PaymentId, RefundId};
 use crate::domain::idempotency::{IdempotencyRecord, KeyOutcome};
 use crate::domain::key::{KeyHash, KeyedRequest};
@@ -74,6 +76,24 @@ impl UnitOfWork<'_> {
         refund_id: Option<RefundId>,
         trace: &TraceContext,
     ) -> EventId {
+        let data = EventData::of(payment, amount, refund_id);
+        self.put_event(payment, topic, &data, trace)
+    }
+
+    /// As [`Self::emit`], of a failure.
+    pub(super) fn emit_failure(
+        &mut self,
+        payment: &mut Payment,
+        amount: i64,
+        refund_id: Option<RefundId>,
+        failure: &Failure,
+        trace: &TraceContext,
+    ) {
+        let data = EventData::of_failure(payment, amount, refund_id, failure);
+        self.put_event(payment, Topic::Failed, &data, trace);
+    }
+
+    fn put_event(&mut self, payment: &mut Payment, topic: Topic, data: &EventData, trace: &TraceContext) -> EventId {
         let id: EventId = self.ids.next_above(self.now, payment.id.bucket(), payment.timeline.last_event());
         payment.timeline.note_event(self.now, topic.name(), id, trace);
         self.events.push(Event {
@@ -82,7 +102,7 @@ impl UnitOfWork<'_> {
             topic: topic.name(),
             occurred_at: self.now,
             trace: *trace,
-            payload: json(&EventData::of(payment, amount, refund_id)),
+            payload: json(data),
         });
         id
     }
@@ -118,6 +138,7 @@ impl UnitOfWork<'_> {
         trace: &TraceContext,
     ) -> Result<(), Refusal> {
         let amount = payment.request_capture(amount, self.now)?;
+        payment.capture = Some(Capture { id: self.ids.next(self.now, payment.id.bucket()), amount });
         self.enter(payment, trace);
         let event_id = self.emit(payment, Topic::CaptureRequested, amount, None, trace);
         self.owe(event_id, payment, Task::Capture(payment.capture_number()), amount, trace);

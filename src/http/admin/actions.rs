@@ -15,7 +15,7 @@ impl Query for Limit {
     const PARAMETERS: &'static [QueryParameter] = &[QueryParameter::limit("1 to 100; 20 if not given")];
 
     fn read(pairs: &Pairs) -> Result<Self, Problem> {
-        pairs.value("limit").map_or(Ok(LIMIT_DEFAULT), parse_limit).map(Self)
+        Ok(Self(pairs.parsed("limit", parse_limit)?.unwrap_or(LIMIT_DEFAULT)))
     }
 }
 

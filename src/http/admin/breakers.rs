@@ -3,10 +3,15 @@
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 
-use crate::actors::breaker::{BreakerView, Forced};
+use super::reason::OptionalReason;
+use crate::actors::breaker::{BreakerView, Forced, Scope};
+use crate::domain::Timestamp;
+use crate::flows::ForceOrder;
 use crate::http::body::{Typed, body};
 use crate::http::endpoint::{ASK, Endpoint, Json, Listed, Method, PathParameter, PathParameters, Request};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, FieldError, Problem};
+
+const REASON_MAX: usize = 200;
 
 pub struct ListBreakers;
 
@@ -49,6 +54,8 @@ body! {
     /// `{"state": "open"}`, `"closed"`, or null to give the breaker back to itself.
     pub struct BreakerOrder {
         state "state": Typed<Option<Forced>>,
+        /// Why; has to be there unless the breaker is given back.
+        reason "reason": OptionalReason<REASON_MAX>,
     }
 }
 
@@ -58,9 +65,12 @@ impl Endpoint for ForceBreaker {
     const OPERATION: &'static str = "forceBreaker";
     const METHOD: Method = Method::Put;
     const PATH: &'static str = "/admin/breakers/{name}";
-    const ABOUT: &'static str = "Forces a breaker open or closed, or gives it back to itself.";
+    const ABOUT: &'static str = "Forces a breaker open or closed, with a reason, or gives it back to itself. It \
+                                 holds on every node within two seconds, and after restarts, until it is given back. \
+                                 `forced.scope` says `node` where it holds on this node only: no control store is \
+                                 shared, or it is away and gets the order when it is back.";
     const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "The breaker")];
-    const CODES: &'static [&'static [Code]] = &[ASK];
+    const CODES: &'static [&'static [Code]] = &[ASK, &[Code::StorageUnavailable]];
 
     type Path = BreakerName;
     type Query = ();
@@ -68,11 +78,35 @@ impl Endpoint for ForceBreaker {
     type Answer = Json<BreakerView>;
 
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
-        let (operations, BreakerName(name), state) = (request.app.operations(), &request.path, request.body.state.0);
-        let forced = operations.force_breaker(name, state).await.map_err(|error| Problem::from(&error))?;
+        let (operations, BreakerName(name)) = (request.app.operations(), &request.path);
+        let BreakerOrder { state: Typed(state), reason: OptionalReason(reason) } = &request.body;
+        let order = match (state, reason) {
+            (None, _) => None,
+            (Some(_), None) => return Err(reason_missing()),
+            (Some(state), Some(reason)) => Some(ForceOrder {
+                state: *state,
+                reason: reason.clone(),
+                operator: request.operator(),
+                source: request.source(),
+                at: Timestamp(request.app.clock.now_ms()),
+            }),
+        };
+        let forced = operations.force_breaker(name, order).await.map_err(|error| Problem::from(&error))?;
         let view = forced.map_err(|_| Code::NotFound)?;
-        let detail = state.map_or("given back to itself".to_owned(), |state| format!("forced {state:?}"));
+        let scope = match &view.forced {
+            Some(forced) if forced.scope == Scope::Node => " on this node only",
+            _ => "",
+        };
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let what = state.map_or("given back to itself".to_owned(), |state| format!("forced {state:?}"));
+        let detail = format!("{what}{scope}{reason}");
         operations.note("breaker.force", name, detail, &request.operator(), &request.call()).await;
         Ok(Json(view))
     }
+}
+
+fn reason_missing() -> Problem {
+    let mut problem = Problem::from(Code::FieldMissing);
+    problem.errors.push(FieldError::at("/reason".to_owned(), Code::FieldMissing));
+    problem
 }

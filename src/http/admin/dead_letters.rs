@@ -3,15 +3,16 @@
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
 
+use super::reason::Reason;
 use crate::domain::LetterId;
 use crate::domain::dead_letter::LetterStatus;
 use crate::domain::event::DeadLetterTopic;
 use crate::flows::{DeadLetterView, Disposals, LetterFilter, Selection};
-use crate::http::body::{Given, Member, Nested, Optional, OptionalObject, Typed, Wrong, body, deserialized};
+use crate::http::body::{Given, Member, Nested, Optional, OptionalObject, Wrong, body, deserialized};
 use crate::http::endpoint::{
     ASK, Endpoint, Json, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, WRITE, parse_limit,
 };
@@ -41,13 +42,13 @@ impl Query for Listing {
         QueryParameter::optional(
             "topic",
             "Of this dead-letter topic",
-            Shape::Pattern("^(payment|settlement|refund)[.]dlq$"),
+            Shape::Names(&["payment.dlq", "settlement.dlq", "refund.dlq"]),
             Code::TopicInvalid,
         ),
         QueryParameter::optional(
             "status",
             "open, redriven or discarded",
-            Shape::Pattern("^(open|redriven|discarded)$"),
+            Shape::Names(&["open", "redriven", "discarded"]),
             Code::StatusInvalid,
         ),
         QueryParameter::text("errorType", "With this cause"),
@@ -56,17 +57,15 @@ impl Query for Listing {
     ];
 
     fn read(pairs: &Pairs) -> Result<Self, Problem> {
-        let status = pairs.value("status").map(|name| LetterStatus::parse(name).ok_or(Code::StatusInvalid));
-        let below = pairs.value("startingAfter").map(|id| id.parse().map_err(|_| Code::CursorInvalid));
         Ok(Self {
             filter: LetterFilter {
-                topic: pairs.value("topic").map(topic).transpose()?,
-                status: status.transpose()?,
+                topic: pairs.parsed("topic", topic)?,
+                status: pairs.parsed("status", |name| LetterStatus::parse(name).ok_or(Code::StatusInvalid))?,
                 error_type: pairs.value("errorType").map(str::to_owned),
                 source_topic: pairs.value("sourceTopic").map(str::to_owned),
-                below: below.transpose()?,
+                below: pairs.parsed("startingAfter", |id| id.parse().map_err(|_| Code::CursorInvalid))?,
             },
-            limit: pairs.value("limit").map_or(Ok(LIMIT_DEFAULT), parse_limit)?,
+            limit: pairs.parsed("limit", parse_limit)?.unwrap_or(LIMIT_DEFAULT),
         })
     }
 }
@@ -171,19 +170,7 @@ body! {
         all "all": Optional<bool>,
         /// Say what would be done and do nothing. Not given: true.
         dry_run "dryRun": Optional<bool>,
-        reason "reason": Typed<Reason>,
-    }
-}
-
-/// Why letters are put away.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Reason(String);
-
-impl PartialSchema for Reason {
-    fn schema() -> RefOr<Schema> {
-        let reason = ObjectBuilder::new().schema_type(Type::String);
-        reason.min_length(Some(1)).max_length(Some(REASON_MAX)).into()
+        reason "reason": Reason<REASON_MAX>,
     }
 }
 
@@ -239,8 +226,7 @@ impl Endpoint for DiscardDeadLetters {
     const PATH: &'static str = "/admin/dead-letters/discard";
     const ABOUT: &'static str = "Puts dead letters away, with a reason; unless `dryRun` is false, only says which.";
     const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "What became of each")];
-    const CODES: &'static [&'static [Code]] =
-        &[ASK, WRITE, &[Code::SelectionInvalid, Code::TopicInvalid, Code::ReasonInvalid]];
+    const CODES: &'static [&'static [Code]] = &[ASK, WRITE, &[Code::SelectionInvalid, Code::TopicInvalid]];
 
     type Path = ();
     type Query = ();
@@ -249,13 +235,9 @@ impl Endpoint for DiscardDeadLetters {
 
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
         let (operator, call) = (request.operator(), request.call());
-        let DiscardRequest { ids, filter, all, dry_run, reason: Typed(Reason(reason)) } = request.body;
+        let DiscardRequest { ids, filter, all, dry_run, reason: Reason(reason) } = request.body;
         let (selection, dry_run) = (selection(ids, filter, all)?, dry_run.0.unwrap_or(true));
-        let reason = reason.trim();
-        if !(1..=REASON_MAX).contains(&reason.chars().count()) {
-            return Err(Code::ReasonInvalid.into());
-        }
-        let discarded = request.app.operations().discard(selection, reason, dry_run, &operator, &call).await;
+        let discarded = request.app.operations().discard(selection, &reason, dry_run, &operator, &call).await;
         discarded.map(Json).map_err(|error| Problem::from(&error))
     }
 }

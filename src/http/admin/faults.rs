@@ -1,29 +1,51 @@
 //! `/admin/faults`: faults on purpose, for tests and game days.
 
 use actix_web::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
 
 use crate::flows::App;
-use crate::http::body::{Optional, Typed, body};
-use crate::http::endpoint::{Endpoint, Json, Method, NoContent, Request};
+use crate::http::body::{Bounded, Given, Member, Typed, Wrong, body, deserialized, out_of_range};
+use crate::http::endpoint::{Endpoint, Json, Listed, Method, NoContent, Request};
 use crate::http::problem::{Code, Problem};
-use crate::runtime::{Fault, FaultError};
+use crate::runtime::{ArmedFault, Fault, FaultError};
 
 fn check_enabled(app: &App) -> Result<(), Problem> {
     if app.operations().faults().is_enabled() { Ok(()) } else { Err(Code::FaultsDisabled.into()) }
 }
 
+/// The longest delay, in milliseconds: an hour. Whatever hangs for longer is meant to hang.
+const DELAY_MS_MAX: i64 = 3_600_000;
+/// The largest number of a shard: there are not more shards than buckets.
+const SHARDS_MAX: i64 = 1_024;
+/// How often a fault may happen.
+const TIMES_MAX: i64 = 1_000_000;
+/// Ten years, in milliseconds.
+const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;
+
 /// A fault as it stands in a body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct FaultKind(Fault);
 
-impl PartialSchema for FaultKind {
+impl Member for FaultKind {
+    const IS_REQUIRED: bool = true;
+    const CODES: &'static [Code] = &[Code::NumberOutOfRange];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        match deserialized(text.ok_or(Code::FieldMissing)?)? {
+            Fault::Delay(delay) if !(1..=DELAY_MS_MAX as u128).contains(&delay.as_millis()) => {
+                Err(out_of_range("/delay", 1, DELAY_MS_MAX).into())
+            }
+            fault => Ok(Self(fault)),
+        }
+    }
+
     fn schema() -> RefOr<Schema> {
-        let ms = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let ms = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(DELAY_MS_MAX));
         let delay = ObjectBuilder::new()
             .schema_type(Type::Object)
             .property("delay", ms)
@@ -38,11 +60,56 @@ body! {
     /// Which actor, which fault, and how often; without a shard, every actor of the name.
     pub struct FaultOrder {
         actor "actor": Typed<String>,
-        shard "shard": Optional<Option<u32>>,
+        shard "shard": Option<Bounded<1, SHARDS_MAX>>,
         /// `panic`, `hang`, `drop`, or `{"delay": milliseconds}`.
-        fault "fault": Typed<FaultKind>,
+        fault "fault": FaultKind,
         /// Once, if it is not given.
-        times "times": Optional<u32>,
+        times "times": Option<Bounded<1, TIMES_MAX>>,
+    }
+}
+
+/// A fault that waits for an actor's next turns.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ArmedFaultView {
+    #[schema(value_type = String, example = "shard_writer")]
+    actor: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<u32>,
+    /// As it was ordered.
+    #[schema(schema_with = FaultKind::schema)]
+    fault: FaultKind,
+    /// To how many turns it still happens.
+    times: u32,
+}
+
+pub struct ListFaults;
+
+impl Endpoint for ListFaults {
+    const OPERATION: &'static str = "faults";
+    const METHOD: Method = Method::Get;
+    const PATH: &'static str = "/admin/faults";
+    const ABOUT: &'static str = "The faults that wait for actors, actor by actor.";
+    const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "Faults")];
+    const CODES: &'static [&'static [Code]] = &[&[Code::FaultsDisabled]];
+
+    type Path = ();
+    type Query = ();
+    type Body = ();
+    type Answer = Listed<ArmedFaultView>;
+
+    fn check(app: &App) -> Result<(), Problem> {
+        check_enabled(app)
+    }
+
+    async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
+        let armed = request.app.operations().faults().armed().into_iter();
+        let data = armed.map(|ArmedFault { actor, shard, fault, times }| ArmedFaultView {
+            actor,
+            shard,
+            fault: FaultKind(fault),
+            times,
+        });
+        Ok(Listed { data: data.collect() })
     }
 }
 
@@ -73,8 +140,9 @@ impl Endpoint for InjectFault {
 
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
         let (operator, call) = (request.operator(), request.call());
-        let FaultOrder { actor: Typed(actor), shard, fault: Typed(FaultKind(fault)), times } = request.body;
-        let (shard, times) = (shard.0.flatten(), times.0.unwrap_or(1));
+        let FaultOrder { actor: Typed(actor), shard, fault: FaultKind(fault), times } = request.body;
+        // Both are small.
+        let (shard, times) = (shard.map(|shard| shard.0 as u32), times.map_or(1, |times| times.0 as u32));
         let operations = request.app.operations();
         let faults = operations.faults();
         if !faults.knows(&actor, shard) {
@@ -119,26 +187,11 @@ impl Endpoint for ClearFaults {
     }
 }
 
-/// Ten years.
-const CLOCK_MS_MAX: i64 = 10 * 365 * 24 * 3_600_000;
-
-/// Milliseconds, at most ten years either way.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct AheadMs(i64);
-
-impl PartialSchema for AheadMs {
-    fn schema() -> RefOr<Schema> {
-        let ms = ObjectBuilder::new().schema_type(Type::Integer);
-        ms.minimum(Some(-CLOCK_MS_MAX)).maximum(Some(CLOCK_MS_MAX)).into()
-    }
-}
-
 body! {
     /// How much more than the machine's clock this process reads.
     pub struct ClockOrder {
         /// In milliseconds, at most ten years either way; 0 is the machine's own time.
-        ahead_ms "aheadMs": Typed<AheadMs>,
+        ahead_ms "aheadMs": Bounded<{ -CLOCK_MS_MAX }, CLOCK_MS_MAX>,
     }
 }
 
@@ -150,7 +203,7 @@ impl Endpoint for JumpClock {
     const PATH: &'static str = "/admin/faults/clock";
     const ABOUT: &'static str = "Sets this process's clock.";
     const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::NO_CONTENT, "Done")];
-    const CODES: &'static [&'static [Code]] = &[&[Code::FaultsDisabled, Code::TimeInvalid]];
+    const CODES: &'static [&'static [Code]] = &[&[Code::FaultsDisabled]];
 
     type Path = ();
     type Query = ();
@@ -162,10 +215,7 @@ impl Endpoint for JumpClock {
     }
 
     async fn handle(request: Request<'_, Self>) -> Result<NoContent, Problem> {
-        let Typed(AheadMs(ahead_ms)) = request.body.ahead_ms;
-        if ahead_ms.checked_abs().is_none_or(|ms| ms > CLOCK_MS_MAX) {
-            return Err(Code::TimeInvalid.into());
-        }
+        let Bounded(ahead_ms) = request.body.ahead_ms;
         request.app.clock.jump(ahead_ms);
         let (operator, call) = (request.operator(), request.call());
         let detail = format!("{ahead_ms} ms ahead");

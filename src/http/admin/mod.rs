@@ -7,6 +7,7 @@ mod dead_letters;
 mod drill;
 mod faults;
 mod jobs;
+mod reason;
 
 use super::endpoint::Entry;
 
@@ -24,6 +25,7 @@ pub const ENDPOINTS: &[Entry] = &[
     Entry::of::<dead_letters::DiscardDeadLetters>(),
     Entry::of::<dead_letters::ShowDeadLetter>(),
     Entry::of::<actions::ListActions>(),
+    Entry::of::<faults::ListFaults>(),
     Entry::of::<faults::InjectFault>(),
     Entry::of::<faults::ClearFaults>(),
     Entry::of::<faults::JumpClock>(),

@@ -84,13 +84,16 @@ pub fn finished<T>(fields: Fields<'_>, body: Option<T>) -> Result<T, Problem> {
 }
 
 /// Declares a body: its members with their names in JSON, and what they are. A member's type is a
-/// [`Member`](super::Member); it says whether the member has to be there.
+/// [`Member`](super::Member); it says whether the member has to be there. What is wrong with members that are right
+/// each for itself stands behind them: a condition on what was read (none where a member is wrong), and what it is
+/// answered.
 macro_rules! body {
     (
         $(#[doc = $about:literal])*
         pub struct $body:ident {
             $($(#[doc = $member_about:literal])* $member:ident $name:literal: $kind:ty,)*
         }
+        $(wrong if $is_wrong:expr => $at:literal: $code:expr;)*
     ) => {
         $(#[doc = $about])*
         #[derive(Debug)]
@@ -108,6 +111,7 @@ macro_rules! body {
             ) -> Result<Self, $crate::http::problem::Problem> {
                 let mut fields = $crate::http::body::Fields::parse(bytes, &[$($name),*])?;
                 $(let $member = fields.read::<$kind>($name, given);)*
+                $(if $is_wrong { fields.note($at, $code); })*
                 // All are read before the first that is wrong ends it.
                 let read = || Some(Self { $($member: $member?,)* });
                 let read = read();
@@ -117,6 +121,7 @@ macro_rules! body {
             fn codes() -> Vec<$crate::http::problem::Code> {
                 let mut codes = $crate::http::body::ANY_BODY.to_vec();
                 $($crate::http::body::codes_of::<$kind>(&mut codes);)*
+                $(codes.push($code);)*
                 codes
             }
 

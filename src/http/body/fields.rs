@@ -33,6 +33,11 @@ impl<'a> Fields<'a> {
         Ok(Self { members, errors })
     }
 
+    /// Notes what is wrong with a member beside what its own text says.
+    pub fn note(&mut self, name: &str, code: Code) {
+        self.errors.extend(Wrong::from(code).at(name));
+    }
+
     /// Fails if anything was wrong.
     pub fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() { Ok(()) } else { Err(self.problem()) }

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 use utoipa::openapi::{RefOr, Schema};
 
+use crate::http::card_number::holds_card_number;
 use crate::http::problem::{Code, FieldError};
 
 /// What a member may have to know beside its own text.
@@ -31,25 +32,35 @@ pub trait Member: Sized {
     fn schema() -> RefOr<Schema>;
 }
 
-/// What is wrong with a member: each with where it is below the member, as the rest of a JSON pointer (RFC 6901).
+/// What is wrong with a member. Pointers are the rest of a JSON pointer (RFC 6901) below the member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong(Vec<(String, Code)>);
+pub struct Wrong(Vec<FieldError>);
 
 impl From<Code> for Wrong {
     fn from(code: Code) -> Self {
-        Self(vec![(String::new(), code)])
+        FieldError::at(String::new(), code).into()
+    }
+}
+
+impl From<FieldError> for Wrong {
+    fn from(error: FieldError) -> Self {
+        Self(vec![error])
     }
 }
 
 impl Wrong {
     /// Several things, or one that is not the member as a whole.
     pub fn below(faults: Vec<(String, Code)>) -> Self {
-        Self(faults)
+        Self(faults.into_iter().map(|(rest, code)| FieldError::at(rest, code)).collect())
     }
 
+    /// As what is wrong with a body's member of this name.
     pub(super) fn at(self, name: &str) -> impl Iterator<Item = FieldError> {
-        let start = format!("/{}", escaped(name));
-        self.0.into_iter().map(move |(rest, code)| FieldError { pointer: format!("{start}{rest}"), code })
+        let start = pointer_to(name);
+        self.0.into_iter().map(move |error| {
+            let pointer = error.pointer.map(|rest| format!("{start}{rest}"));
+            FieldError { pointer, ..error }
+        })
     }
 }
 
@@ -78,10 +89,14 @@ pub fn text_of(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
-/// A member's name in a JSON pointer (RFC 6901), cut so that a client's nonsense is not sent back at length.
-pub(super) fn escaped(name: &str) -> String {
+/// The step of a JSON pointer (RFC 6901) to a member, cut so that a client's nonsense is not sent back at length. There
+/// is none to a name that holds a card number: the pointer ends at the object that has it.
+pub(super) fn pointer_to(name: &str) -> String {
+    if holds_card_number(name) {
+        return String::new();
+    }
     let cut: String = name.chars().take(64).collect();
-    cut.replace('~', "~0").replace('/', "~1")
+    format!("/{}", cut.replace('~', "~0").replace('/', "~1"))
 }
 
 fn described(mut schema: RefOr<Schema>, about: String) -> RefOr<Schema> {

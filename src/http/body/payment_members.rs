@@ -7,15 +7,17 @@ use utoipa::PartialSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type};
 
-use super::card::holds_card_number;
 use super::fields::Object;
-use super::member::{Given, Member, Wrong, escaped};
+use super::header_key::KEY_HEADER;
+use super::member::{Given, Member, Wrong, pointer_to};
 use crate::domain::Currency;
 use crate::domain::payment::{CaptureMode, Metadata};
-use crate::http::problem::Code;
+use crate::http::card_number::holds_card_number;
+use crate::http::problem::{Code, FieldError};
 
 const MERCHANT_ID_MAX: usize = 32;
 const KEY_MAX: usize = 255;
+const REFERENCE_MAX: usize = 64;
 const METADATA_KEYS_MAX: usize = 50;
 const METADATA_KEY_MAX: usize = 40;
 const METADATA_VALUE_MAX: usize = 500;
@@ -38,12 +40,41 @@ pub struct IdempotencyKey(pub String);
 #[derive(Debug)]
 pub struct Text<const MOST: usize>(pub Option<String>);
 
+/// The merchant's own name for a payment: 1 to 64 printable ASCII characters without spaces. It may be left out.
+#[derive(Debug)]
+pub struct Reference(pub Option<String>);
+
+impl Member for Reference {
+    const IS_REQUIRED: bool = false;
+    const CODES: &'static [Code] = &[Code::MerchantReferenceInvalid, Code::CardNumberNotAllowed];
+
+    fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
+        let Some(text) = unless_null(text) else { return Ok(Self(None)) };
+        let text = string(text).ok_or(Code::FieldTypeInvalid)?;
+        if !is_reference(&text) {
+            return Err(Code::MerchantReferenceInvalid.into());
+        }
+        if holds_card_number(&text) {
+            return Err(Code::CardNumberNotAllowed.into());
+        }
+        Ok(Self(Some(text.into_owned())))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        text.pattern(Some(REFERENCE)).examples(["order-7"]).into()
+    }
+}
+
 impl Member for MerchantId {
     const IS_REQUIRED: bool = true;
-    const CODES: &'static [Code] = &[Code::MerchantIdInvalid];
+    const CODES: &'static [Code] = &[Code::MerchantIdInvalid, Code::CardNumberNotAllowed];
 
     fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
         let id = string(text.ok_or(Code::FieldMissing)?).ok_or(Code::FieldTypeInvalid)?;
+        if holds_card_number(&id) {
+            return Err(Code::CardNumberNotAllowed.into());
+        }
         if is_merchant_id(&id) { Ok(Self(id.into_owned())) } else { Err(Code::MerchantIdInvalid.into()) }
     }
 
@@ -58,7 +89,7 @@ impl Member for Amount {
     const CODES: &'static [Code] = &[Code::AmountNotInteger, Code::AmountInvalid, Code::AmountTooLarge];
 
     fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
-        Ok(amount(text.ok_or(Code::FieldMissing)?.get(), given.amount_max)?)
+        amount(text.ok_or(Code::FieldMissing)?.get(), given.amount_max)
     }
 
     fn schema() -> RefOr<Schema> {
@@ -66,32 +97,47 @@ impl Member for Amount {
     }
 }
 
-/// Null is as good as none.
+/// It may be left out, and is not null: a program whose amount is none (NaN) writes null, and would move all there is.
 impl Member for Option<Amount> {
     const IS_REQUIRED: bool = false;
     const CODES: &'static [Code] = <Amount as Member>::CODES;
 
     fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
-        Ok(unless_null(text).map(|text| amount(text.get(), given.amount_max)).transpose()?)
+        text.map(|text| amount(text.get(), given.amount_max)).transpose()
     }
 
     fn schema() -> RefOr<Schema> {
-        amount_schema().schema_type(SchemaType::from_iter([Type::Integer, Type::Null])).into()
+        amount_schema().into()
     }
 }
 
-fn amount(text: &str, most: i64) -> Result<Amount, Code> {
+fn amount(text: &str, most: i64) -> Result<Amount, Wrong> {
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text),
     };
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Code::AmountNotInteger);
+        return Err(not_integer(text).into());
     }
     if is_negative || digits == "0" {
-        return Err(Code::AmountInvalid);
+        return Err(Code::AmountInvalid.into());
     }
-    digits.parse().ok().filter(|amount| *amount <= most).map(Amount).ok_or(Code::AmountTooLarge)
+    let amount = digits.parse().ok().filter(|amount| *amount <= most).map(Amount);
+    amount.ok_or_else(|| {
+        let detail = format!("One payment may have at most {most}, in the currency's minor unit.");
+        FieldError::at(String::new(), Code::AmountTooLarge).detail(detail).between(1, most).into()
+    })
+}
+
+fn not_integer(text: &str) -> FieldError {
+    let error = FieldError::at(String::new(), Code::AmountNotInteger);
+    if text != "null" {
+        return error;
+    }
+    error.detail(
+        "It is null, which JavaScript writes for a number that is none (NaN). Give an integer; a capture or refund of \
+         all that there is has no such member.",
+    )
 }
 
 /// The policy's `payment.amount_max` may be lower than the maximum here.
@@ -122,7 +168,8 @@ impl Member for IdempotencyKey {
     // The header may bring it.
     const IS_REQUIRED: bool = false;
     const TAKES_KEY: bool = true;
-    const CODES: &'static [Code] = &[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid];
+    const CODES: &'static [Code] =
+        &[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::CardNumberNotAllowed];
 
     fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
         key(text, given)?.ok_or_else(|| Code::IdempotencyKeyMissing.into())
@@ -137,10 +184,10 @@ impl Member for IdempotencyKey {
 impl Member for Option<IdempotencyKey> {
     const IS_REQUIRED: bool = false;
     const TAKES_KEY: bool = true;
-    const CODES: &'static [Code] = &[Code::IdempotencyKeyInvalid];
+    const CODES: &'static [Code] = &[Code::IdempotencyKeyInvalid, Code::CardNumberNotAllowed];
 
     fn read(text: Option<&RawValue>, given: &Given<'_>) -> Result<Self, Wrong> {
-        Ok(key(text, given)?)
+        key(text, given)
     }
 
     fn schema() -> RefOr<Schema> {
@@ -148,15 +195,35 @@ impl Member for Option<IdempotencyKey> {
     }
 }
 
-fn key(text: Option<&RawValue>, given: &Given<'_>) -> Result<Option<IdempotencyKey>, Code> {
+fn key(text: Option<&RawValue>, given: &Given<'_>) -> Result<Option<IdempotencyKey>, Wrong> {
     let in_body = unless_null(text).map(|text| string(text).ok_or(Code::FieldTypeInvalid)).transpose()?;
-    let key = match (in_body.as_deref(), given.header_key) {
-        (Some(in_body), Some(in_header)) if in_body != in_header => return Err(Code::IdempotencyKeyInvalid),
-        (Some(key), _) | (None, Some(key)) => key,
+    let (key, is_in_body) = match (in_body.as_deref(), given.header_key) {
+        (Some(in_body), Some(in_header)) if in_body != in_header => {
+            let error = FieldError::at(String::new(), Code::IdempotencyKeyInvalid);
+            return Err(error.detail("The body and the header `Idempotency-Key` have different keys.").into());
+        }
+        (Some(key), _) => (key, true),
+        (None, Some(key)) => (key, false),
         (None, None) => return Ok(None),
     };
-    let is_valid = (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
-    if is_valid { Ok(Some(IdempotencyKey(key.to_owned()))) } else { Err(Code::IdempotencyKeyInvalid) }
+    let Some((code, detail)) = key_fault(key) else { return Ok(Some(IdempotencyKey(key.to_owned()))) };
+    let at =
+        |code| if is_in_body { FieldError::at(String::new(), code) } else { FieldError::of_header(KEY_HEADER, code) };
+    Err(at(code).detail(detail).into())
+}
+
+/// What is wrong with a key, and why.
+fn key_fault(key: &str) -> Option<(Code, &'static str)> {
+    let invalid = |why| Some((Code::IdempotencyKeyInvalid, why));
+    match key {
+        "" => invalid("It is empty; a key has 1 to 255 characters."),
+        _ if key.len() > KEY_MAX => invalid("It is too long; a key has 1 to 255 characters."),
+        _ if !key.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
+            invalid("It has a character that is not printable ASCII.")
+        }
+        _ if holds_card_number(key) => Some((Code::CardNumberNotAllowed, "The idempotency key holds a card number.")),
+        _ => None,
+    }
 }
 
 impl<const MOST: usize> Member for Text<MOST> {
@@ -212,7 +279,7 @@ impl Member for Metadata {
         let (mut metadata, mut faults) = (Self::new(), Vec::new());
         for (key, text) in members {
             let Some(value) = string(text) else {
-                faults.push((format!("/{}", escaped(&key)), Code::FieldTypeInvalid));
+                faults.push((pointer_to(&key), Code::FieldTypeInvalid));
                 continue;
             };
             let fault = text_fault(&key, METADATA_KEY_MAX, Code::MetadataTooLarge)
@@ -241,6 +308,14 @@ impl Member for Metadata {
 pub fn is_merchant_id(text: &str) -> bool {
     (1..=MERCHANT_ID_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+/// What [`is_reference`] says, as a regular expression.
+pub const REFERENCE: &str = "^[!-~]{1,64}$";
+
+/// Whether a text can be a merchant's reference.
+pub fn is_reference(text: &str) -> bool {
+    (1..=REFERENCE_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn text_fault(text: &str, most: usize, too_long: Code) -> Option<Code> {

@@ -23,6 +23,13 @@ pub enum Method {
     Delete,
 }
 
+/// An operation's id and path, as the document has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub operation: &'static str,
+    pub path: &'static str,
+}
+
 /// One operation of the API.
 pub trait Endpoint: Sized + 'static {
     /// The document's `operationId`.
@@ -30,7 +37,9 @@ pub trait Endpoint: Sized + 'static {
     const METHOD: Method;
     /// With its parameters in braces.
     const PATH: &'static str;
-    /// What it does, for the document.
+    /// The same operation under another path, which has an id of its own in the document.
+    const ALSO: Option<Place> = None;
+    /// What it does, for the document; up to the first stop, in short.
     const ABOUT: &'static str;
     /// The statuses of its answers, and what each says.
     const ANSWERS: &'static [(StatusCode, &'static str)];
@@ -74,6 +83,11 @@ impl<E: Endpoint> Request<'_, E> {
     pub fn operator(&self) -> String {
         operator(self.http)
     }
+
+    /// The address that the request came from.
+    pub fn source(&self) -> String {
+        self.http.peer_addr().map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string())
+    }
 }
 
 /// Reads a request, has it handled and answers it.
@@ -88,7 +102,14 @@ async fn handled<E: Endpoint>(http: &HttpRequest, payload: Payload, app: &App) -
     let query = E::Query::of(http.query_string())?;
     E::check(app)?;
     let header_key = if E::Body::TAKES_KEY { body::header_key(http)? } else { None };
-    let bytes = if E::Body::IS_NONE { None } else { Some(body::fetch(http, payload).await?) };
+    let bytes = if !E::Body::IS_NONE {
+        Some(body::fetch(http, payload).await?)
+    } else {
+        if E::METHOD != Method::Get {
+            body::check_absent(http)?;
+        }
+        None
+    };
     // Not before the body is read: the connection could not be used again.
     if E::TAKES_WORK {
         check_thread(http, app)?;

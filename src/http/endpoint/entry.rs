@@ -5,7 +5,7 @@ use actix_web::web;
 use actix_web::{Route, guard};
 
 use super::answer::{Answer, Content};
-use super::declaration::{Endpoint, Method, serve};
+use super::declaration::{Endpoint, Method, Place, serve};
 use super::path::{PathParameter, PathParameters};
 use super::query::{Query, QueryParameter};
 use crate::http::body::{Body, Members};
@@ -13,9 +13,9 @@ use crate::http::problem::Code;
 
 /// A declared endpoint.
 pub struct Entry {
-    pub operation: &'static str,
     pub method: Method,
-    pub path: &'static str,
+    place: Place,
+    also: Option<Place>,
     route: fn() -> Route,
     describe: fn() -> Described,
 }
@@ -36,17 +36,28 @@ pub struct Described {
 
 impl Entry {
     pub const fn of<E: Endpoint>() -> Self {
-        Self { operation: E::OPERATION, method: E::METHOD, path: E::PATH, route: route::<E>, describe: describe::<E> }
+        let place = Place { operation: E::OPERATION, path: E::PATH };
+        Self { method: E::METHOD, place, also: E::ALSO, route: route::<E>, describe: describe::<E> }
     }
 
-    /// Whether it is about payments: a node that takes none does not have it, and it is under `/api` too.
-    pub fn is_about_payments(&self) -> bool {
-        self.path.starts_with("/payments")
+    /// The paths that it has, each with its id: one, or two.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        [self.place].into_iter().chain(self.also)
+    }
+
+    /// Its own id in the document.
+    pub fn operation(&self) -> &'static str {
+        self.place.operation
+    }
+
+    /// Whether it is a merchant's: a node that takes no payments does not have it, and it is under `/api` too.
+    pub fn is_for_merchants(&self) -> bool {
+        ["/payments", "/refunds", "/merchants"].iter().any(|start| self.place.path.starts_with(start))
     }
 
     /// Whether it is for operators.
     pub fn is_for_operators(&self) -> bool {
-        self.path.starts_with("/admin")
+        self.place.path.starts_with("/admin")
     }
 
     /// Its methods as `Allow` names them.
@@ -82,9 +93,11 @@ fn describe<E: Endpoint>() -> Described {
     let (path, query) = (E::Path::PARAMETERS, E::Query::PARAMETERS);
     let mut found: Vec<Code> = E::CODES.concat();
     found.extend(path.iter().map(|parameter| parameter.code));
-    found.extend(E::Query::IS_CLOSED.then_some(Code::UnknownParameter));
+    found.push(Code::UnknownParameter);
+    found.extend((!query.is_empty()).then_some(Code::CardNumberNotAllowed));
     found.extend(query.iter().filter_map(|parameter| parameter.code));
     found.extend(E::Body::codes());
+    found.extend((E::METHOD != Method::Get).then_some(Code::UnsupportedMediaType));
     found.extend(E::TAKES_WORK.then_some(Code::Overloaded));
     Described {
         about: E::ABOUT,

@@ -9,7 +9,9 @@ mod query;
 
 pub use answer::{Answer, Content, Json, Listed, NoContent};
 pub use codes::{ASK, READ, WRITE};
-pub use declaration::{Endpoint, Method, Request};
+pub use declaration::{Endpoint, Method, Place, Request};
 pub use entry::{Described, Entry};
 pub use path::{PathParameter, PathParameters};
-pub use query::{AnyQuery, LIMIT_DEFAULT, Pairs, Query, QueryParameter, Shape, parse_limit, parse_number, parse_time};
+pub use query::{
+    LIMIT_DEFAULT, Pairs, Query, QueryParameter, Shape, parse_end, parse_limit, parse_number, parse_time, wrong,
+};

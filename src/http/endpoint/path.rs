@@ -2,7 +2,8 @@
 
 use actix_web::HttpRequest;
 
-use crate::domain::{LetterId, PaymentId};
+use crate::domain::{LetterId, PaymentId, RefundId};
+use crate::http::body::{MerchantId, is_merchant_id};
 use crate::http::problem::{Code, Problem};
 
 /// One parameter of a path.
@@ -49,4 +50,19 @@ macro_rules! id_in_path {
 }
 
 id_in_path!(PaymentId, "paymentId", "The payment", "^pay_[0-9A-HJKMNP-TV-Z]{13}$", Code::PaymentNotFound);
+id_in_path!(RefundId, "refundId", "The refund", "^ref_[0-9A-HJKMNP-TV-Z]{13}$", Code::RefundNotFound);
 id_in_path!(LetterId, "letterId", "The dead letter", "^dlq_[0-7][0-9A-HJKMNP-TV-Z]{12}$", Code::NotFound);
+
+impl PathParameters for MerchantId {
+    const PARAMETERS: &'static [PathParameter] = &[PathParameter {
+        name: "merchantId",
+        about: "The merchant",
+        pattern: "^[A-Za-z0-9_-]{1,32}$",
+        code: Code::MerchantIdInvalid,
+    }];
+
+    fn read(request: &HttpRequest) -> Result<Self, Problem> {
+        let id = request.match_info().query("merchantId");
+        if is_merchant_id(id) { Ok(Self(id.to_owned())) } else { Err(Code::MerchantIdInvalid.into()) }
+    }
+}

@@ -1,11 +1,12 @@
 //! The document, put together.
 
-use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Components, ComponentsBuilder, Content, HttpMethod, InfoBuilder, KnownFormat, ObjectBuilder, OpenApi,
+    ArrayBuilder, Components, ComponentsBuilder, Content, HttpMethod, InfoBuilder, KnownFormat, ObjectBuilder, OpenApi,
     OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SchemaFormat, ServerBuilder,
     Type,
 };
@@ -14,15 +15,19 @@ use utoipa::{PartialSchema, ToSchema};
 use super::headers::{add_to_answer, of_requests, text};
 use super::problems::problems;
 use crate::domain::payment::PaymentStatus;
-use crate::http::endpoint::{Described, Entry, Method, PathParameter, QueryParameter, Shape};
+use crate::domain::refund::RefundStatus;
+use crate::http::endpoint::{Described, Entry, Method, PathParameter, Place, QueryParameter, Shape};
 use crate::http::payments::PaymentView;
 use crate::http::problem::{Code, ProblemBody};
 
-const ABOUT: &str = "Authorize, capture, void and refund payments. Every path under `/payments` is served under \
-                     `/api/payments` too. Amounts are integers in the currency's minor unit (ISO 4217). Errors are \
-                     problems (RFC 9457); their `code` is the contract, and their `type` leads to what it means. A \
-                     path answers methods that it does not have with 405 `method_not_allowed` and `Allow`; a path \
-                     that is not here is 404 `not_found`.";
+const ABOUT: &str = "Authorize, capture, void and refund payments. Every path under `/payments`, `/refunds` and \
+                     `/merchants` is served under `/api` too. Amounts are integers in the currency's minor unit \
+                     (ISO 4217). Errors are problems (RFC 9457); their `code` is the contract, and their `type` \
+                     leads to what it means. A path answers methods that it does not have with 405 `method_not_allowed` and `Allow`; a path \
+                     that is not here is 404 `not_found`. Any request may get 421 `host_not_served` and 403 \
+                     `origin_not_allowed`. One that is no HTTP/1.1 that can be read gets 400 `malformed_request`, 408 \
+                     `request_timeout`, 431 `headers_too_large` or 505 `http_version_not_supported`, and the \
+                     connection is closed.";
 
 /// The document of these endpoints.
 pub fn document(entries: impl Iterator<Item = &'static Entry>) -> OpenApi {
@@ -35,16 +40,23 @@ pub fn document(entries: impl Iterator<Item = &'static Entry>) -> OpenApi {
         if let Some(content) = &mut described.content {
             components.schemas.extend(content.schemas.drain(..));
         }
-        let item = PathItem::new(http_method(entry.method), operation(entry, &described));
-        paths = paths.path(entry.path, item);
+        for place in entry.places() {
+            let item = PathItem::new(http_method(entry.method), operation(entry, place, &described));
+            paths = paths.path(place.path, item);
+        }
     }
     OpenApiBuilder::new()
         .info(InfoBuilder::new().title("Rialto").version(env!("CARGO_PKG_VERSION")).description(Some(ABOUT)))
-        .servers(Some([server("/", "Everything"), server("/api", "The paths under /payments")]))
+        .servers(Some([
+            server("/", "Everything"),
+            server("/api", "The paths under /payments, /refunds and /merchants"),
+        ]))
         .tags(Some([
-            TagBuilder::new().name("payments").description(Some("The payments of a merchant")).build(),
+            TagBuilder::new().name("payments").description(Some("A merchant's payments, refunds and ledger")).build(),
             TagBuilder::new().name("operations").description(Some("Health, metrics and what operators do")).build(),
         ]))
+        // Whoever reaches the node may call: the document says so, where leaving it out would say nothing.
+        .security(Some([SecurityRequirement::default()]))
         .paths(paths)
         .components(Some(components))
         .build()
@@ -64,6 +76,7 @@ fn shared_components() -> Components {
         .schema("Problem", ProblemBody::schema())
         .schema("Payment", PaymentView::schema())
         .schema("PaymentStatus", PaymentStatus::schema())
+        .schema("RefundStatus", RefundStatus::schema())
         .schemas_from_iter(schemas)
         .build()
 }
@@ -77,10 +90,11 @@ fn http_method(method: Method) -> HttpMethod {
     }
 }
 
-fn operation(entry: &Entry, described: &Described) -> Operation {
+fn operation(entry: &Entry, place: Place, described: &Described) -> Operation {
     let mut operation = OperationBuilder::new()
-        .operation_id(Some(entry.operation))
-        .tag(if entry.is_about_payments() { "payments" } else { "operations" })
+        .operation_id(Some(place.operation))
+        .tag(if entry.is_for_merchants() { "payments" } else { "operations" })
+        .summary(Some(summary(described.about)))
         .description(Some(described.about))
         .parameters::<Vec<Parameter>, Parameter>(Some(parameters(entry, described)));
     if let Some(body) = &described.body {
@@ -102,6 +116,12 @@ fn operation(entry: &Entry, described: &Described) -> Operation {
         operation = operation.response(status, response);
     }
     operation.build()
+}
+
+/// What is said up to the first stop.
+fn summary(about: &str) -> &str {
+    let end = [". ", ": ", "; "].iter().filter_map(|stop| about.find(stop)).min().unwrap_or(about.len());
+    about[..end].trim_end_matches('.')
 }
 
 fn parameters(entry: &Entry, described: &Described) -> Vec<Parameter> {
@@ -126,6 +146,9 @@ fn of_query(parameter: &QueryParameter) -> Parameter {
         .required(if parameter.is_required { Required::True } else { Required::False })
         .description(Some(parameter.about))
         .schema(Some(shape(parameter.shape)))
+        .style(parameter.shape.is_list().then_some(ParameterStyle::Form))
+        // With commas between the values, not one parameter for each.
+        .explode(parameter.shape.is_list().then_some(false))
         .build()
 }
 
@@ -137,8 +160,14 @@ fn shape(shape: Shape) -> RefOr<Schema> {
             limit.format(format(KnownFormat::Int32)).minimum(Some(1)).maximum(Some(100)).into()
         }
         Shape::Time => text().format(format(KnownFormat::DateTime)).into(),
-        Shape::PaymentStatus => Ref::from_schema_name("PaymentStatus").into(),
+        Shape::PaymentStatuses => statuses("PaymentStatus"),
+        Shape::RefundStatuses => statuses("RefundStatus"),
+        Shape::Names(names) => text().enum_values(Some(names.iter().copied())).into(),
         Shape::Pattern(pattern) => text().pattern(Some(pattern)).into(),
         Shape::Text => text().into(),
     }
+}
+
+fn statuses(name: &str) -> RefOr<Schema> {
+    ArrayBuilder::new().items(Ref::from_schema_name(name)).min_items(Some(1)).into()
 }

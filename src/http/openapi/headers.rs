@@ -6,25 +6,27 @@ use utoipa::openapi::{Object, ObjectBuilder, Required, Response, Type};
 
 use super::problems::integer;
 use crate::http::endpoint::{Described, Entry, Method};
+use crate::http::problem::CODINGS;
 
 /// The headers that a request to this endpoint may have.
 pub fn of_requests(entry: &Entry, described: &Described) -> Vec<Parameter> {
     let mut parameters = Vec::new();
     if described.takes_key {
-        let key = text().min_length(Some(1)).max_length(Some(257));
+        let key = text().min_length(Some(1));
         let about = "The idempotency key, if it is not in the body: 1 to 255 printable ASCII characters, bare or as a \
-                     quoted string.";
+                     quoted string (RFC 9651), whose parameters are left aside.";
         parameters.push(header("Idempotency-Key", about, key));
     }
     // Without patterns: what does not fit them is taken, and left aside.
     let about = "The trace to join (W3C Trace Context), `00-{32 hexadecimal digits}-{16}-{2}`; one that is not valid \
                  is left aside.";
     parameters.push(header("traceparent", about, text()));
-    let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid is replaced.";
+    let about = "A name for the request, 1 to 64 of `A-Za-z0-9_.-`, answered again; one that is not valid, or that \
+                 holds a card number, is replaced.";
     parameters.push(header("X-Request-Id", about, text()));
     if entry.is_for_operators() && entry.method != Method::Get {
-        let about =
-            "Who acts, for the trail of operators' actions; 1 to 64 printable ASCII characters, else `unnamed`.";
+        let about = "Who acts, for the trail of operators' actions; 1 to 64 printable ASCII characters, without a card \
+                     number, else `unnamed`.";
         parameters.push(header("X-Operator", about, text()));
     }
     parameters
@@ -42,7 +44,7 @@ fn header(name: &str, about: &str, schema: ObjectBuilder) -> Parameter {
 
 /// Adds the headers that an answer of this status may have.
 pub fn add_to_answer(entry: &Entry, status: &str, response: &mut Response) {
-    let changes_payments = entry.is_about_payments() && entry.method == Method::Post;
+    let changes_payments = entry.is_for_merchants() && entry.method == Method::Post;
     let mut add = |name: &str, schema: Object, about: &str| {
         let mut header = Header::new(schema);
         header.description = Some(about.to_owned());
@@ -51,6 +53,10 @@ pub fn add_to_answer(entry: &Entry, status: &str, response: &mut Response) {
     add("X-Request-Id", text().build(), "The request's name.");
     if status == "308" {
         add("Location", text().build(), "Where it is.");
+    }
+    if status == "415" {
+        let about = "There when it is the coding of the body that is not known: those that are.";
+        add("Accept-Encoding", text().enum_values(Some([CODINGS])).build(), about);
     }
     // Bodies are refused before a limit is asked; what comes after it is counted and can be replayed.
     let is_counted = changes_payments && !matches!(status, "400" | "408" | "413" | "415");
@@ -65,7 +71,7 @@ pub fn add_to_answer(entry: &Entry, status: &str, response: &mut Response) {
         add("Idempotent-Replayed", text().enum_values(Some(["true"])).build(), about);
     }
     // Readiness is asked again and again in any case.
-    let comes_back = matches!(status, "429" | "503") && entry.operation != "readiness";
+    let comes_back = matches!(status, "429" | "503") && entry.operation() != "readiness";
     if comes_back || changes_payments && status == "409" {
         let about = "Seconds after which the same call may succeed; with a 409 only for `idempotency_in_progress`.";
         add("Retry-After", integer(), about);

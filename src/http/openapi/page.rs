@@ -7,7 +7,7 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa_swagger_ui::Config;
 
-use crate::http::endpoint::{Answer, AnyQuery, Content, Endpoint, Method, Request};
+use crate::http::endpoint::{Answer, Content, Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
 use crate::http::request::refuse;
 
@@ -35,7 +35,7 @@ impl Endpoint for ShowPage {
     const CODES: &'static [&'static [Code]] = &[];
 
     type Path = ();
-    type Query = AnyQuery;
+    type Query = ();
     type Body = ();
     type Answer = Redirect;
 

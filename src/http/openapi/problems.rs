@@ -33,15 +33,22 @@ fn problem(codes: &[Code]) -> Response {
 }
 
 /// The members that a code brings along.
-fn members(code: Code) -> Option<(&'static str, RefOr<Schema>)> {
-    match code {
-        Code::PaymentDeclined => Some(("payment", Ref::from_schema_name("Payment").into())),
+fn members(code: Code) -> Vec<(&'static str, RefOr<Schema>)> {
+    let member = match code {
+        Code::PaymentDeclined => {
+            let named = |name| Ref::from_schema_name(name).into();
+            return vec![("payment", named("Payment")), ("failure", named("Failure"))];
+        }
         Code::PaymentStateConflict => Some(("paymentStatus", Ref::from_schema_name("PaymentStatus").into())),
+        Code::MerchantReferenceUsed => {
+            Some(("paymentId", ObjectBuilder::new().schema_type(Type::String).build().into()))
+        }
         Code::CaptureExceedsAuthorized => Some(("capturable", integer().into())),
         Code::RefundExceedsCaptured => Some(("refundable", integer().into())),
         Code::RefundLimitReached => Some(("limit", integer().into())),
         _ => None,
-    }
+    };
+    Vec::from_iter(member)
 }
 
 pub(super) fn integer() -> Object {

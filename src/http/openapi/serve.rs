@@ -8,7 +8,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::openapi::{ObjectBuilder, OpenApi, Type};
 
-use crate::http::endpoint::{Answer, AnyQuery, Content, Endpoint, Method, Request};
+use crate::http::endpoint::{Answer, Content, Endpoint, Method, Request};
 use crate::http::problem::{Code, Problem};
 
 /// The document as it is served. It is made when it is first asked for, and does not change while the program runs.
@@ -52,7 +52,7 @@ impl Endpoint for ShowDocument {
     const CODES: &'static [&'static [Code]] = &[];
 
     type Path = ();
-    type Query = AnyQuery;
+    type Query = ();
     type Body = ();
     type Answer = DocumentText;
 

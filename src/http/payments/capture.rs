@@ -8,7 +8,7 @@ use crate::domain::PaymentId;
 use crate::domain::commands::Change;
 use crate::flows::ChangeRequest;
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, body};
-use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
+use crate::http::endpoint::{Endpoint, Method, Place, Request};
 use crate::http::problem::{Code, Problem};
 
 body! {
@@ -35,6 +35,7 @@ impl Endpoint for CapturePayment {
     const OPERATION: &'static str = "capture";
     const METHOD: Method = Method::Post;
     const PATH: &'static str = "/payments/capture/{paymentId}";
+    const ALSO: Option<Place> = Some(Place { operation: "capturePayment", path: "/payments/{paymentId}/capture" });
     const ABOUT: &'static str = "Asks for the capture of an authorized payment, or of a part; the rest is released. \
                                  One that failed can be asked for again.";
     const ANSWERS: &'static [(StatusCode, &'static str)] =
@@ -43,7 +44,7 @@ impl Endpoint for CapturePayment {
     const TAKES_WORK: bool = true;
 
     type Path = PaymentId;
-    type Query = AnyQuery;
+    type Query = ();
     type Body = CaptureBody;
     type Answer = Called;
 

@@ -1,6 +1,6 @@
 //! What capture, void and refund share.
 
-use super::answer::{Called, perform};
+use super::answer::{Called, Operation, perform};
 use crate::domain::PaymentId;
 use crate::domain::commands::Change;
 use crate::domain::key::Fingerprint;
@@ -43,5 +43,6 @@ pub async fn change<E: Endpoint<Path = PaymentId>>(
     let Request { http, app, path, body, .. } = request;
     let change = read(body, path)?;
     let permit = app.admit(change.bucket(), Priority::Ongoing).map_err(|error| Problem::from(&error))?;
-    perform(http, app, limit, |app, call| async move { app.change(permit, change, &call).await }).await
+    let operation = Operation { path: E::PATH, payment: Some(path) };
+    perform(http, app, limit, operation, |app, call| async move { app.change(permit, change, &call).await }).await
 }

@@ -2,73 +2,53 @@
 
 use actix_web::http::StatusCode;
 
-use crate::domain::payment::PaymentStatus;
-use crate::domain::{Bucket, PaymentId};
-use crate::flows::{App, Cursor, Expand, FlowError, ListQuery, Page};
-use crate::http::body::is_merchant_id;
-use crate::http::endpoint::{
-    Endpoint, LIMIT_DEFAULT, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit, parse_time,
+use super::window::{
+    CREATED_AFTER, CREATED_BEFORE, LIMIT, MERCHANT_ID, ending_before, merchant_of, name_of, not_the_merchants,
+    starting_after, statuses, window,
 };
+use crate::domain::PaymentId;
+use crate::domain::outcome::PaymentSnapshot;
+use crate::domain::payment::PaymentStatus;
+use crate::flows::{App, Expand, FlowError, ListQuery, Page};
+use crate::http::body::{REFERENCE, is_reference};
+use crate::http::endpoint::{Endpoint, Method, Pairs, Query, QueryParameter, READ, Request, Shape};
 use crate::http::problem::{Code, Problem};
-
-const PAYMENT_ID: Shape = Shape::Pattern("^pay_[0-9A-HJKMNP-TV-Z]{13}$");
 
 impl Query for ListQuery {
     const PARAMETERS: &'static [QueryParameter] = &[
-        QueryParameter::required(
-            "merchantId",
-            "The merchant",
-            Shape::Pattern("^[A-Za-z0-9_-]{1,32}$"),
-            Code::MerchantIdInvalid,
-        ),
+        MERCHANT_ID,
         QueryParameter::optional(
             "status",
-            "Only payments that have this status",
-            Shape::PaymentStatus,
+            "Only payments that have this status, or one of these, with commas between them",
+            Shape::PaymentStatuses,
             Code::StatusInvalid,
         ),
-        QueryParameter::optional("createdAfter", "RFC 3339, exclusive", Shape::Time, Code::TimeInvalid),
-        QueryParameter::optional("createdBefore", "RFC 3339, exclusive", Shape::Time, Code::TimeInvalid),
-        QueryParameter::limit("1 to 100; 20 if not given"),
         QueryParameter::optional(
-            "startingAfter",
-            "The last payment of the page before: the page of older ones. Not with endingBefore",
-            PAYMENT_ID,
-            Code::CursorInvalid,
+            "merchantReference",
+            "Only payments that have this reference",
+            Shape::Pattern(REFERENCE),
+            Code::MerchantReferenceInvalid,
         ),
-        QueryParameter::optional(
-            "endingBefore",
-            "The first payment of the page before: the page of newer ones. Not with startingAfter",
-            PAYMENT_ID,
-            Code::CursorInvalid,
-        ),
+        CREATED_AFTER,
+        CREATED_BEFORE,
+        LIMIT,
+        starting_after("^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
+        ending_before("^pay_[0-9A-HJKMNP-TV-Z]{13}$"),
     ];
 
     fn read(pairs: &Pairs) -> Result<Self, Problem> {
-        let merchant_id = pairs.value("merchantId").filter(|id| is_merchant_id(id)).ok_or(Code::MerchantIdInvalid)?;
-        let status = pairs.value("status").map(|name| PaymentStatus::parse(name).ok_or(Code::StatusInvalid));
-        let status = status.transpose()?;
-        let cursor = match (pairs.value("startingAfter"), pairs.value("endingBefore")) {
-            (None, None) => None,
-            (Some(id), None) => Some(Cursor::StartingAfter(cursor_id(id, merchant_id)?)),
-            (None, Some(id)) => Some(Cursor::EndingBefore(cursor_id(id, merchant_id)?)),
-            (Some(_), Some(_)) => return Err(Code::CursorInvalid.into()),
-        };
+        let merchant_id = merchant_of(pairs)?;
+        let reference = pairs.value("merchantReference");
+        if reference.is_some_and(|reference| !is_reference(reference)) {
+            return Err(Code::MerchantReferenceInvalid.into());
+        }
         Ok(Self {
             merchant_id: merchant_id.to_owned(),
-            status,
-            created_after: pairs.value("createdAfter").map(parse_time).transpose()?,
-            created_before: pairs.value("createdBefore").map(parse_time).transpose()?,
-            limit: pairs.value("limit").map_or(Ok(LIMIT_DEFAULT), parse_limit)?,
-            cursor,
+            statuses: statuses(pairs, PaymentStatus::parse)?,
+            merchant_reference: reference.map(str::to_owned),
+            window: window(pairs, merchant_id)?,
         })
     }
-}
-
-/// An id of our form, of a payment that can be the merchant's; whether it is, the database knows.
-fn cursor_id(text: &str, merchant_id: &str) -> Result<PaymentId, Problem> {
-    let id: PaymentId = text.parse().map_err(|_| Code::CursorInvalid)?;
-    if id.bucket() == Bucket::of_merchant(merchant_id) { Ok(id) } else { Err(Code::CursorInvalid.into()) }
 }
 
 pub struct ListPayments;
@@ -84,24 +64,24 @@ impl Endpoint for ListPayments {
     type Path = ();
     type Query = ListQuery;
     type Body = ();
-    type Answer = Page;
+    type Answer = Page<PaymentSnapshot, PaymentId>;
 
-    async fn handle(request: Request<'_, Self>) -> Result<Page, Problem> {
+    async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
         let (app, query) = (request.app, request.query);
-        if let Some(Cursor::StartingAfter(id) | Cursor::EndingBefore(id)) = query.cursor {
-            check_cursor(app, id, &query.merchant_id).await?;
+        if let Some(cursor) = query.window.cursor {
+            check_cursor(app, name_of(&cursor), cursor.id(), &query.merchant_id).await?;
         }
         app.list(query).await.map_err(|error| Problem::from(&error))
     }
 }
 
 /// A cursor is the id of one of the merchant's payments: a forged one would list from anywhere and never be noticed.
-async fn check_cursor(app: &App, id: PaymentId, merchant_id: &str) -> Result<(), Problem> {
+async fn check_cursor(app: &App, name: &'static str, id: PaymentId, merchant_id: &str) -> Result<(), Problem> {
     match app.look_up(id, Expand::default()).await {
         Ok(found) if found.payment.merchant_id == merchant_id => Ok(()),
         // It is there, and of the merchant's bucket: whoever pages past it must not be stopped by it.
         Err(FlowError::Internal) => Ok(()),
-        Ok(_) | Err(FlowError::PaymentNotFound) => Err(Code::CursorInvalid.into()),
+        Ok(_) | Err(FlowError::PaymentNotFound) => Err(not_the_merchants(name)),
         Err(error) => Err(Problem::from(&error)),
     }
 }
@@ -109,7 +89,8 @@ async fn check_cursor(app: &App, id: PaymentId, merchant_id: &str) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{IdGenerator, Timestamp};
+    use crate::domain::{Bucket, IdGenerator, Timestamp};
+    use crate::flows::Cursor;
 
     fn id(merchant: &str) -> PaymentId {
         IdGenerator::new(0).next(Timestamp(1_800_000_000_000), Bucket::of_merchant(merchant))
@@ -119,12 +100,12 @@ mod tests {
     fn a_list_is_read_whole() {
         let id = id("MERCHANT-1");
         let query = format!(
-            "merchantId=MERCHANT-1&status=CAPTURED&limit=5&startingAfter={id}&createdAfter=2026-11-23T00:00:00Z"
+            "merchantId=MERCHANT-1&status=CAPTURED,VOIDED&limit=5&startingAfter={id}&createdAfter=2026-11-23T00:00:00Z"
         );
         let list = ListQuery::of(&query).unwrap();
-        assert_eq!((list.limit, list.status), (5, Some(PaymentStatus::Captured)));
-        assert_eq!(list.cursor, Some(Cursor::StartingAfter(id)));
-        assert!(list.created_after.is_some() && list.created_before.is_none());
+        assert_eq!((list.window.limit, list.statuses), (5, vec![PaymentStatus::Captured, PaymentStatus::Voided]));
+        assert_eq!(list.window.cursor, Some(Cursor::StartingAfter(id)));
+        assert!(list.window.created_after.is_some() && list.window.created_before.is_none());
     }
 
     #[test]
@@ -139,6 +120,9 @@ mod tests {
             ("merchantId=MERCHANT-1&limit=1000", Code::LimitInvalid),
             ("merchantId=MERCHANT-1&limit=x", Code::LimitInvalid),
             ("merchantId=MERCHANT-1&status=captured", Code::StatusInvalid),
+            ("merchantId=MERCHANT-1&status=CAPTURED,", Code::StatusInvalid),
+            ("merchantId=MERCHANT-1&merchantReference=", Code::MerchantReferenceInvalid),
+            ("merchantId=MERCHANT-1&merchantReference=a%20b", Code::MerchantReferenceInvalid),
             ("merchantId=MERCHANT-1&createdAfter=yesterday", Code::TimeInvalid),
             ("merchantId=MERCHANT-1&startingAfter=pay_1", Code::CursorInvalid),
             (&format!("merchantId=MERCHANT-1&startingAfter={foreign}"), Code::CursorInvalid),

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use crate::domain::PaymentId;
 use crate::flows::{Expand, ExpandCursor, PaymentDetails};
 use crate::http::endpoint::{Endpoint, Method, Pairs, Query, QueryParameter, READ, Request, Shape, parse_limit};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, FieldError, Problem};
 
 impl Query for Expand {
     const PARAMETERS: &'static [QueryParameter] = &[
@@ -25,7 +25,7 @@ impl Query for Expand {
     ];
 
     fn read(pairs: &Pairs) -> Result<Self, Problem> {
-        let mut expand = Self { limit: pairs.value("limit").map(parse_limit).transpose()?, ..Self::default() };
+        let mut expand = Self { limit: pairs.parsed("limit", parse_limit)?, ..Self::default() };
         for name in pairs.value("expand").into_iter().flat_map(|names| names.split(',')) {
             match name {
                 "refunds" => expand.refunds = true,
@@ -35,7 +35,10 @@ impl Query for Expand {
             }
         }
         if let Some(after) = pairs.value("startingAfter") {
-            expand.after = Some(cursor(&expand, after).ok_or(Code::CursorInvalid)?);
+            let error = FieldError::of_parameter("startingAfter", Code::CursorInvalid);
+            let why = "`startingAfter` is the id of a refund, a ledger entry or an event, and `expand` names the list \
+                       that has it and no other.";
+            expand.after = Some(cursor(&expand, after).ok_or_else(|| Problem::of_field(error.detail(why)))?);
         }
         Ok(expand)
     }

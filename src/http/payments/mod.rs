@@ -4,8 +4,10 @@ mod answer;
 mod authorize;
 mod capture;
 mod change;
+mod failure_view;
 mod list;
 mod look_up;
+mod page_view;
 mod payment_view;
 mod refund;
 #[cfg(test)]
@@ -13,10 +15,16 @@ mod tests;
 mod timeline;
 mod timeline_view;
 mod void;
+mod window;
 
 use super::endpoint::Entry;
 
-pub use payment_view::PaymentView;
+pub use page_view::Shown;
+pub use payment_view::{LedgerEntryView, PaymentView, RefundView};
+pub use window::{
+    CREATED_AFTER, CREATED_BEFORE, LIMIT, MERCHANT_ID, cursor, ending_before, merchant_of, name_of, not_the_merchants,
+    starting_after, statuses, window,
+};
 
 #[cfg(any(test, fuzzing))]
 pub use authorize::AuthorizeBody;

@@ -5,12 +5,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::failure_view::FailureView;
+use crate::domain::capture::CaptureStatus;
 use crate::domain::ledger::LedgerEntry;
-use crate::domain::outcome::{Amounts, PaymentSnapshot};
+use crate::domain::outcome::{Amounts, CaptureSnapshot, PaymentSnapshot};
 use crate::domain::payment::{Metadata, PaymentStatus};
 use crate::domain::refund::{Refund, RefundStatus};
-use crate::domain::{Currency, EntryId, EventId, PaymentId, RefundId, Timestamp};
-use crate::flows::{Page, PaymentDetails, PaymentEvent};
+use crate::domain::{CaptureId, Currency, EntryId, EventId, PaymentId, RefundId, Timestamp};
+use crate::flows::{PaymentDetails, PaymentEvent};
 use crate::http::endpoint::{Answer, Content};
 
 /// The amounts of a payment, in the currency's minor unit.
@@ -22,6 +24,26 @@ struct AmountsView {
     capturable: i64,
     refunded: i64,
     refundable: i64,
+}
+
+/// A capture: the amount, in the currency's minor unit, is pending while it is `REQUESTED`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Capture)]
+struct CaptureView {
+    #[schema(value_type = String, example = "cap_01H455VB4PEX5")]
+    capture_id: CaptureId,
+    amount: i64,
+    status: CaptureStatus,
+    #[schema(value_type = String, format = DateTime)]
+    requested_at: Timestamp,
+}
+
+impl From<CaptureSnapshot> for CaptureView {
+    fn from(capture: CaptureSnapshot) -> Self {
+        let CaptureSnapshot { capture_id, amount, status } = capture;
+        Self { capture_id, amount, status, requested_at: capture_id.time() }
+    }
 }
 
 /// A payment as the API shows it.
@@ -49,11 +71,21 @@ pub struct PaymentView<'a> {
     capture_before: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     psp_reference: Option<&'a str>,
+    /// The capture that was asked for last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    capture: Option<CaptureView>,
+    /// The merchant's own name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     #[schema(inline, required = false)]
     metadata: &'a Metadata,
+    /// Why it was declined, failed, is held, or its capture failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureView<'a>>,
     /// One sentence for people.
     message: &'a str,
 }
@@ -72,8 +104,11 @@ impl<'a> From<&'a PaymentSnapshot> for PaymentView<'a> {
             updated_at: payment.updated_at,
             capture_before: payment.capture_before,
             psp_reference: payment.psp_reference.as_deref(),
+            capture: payment.capture.map(CaptureView::from),
+            merchant_reference: payment.merchant_reference.as_deref(),
             description: payment.description.as_deref(),
             metadata: &payment.metadata,
+            failure: payment.failure.as_ref().map(FailureView::from),
             message: &payment.message,
         }
     }
@@ -82,7 +117,7 @@ impl<'a> From<&'a PaymentSnapshot> for PaymentView<'a> {
 /// One refund; the amount is in the currency's minor unit.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct RefundView<'a> {
+pub struct RefundView<'a> {
     #[schema(value_type = String)]
     refund_id: RefundId,
     #[schema(value_type = RefundStatus)]
@@ -96,7 +131,7 @@ struct RefundView<'a> {
     psp_reference: Option<&'a str>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<&'a str>,
+    failure: Option<FailureView<'a>>,
     #[schema(value_type = String, format = DateTime)]
     requested_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -112,7 +147,7 @@ impl<'a> From<&'a Refund> for RefundView<'a> {
             currency: refund.money.currency,
             reason: refund.reason.as_deref(),
             psp_reference: refund.psp_reference.as_deref(),
-            failure: refund.failure.as_deref(),
+            failure: refund.failure.as_ref().map(FailureView::from),
             requested_at: refund.requested_at,
             updated_at: refund.updated_at,
         }
@@ -122,7 +157,7 @@ impl<'a> From<&'a Refund> for RefundView<'a> {
 /// One ledger entry: a transfer of `amount` (minor unit) from the credited to the debited account.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct LedgerEntryView {
+pub struct LedgerEntryView {
     #[schema(value_type = String)]
     entry_id: EntryId,
     #[schema(value_type = String)]
@@ -214,32 +249,7 @@ impl Answer for PaymentDetails {
     }
 }
 
-/// One page of payments, newest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Page)]
-struct PageView<'a> {
-    data: Vec<PaymentView<'a>>,
-    /// Payments that belong on this page and cannot be read. Left out when there are none.
-    #[serde(skip_serializing_if = "<[PaymentId]>::is_empty")]
-    #[schema(value_type = Vec<String>, required = false)]
-    unreadable: &'a [PaymentId],
-    /// Whether there are more in the page's direction.
-    has_more: bool,
-}
-
-impl Answer for Page {
-    fn respond(self, _: &HttpRequest) -> HttpResponse {
-        let Self { data, unreadable, has_more } = &self;
-        HttpResponse::Ok().json(PageView { data: views(data), unreadable, has_more: *has_more })
-    }
-
-    fn content() -> Option<Content> {
-        Some(Content::json::<PageView<'_>>())
-    }
-}
-
-fn views<'a, T, V: From<&'a T>>(values: &'a [T]) -> Vec<V> {
+pub fn views<'a, T, V: From<&'a T>>(values: &'a [T]) -> Vec<V> {
     values.iter().map(V::from).collect()
 }
 
@@ -261,8 +271,11 @@ mod tests {
             updated_at: Timestamp(1_795_426_200_037),
             capture_before: Some(Timestamp(1_796_031_000_037)),
             psp_reference: Some("psp_1".into()),
+            capture: None,
+            merchant_reference: None,
             description: Some("Tea".into()),
             metadata: [("order".to_owned(), "A-1".to_owned())].into_iter().collect(),
+            failure: None,
             message: "The refund is requested.".into(),
         };
         let (head, times, all, end) = (
@@ -280,6 +293,20 @@ mod tests {
         );
         let shown = |payment: &PaymentSnapshot| serde_json::to_string(&PaymentView::from(payment)).unwrap();
         assert_eq!(shown(&whole), [head, times, all, end].concat());
+        let capture_id = CaptureId::from_stored(7_153_246_951_833_600_002);
+        let named = PaymentSnapshot {
+            capture: Some(CaptureSnapshot { capture_id, amount: 1_500, status: CaptureStatus::Captured }),
+            merchant_reference: Some("order-7".into()),
+            ..whole.clone()
+        };
+        let more = concat!(
+            r#""capture":{"captureId":"cap_66HBG6G1B0002","amount":1500,"status":"CAPTURED","#,
+            r#""requestedAt":"2079-01-17T04:49:34.218Z"},"merchantReference":"order-7","#
+        );
+        assert_eq!(
+            shown(&named),
+            [head, times, &all.replacen(r#""description""#, &format!("{more}\"description\""), 1), end].concat()
+        );
         let bare = PaymentSnapshot {
             capture_before: None,
             psp_reference: None,

@@ -8,8 +8,8 @@ use crate::domain::PaymentId;
 use crate::domain::commands::Change;
 use crate::flows::ChangeRequest;
 use crate::http::body::{Amount, IdempotencyKey, MerchantId, Text, body};
-use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
-use crate::http::problem::{Code, FieldError, Problem};
+use crate::http::endpoint::{Endpoint, Method, Place, Request};
+use crate::http::problem::{Code, Problem};
 
 body! {
     /// A refund.
@@ -22,17 +22,13 @@ body! {
         /// Without card numbers.
         reason "reason": Text<255>,
     }
+    // A second refund of an amount would be a second refund; of all that is left, it finds nothing.
+    wrong if !matches!(amount, Some(None)) && matches!(key, Some(None))
+        => "idempotencyKey": Code::IdempotencyKeyMissing;
 }
 
 impl RefundBody {
-    /// # Errors
-    /// An amount without a key: a second refund of an amount would be a second refund; of all that is left, it finds
-    /// nothing.
     pub fn into_request(self, id: PaymentId) -> Result<ChangeRequest, Problem> {
-        if self.amount.is_some() && self.key.is_none() {
-            let (pointer, code) = ("/idempotencyKey".to_owned(), Code::IdempotencyKeyMissing);
-            return Err(Problem::of_field(FieldError { pointer, code }));
-        }
         let refund = Change::Refund { amount: self.amount.map(|amount| amount.0), reason: self.reason.0 };
         Ok(change_request(id, self.merchant_id, self.key, refund))
     }
@@ -44,16 +40,17 @@ impl Endpoint for RefundPayment {
     const OPERATION: &'static str = "refund";
     const METHOD: Method = Method::Post;
     const PATH: &'static str = "/payments/refund/{paymentId}";
+    const ALSO: Option<Place> = Some(Place { operation: "createRefund", path: "/payments/{paymentId}/refunds" });
     const ABOUT: &'static str = "Asks for a refund of what was captured, or of a part, which needs an idempotency \
                                  key. While the capture is under way the refund waits for it, and fails with it.";
     const ANSWERS: &'static [(StatusCode, &'static str)] =
         &[(StatusCode::OK, "The refund is requested; the payment becomes REFUNDED or PARTIALLY_REFUNDED")];
     const CODES: &'static [&'static [Code]] =
-        &[EXECUTION, CHANGE, &[Code::IdempotencyKeyMissing, Code::RefundExceedsCaptured, Code::RefundLimitReached]];
+        &[EXECUTION, CHANGE, &[Code::RefundExceedsCaptured, Code::RefundLimitReached]];
     const TAKES_WORK: bool = true;
 
     type Path = PaymentId;
-    type Query = AnyQuery;
+    type Query = ();
     type Body = RefundBody;
     type Answer = Called;
 

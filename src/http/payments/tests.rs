@@ -12,7 +12,7 @@ const MOST: i64 = 1_000_000;
 const ORDER: &str = r#"{"merchantId":"MERCHANT-1","amount":100,"currency":"KRW","idempotencyKey":"k"}"#;
 
 fn authorize(bytes: &[u8], header_key: Option<&str>) -> Result<AuthorizeRequest, Problem> {
-    AuthorizeBody::read(bytes, &Given { header_key, amount_max: MOST }).map(AuthorizeRequest::from)
+    AuthorizeBody::read(bytes, &Given { header_key, amount_max: MOST }).and_then(AuthorizeBody::into_request)
 }
 
 fn read(body: &str) -> Result<AuthorizeRequest, Problem> {
@@ -136,7 +136,7 @@ fn each_bad_body_has_its_code_and_pointer() {
     ] {
         let problem = read(&body).expect_err(&body);
         assert_eq!(problem.code, code, "{body}");
-        let pointers: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+        let pointers: Vec<_> = problem.errors.iter().filter_map(|error| error.pointer.as_deref()).collect();
         if !pointer.is_empty() {
             assert_eq!(pointers, [pointer], "{body}");
         }
@@ -186,7 +186,8 @@ fn an_answer_to_thousands_of_unknown_fields_is_short() {
 fn all_that_is_wrong_is_said_at_once() {
     let problem =
         read(r#"{"merchantId":"","amount":1.5,"currency":"krw","idempotencyKey":"k","extra":1}"#).unwrap_err();
-    let said: Vec<_> = problem.errors.iter().map(|error| (error.pointer.as_str(), error.code)).collect();
+    let said: Vec<_> =
+        problem.errors.iter().map(|error| (error.pointer.as_deref().unwrap_or_default(), error.code)).collect();
     assert_eq!(
         said,
         [
@@ -208,10 +209,12 @@ fn changes_know_their_own_fields() {
     assert!(matches!(torn.change, Change::Refund { amount: Some(5), reason: Some(_) }));
     assert!(matches!(read(capture, r#"{"merchantId":"M"}"#).unwrap().change, Change::Capture { amount: None }));
     // Of all that is left a second refund finds nothing; of an amount it would be a second refund.
-    for body in [r#"{"merchantId":"M"}"#, r#"{"merchantId":"M","amount":null}"#, r#"{"merchantId":"M","reason":"r"}"#] {
+    for body in [r#"{"merchantId":"M"}"#, r#"{"merchantId":"M","reason":"r"}"#] {
         assert_eq!(read(refund, body).unwrap().key, None);
     }
-    let cases: [(Read, _, _); 6] = [
+    let cases: [(Read, _, _); 8] = [
+        (refund, r#"{"merchantId":"M","amount":null}"#, Code::AmountNotInteger),
+        (capture, r#"{"merchantId":"M","amount":null}"#, Code::AmountNotInteger),
         (refund, r#"{"merchantId":"M","amount":5}"#, Code::IdempotencyKeyMissing),
         (void, r#"{"merchantId":"M","amount":5}"#, Code::UnknownField),
         (capture, r#"{"merchantId":"M","reason":"x"}"#, Code::UnknownField),
@@ -269,7 +272,7 @@ fn another_meaning_has_another_fingerprint() {
     let all = refund(r#"{"merchantId":"M"}"#);
     let five = refund(r#"{"merchantId":"M","amount":5}"#);
     assert!(all != five && five != refund(r#"{"merchantId":"M","amount":5,"reason":"5"}"#));
-    assert_eq!(all, refund(r#"{"reason":null,"merchantId":"M","idempotencyKey":"k","amount":null}"#));
+    assert_eq!(all, refund(r#"{"reason":null,"merchantId":"M","idempotencyKey":"k"}"#));
 }
 
 #[test]

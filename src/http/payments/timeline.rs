@@ -29,8 +29,8 @@ impl Query for Part {
     ];
 
     fn read(pairs: &Pairs) -> Result<Self, Problem> {
-        let after = pairs.value("startingAfter").map(|text| parse_number(text).ok_or(Code::CursorInvalid));
-        Ok(Self { after: after.transpose()?, limit: pairs.value("limit").map_or(Ok(PAGE_DEFAULT), parse_limit)? })
+        let after = pairs.parsed("startingAfter", |text| parse_number(text).ok_or(Code::CursorInvalid))?;
+        Ok(Self { after, limit: pairs.parsed("limit", parse_limit)?.unwrap_or(PAGE_DEFAULT) })
     }
 }
 

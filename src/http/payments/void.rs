@@ -8,7 +8,7 @@ use crate::domain::PaymentId;
 use crate::domain::commands::Change;
 use crate::flows::ChangeRequest;
 use crate::http::body::{IdempotencyKey, MerchantId, body};
-use crate::http::endpoint::{AnyQuery, Endpoint, Method, Request};
+use crate::http::endpoint::{Endpoint, Method, Place, Request};
 use crate::http::problem::{Code, Problem};
 
 body! {
@@ -32,13 +32,14 @@ impl Endpoint for VoidPayment {
     const OPERATION: &'static str = "void";
     const METHOD: Method = Method::Post;
     const PATH: &'static str = "/payments/void/{paymentId}";
+    const ALSO: Option<Place> = Some(Place { operation: "voidPayment", path: "/payments/{paymentId}/void" });
     const ABOUT: &'static str = "Gives up an authorization, also one whose capture has failed.";
     const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "The payment is voided")];
     const CODES: &'static [&'static [Code]] = &[EXECUTION, CHANGE];
     const TAKES_WORK: bool = true;
 
     type Path = PaymentId;
-    type Query = AnyQuery;
+    type Query = ();
     type Body = VoidBody;
     type Answer = Called;
 

@@ -6,16 +6,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{ControlError, ControlStore};
+use super::{ControlError, ControlStore, StoredForce};
 use crate::infra::database::StoredAction;
 use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 
 /// What operators did, by id.
 pub type KeptActions = Arc<Mutex<BTreeMap<i64, StoredAction>>>;
 
+/// The breakers that are held, by name.
+pub type KeptForces = Arc<Mutex<BTreeMap<String, StoredForce>>>;
+
 /// The control store as one process reaches it.
 pub struct MemoryControl {
     pub actions: KeptActions,
+    pub forces: KeptForces,
     pub fate: Arc<dyn FaultPlan>,
 }
 
@@ -52,5 +56,17 @@ impl ControlStore for MemoryControl {
 
     async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, ControlError> {
         self.fated(|kept| kept.values().rev().take(limit as usize).cloned().collect()).await
+    }
+
+    async fn forced_breakers(&self) -> Result<Vec<StoredForce>, ControlError> {
+        self.fated(|_| self.forces.lock().values().cloned().collect()).await
+    }
+
+    async fn force_breaker(&self, force: &StoredForce) -> Result<(), ControlError> {
+        self.fated(|_| drop(self.forces.lock().insert(force.name.clone(), force.clone()))).await
+    }
+
+    async fn release_breaker(&self, name: &str) -> Result<(), ControlError> {
+        self.fated(|_| drop(self.forces.lock().remove(name))).await
     }
 }

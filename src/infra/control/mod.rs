@@ -1,6 +1,7 @@
 //! The control store: a database for what belongs to no shard. It is never on a payment's way, so it may be away at any
 //! time, from the start on: each call is bounded in time, and it is opened when it can be.
 
+mod forced;
 mod identity;
 #[cfg(test)]
 pub mod memory;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use sea_orm::DbErr;
 
+pub use forced::StoredForce;
 pub use identity::system_of;
 pub use reader::ControlReader;
 pub use sql::SqlControl;
@@ -42,7 +44,9 @@ pub enum ControlError {
     #[error(transparent)]
     Misfit(#[from] ControlMisfit),
     /// A file of one host would hide from the others what is in shards that all of them see.
-    #[error("control.database is not set: operators' actions stay in their shards")]
+    #[error(
+        "control.database is not set: operators' actions stay in their shards, a forced breaker holds on one node only"
+    )]
     Unset,
     /// It has not been opened yet, or could not be.
     #[error("not open")]
@@ -52,7 +56,8 @@ pub enum ControlError {
 }
 
 impl ControlError {
-    /// Whether waiting does not help: somebody has to change what the node is started with.
+    /// Whether waiting does not help: somebody has to change what the node is started with. A server that does not
+    /// commit durably is no such reason: payments go on without it, and it can be told otherwise while it runs.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Misfit(_) => true,
@@ -95,6 +100,24 @@ pub trait ControlStore: Send + Sync {
     /// # Errors
     /// When it cannot be read.
     async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, ControlError>;
+
+    /// The breakers that operators hold in a state, each with who and why.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn forced_breakers(&self) -> Result<Vec<StoredForce>, ControlError>;
+
+    /// Keeps that a breaker is held, in place of what was kept of it before. It is durable then.
+    ///
+    /// # Errors
+    /// Then it is not known what is kept; to ask again is right.
+    async fn force_breaker(&self, force: &StoredForce) -> Result<(), ControlError>;
+
+    /// Keeps that nobody holds the breaker of this name.
+    ///
+    /// # Errors
+    /// As [`force_breaker`](Self::force_breaker).
+    async fn release_breaker(&self, name: &str) -> Result<(), ControlError>;
 }
 
 #[cfg(test)]

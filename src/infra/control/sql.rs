@@ -1,6 +1,7 @@
 //! The control store in a database: a SQLite file or MariaDB. Each is opened, locked and written as a shard is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,18 +9,17 @@ use entities::operator_action;
 use parking_lot::Mutex;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 use tokio::time::timeout;
 
-use super::{ControlError, ControlPlace, ControlStore, identity};
+use super::{ControlError, ControlPlace, ControlStore, StoredForce, forced, identity};
 use crate::domain::Timestamp;
 use crate::domain::identity::SystemId;
 use crate::infra::data_guard::{self, DataGuard, GuardError};
 use crate::infra::database::file::{self, FilePools};
 use crate::infra::database::identity::tables;
-use crate::infra::database::{DatabaseError, PacketMax, Pool, StoredAction, in_time, lost, mariadb};
+use crate::infra::database::{DatabaseError, PacketMax, Pool, StoredAction, Transaction, in_time, lost, mariadb};
 use crate::infra::telemetry::pools::{PoolUse, Pools};
 use crate::runtime::Clock;
 use migrations::{ControlMigrator, SchemaStatus};
@@ -87,6 +87,22 @@ impl SqlControl {
         identity::claim(db, &self.system, Timestamp(self.clock.now_ms())).await
     }
 
+    /// Writes something; it is durable when this returns.
+    async fn write<T>(&self, write: impl AsyncFnOnce(&Transaction) -> Result<T, DbErr>) -> Result<T, ControlError> {
+        let opened = self.opened()?;
+        let tx = opened.writer.begin().await?;
+        let written = in_time(async {
+            // It may have become another system's since it was opened: by a restore, for one.
+            identity::verify(&tx, &self.system).await?;
+            Ok::<_, ControlError>(write(&tx).await?)
+        });
+        let written = written.await??;
+        tx.commit().await?;
+        // Committed to a file that is gone is committed nowhere.
+        opened.guard.check().map_err(lost)?;
+        Ok(written)
+    }
+
     fn opened(&self) -> Result<Opened, ControlError> {
         self.opened.lock().clone().ok_or(ControlError::NotOpen)
     }
@@ -114,20 +130,25 @@ pub(super) async fn is_current(db: &DatabaseConnection) -> Result<(), ControlErr
 #[async_trait]
 impl ControlStore for SqlControl {
     async fn check(&self) -> Result<(), ControlError> {
+        let is_read = AtomicBool::new(false);
         let checked = async {
             let Ok(opened) = self.opened() else {
                 let opened = self.open().await?;
                 *self.opened.lock() = Some(opened);
                 return Ok(());
             };
-            let ask =
-                Statement::from_string(opened.readers.get_database_backend(), "SELECT 1 FROM operator_action LIMIT 1");
-            opened.readers.query_one(ask).await?;
-            identity::verify(&opened.readers, &self.system).await
+            identity::verify(&opened.readers, &self.system).await?;
+            is_read.store(true, Ordering::Relaxed);
+            // One that can only be read keeps nothing. The write is taken back, so that looking costs no disk.
+            let tx = opened.writer.begin().await?;
+            identity::touch(&tx).await?;
+            tx.rollback().await;
+            Ok(())
         };
         let checked = timeout(CHECK_WITHIN, checked).await.unwrap_or(Err(ControlError::Late));
-        // A server's database may have been made anew: it is then opened as one that was never open.
-        if checked.is_err() && matches!(self.place, ControlPlace::Server(_)) {
+        // A server's database may have been made anew: it is then opened as one that was never open. One that can be
+        // read and takes no writes has not been.
+        if checked.is_err() && !is_read.into_inner() && matches!(self.place, ControlPlace::Server(_)) {
             *self.opened.lock() = None;
         }
         checked
@@ -138,31 +159,35 @@ impl ControlStore for SqlControl {
         if actions.is_empty() {
             return Ok(Vec::new());
         }
-        let opened = self.opened()?;
         let mut keep = OnConflict::column(Id);
         keep.do_nothing_on([Id]);
         let rows = actions.iter().map(|action| action.clone().into_active_model());
         let insert = operator_action::Entity::insert_many(rows).on_conflict(keep);
         let of_these = Id.is_in(actions.iter().map(|action| action.id));
-        let tx = opened.writer.begin().await?;
-        let written = in_time(async {
-            // It may have become another system's since it was opened: by a restore, for one.
-            identity::verify(&tx, &self.system).await?;
-            match insert.exec_without_returning(&tx).await {
+        let keep = async |tx: &Transaction| {
+            match insert.exec_without_returning(tx).await {
                 Ok(_) | Err(DbErr::RecordNotInserted) => {}
-                Err(error) => return Err(ControlError::from(error)),
+                Err(error) => return Err(error),
             }
-            Ok(operator_action::Entity::find().filter(of_these).all(&tx).await?)
-        });
-        let kept = written.await??;
-        tx.commit().await?;
-        // Committed to a file that is gone is committed nowhere.
-        opened.guard.check().map_err(lost)?;
-        Ok(kept)
+            operator_action::Entity::find().filter(of_these).all(tx).await
+        };
+        self.write(keep).await
     }
 
     async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, ControlError> {
         let query = operator_action::Entity::find().order_by_desc(operator_action::Column::Id).limit(limit);
         Ok(query.all(&self.opened()?.readers).await?)
+    }
+
+    async fn forced_breakers(&self) -> Result<Vec<StoredForce>, ControlError> {
+        Ok(forced::all(&self.opened()?.readers).await?)
+    }
+
+    async fn force_breaker(&self, force: &StoredForce) -> Result<(), ControlError> {
+        self.write(async |tx| forced::put(tx, force).await).await
+    }
+
+    async fn release_breaker(&self, name: &str) -> Result<(), ControlError> {
+        self.write(async |tx| forced::delete(tx, name).await).await
     }
 }

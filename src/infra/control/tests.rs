@@ -91,6 +91,62 @@ async fn an_action_is_kept_once_as_it_came_first(case: Fixture) {
     case.drop().await;
 }
 
+fn force(name: &str, state: &str) -> StoredForce {
+    StoredForce {
+        name: name.to_owned(),
+        state: state.to_owned(),
+        operator: "O'Hara".to_owned(),
+        source: "::1".to_owned(),
+        reason: "日本語 🛶".to_owned(),
+        forced_at: 1_800_000_000_000,
+    }
+}
+
+async fn a_forced_breaker_is_kept_until_it_is_released(case: Fixture) {
+    let store = case.store(1);
+    assert!(matches!(store.force_breaker(&force("psp", "open")).await, Err(ControlError::NotOpen)));
+    store.check().await.unwrap();
+    assert_eq!(store.forced_breakers().await.unwrap(), []);
+    for row in [force("psp", "open"), force("psp", "closed"), force("event_log", "open"), force("psp", "closed")] {
+        store.force_breaker(&row).await.unwrap();
+    }
+    assert_eq!(store.forced_breakers().await.unwrap(), [force("event_log", "open"), force("psp", "closed")]);
+    for _ in 0..2 {
+        store.release_breaker("psp").await.unwrap();
+        assert_eq!(store.forced_breakers().await.unwrap(), [force("event_log", "open")]);
+    }
+    case.drop().await;
+}
+
+async fn a_store_that_takes_no_writes_is_out_and_still_read(case: Fixture) {
+    let store = case.store(1);
+    store.check().await.unwrap();
+    store.force_breaker(&force("psp", "open")).await.unwrap();
+    let on = "BEFORE UPDATE ON control_identity";
+    match &case.place {
+        ControlPlace::File(path) => {
+            let refuse = format!("CREATE TRIGGER refuse {on} BEGIN SELECT RAISE(ABORT, 'read-only'); END");
+            rusqlite::Connection::open(path).unwrap().execute_batch(&refuse).unwrap();
+        }
+        ControlPlace::Server(url) => {
+            let refuse = format!("CREATE TRIGGER refuse {on} FOR EACH ROW SIGNAL SQLSTATE '45000'");
+            admin(url, &refuse).await;
+        }
+    }
+    for _ in 0..2 {
+        assert!(!store.check().await.unwrap_err().is_final());
+        assert_eq!(store.forced_breakers().await.unwrap(), [force("psp", "open")]);
+    }
+    match &case.place {
+        ControlPlace::File(path) => {
+            rusqlite::Connection::open(path).unwrap().execute_batch("DROP TRIGGER refuse").unwrap();
+        }
+        ControlPlace::Server(url) => admin(url, "DROP TRIGGER refuse").await,
+    }
+    store.check().await.unwrap();
+    case.drop().await;
+}
+
 async fn it_is_the_first_systems_and_refuses_others(case: Fixture) {
     assert_eq!(system_of(&case.place).await.unwrap(), None);
     case.store(1).check().await.unwrap();
@@ -187,6 +243,8 @@ on_each! {
     one_that_is_away_is_opened_once_it_is_there
     store_that_became_another_systems_keeps_nothing
     who_only_reads_sees_all_in_order
+    a_forced_breaker_is_kept_until_it_is_released
+    a_store_that_takes_no_writes_is_out_and_still_read
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{ControlError, ControlStore};
+use super::{ControlError, ControlStore, StoredForce};
 use crate::infra::database::StoredAction;
 
 /// See the module.
@@ -21,5 +21,17 @@ impl ControlStore for UnsetControl {
     /// None was ever moved.
     async fn actions(&self, _limit: u64) -> Result<Vec<StoredAction>, ControlError> {
         Ok(Vec::new())
+    }
+
+    async fn forced_breakers(&self) -> Result<Vec<StoredForce>, ControlError> {
+        Err(ControlError::Unset)
+    }
+
+    async fn force_breaker(&self, _force: &StoredForce) -> Result<(), ControlError> {
+        Err(ControlError::Unset)
+    }
+
+    async fn release_breaker(&self, _name: &str) -> Result<(), ControlError> {
+        Err(ControlError::Unset)
     }
 }

@@ -33,6 +33,9 @@ pub enum DatabaseError {
     /// The server is not one that can be trusted with money, or is not reached as it is told.
     #[error("{0}")]
     Server(String),
+    /// The server's `innodb_flush_log_at_trx_commit`, which has to be 1.
+    #[error("innodb_flush_log_at_trx_commit is {0}: a commit would be answered before it is on disk")]
+    NotDurable(i64),
     #[error("{0}")]
     Schema(SchemaStatus),
     #[error(transparent)]
@@ -50,7 +53,7 @@ impl DatabaseError {
             Self::NotCommitted(_) => "not_committed",
             Self::Damaged(_) => "damaged",
             Self::InDoubt(_) => "in_doubt",
-            Self::Server(_) | Self::Schema(_) | Self::Migration(_) => "unfit",
+            Self::Server(_) | Self::NotDurable(_) | Self::Schema(_) | Self::Migration(_) => "unfit",
         }
     }
 
@@ -68,6 +71,7 @@ impl DatabaseError {
             | Self::Refused(_)
             | Self::Damaged(_)
             | Self::Server(_)
+            | Self::NotDurable(_)
             | Self::Schema(_)
             | Self::Migration(_) => None,
         }

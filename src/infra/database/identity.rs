@@ -62,7 +62,7 @@ impl ShardRecord {
             ShardPlace::File(path) => sqlite::open_readers(path, 1).await?,
             ShardPlace::Server(url) => mariadb::open(url).await?,
         };
-        let (holds_data, has_published) = mariadb::patiently(async || look_at(&db).await).await?;
+        let (holds_data, has_published) = mariadb::patiently(&db, async || look_at(&db).await).await?;
         Ok(Self { db: Some(db), holds_data, has_published })
     }
 
@@ -70,7 +70,7 @@ impl ShardRecord {
     /// them by then had told all of them what they are.
     pub async fn found(&self) -> Result<FoundShard, DatabaseError> {
         let Some(db) = &self.db else { return Ok(FoundShard::default()) };
-        mariadb::patiently(async || self.found_in(db).await).await
+        mariadb::patiently(db, async || self.found_in(db).await).await
     }
 
     async fn found_in(&self, db: &DatabaseConnection) -> Result<FoundShard, DatabaseError> {
@@ -113,7 +113,7 @@ impl ShardRecord {
         // MariaDB has no way to do nothing; this is SeaORM's for it.
         keep.do_nothing_on([shard_identity::Column::Id]);
         let insert = || shard_identity::Entity::insert(row.clone().into_active_model()).on_conflict(keep.clone());
-        let claimed = mariadb::patiently(async || match in_time(insert().exec_without_returning(db)).await? {
+        let claimed = mariadb::patiently(db, async || match in_time(insert().exec_without_returning(db)).await? {
             Ok(_) | Err(DbErr::RecordNotInserted) => self::row(db).await,
             Err(error) => Err(error.into()),
         });
@@ -131,7 +131,7 @@ impl ShardRecord {
         if !replace {
             update = update.filter(column.is_null());
         }
-        let noted = mariadb::patiently(async || {
+        let noted = mariadb::patiently(db, async || {
             in_time(update.clone().exec(db)).await??;
             row(db).await
         });

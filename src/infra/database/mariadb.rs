@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
 use sea_orm::sqlx::{self, ConnectOptions, Executor, Row};
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxMySqlConnector};
 
 use super::connection::{PacketMax, Pool, Target};
 use super::error::DatabaseError;
+use crate::infra::waits::wait_for;
 
 /// Connections that write a shard. One is in use; another takes over from one that hangs on a network that is gone.
 const WRITERS: u32 = 4;
@@ -33,13 +34,14 @@ const WRITER_SESSION: &str = "SET SESSION idle_transaction_timeout = 4, SESSION 
 /// Waits for the server, checks that it keeps what it promises, and has a connection to it.
 pub async fn open(url: &str) -> Result<DatabaseConnection, DatabaseError> {
     let pool = opening_pool(url)?;
-    let row = reach(&pool).await.map_err(unavailable)?;
+    let row = reach(&pool, &place(url)?).await.map_err(unavailable)?;
     trusted(pool, &row)
 }
 
 /// As [`open`], without waiting for a server that is not up.
 pub async fn open_now(url: &str) -> Result<DatabaseConnection, DatabaseError> {
     let pool = opening_pool(url)?;
+    let _wait = wait_for(place(url)?);
     let row = present_itself(&pool).await.map_err(unavailable)?;
     trusted(pool, &row)
 }
@@ -51,8 +53,7 @@ fn trusted(pool: MySqlPool, row: &MySqlRow) -> Result<DatabaseConnection, Databa
         return Err(DatabaseError::Server(format!("MariaDB {version} is not one of 10.6 and above")));
     }
     if flush != 1 {
-        let why = format!("innodb_flush_log_at_trx_commit is {flush}: a commit would be answered before it is on disk");
-        return Err(DatabaseError::Server(why));
+        return Err(DatabaseError::NotDurable(flush));
     }
     Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
 }
@@ -98,9 +99,30 @@ pub async fn max_allowed_packet(db: &DatabaseConnection) -> Result<i64, Database
 }
 
 /// Waits for a server that is not up yet, and has it present itself.
-async fn reach(pool: &MySqlPool) -> Result<MySqlRow, sqlx::Error> {
+async fn reach(pool: &MySqlPool, place: &str) -> Result<MySqlRow, sqlx::Error> {
     // Whatever a server says itself (no such user, no such database), it will say again.
-    until_it_passes(async || present_itself(pool).await, |error| error.as_database_error().is_none()).await
+    until_it_passes(place, async || present_itself(pool).await, |error| error.as_database_error().is_none()).await
+}
+
+/// Where the database is, without credentials.
+fn place(url: &str) -> Result<String, DatabaseError> {
+    Ok(said(&options(url)?))
+}
+
+/// Where a database is that may be a file, too.
+fn place_of(db: &DatabaseConnection) -> String {
+    match db.get_database_backend() {
+        DbBackend::MySql => said(&db.get_mysql_connection_pool().connect_options()),
+        DbBackend::Sqlite | DbBackend::Postgres => {
+            let options = db.get_sqlite_connection_pool().connect_options();
+            format!("the file {}", options.get_filename().display())
+        }
+    }
+}
+
+fn said(options: &MySqlConnectOptions) -> String {
+    let database = options.get_database().map(|name| format!("/{name}")).unwrap_or_default();
+    format!("MariaDB at {}:{}{database}", options.get_host(), options.get_port())
 }
 
 /// Has the server say its version and how it commits.
@@ -110,20 +132,26 @@ async fn present_itself(pool: &MySqlPool) -> Result<MySqlRow, sqlx::Error> {
 
 /// Brings up the schema by `prepare`, again and again while a busy server refuses what it may do in a moment: another
 /// database's DDL can hold the locks that ours waits for.
-pub async fn patiently<T>(prepare: impl AsyncFn() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
-    until_it_passes(prepare, |error| matches!(error, DatabaseError::Conflict | DatabaseError::Unavailable(_))).await
+pub async fn patiently<T>(
+    db: &DatabaseConnection,
+    prepare: impl AsyncFn() -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
+    let what = format!("the schema, or another process that migrates it, of {}", place_of(db));
+    let passes = |error: &DatabaseError| matches!(error, DatabaseError::Conflict | DatabaseError::Unavailable(_));
+    until_it_passes(&what, prepare, passes).await
 }
 
 /// Asks again what fails in a way that passes, for as long as opening may wait.
 async fn until_it_passes<T, E: std::fmt::Display>(
+    what: &str,
     ask: impl AsyncFn() -> Result<T, E>,
     passes: impl Fn(&E) -> bool,
 ) -> Result<T, E> {
-    let begun = Instant::now();
+    let (begun, wait) = (Instant::now(), wait_for(what));
     loop {
         match ask().await {
             Err(error) if passes(&error) && begun.elapsed() < OPEN_TIMEOUT => {
-                tracing::warn!(%error, "waiting for MariaDB");
+                wait.because(&error);
                 tokio::time::sleep(TRY_AGAIN_AFTER).await;
             }
             answer => return answer,

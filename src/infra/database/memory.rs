@@ -26,6 +26,7 @@ use crate::domain::key::KeyHash;
 use crate::domain::ledger::{Balance, BalanceKey, LedgerEntry};
 use crate::domain::payment::Payment;
 use crate::domain::planted::{Bug, is_planted};
+use crate::domain::reference::{ReferenceKey, ReferenceUse};
 use crate::domain::refund::Refund;
 use crate::domain::request::PspRequest;
 use crate::domain::timeline::TimelinePage;
@@ -47,6 +48,8 @@ pub struct Tables {
     pub timeline_pages: BTreeMap<(PaymentId, u32), TimelinePage>,
     pub outbox: Vec<OutboxRow>,
     pub letters: BTreeMap<LetterId, StoredDeadLetter>,
+    /// References that were given as unique ones: to which payment.
+    pub references: BTreeMap<ReferenceKey, ReferenceUse>,
     /// Actions of operators that wait to be moved.
     pub actions: BTreeMap<i64, StoredAction>,
     /// With answers given before their commit: the tables as they were before each write of late.
@@ -231,6 +234,12 @@ impl Begun for Transaction {
         let tables = &self.seen;
         load!(tables, unit, read_set: payments, refunds, idempotency_records, settlements, refund_requests);
         load!(tables, unit, read_set: balances, letters);
+        for key in &read_set.references {
+            let holds = |payment: &&Payment| payment.holds_reference(&key.merchant_id, &key.reference);
+            let payment_id = tables.payments.values().find(holds).map(|payment| payment.id);
+            let version = tables.references.get(key).map_or(0, |stored| stored.version);
+            unit.references.load(key.clone(), ReferenceUse { payment_id, version });
+        }
         for key in read_set.processed.iter().filter(|key| tables.processed.contains(key)) {
             unit.processed.load(*key, Timestamp(0));
         }
@@ -443,6 +452,7 @@ fn write(tables: &mut Tables, unit: &UnitOfWork<'_>) -> Result<(), DatabaseError
         tables.payments.remove(id);
     }
     save!(tables, unit: idempotency_records, payments, refunds, settlements, refund_requests, balances, letters);
+    save!(tables, unit: references);
     insert_processed(tables, &unit.processed)?;
     for (payment_id, page) in &unit.timeline_pages {
         if tables.timeline_pages.insert((*payment_id, page.first), page.clone()).is_some() {

@@ -1,6 +1,7 @@
 //! A shard's database: its tables read and written for the actors above. The SQL is here and nowhere else.
 
 pub mod audit;
+mod balances;
 mod batch;
 mod commit;
 mod connection;
@@ -30,13 +31,17 @@ use entities::payment;
 use sea_orm::sea_query::Expr;
 use sea_orm::{EntityTrait, QuerySelect};
 
+pub use balances::ENTRIES_SINCE_MAX;
 pub(in crate::infra) use commit::in_time;
-pub(in crate::infra) use connection::{PacketMax, Pool, lost};
+pub(in crate::infra) use connection::{PacketMax, Pool, Transaction, lost};
 pub use error::DatabaseError;
 pub use health::Health;
 pub use ill_treat::{IllTreated, Kill};
 pub use row::Damaged;
-pub use tables::{ActionBacklog, DuePlace, LetterFilter, ListFilter, OutboxBacklog, OutboxRow, StoredAction};
+pub use tables::{
+    ActionBacklog, DuePlace, EntryFilter, LetterFilter, ListFilter, OutboxBacklog, OutboxRow, RefundFilter,
+    StoredAction,
+};
 
 use self::statements::Statements;
 use self::unreadable::Unreadable;

@@ -46,7 +46,7 @@ impl ShardDatabase {
     pub async fn open_mariadb(id: ShardId, url: &str, migrate: bool) -> Result<Self, DatabaseError> {
         let packet_max = PacketMax::default();
         let opening = mariadb::open(url).await?;
-        mariadb::patiently(async || prepare(id, &opening, migrate).await).await?;
+        mariadb::patiently(&opening, async || prepare(id, &opening, migrate).await).await?;
         packet_max.set(mariadb::max_allowed_packet(&opening).await?);
         // A connection is woken on the thread that made it. Those that are used from now on are made where they are
         // used.

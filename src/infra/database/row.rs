@@ -1,7 +1,9 @@
 //! What reading and writing a row takes, whichever table it is of. What a row holds was written by us: a row that
 //! cannot be read is damage, and is said so.
 
+use crate::domain::failure::Failure;
 use crate::domain::{Currency, TraceContext};
+use crate::infra::stored::failure;
 
 /// A row does not hold what Rialto writes.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,6 +31,11 @@ impl Reading {
 
     pub fn count(&self, column: &'static str, value: i32) -> Result<u32, Damaged> {
         self.column(column, u32::try_from(value).ok())
+    }
+
+    /// Why something failed; none where nothing did.
+    pub fn failure(&self, column: &'static str, text: Option<&str>) -> Result<Option<Failure>, Damaged> {
+        text.map_or(Ok(None), |text| self.column(column, failure::read(text)))
     }
 
     pub fn trace(&self, text: &str) -> Result<TraceContext, Damaged> {

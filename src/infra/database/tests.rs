@@ -20,6 +20,7 @@ use crate::domain::idempotency::KeyOutcome;
 use crate::domain::payment::PaymentStatus;
 use crate::domain::policy::Policy;
 use crate::domain::psp::Verdict;
+use crate::domain::reference::ReferenceUsed;
 use crate::domain::request::Task;
 use crate::domain::testing::{TRACE, approved, concluded, order};
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
@@ -78,7 +79,7 @@ impl Fixture {
     }
 
     /// Takes on a payment.
-    async fn try_authorize(&mut self, id: i64) -> Result<KeyOutcome<()>, DatabaseError> {
+    async fn try_authorize(&mut self, id: i64) -> Result<KeyOutcome<Result<(), ReferenceUsed>>, DatabaseError> {
         let order = order(id, 100);
         let mut read_set = ReadSet::default();
         order.reads(&mut read_set);
@@ -86,7 +87,7 @@ impl Fixture {
     }
 
     async fn authorize(&mut self, id: i64) -> PaymentId {
-        assert_eq!(self.try_authorize(id).await.unwrap(), KeyOutcome::Fresh(()));
+        assert_eq!(self.try_authorize(id).await.unwrap(), KeyOutcome::Fresh(Ok(())));
         let conclusion = conclusion(id, approved(100));
         let mut read_set = ReadSet::default();
         conclusion.reads(&mut read_set);
@@ -115,6 +116,7 @@ impl Fixture {
             payment_id: request.payment_id,
             task: request.task,
             verdict: approved(request.money.minor),
+            was_looked_up: false,
             took_ms: 1,
             chance: 1,
             event: Some((consumer, request.id)),

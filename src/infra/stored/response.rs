@@ -8,10 +8,13 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::failure::StoredFailure;
 use super::refusal::StoredRefusal;
-use crate::domain::outcome::{Amounts, PaymentOutcome, PaymentSnapshot, StoredResponse};
+use crate::domain::capture::CaptureStatus;
+use crate::domain::failure::Failure;
+use crate::domain::outcome::{Amounts, CaptureSnapshot, PaymentOutcome, PaymentSnapshot, StoredResponse};
 use crate::domain::payment::{Metadata, PaymentStatus};
-use crate::domain::{Currency, PaymentId, RefundId, Timestamp};
+use crate::domain::{CaptureId, Currency, PaymentId, RefundId, Timestamp};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -63,11 +66,21 @@ struct PaymentV1<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     psp_reference: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    capture: Option<CaptureV1>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_reference: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Cow<'a, Metadata>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<StoredFailure<'a>>,
     message: Cow<'a, str>,
 }
+
+/// Id, amount and status of a capture.
+#[derive(Serialize, Deserialize)]
+struct CaptureV1(CaptureId, i64, CaptureStatus);
 
 #[derive(Serialize, Deserialize)]
 struct AmountsV1 {
@@ -133,8 +146,11 @@ impl<'a> From<&'a PaymentSnapshot> for PaymentV1<'a> {
             updated_at: payment.updated_at,
             capture_before: payment.capture_before,
             psp_reference: payment.psp_reference.as_deref().map(Cow::Borrowed),
+            capture: payment.capture.map(|capture| CaptureV1(capture.capture_id, capture.amount, capture.status)),
+            merchant_reference: payment.merchant_reference.as_deref().map(Cow::Borrowed),
             description: payment.description.as_deref().map(Cow::Borrowed),
             metadata: (!payment.metadata.is_empty()).then_some(Cow::Borrowed(&payment.metadata)),
+            failure: payment.failure.as_ref().map(StoredFailure::from),
             message: (&payment.message).into(),
         }
     }
@@ -154,8 +170,15 @@ impl From<PaymentV1<'_>> for PaymentSnapshot {
             updated_at: stored.updated_at,
             capture_before: stored.capture_before,
             psp_reference: stored.psp_reference.map(Cow::into_owned),
+            capture: stored.capture.map(|CaptureV1(capture_id, amount, status)| CaptureSnapshot {
+                capture_id,
+                amount,
+                status,
+            }),
+            merchant_reference: stored.merchant_reference.map(Cow::into_owned),
             description: stored.description.map(Cow::into_owned),
             metadata: stored.metadata.map(Cow::into_owned).unwrap_or_default(),
+            failure: stored.failure.map(Failure::from),
             message: stored.message.into_owned(),
         }
     }
@@ -219,8 +242,11 @@ mod tests {
             updated_at: Timestamp(1_795_426_200_037),
             capture_before: Some(Timestamp(1_796_031_000_037)),
             psp_reference: Some("psp_1".into()),
+            capture: None,
+            merchant_reference: None,
             description: Some("Tea \"for\" two: 차".into()),
             metadata: [("order".to_owned(), "A-1".to_owned())].into_iter().collect(),
+            failure: None,
             message: "The refund is requested.".into(),
         };
         let bare = || PaymentSnapshot {
@@ -248,6 +274,29 @@ mod tests {
         let refused = refused.map(|refusal| PaymentOutcome::Refused { refusal });
         let respond = |outcome| StoredResponse { outcome, request_id: "req_1".into(), kept_until: None };
         told.into_iter().chain(refused).map(respond).collect()
+    }
+
+    /// What the version before does not know is a member more.
+    #[test]
+    fn failure_is_kept_with_the_answer() {
+        let [_, _, declined, ..] = &responses()[..] else { panic!("a decline is among them") };
+        let mut declined = declined.clone();
+        let PaymentOutcome::Declined { payment, .. } = &mut declined.outcome else { panic!("{declined:?}") };
+        payment.failure = Some(Failure::refused("insufficient_funds"));
+        let written = write(&declined);
+        let member = r#""failure":{"code":"insufficient_funds","pspCode":"insufficient_funds"},"message""#;
+        assert!(written.contains(member), "{written}");
+        assert_eq!(read(&written).unwrap(), declined);
+    }
+
+    #[test]
+    fn capture_and_reference_come_back_as_they_were_written() {
+        let [mut response, ..] = <[_; 11]>::try_from(responses()).unwrap();
+        let PaymentOutcome::Done { payment, .. } = &mut response.outcome else { panic!("{response:?}") };
+        let capture_id = CaptureId::from_stored(78);
+        payment.capture = Some(CaptureSnapshot { capture_id, amount: 1_500, status: CaptureStatus::Captured });
+        payment.merchant_reference = Some("order-7".to_owned());
+        assert_eq!(read(&write(&response)).unwrap(), response);
     }
 
     fn with_version(text: &str, version: u32) -> String {

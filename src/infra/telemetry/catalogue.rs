@@ -25,6 +25,13 @@ catalogue! {
             &["http_request_method", "http_route", "http_response_status_code"],
             "Duration of HTTP requests, by the route's pattern",
         ).of("s");
+        HTTP_CONNECTIONS = Metric::gauge("rialto_http_connections", &[], "Connections of clients that are open");
+        HTTP_REFUSED = Metric::counter(
+            "rialto_http_refused_total", &["reason"],
+            "Requests refused before any handler saw them: malformed, late (a head that was not complete in time), \
+             too_large, version, connect, host, origin; connections without a place (no_place), and those broken off \
+             because the client did not read its answer (slow_reader)",
+        );
     }
     "Payments" {
         PAYMENT_CHANGES = Metric::counter(
@@ -124,6 +131,10 @@ catalogue! {
         BREAKER_STATE = Metric::gauge(
             "rialto_breaker_state", &["breaker"], "0 closed, 1 half-open, 2 open, 3 forced open, 4 forced closed",
         );
+        BREAKER_FORCED = Metric::gauge(
+            "rialto_breaker_forced_seconds", &["breaker"],
+            "For how long an operator has held the breaker in a state; 0 if nobody does",
+        ).of("s");
         BREAKER_CALLS = Metric::counter(
             "rialto_breaker_calls_total", &["breaker", "outcome"], "Calls that have ended: outcome success or failure",
         );

@@ -98,17 +98,31 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub mod testing {
     use std::sync::Arc;
 
     use parking_lot::Mutex;
-    use serde_json::Value;
+    use tracing::subscriber::DefaultGuard;
     use tracing_subscriber::fmt::MakeWriter;
 
-    use super::*;
+    use super::Traced;
+
+    /// What this thread logs, as JSON lines, until the guard goes.
+    pub fn captured() -> (Lines, DefaultGuard) {
+        let lines = Lines::default();
+        let builder = tracing_subscriber::fmt().with_writer(lines.clone()).json().flatten_event(true);
+        let guard = tracing::subscriber::set_default(builder.map_event_format(Traced).finish());
+        (lines, guard)
+    }
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    pub struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        pub fn text(&self) -> String {
+            String::from_utf8(self.0.lock().clone()).unwrap()
+        }
+    }
 
     impl std::io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -127,17 +141,23 @@ mod tests {
             self.clone()
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::testing::captured;
+    use super::*;
 
     #[tokio::test]
     async fn log_lines_name_only_the_trace_they_belong_to() {
-        let lines = Lines::default();
-        let builder = tracing_subscriber::fmt().with_writer(lines.clone()).json().flatten_event(true);
-        let _logging = tracing::subscriber::set_default(builder.map_event_format(Traced).finish());
+        let (lines, _logging) = captured();
         let trace = TraceContext { trace_id: 0xabc, span_id: 0xdef, sampled: false };
         in_trace(trace, async { tracing::warn!(count = 1, "within \"it\"") }).await;
         of_trace(trace, || tracing::warn!("within"));
         tracing::warn!("outside");
-        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        let text = lines.text();
         let read: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((&read[0]["message"], &read[0]["count"]), (&"within \"it\"".into(), &1.into()));
         for line in &read[..2] {

@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod logs;
 pub mod lossy;
 pub mod pools;
+pub mod repeats;
 pub mod traces;
 
 use opentelemetry::KeyValue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::builder::{PIPELINE, TreeBuilder};
 use super::pipeline::Schedule;
 use crate::actors::action_mover::ActionMover;
-use crate::actors::control_keeper::ControlKeeper;
+use crate::actors::control_keeper::{ControlKeeper, ForcedBreakers};
 use crate::actors::outage::Outages;
 use crate::actors::shards::Shards;
 use crate::infra::control::ControlStore;
@@ -25,11 +25,13 @@ impl TreeBuilder<'_> {
         shards: &Shards,
         leases: &mut LeaseRegistry,
         outages: &Outages,
+        breakers: &ForcedBreakers,
     ) -> Supervisor {
         let mut control = self.supervisor("control");
-        let (checked, outages) = (store.clone(), outages.clone());
+        let (checked, outages, breakers) = (store.clone(), outages.clone(), breakers.clone());
         let options = self.options("control_keeper", PIPELINE).tick(CHECK_EVERY);
-        let keeper = control.actor(options, move || ControlKeeper::new(checked.clone(), outages.clone()));
+        let keeper =
+            control.actor(options, move || ControlKeeper::new(checked.clone(), outages.clone(), breakers.clone()));
         // The first look is not a tick away.
         keeper.nudge();
         // Without a store there is nowhere to move them to.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{FRONT, TreeBuilder};
-use crate::actors::breaker::{self, Breaker};
+use crate::actors::breaker::{self, Breaker, Forces};
 use crate::actors::idempotency_cache::{self, IdempotencyCache};
 use crate::actors::leases::{self, Leases};
 use crate::actors::outage::Outages;
@@ -21,18 +21,23 @@ impl TreeBuilder<'_> {
         guards: &mut Supervisor,
         name: &'static str,
         guarded: &'static str,
+        forces: &Forces,
     ) -> Handle<Breaker> {
         let figures = &self.config.breaker;
         let settings = breaker::Settings {
             window: Duration::from_millis(figures.window_ms),
             minimum_calls: figures.minimum_calls,
+            streak_calls: figures.streak_calls,
             failure_rate_percent: figures.failure_rate_percent,
             slow_rate_percent: figures.slow_rate_percent,
             slow_call: Duration::from_millis(figures.slow_call_ms),
             open: Duration::from_millis(figures.open_ms),
             trial_calls: figures.trial_calls,
         };
-        guards.actor(self.common(breaker::options(name), FRONT), move || Breaker::new(guarded, settings.clone()))
+        let forces = forces.clone();
+        guards.actor(self.common(breaker::options(name), FRONT), move || {
+            Breaker::new(guarded, settings.clone(), forces.clone())
+        })
     }
 
     pub(super) fn rate_limiter(

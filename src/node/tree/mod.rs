@@ -15,6 +15,8 @@ use self::builder::{FRONT, TreeBuilder};
 use self::shards::Nudges;
 use super::adapters::{Adapters, is_embedded};
 use super::lease_registry::LeaseRegistry;
+use crate::actors::breaker::{ForcedBy, Forces};
+use crate::actors::control_keeper::ForcedBreakers;
 use crate::actors::guarded_psp::{GuardedPsp, PspBreakers};
 use crate::actors::job::JobBoard;
 use crate::actors::ledger_writer::LedgerWriter;
@@ -24,8 +26,17 @@ use crate::actors::shards::Shards;
 use crate::config::{Config, Role, Roles};
 use crate::domain::event::Consumer;
 use crate::flows::{App, Conditions, IdempotencyMeter, Operations, Parts};
+use crate::infra::control::ControlStore;
 use crate::infra::event_log::EventLog;
 use crate::runtime::{Environment, Escalation, Executor, Running, Supervisor};
+
+/// The names of the breakers, by what they guard.
+const PSP: &str = "psp";
+const PSP_LOOKUP: &str = "psp_lookup";
+const EVENT_LOG: &str = "event_log";
+
+/// How long a start waits for the operators' orders.
+const FORCES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Writes down the tree of these roles and starts it.
 ///
@@ -42,9 +53,13 @@ pub async fn build(
     let mut leases = LeaseRegistry::new(adapters.leases.is_none(), environment.clock.instant());
 
     let mut guards = builder.supervisor("guards");
-    let psp_breaker = builder.breaker(&mut guards, "breaker_psp", "psp");
-    let lookup_breaker = builder.breaker(&mut guards, "breaker_psp_lookup", "psp_lookup");
-    let log_breaker = builder.breaker(&mut guards, "breaker_event_log", "event_log");
+    let forces = known_forces(&*adapters.control).await;
+    let psp_breaker = builder.breaker(&mut guards, "breaker_psp", PSP, &forces);
+    let lookup_breaker = builder.breaker(&mut guards, "breaker_psp_lookup", PSP_LOOKUP, &forces);
+    let log_breaker = builder.breaker(&mut guards, "breaker_event_log", EVENT_LOG, &forces);
+    let breakers =
+        vec![(PSP, psp_breaker.clone()), (EVENT_LOG, log_breaker.clone()), (PSP_LOOKUP, lookup_breaker.clone())];
+    let forced = ForcedBreakers { breakers, forces };
     let free_min_bytes = if is_embedded(config) { config.storage.free_min_bytes } else { 0 };
     let storage = adapters.storage.map(|storage| (storage, free_min_bytes));
     let mut conditions = Conditions { storage, ..Conditions::default() };
@@ -56,7 +71,7 @@ pub async fn build(
     let readers = builder.readers(&mut writers, &shards);
     let claim_readers = builder.readers(&mut writers, &shards);
 
-    let breakers = PspBreakers { operations: psp_breaker.clone(), lookups: lookup_breaker.clone() };
+    let breakers = PspBreakers { operations: psp_breaker, lookups: lookup_breaker };
     let timeout = Duration::from_millis(config.psp.timeout_ms);
     let psp = GuardedPsp::new(adapters.psp, breakers, environment.clock.clone(), timeout);
     let (psp_work, meter) = (psp.clone(), RequestMeter::default());
@@ -70,7 +85,7 @@ pub async fn build(
         }
         behind.extend(builder.consumers(roles, log, &work, &mut leases));
     }
-    behind.push(builder.control(&adapters.control, &shards, &mut leases, &conditions.outages));
+    behind.push(builder.control(&adapters.control, &shards, &mut leases, &conditions.outages, &forced));
     behind.extend(builder.watchers(roles, &shards, &psp, &mut leases));
     if let Some(store) = adapters.leases {
         builder.leases(&mut guards, store, leases, &conditions.outages);
@@ -83,9 +98,8 @@ pub async fn build(
     if let Some(escalation) = futures_util::FutureExt::now_or_never(running.failed()) {
         return Err(escalation);
     }
-    let breakers = vec![("psp", psp_breaker), ("event_log", log_breaker), ("psp_lookup", lookup_breaker)];
     let (board, fault_switch) = (builder.jobs.clone(), adapters.fault_switch);
-    let operations = Operations::new(running.clone(), breakers, board, shards.clone(), adapters.control, fault_switch);
+    let operations = Operations::new(running.clone(), forced, board, shards.clone(), adapters.control, fault_switch);
     let app = App::new(Parts {
         roles,
         clock: environment.clock.clone(),
@@ -107,6 +121,20 @@ pub async fn build(
         files: adapters.files,
     });
     Ok((app, running))
+}
+
+/// The operators' orders to breakers that the control store has, so that a node begins with them. Of a store that is
+/// not open they are learned once it is.
+async fn known_forces(control: &dyn ControlStore) -> Forces {
+    let forces = Forces::default();
+    if let Ok(Ok(kept)) = tokio::time::timeout(FORCES_WITHIN, control.forced_breakers()).await {
+        for row in kept {
+            if let Some(name) = [PSP, PSP_LOOKUP, EVENT_LOG].into_iter().find(|name| *name == row.name) {
+                forces.learn(name, ForcedBy::from_stored(row), forces.generation());
+            }
+        }
+    }
+    forces
 }
 
 impl TreeBuilder<'_> {

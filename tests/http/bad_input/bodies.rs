@@ -1,5 +1,9 @@
 //! Bodies that are wrong as a whole, sent to every operation that takes one.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::{call, calls_with_bodies, node, nothing_has_changed, refused};
@@ -138,6 +142,21 @@ async fn members_that_nobody_knows_are_pointed_at() {
 }
 
 #[actix_web::test]
+async fn names_that_hold_a_card_number_are_not_said_back() {
+    let node = node().await;
+    for (call, body) in calls_with_bodies() {
+        for name in ["4111111111111111", "pan 4111-1111-1111-1111", "4111\u{a0}1111\u{a0}1111\u{a0}1111"] {
+            let mut body = body.clone();
+            body[name] = json!(1);
+            let answer = call.send(&node, body.to_string()).await;
+            refused(&answer, &call.path, 400, "unknown_field", Some(""), name);
+            assert!(!answer.text.contains("1111"), "{}: {}", call.path, answer.text);
+        }
+    }
+    nothing_has_changed(&node).await;
+}
+
+#[actix_web::test]
 async fn no_answer_is_longer_than_what_it_answers() {
     let node = node().await;
     for (call, mut body) in calls_with_bodies() {
@@ -174,7 +193,7 @@ async fn bodies_of_another_kind_are_refused_unread() {
             "application/json; charset=utf-16",
             "application/json; charset=us-ascii",
             "application/json; charset=utf-8; charset=latin1",
-            "application/json; boundary=x",
+            "application/json; charset",
         ] {
             let request = node.request(call.method.clone(), &call.path).header("content-type", kind);
             let answer = request.body(body.to_string()).send().await;
@@ -188,6 +207,8 @@ async fn bodies_of_another_kind_are_refused_unread() {
             "application/json; charset=utf-8",
             "application/json;charset=UTF-8",
             "application/json ; charset=\"utf-8\"",
+            "application/json;",
+            "application/json; foo=bar; charset=utf-8",
         ] {
             let request = node.request(call.method.clone(), &call.path).header("content-type", kind);
             let answer = request.body("{").send().await;
@@ -242,4 +263,39 @@ async fn what_is_spelled_another_way_means_the_same() {
         "description": ""});
     let other = authorize.send(&node, other.to_string()).await;
     other.expect_problem(422, "idempotency_key_reused");
+}
+
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[actix_web::test]
+async fn encoded_bodies_are_decoded_within_bounds() {
+    let node = node().await;
+    let bomb = gzipped(&vec![b' '; 50_000_000]);
+    assert!(bomb.len() < 64 * 1024, "{}", bomb.len());
+    for (call, body) in calls_with_bodies() {
+        let request = |coding| {
+            let request = node.request(call.method.clone(), &call.path).header("content-type", "application/json");
+            request.header("content-encoding", coding)
+        };
+        let answer = request("gzip").body(bomb.clone()).send().await;
+        refused(&answer, &call.path, 413, "body_too_large", None, "bomb");
+        let answer = request("gzip").body(body.to_string()).send().await;
+        refused(&answer, &call.path, 400, "malformed_json", None, "not encoded");
+        for coding in ["br", "zstd", "gzip, gzip"] {
+            let answer = request(coding).body("{}").send().await;
+            refused(&answer, &call.path, 415, "unsupported_media_type", None, coding);
+            assert_eq!(answer.header("accept-encoding"), Some("gzip, deflate"), "{coding}");
+        }
+    }
+    nothing_has_changed(&node).await;
+    let authorize = call("authorize");
+    let first = authorize.send_sound(&node).await.expect(200);
+    let request = node.request(authorize.method.clone(), &authorize.path).header("content-type", "application/json");
+    let body = gzipped(authorize.body.unwrap().to_string().as_bytes());
+    let again = request.header("content-encoding", "gzip").body(body).send().await.expect(200);
+    assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &first.text));
 }

@@ -11,7 +11,8 @@ fn no_request_ids() -> Vec<String> {
     let mut all =
         ["", " ", "a b", "a/b", "a:b", "{id}", "a\tb", "schl\u{fc}ssel", "a\"b", "<script>"].map(str::to_owned);
     all.sort();
-    all.into_iter().chain([65, 1_000].map(|length| "x".repeat(length))).collect()
+    let cards = ["4111111111111111", "order-4111-1111-1111-1111", "a.378282246310005"].map(str::to_owned);
+    all.into_iter().chain(cards).chain([65, 1_000].map(|length| "x".repeat(length))).collect()
 }
 
 #[actix_web::test]
@@ -21,6 +22,7 @@ async fn a_request_keeps_its_name_whatever_becomes_of_it() {
         (Method::GET, "/nowhere".to_owned()),
         (Method::PATCH, "/payments".to_owned()),
         (Method::GET, "/healthz?x=1".to_owned()),
+        (Method::GET, "/payments?merchantId=MERCHANT-1&limit=0".to_owned()),
         (Method::GET, "/docs/".to_owned()),
         (Method::HEAD, "/healthz".to_owned()),
     ]);
@@ -73,7 +75,7 @@ async fn an_operator_whose_name_is_none_is_unnamed() {
     let force = async |name: Option<&str>| {
         let put = node.request(Method::PUT, "/admin/breakers/psp");
         let put = if let Some(name) = name { put.header("X-Operator", name) } else { put };
-        put.json(&json!({"state": "closed"})).send().await.expect(200);
+        put.json(&json!({"state": "closed", "reason": "a test"})).send().await.expect(200);
         let trail = node.get("/admin/actions?limit=1").await.expect(200).json();
         trail["data"][0]["operator"].as_str().unwrap().to_owned()
     };
@@ -81,7 +83,9 @@ async fn an_operator_whose_name_is_none_is_unnamed() {
         assert_eq!(force(Some(name)).await, name);
     }
     assert_eq!(force(Some("  kim ")).await, "kim");
-    for name in [None, Some(""), Some("   "), Some("schl\u{fc}ssel"), Some(&"k".repeat(65))] {
+    for name in
+        [None, Some(""), Some("   "), Some("schl\u{fc}ssel"), Some(&"k".repeat(65)), Some("4111 1111 1111 1111")]
+    {
         assert_eq!(force(name).await, "unnamed", "{name:?}");
     }
 }

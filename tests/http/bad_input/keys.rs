@@ -17,7 +17,7 @@ async fn a_key_that_is_no_key_is_refused_by_every_call_that_takes_one() {
     let node = TestNode::start().await;
     let long = "k".repeat(256);
     let long_quoted = format!("\"{long}\"");
-    let tables: [&[&str]; 17] = [
+    let tables: [&[&str]; 22] = [
         &[""],
         &["\"\""],
         &[&long],
@@ -25,6 +25,11 @@ async fn a_key_that_is_no_key_is_refused_by_every_call_that_takes_one() {
         &["a\tb"],
         &["schl\u{fc}ssel"],
         &["\u{1f511}"],
+        &["\""],
+        &["\"a"],
+        &["\"a\";"],
+        &["\"a\";A=1"],
+        &["\"a\" b"],
         &["\"a\"b\""],
         &["\"a\\\""],
         &["\"a\\b\""],
@@ -43,6 +48,9 @@ async fn a_key_that_is_no_key_is_refused_by_every_call_that_takes_one() {
         for keys in tables {
             let answer = send(&node, &call.path, keys, &keyless).await;
             refused(&answer, &call.path, 400, "idempotency_key_invalid", None, &keys.join(" and "));
+            let problem = answer.json();
+            assert_eq!(problem["errors"][0]["header"], "Idempotency-Key", "{problem:#}");
+            assert!(problem["detail"].as_str().unwrap().len() > 10, "{problem:#}");
         }
         let mut keyed = keyless;
         keyed["idempotencyKey"] = json!("a");
@@ -73,7 +81,9 @@ async fn a_key_has_one_value_however_it_is_written() {
         let again = [
             send(&node, "/payments/authorize", &[], &keyed).await,
             send(&node, "/payments/authorize", &[&quoted], &keyed).await,
-            send(&node, "/payments/authorize", &[bare], &keyless).await,
+            send(&node, "/payments/authorize", &[&format!("{quoted};v=1; w")], &keyless).await,
+            // What begins with a quote is a string.
+            send(&node, "/payments/authorize", &[if bare == "\"" { &quoted } else { bare }], &keyless).await,
         ];
         for again in again {
             let again = again.expect(200);
@@ -82,4 +92,57 @@ async fn a_key_has_one_value_however_it_is_written() {
     }
     send(&node, "/payments/authorize", &[], &keyless).await.expect_problem(400, "idempotency_key_missing");
     assert_eq!(node.psp.count("authorize").await, (6, 6));
+}
+
+/// Why a key is none is said, so that nobody has to guess which of the rules it was.
+#[actix_web::test]
+async fn a_key_that_is_none_is_told_why() {
+    let node = TestNode::start().await;
+    let mut body = json!({"merchantId": "MERCHANT-1", "amount": 100, "currency": "KRW"});
+    let long = "k".repeat(256);
+    for (keys, why) in [
+        (&[""][..], "empty"),
+        (&[&long], "too long"),
+        (&["schl\u{fc}ssel"], "printable ASCII"),
+        (&["a", "a"], "twice"),
+        (&["\"a"], "RFC 9651"),
+    ] {
+        let problem =
+            send(&node, "/payments/authorize", keys, &body).await.expect_problem(400, "idempotency_key_invalid");
+        assert!(problem.json()["detail"].as_str().unwrap().contains(why), "{}", problem.text);
+    }
+    for (key, why) in [("", "empty"), (long.as_str(), "too long"), ("a\nb", "printable ASCII"), ("other", "different")]
+    {
+        body["idempotencyKey"] = json!(key);
+        let sent = if key == "other" { &["a"][..] } else { &[] };
+        let problem =
+            send(&node, "/payments/authorize", sent, &body).await.expect_problem(400, "idempotency_key_invalid");
+        let error = &problem.json()["errors"][0];
+        assert_eq!(error["pointer"], "/idempotencyKey");
+        assert!(error["detail"].as_str().unwrap().contains(why), "{}", problem.text);
+    }
+}
+
+#[actix_web::test]
+async fn a_card_number_is_no_key() {
+    let node = TestNode::start().await;
+    for operation in ["authorize", "capture", "void", "refund"] {
+        let mut call = call(operation);
+        let mut body = call.body.take().unwrap();
+        body["idempotencyKey"] = json!("order-4111111111111111");
+        let answer = send(&node, &call.path, &[], &body).await;
+        refused(&answer, &call.path, 422, "card_number_not_allowed", Some("/idempotencyKey"), operation);
+        body.as_object_mut().unwrap().remove("idempotencyKey");
+        for key in ["4111111111111111", "\"4111 1111 1111 1111\";a=1", "pan_378282246310005"] {
+            let answer = send(&node, &call.path, &[key], &body).await;
+            refused(&answer, &call.path, 422, "card_number_not_allowed", None, key);
+            assert!(!answer.text.contains("4111") && !answer.text.contains("37828"), "{}", answer.text);
+        }
+    }
+    nothing_has_changed(&node).await;
+    // What is none is taken: a UUID whose digits pass for a card's without its dashes, an IMEI, milliseconds, an EAN.
+    for key in ["7161f6b0-4466-4554-8400-446655440000", "356938035643809", "1764395752000", "4006381333931"] {
+        let body = json!({"merchantId": "MERCHANT-1", "amount": 1, "currency": "KRW", "metadata": {"id": key}});
+        send(&node, "/payments/authorize", &[key], &body).await.expect(200);
+    }
 }

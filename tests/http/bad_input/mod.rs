@@ -1,6 +1,7 @@
 //! What bad input gets, and that nothing of it changes anything: tables over every operation of the document.
 
 mod bodies;
+mod browsers;
 mod headers;
 mod keys;
 mod operators;
@@ -38,13 +39,22 @@ fn calls() -> Vec<Call> {
     let post = |operation, path: &str, body| (operation, Method::POST, path.to_owned(), Some(body));
     let put = |operation, path: &str, body| (operation, Method::PUT, path.to_owned(), Some(body));
     let all = vec![
-        post("authorize", "/payments/authorize", order),
+        post("authorize", "/payments/authorize", order.clone()),
         post("capture", &format!("/payments/capture/{NOBODYS}"), keyed()),
         post("void", &format!("/payments/void/{NOBODYS}"), keyed()),
         post("refund", &format!("/payments/refund/{NOBODYS}"), keyed()),
+        post("createPayment", "/payments", order.clone()),
+        post("capturePayment", &format!("/payments/{NOBODYS}/capture"), keyed()),
+        post("voidPayment", &format!("/payments/{NOBODYS}/void"), keyed()),
+        post("createRefund", &format!("/payments/{NOBODYS}/refunds"), keyed()),
+        read("lookUpRefund", "/refunds/ref_0000000000001"),
+        read("listRefunds", "/refunds?merchantId=MERCHANT-1"),
+        read("balances", "/merchants/MERCHANT-1/balances"),
+        read("listEntries", "/merchants/MERCHANT-1/entries"),
         read("lookUp", &format!("/payments/{NOBODYS}")),
         read("timeline", &format!("/payments/{NOBODYS}/timeline")),
         read("list", "/payments?merchantId=MERCHANT-1"),
+        read("program", "/"),
         read("liveness", "/healthz"),
         read("readiness", "/readyz"),
         read("metrics", "/metrics"),
@@ -52,9 +62,10 @@ fn calls() -> Vec<Call> {
         read("actorDeadLetters", "/admin/actors/dead-letters"),
         read("jobs", "/admin/jobs"),
         read("breakers", "/admin/breakers"),
-        put("forceBreaker", "/admin/breakers/psp", json!({"state": null})),
+        put("forceBreaker", "/admin/breakers/psp", json!({"state": null, "reason": "a test"})),
         post("exerciseBreaker", exercise, json!({"merchantId": "EXERCISE-1"})),
         read("breakerExercise", exercise),
+        read("faults", "/admin/faults"),
         post("injectFault", "/admin/faults", fault),
         ("clearFaults", Method::DELETE, "/admin/faults".to_owned(), None),
         put("jumpClock", "/admin/faults/clock", json!({"aheadMs": 0})),
@@ -112,7 +123,8 @@ fn refused(answer: &Answer, path: &str, status: u16, code: &str, pointer: Option
     assert_eq!(answer.header("retry-after"), None, "{what}");
     if let Some(pointer) = pointer {
         let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("{path} {what}: {problem:#}"));
-        assert!(errors.contains(&json!({"pointer": pointer, "code": code})), "{path} {what} {pointer}: {problem:#}");
+        let is_it = |error: &Value| error["pointer"] == pointer && error["code"] == code;
+        assert!(errors.iter().any(is_it), "{path} {what} {pointer}: {problem:#}");
     }
 }
 
@@ -145,8 +157,9 @@ async fn every_sound_call_is_taken() {
     for call in calls() {
         let answer = call.send_sound(&node).await;
         // The payment, the letter and the exercise are not there yet.
-        let is_absent = ["capture", "void", "refund", "lookUp", "timeline", "deadLetter", "breakerExercise"]
-            .contains(&call.operation);
+        let changes = ["capture", "void", "refund", "capturePayment", "voidPayment", "createRefund"];
+        let look_ups = ["lookUp", "lookUpRefund", "timeline", "deadLetter", "breakerExercise"];
+        let is_absent = changes.contains(&call.operation) || look_ups.contains(&call.operation);
         let is_taken = answer.status < 400 || is_absent && answer.status == 404 || call.operation == "breakerExercise";
         assert!(is_taken, "{}: {} {}", call.operation, answer.status, answer.text);
     }

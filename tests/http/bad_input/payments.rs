@@ -18,8 +18,8 @@ fn repeated(text: &str, count: usize) -> String {
 }
 
 const NO_TEXTS: [&str; 9] = ["0", "1", "-1.5", "1e400", "true", "false", "[]", "[\"MERCHANT-1\"]", "{}"];
-/// Numbers that pass for cards' (Luhn), in many spellings.
-const CARDS: [&str; 8] = [
+/// Card numbers in many spellings.
+const CARDS: [&str; 10] = [
     "4111111111111111",
     "4111 1111 1111 1111",
     "4111-1111-1111-1111",
@@ -28,6 +28,8 @@ const CARDS: [&str; 8] = [
     "6011000990139424",
     "3530111333300000",
     "\\u0034111111111111111",
+    "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+    "\u{ff14}\u{ff11}\u{ff11}\u{ff11} 1111 1111 1111",
 ];
 
 fn merchant_ids() -> Vec<Wrong> {
@@ -52,12 +54,12 @@ fn merchant_ids() -> Vec<Wrong> {
         "\"\u{1f4b3}\"",
     ];
     all.extend(wrong(&ids, 400, "merchant_id_invalid"));
+    all.extend(wrong(&["\"4111111111111111\"", "\"M-4111-1111-1111-1111\""], 422, "card_number_not_allowed"));
     all.extend([33, 100, 10_000].map(|length| (repeated("M", length), 400, "merchant_id_invalid")));
     all
 }
 
-/// `is_required`: whether null is one of them.
-fn amounts(is_required: bool) -> Vec<Wrong> {
+fn amounts() -> Vec<Wrong> {
     let not_integers = [
         "1.0",
         "1.5",
@@ -83,9 +85,7 @@ fn amounts(is_required: bool) -> Vec<Wrong> {
         "{\"value\":100}",
     ];
     let mut all = wrong(&not_integers, 400, "amount_not_integer");
-    if is_required {
-        all.extend(wrong(&["null"], 400, "amount_not_integer"));
-    }
+    all.extend(wrong(&["null"], 400, "amount_not_integer"));
     all.extend(wrong(&["0", "-0", "-1", "-100", "-9223372036854775808"], 422, "amount_invalid"));
     let large = ["1000000000001", "9223372036854775807", "9223372036854775808", "18446744073709551616"];
     all.extend(wrong(&large, 422, "amount_too_large"));
@@ -130,6 +130,7 @@ fn keys(is_required: bool) -> Vec<Wrong> {
     let keys = ["\"\"", "\"a\\nb\"", "\"a\\tb\"", "\"\\u0000\"", "\"\\u007f\"", "\"schl\u{fc}ssel\"", "\"\u{1f511}\""];
     all.extend(wrong(&keys, 400, "idempotency_key_invalid"));
     all.extend([256, 1_000, 10_000].map(|length| (repeated("k", length), 400, "idempotency_key_invalid")));
+    all.extend(wrong(&["\"4111111111111111\"", "\"order-4111-1111-1111-1111\""], 422, "card_number_not_allowed"));
     all
 }
 
@@ -142,6 +143,16 @@ fn texts(most: usize) -> Vec<Wrong> {
     for character in ["x", "\u{fc}", "\u{1f4b3}"] {
         all.push((repeated(character, most + 1), 422, "text_too_long"));
     }
+    all
+}
+
+fn references() -> Vec<Wrong> {
+    let mut all = wrong(&NO_TEXTS, 400, "field_type_invalid");
+    let texts = ["\"\"", "\" \"", "\"a b\"", "\"a \"", "\"a\\u0000\"", "\"\u{fc}\"", "\"\\u007f\""];
+    all.extend(wrong(&texts, 400, "merchant_reference_invalid"));
+    all.extend([65, 10_000].map(|length| (repeated("r", length), 400, "merchant_reference_invalid")));
+    let cards = ["\"4111111111111111\"", "\"4111-1111-1111-1111\"", "\"378282246310005\""];
+    all.extend(wrong(&cards, 422, "card_number_not_allowed"));
     all
 }
 
@@ -158,13 +169,15 @@ fn members(operation: &str) -> Vec<(&'static str, Vec<Wrong>)> {
     let mut all = with_key(operation == "authorize");
     match operation {
         "authorize" => all.extend([
-            ("amount", amounts(true)),
+            ("amount", amounts()),
             ("currency", currencies()),
+            ("merchantReference", references()),
+            ("uniqueReference", wrong(&["0", "1", "\"true\"", "[]", "{}"], 400, "field_type_invalid")),
             ("description", texts(500)),
             ("captureMode", capture_modes()),
         ]),
-        "capture" => all.push(("amount", amounts(false))),
-        "refund" => all.extend([("amount", amounts(false)), ("reason", texts(255))]),
+        "capture" => all.push(("amount", amounts())),
+        "refund" => all.extend([("amount", amounts()), ("reason", texts(255))]),
         _ => {}
     }
     all
@@ -217,14 +230,16 @@ async fn members_that_must_be_there_are_missed() {
         let answer = call.send(&node, body.to_string()).await;
         refused(&answer, &call.path, 400, code, Some(&format!("/{member}")), &body.to_string());
     }
+    let mut unnamed = call("authorize").body.unwrap();
+    unnamed["uniqueReference"] = json!(true);
+    let answer = call("authorize").send(&node, unnamed.to_string()).await;
+    refused(&answer, &call("authorize").path, 400, "field_missing", Some("/merchantReference"), "to be unique");
     let refund = json!({"merchantId": "MERCHANT-1", "amount": 1});
     let answer = call("refund").send(&node, refund.to_string()).await;
     refused(&answer, &call("refund").path, 400, "idempotency_key_missing", Some("/idempotencyKey"), "of an amount");
     let empty = call("authorize").send(&node, "{}").await.expect(400).json();
-    let expected = ["merchantId", "amount", "currency"].map(|name| {
-        json!({"pointer": format!("/{name}"),
-        "code": "field_missing"})
-    });
+    let expected = ["merchantId", "amount", "currency"]
+        .map(|name| json!({"pointer": format!("/{name}"), "code": "field_missing"}));
     assert_eq!(empty["errors"].as_array().unwrap()[..3], expected);
     nothing_has_changed(&node).await;
 }
@@ -255,6 +270,8 @@ async fn metadata_is_an_object_of_short_texts() {
         (json!({"": 1}), (400, "field_type_invalid", "/metadata/")),
         (json!({"k": "\u{0}"}), kind),
         (json!({"\u{1b}": "v"}), kind),
+        // The name is not said back.
+        (json!({"4111111111111111": 1}), kind),
     ];
     cases.extend(["", "text", "{}"].map(|value| (json!(value), kind)));
     cases.extend([json!(1), json!(true), json!([]), json!([{"k": "v"}])].map(|value| (value, kind)));
@@ -379,6 +396,54 @@ async fn bad_changes_leave_the_payment_as_it_is() {
         }
     }
     assert_eq!((node.look_up(&open).await, node.look_up(&paid).await), before);
+}
+
+#[actix_web::test]
+async fn a_null_amount_is_told_where_it_may_come_from() {
+    let node = TestNode::start().await;
+    let (open, paid) = (node.authorize(100).await, node.captured(100).await);
+    for (operation, payment) in [("capture", &open), ("refund", &paid)] {
+        let body = json!({"merchantId": payment.merchant, "amount": null, "idempotencyKey": "n"});
+        let answer = node.post(&format!("/payments/{operation}/{}", payment.id), &body).await;
+        let problem = answer.expect_problem(400, "amount_not_integer").json();
+        assert!(problem["detail"].as_str().unwrap().contains("NaN"), "{problem:#}");
+    }
+    assert_eq!(node.look_up(&open).await["status"], "AUTHORIZED");
+    assert_eq!(node.look_up(&paid).await["amounts"]["refunded"], 0);
+}
+
+#[actix_web::test]
+async fn the_largest_amount_is_said_to_who_asks_for_more() {
+    let node = TestNode::start_with(&[("PAYMENT__AMOUNT_MAX", "5000")]).await;
+    let mut body = json!({"merchantId": "MERCHANT-1", "amount": 5_001, "currency": "KRW", "idempotencyKey": "k"});
+    let problem = node.post("/payments/authorize", &body).await.expect_problem(422, "amount_too_large").json();
+    assert!(problem["detail"].as_str().unwrap().contains("5000"), "{problem:#}");
+    assert_eq!((&problem["errors"][0]["minimum"], &problem["errors"][0]["maximum"]), (&json!(1), &json!(5_000)));
+    body["amount"] = json!(5_000);
+    node.post("/payments/authorize", &body).await.expect(200);
+}
+
+#[actix_web::test]
+async fn a_refunds_missing_key_is_told_with_all_else() {
+    let node = TestNode::start().await;
+    let paid = node.captured(100).await;
+    let refund = async |body: Value| {
+        let problem = node.post(&format!("/payments/refund/{}", paid.id), &body).await.expect(400).json();
+        let errors = problem["errors"].as_array().unwrap().iter();
+        errors.map(|error| error["pointer"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(refund(json!({"amount": 1})).await, ["/merchantId", "/idempotencyKey"]);
+    assert_eq!(
+        refund(json!({"merchantId": "MERCHANT-1", "amount": 1, "reason": 7})).await,
+        ["/reason", "/idempotencyKey"]
+    );
+    // An amount that is wrong is one, too.
+    assert_eq!(refund(json!({"merchantId": "MERCHANT-1", "amount": 1.5})).await, ["/amount", "/idempotencyKey"]);
+    assert_eq!(refund(json!({"merchantId": "MERCHANT-1", "reason": 7})).await, ["/reason"]);
+    assert_eq!(
+        refund(json!({"merchantId": "MERCHANT-1", "amount": 1, "idempotencyKey": 7})).await,
+        ["/idempotencyKey"]
+    );
 }
 
 /// What is the same for all payments that a caller cannot see.

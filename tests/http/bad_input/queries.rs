@@ -2,14 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::http::Method;
 use serde_json::json;
 
-use super::{NOBODYS, call, calls, node, nothing_has_changed, refused};
+use super::{NOBODYS, calls, node, nothing_has_changed, refused};
 use crate::http_tests::node::TestNode;
-
-/// Operations that leave aside what their query says: it means nothing to them.
-const WITHOUT_REGARD: [&str; 4] = ["metrics", "explain", "document", "docs"];
 
 /// A path with one parameter more; `text` is encoded already.
 fn with(path: &str, name: &str, text: &str) -> String {
@@ -20,27 +16,113 @@ fn with(path: &str, name: &str, text: &str) -> String {
 #[actix_web::test]
 async fn parameters_that_nobody_knows_are_refused_by_every_operation() {
     let node = node().await;
-    for mut call in calls().into_iter().filter(|call| !WITHOUT_REGARD.contains(&call.operation)) {
+    for mut call in calls() {
         let sound = call.path.clone();
-        let is_command = sound.starts_with("/payments/") && call.method == Method::POST;
         for query in
             ["color=red", "Limit=5", "LIMIT=5", "merchantid=MERCHANT-1", "x", "%00=1", "%ff=1", "limit%5B%5D=5"]
         {
             let separator = if sound.contains('?') { '&' } else { '?' };
             call.path = format!("{sound}{separator}{query}");
             let answer = call.send_sound(&node).await;
-            // Whoever pays says it all in the body.
-            if is_command {
-                assert!(!answer.text.contains("unknown_parameter"), "{}: {}", call.path, answer.text);
-                continue;
-            }
             refused(&answer, &call.path, 400, "unknown_parameter", None, query);
         }
     }
-    for operation in WITHOUT_REGARD {
-        let call = call(operation);
-        let plain = node.get(&call.path).await;
-        assert_eq!(node.get(&with(&call.path, "color", "red")).await.status, plain.status, "{operation}");
+    nothing_has_changed(&node).await;
+}
+
+/// What an operation takes is in the answer, for people and for programs.
+#[actix_web::test]
+async fn a_parameter_that_is_wrong_is_named_with_what_it_takes() {
+    let node = node().await;
+    let list = "/payments?merchantId=MERCHANT-1";
+    let all_statuses = ["AUTHORIZING", "AUTHORIZED", "DECLINED", "UNKNOWN", "CAPTURE_REQUESTED", "CAPTURED"];
+    for (path, parameter, allowed, says) in [
+        (format!("{list}&limit=%2B1"), "limit", &[][..], "1 to 100"),
+        (format!("{list}&limit=101"), "limit", &[], "1 to 100"),
+        (format!("{list}&status=PAID"), "status", &all_statuses, "`CAPTURED`"),
+        (format!("{list}&createdAfter=now"), "createdAfter", &[], "2026-11-23T09:30:00Z"),
+        (format!("{list}&createdAfter=2026-01-01T00:00:00Z&createdBefore=now"), "createdBefore", &[], "RFC 3339"),
+        (format!("{list}&createdBefore=2026-11-23T09:30:00+09:00"), "createdBefore", &[], "`%2B`"),
+        (format!("{list}&startingAfter=7"), "startingAfter", &[], "^pay_"),
+        (format!("{list}&endingBefore={NOBODYS}"), "endingBefore", &[], "none of what the list shows"),
+        (format!("{list}&startingAfter=pay_1&endingBefore=pay_1"), "startingAfter", &[], "^pay_"),
+        ("/payments".to_owned(), "merchantId", &[], "{1,32}"),
+        (format!("{list}&color=red"), "color", &["merchantId", "status", "limit"], "`color` is not known"),
+        (format!("{list}&limit=1&limit=1"), "limit", &[], "twice"),
+        (format!("/payments/{NOBODYS}?expand=all"), "expand", &[], "refunds"),
+        (format!("/payments/{NOBODYS}?expand=events&startingAfter=x"), "startingAfter", &[], "`expand` names"),
+        (format!("/payments/{NOBODYS}/timeline?startingAfter=x"), "startingAfter", &[], "[0-9]"),
+        ("/admin/dead-letters?topic=x".to_owned(), "topic", &["refund.dlq"], "`payment.dlq`"),
+        ("/admin/dead-letters?status=x".to_owned(), "status", &["discarded"], "`open`"),
+        ("/healthz?x=1".to_owned(), "x", &[], "takes none"),
+    ] {
+        let answer = node.get(&path).await;
+        assert_eq!(answer.status, 400, "{path}");
+        let problem = answer.json();
+        let error = &problem["errors"][0];
+        assert_eq!((&error["parameter"], &error["code"]), (&json!(parameter), &problem["code"]), "{path}: {problem:#}");
+        assert!(error["pointer"].is_null(), "{problem:#}");
+        let detail = problem["detail"].as_str().unwrap_or_else(|| panic!("{path}: {problem:#}"));
+        assert!(detail.contains(says) && error["detail"] == detail, "{path}: {problem:#}");
+        let named = error["allowed"].as_array().cloned().unwrap_or_default();
+        assert!(allowed.iter().all(|name| named.contains(&json!(name))), "{path}: {problem:#}");
+        if parameter == "limit" && says != "twice" {
+            assert_eq!((&error["minimum"], &error["maximum"]), (&json!(1), &json!(100)), "{path}");
+        }
+    }
+}
+
+/// Bounds of finer digits than payments have are still right: what is earlier than them is, and what is later.
+#[actix_web::test]
+async fn times_finer_than_milliseconds_bound_as_they_are() {
+    let node = TestNode::start().await;
+    let payment = node.authorize(100).await;
+    let at = node.look_up(&payment).await["requestedAt"].as_str().unwrap().to_owned();
+    let time = chrono::DateTime::parse_from_rfc3339(&at).unwrap();
+    let moved =
+        |us: i64| (time + chrono::Duration::microseconds(us)).to_utc().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    for (parameter, us, is_listed) in [
+        ("createdBefore", 0, false),
+        ("createdBefore", 1, true),
+        ("createdBefore", 999, true),
+        ("createdBefore", 1_000, true),
+        ("createdBefore", -1, false),
+        ("createdAfter", 0, false),
+        ("createdAfter", 1, false),
+        ("createdAfter", -1, true),
+        ("createdAfter", -999, true),
+        ("createdAfter", -1_000, true),
+        ("createdAfter", -1_001, true),
+    ] {
+        let path = format!("/payments?merchantId=MERCHANT-1&{parameter}={}", moved(us));
+        let listed = node.get(&path).await.expect(200).json()["data"].as_array().unwrap().len();
+        assert_eq!(listed, usize::from(is_listed), "{at} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn card_numbers_in_queries_are_refused_and_not_said_back() {
+    let node = node().await;
+    let card = "4111111111111111";
+    for (path, code, parameter) in [
+        (format!("/payments?merchantId={card}"), "card_number_not_allowed", "merchantId"),
+        (format!("/payments?merchantId=M&status={card}"), "card_number_not_allowed", "status"),
+        (format!("/payments?merchantId=M&limit={card}"), "card_number_not_allowed", "limit"),
+        ("/payments?merchantId=M&startingAfter=4111+1111%A01111-1111".to_owned(), "cursor_invalid", "startingAfter"),
+        (
+            "/payments?merchantId=M&status=4111%C2%A01111%C2%A01111%C2%A01111".to_owned(),
+            "card_number_not_allowed",
+            "status",
+        ),
+        (format!("/admin/dead-letters?errorType={card}"), "card_number_not_allowed", "errorType"),
+        (format!("/admin/dead-letters?sourceTopic=%34{}", &card[1..]), "card_number_not_allowed", "sourceTopic"),
+        (format!("/payments?merchantId=M&{card}=1"), "unknown_parameter", ""),
+        (format!("/healthz?{card}"), "unknown_parameter", ""),
+    ] {
+        let status = if code == "card_number_not_allowed" { 422 } else { 400 };
+        let answer = node.get(&path).await.expect_problem(status, code);
+        assert_eq!(answer.json()["errors"][0]["parameter"], parameter, "{path}");
+        assert!(!answer.text.contains("4111") && !answer.text.contains("1111"), "{path}: {}", answer.text);
     }
 }
 
@@ -124,7 +206,7 @@ const NO_IDS: [&str; 14] = [
     "pay-0000000000001",
     "pay_0000000000001%00",
 ];
-const KINDS: [&str; 6] = ["pay", "ref", "evt", "ent", "dlq", "act"];
+const KINDS: [&str; 7] = ["pay", "cap", "ref", "evt", "ent", "dlq", "act"];
 
 fn ids_but(kind: &str) -> Vec<String> {
     let others = KINDS.into_iter().filter(|other| *other != kind).map(|other| format!("{other}_0000000000001"));
@@ -143,11 +225,16 @@ fn parameters(operation: &str) -> BTreeMap<&'static str, Wrong> {
     let limits = || ("limit", of(&LIMITS, "limit_invalid"));
     let cursor = |name, kind: &str| (name, ids_but(kind).into_iter().map(|id| (id, "cursor_invalid")).collect());
     let merchants = ["", "%20", "a%20b", "a%2Fb", "M%C3%9C", "%00", "%ff", "MERCHANT-1,MERCHANT-2", &"M".repeat(33)];
-    let statuses = ["", "PAID", "captured", "Captured", "%20CAPTURED", "CAPTURED,VOIDED", "*", "0"];
+    let statuses =
+        ["", "PAID", "captured", "Captured", "%20CAPTURED", "CAPTURED,", ",CAPTURED", "CAPTURED;VOIDED", "*"];
     match operation {
         "list" => [
             ("merchantId", of(&merchants, "merchant_id_invalid")),
             ("status", of(&statuses, "status_invalid")),
+            (
+                "merchantReference",
+                of(&["", "%20", "a%20b", "a%00", "%C3%9C", &"r".repeat(65)], "merchant_reference_invalid"),
+            ),
             ("createdAfter", of(&TIMES, "time_invalid")),
             ("createdBefore", of(&TIMES, "time_invalid")),
             limits(),
@@ -155,20 +242,30 @@ fn parameters(operation: &str) -> BTreeMap<&'static str, Wrong> {
             cursor("endingBefore", "pay"),
         ]
         .into(),
+        "listRefunds" => [
+            ("merchantId", of(&merchants, "merchant_id_invalid")),
+            ("status", of(&statuses, "status_invalid")),
+            ("createdAfter", of(&TIMES, "time_invalid")),
+            ("createdBefore", of(&TIMES, "time_invalid")),
+            limits(),
+            cursor("startingAfter", "ref"),
+            cursor("endingBefore", "ref"),
+        ]
+        .into(),
+        "lookUpRefund" => [("merchantId", of(&merchants, "merchant_id_invalid"))].into(),
+        "balances" => [("at", of(&TIMES, "time_invalid"))].into(),
+        "listEntries" => [
+            ("at", of(&TIMES, "time_invalid")),
+            limits(),
+            cursor("startingAfter", "ent"),
+            cursor("endingBefore", "ent"),
+        ]
+        .into(),
         "lookUp" => {
-            let expansions = [
-                "",
-                ",",
-                "refunds,",
-                ",refunds",
-                "Refunds",
-                "refund",
-                "refunds;ledger",
-                "refunds%20ledger",
-                "all",
-                "*",
-            ];
-            let mut all: BTreeMap<_, _> = [("expand", of(&expansions, "expand_invalid")), limits()].into();
+            let expansions = ["", ",", "refunds,", ",refunds", "Refunds", "refund", "all", "*"];
+            let expansions = expansions.iter().chain(&["refunds;ledger", "refunds%20ledger"]);
+            let expansions = expansions.map(|text| ((*text).to_owned(), "expand_invalid")).collect();
+            let mut all: BTreeMap<_, _> = [("expand", expansions), limits()].into();
             // Nothing is expanded of which a cursor could be.
             let (name, mut cursors): (_, Wrong) = cursor("startingAfter", "");
             cursors.push(("ref_0000000000001".to_owned(), "cursor_invalid"));
@@ -209,7 +306,7 @@ async fn every_parameter_of_a_wrong_form_is_refused() {
         assert_eq!(described, table.keys().copied().collect(), "{}", call.operation);
         for (name, wrong) in table {
             for (text, code) in wrong {
-                let path = if name == "merchantId" { "/payments" } else { &call.path };
+                let path = if name == "merchantId" { call.path.split('?').next().unwrap() } else { &call.path };
                 let path = with(path, name, &text);
                 refused(&node.get(&path).await, &path, 400, code, None, name);
             }
@@ -228,6 +325,10 @@ async fn what_is_just_allowed_is_listed() {
         format!("{list}&limit=1"),
         format!("{list}&limit=100"),
         format!("{list}&status=CAPTURED&limit=20"),
+        format!("{list}&status=VOIDED,CAPTURED,CAPTURED&merchantReference={}", "~".repeat(64)),
+        "/refunds?merchantId=M&status=FAILED,REQUESTED&limit=100".to_owned(),
+        "/merchants/M/balances?at=9999-12-31T23:59:59Z".to_owned(),
+        "/merchants/M/entries?at=0001-01-01T00:00:00Z&limit=1".to_owned(),
         format!("{list}&createdAfter=2026-11-23T09:30:00Z&createdBefore=2999-11-23T09:30:00.123456Z"),
         format!("{list}&createdAfter=2026-11-23T09:30:00%2B09:00"),
         format!("{list}&createdAfter=1970-01-01T00:00:00Z"),

@@ -1,7 +1,10 @@
 //! Every invariant can be broken, and only what is broken is named.
 
 use super::fixture::{Fixture, capture, shard_of};
-use crate::cli::audit::Invariant;
+use crate::cli::audit::sources::Sources;
+use crate::cli::audit::{EXAMPLES, Invariant, Report, audit};
+use crate::config::Config;
+use crate::runtime::Clock;
 
 /// SQL that lets ledger entries be changed.
 const UNLOCK: &str = "DROP TRIGGER ledger_entry_no_update; DROP TRIGGER ledger_entry_no_delete;";
@@ -266,4 +269,9 @@ async fn event_that_nobody_publishes() {
     fixture.authorize("MERCHANT-1", 100).await;
     fixture.damage("shard-1", "UPDATE outbox_event SET occurred_at = occurred_at - 61000").await;
     assert_broken(&fixture, &["stuck.outbox"]).await;
+    // As of a moment before, it had not waited for long: so a backup is judged.
+    let sources = Sources::open(&Config::default(), fixture.dir.path()).await.unwrap();
+    let then = Clock::simulated(Clock::system().now_ms() - 61_000);
+    let report = audit(&sources, Report::new(false, EXAMPLES), &then).await.unwrap();
+    assert!(report.is_clean(), "{report}");
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::cli::audit::sources::Sources;
-use crate::cli::audit::{AuditError, Report, audit};
+use crate::cli::audit::{AuditError, EXAMPLES, Report, audit};
 use crate::config::Config;
 use crate::domain::command::Command;
 use crate::domain::commands::{
@@ -130,6 +130,7 @@ impl Fixture {
             merchant_id: merchant.into(),
             money: krw(minor),
             capture_mode: CaptureMode::Manual,
+            merchant_reference: None,
             description: None,
             metadata: Default::default(),
             keyed_request: KeyedRequest {
@@ -222,6 +223,7 @@ impl Fixture {
                             payment_id: payment.id,
                             task: request.task,
                             verdict,
+                            was_looked_up: false,
                             took_ms: 1,
                             chance: 1,
                             event: None,
@@ -314,7 +316,7 @@ impl Fixture {
 
 /// Audits a data directory of the default configuration.
 pub async fn audit_dir(dir: &Path, settled: bool) -> Result<Report, AuditError> {
-    audit(&Sources::open(&Config::default(), dir).await?, settled, &Clock::system()).await
+    audit(&Sources::open(&Config::default(), dir).await?, Report::new(settled, EXAMPLES), &Clock::system()).await
 }
 
 fn map() -> ShardMap {

@@ -3,7 +3,7 @@ mod fixture;
 
 use self::fixture::{Fixture, audit_dir, capture, refund, shard_of};
 use crate::cli::audit::sources::Sources;
-use crate::cli::audit::{AuditError, Invariant, audit};
+use crate::cli::audit::{AuditError, EXAMPLES, Invariant, Report, audit};
 use crate::config::Config;
 use crate::domain::commands::Change;
 use crate::infra::event_log::{Delivery, EventLogError, EventReader, GroupProgress};
@@ -37,14 +37,17 @@ async fn actions_that_wait_are_in_flight_and_must_be_those_that_are_kept() {
 }
 
 #[tokio::test]
-async fn a_control_store_of_another_system_or_none_is_an_error() {
+async fn a_control_store_of_another_system_is_an_error_and_without_one_money_is_checked() {
     let fixture = Fixture::open().await;
     fixture.damage("control", "UPDATE control_identity SET system_id = '00000000000000000000000000000002'").await;
     let misfit = fixture.audit(false).await.unwrap_err();
     assert!(misfit.to_string().contains("system 00000000000000000000000000000002"), "{misfit}");
     std::fs::remove_file(fixture.path("control")).unwrap();
-    let missing = fixture.audit(false).await;
-    assert!(matches!(&missing, Err(AuditError::NoFile(path)) if path.ends_with("control.db")), "{missing:?}");
+    let report = fixture.audit(false).await.unwrap();
+    assert!(!report.is_clean() && report.broken_names().is_empty(), "{report}");
+    assert!(report.unchecked(Invariant::TrailWhole).unwrap().contains("control.db"), "{report}");
+    assert_eq!(report.exit_code(), std::process::ExitCode::from(2));
+    assert!(report.to_string().contains("could not be checked") && !report.to_string().contains("clean"), "{report}");
 }
 
 #[tokio::test]
@@ -219,14 +222,14 @@ async fn records_that_come_again_are_in_order_where_the_log_lets_them() {
 
     let mut sources = Sources::open(&Config::default(), fixture.dir.path()).await.unwrap();
     sources.log = Box::new(Repeating(sources.log));
-    let report = audit(&sources, false, &Clock::system()).await.unwrap();
+    let report = audit(&sources, Report::new(false, EXAMPLES), &Clock::system()).await.unwrap();
     assert!(report.is_clean(), "{report}");
 
     // The first of two arrivals is gone, so that the other is behind its successor.
     let first = "DELETE FROM record WHERE position = \
                  (SELECT min(position) FROM record WHERE kind = 'payment.refunded' AND payload LIKE '%MERCHANT-6\"%')";
     fixture.damage("events", first).await;
-    let report = audit(&sources, false, &Clock::system()).await.unwrap();
+    let report = audit(&sources, Report::new(false, EXAMPLES), &Clock::system()).await.unwrap();
     assert_eq!(report.broken_names().into_iter().collect::<Vec<_>>(), ["events.ordered"]);
 }
 

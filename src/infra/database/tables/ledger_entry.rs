@@ -14,6 +14,19 @@ use crate::infra::database::write::BatchWriter;
 use crate::infra::database::{ShardDatabase, or_in_memory};
 use crate::infra::sqlite::even_chunks;
 
+/// Which of a merchant's entries a listing shows. All bounds are exclusive.
+#[derive(Debug, Clone)]
+pub struct EntryFilter {
+    pub merchant_id: String,
+    /// Ids above this one.
+    pub above: Option<EntryId>,
+    /// Ids below this one.
+    pub below: Option<EntryId>,
+    /// Oldest first instead of newest first.
+    pub ascending: bool,
+    pub limit: u64,
+}
+
 impl Table for Entity {
     type Row = LedgerEntry;
     const NAME: &'static str = "ledger_entry";
@@ -56,6 +69,28 @@ fn row(entry: &LedgerEntry) -> ActiveModel {
 }
 
 impl ShardDatabase {
+    /// Ledger entries of a merchant, each if it can be read.
+    pub async fn entries(&self, filter: &EntryFilter) -> Result<Vec<Result<LedgerEntry, Damaged>>, DatabaseError> {
+        or_in_memory!(self.entries(filter));
+        let query = Entity::find()
+            .filter(Column::MerchantId.eq(filter.merchant_id.as_str()))
+            .filter(Column::Id.gt(filter.above.map_or(i64::MIN, EntryId::get)))
+            .filter(Column::Id.lt(filter.below.map_or(i64::MAX, EntryId::get)))
+            .limit(filter.limit);
+        let query = if filter.ascending { query.order_by_asc(Column::Id) } else { query.order_by_desc(Column::Id) };
+        let found = each(&self.readers, query).await?;
+        self.note_all(&found);
+        Ok(found)
+    }
+
+    /// Whether there is such an entry of the merchant, readable or not.
+    pub async fn has_entry(&self, id: EntryId, merchant_id: &str) -> Result<bool, DatabaseError> {
+        or_in_memory!(self.has_entry(id, merchant_id));
+        let query = Entity::find_by_id(id.get()).filter(Column::MerchantId.eq(merchant_id));
+        let found: Option<i64> = query.select_only().column(Column::Id).into_tuple().one(&self.readers).await?;
+        Ok(found.is_some())
+    }
+
     /// Ledger entries of a payment above `after`, up to `limit`, in the order of their ids, each if it can be read.
     pub async fn ledger_of(
         &self,

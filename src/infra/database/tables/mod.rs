@@ -5,6 +5,7 @@ mod account_balance;
 mod dead_letter;
 mod idempotency_key;
 mod ledger_entry;
+mod merchant_reference;
 mod operator_action;
 mod outbox_event;
 mod payment;
@@ -13,13 +14,17 @@ mod refund;
 mod refund_request;
 mod settlement_request;
 mod timeline_page;
+mod unique_reference;
+mod waiting_refund;
 
 pub use dead_letter::LetterFilter;
+pub use ledger_entry::EntryFilter;
 #[cfg(test)]
 pub use operator_action::stored as stored_action;
 pub use operator_action::{ActionBacklog, StoredAction};
 pub use outbox_event::{OutboxBacklog, OutboxRow};
 pub use payment::{DuePlace, ListFilter};
+pub use refund::RefundFilter;
 
 use super::connection::Transaction;
 use super::error::DatabaseError;
@@ -61,9 +66,12 @@ macro_rules! tables {
 // In this order rows are locked and written by every batch, so that no two batches wait for each other in a circle.
 tables![
     idempotency_key,
+    unique_reference,
     payment,
+    merchant_reference,
     timeline_page,
     refund,
+    waiting_refund,
     settlement_request,
     refund_request,
     dead_letter,

@@ -3,11 +3,13 @@
 use entities::payment::{ActiveModel, Column, Entity, Model};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
+use super::merchant_reference::payments_with;
+use crate::domain::capture::Capture;
 use crate::domain::key::KeyHash;
 use crate::domain::payment::{CaptureMode, Metadata, Payment, PaymentStatus};
 use crate::domain::timeline::Timeline;
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
-use crate::domain::{EventId, PaymentId, Timestamp};
+use crate::domain::{CaptureId, EventId, PaymentId, Timestamp};
 use crate::infra::database::connection::Transaction;
 use crate::infra::database::error::DatabaseError;
 use crate::infra::database::readable::{by_key, each};
@@ -16,12 +18,15 @@ use crate::infra::database::table::Table;
 use crate::infra::database::write::{BatchWriter, Update};
 use crate::infra::database::{ShardDatabase, or_in_memory};
 use crate::infra::sqlite::even_chunks;
+use crate::infra::stored::failure;
 
 /// Which of a merchant's payments a listing shows. All bounds are exclusive.
 #[derive(Debug, Clone)]
 pub struct ListFilter {
     pub merchant_id: String,
-    pub status: Option<PaymentStatus>,
+    /// Any of these; all statuses, if none is named.
+    pub statuses: Vec<PaymentStatus>,
+    pub merchant_reference: Option<String>,
     /// Ids above this one.
     pub above: Option<PaymentId>,
     /// Ids below this one.
@@ -53,6 +58,8 @@ const CHANGE: Update<Column> = Update {
         Column::CapturedEvent,
         Column::Refunds,
         Column::RefundsWaiting,
+        Column::CaptureId,
+        Column::CaptureAmount,
         Column::Version,
     ],
 };
@@ -74,7 +81,11 @@ impl Table for Entity {
         };
         Ok(Payment {
             id: PaymentId::from_stored(row.id),
-            status: reading.column("status", PaymentStatus::parse(&row.status))?,
+            status: if was_not_sent(&row) {
+                PaymentStatus::Failed
+            } else {
+                reading.column("status", PaymentStatus::parse(&row.status))?
+            },
             currency: reading.currency(&row.currency)?,
             amount: row.amount,
             authorized: row.authorized,
@@ -97,12 +108,17 @@ impl Table for Entity {
             key_hash: KeyHash(reading.column("claim", row.claim.try_into().ok())?),
             timeline: Timeline::from_stored(row.timeline),
             captured_event: row.captured_event.map(EventId::from_stored),
+            capture: row
+                .capture_id
+                .zip(row.capture_amount)
+                .map(|(id, amount)| Capture { id: CaptureId::from_stored(id), amount }),
             refunds: reading.count("refunds", row.refunds)?,
             version: row.version,
             merchant_id: row.merchant_id,
+            merchant_reference: row.merchant_reference,
             description: row.description,
             psp_reference: row.psp_reference,
-            reason: row.reason,
+            failure: reading.failure("reason", row.reason.as_deref())?,
         })
     }
 
@@ -135,6 +151,24 @@ impl Table for Entity {
     }
 }
 
+/// Whether the version before has written that the authorization never reached the PSP.
+fn was_not_sent(row: &Model) -> bool {
+    row.status == PaymentStatus::Declined.name() && row.reason.as_deref() == Some(failure::NOT_SENT_BEFORE)
+}
+
+/// The rows that are read as payments of this status.
+fn is_of_status(status: PaymentStatus) -> Condition {
+    let is_so = Condition::all().add(Column::Status.eq(status.name()));
+    let declined = Column::Status.eq(PaymentStatus::Declined.name());
+    match status {
+        PaymentStatus::Declined => is_so.add(Column::Reason.is_null().or(Column::Reason.ne(failure::NOT_SENT_BEFORE))),
+        PaymentStatus::Failed => {
+            Condition::any().add(is_so).add(declined.and(Column::Reason.eq(failure::NOT_SENT_BEFORE)))
+        }
+        _ => is_so,
+    }
+}
+
 /// The row that a payment becomes: one version above the one that was read.
 fn row(payment: &Payment) -> ActiveModel {
     Model {
@@ -152,7 +186,7 @@ fn row(payment: &Payment) -> ActiveModel {
         description: payment.description.clone(),
         metadata: (!payment.metadata.is_empty()).then(|| json_of_texts(&payment.metadata)),
         psp_reference: payment.psp_reference.as_deref().map(|text| cut(text, 64)),
-        reason: payment.reason.as_deref().map(|text| cut(text, 64)),
+        reason: payment.failure.as_ref().map(failure::write),
         requested_at: payment.requested_at.0,
         updated_at: payment.updated_at.0,
         capture_before: payment.capture_before.map(|time| time.0),
@@ -164,6 +198,9 @@ fn row(payment: &Payment) -> ActiveModel {
         refunds: count(payment.refunds),
         version: payment.version + 1,
         refunds_waiting: (!payment.refunds_waiting.is_empty()).then(|| json_of_texts(&payment.refunds_waiting)),
+        merchant_reference: payment.merchant_reference.clone(),
+        capture_id: payment.capture.map(|capture| capture.id.get()),
+        capture_amount: payment.capture.map(|capture| capture.amount),
     }
     .into_active_model()
 }
@@ -211,8 +248,12 @@ impl ShardDatabase {
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Result<Payment, Damaged>>, DatabaseError> {
         or_in_memory!(self.list(filter));
         let mut query = Entity::find().filter(Column::MerchantId.eq(filter.merchant_id.as_str())).limit(filter.limit);
-        if let Some(status) = filter.status {
-            query = query.filter(Column::Status.eq(status.name()));
+        if !filter.statuses.is_empty() {
+            let is_one = filter.statuses.iter().fold(Condition::any(), |any, status| any.add(is_of_status(*status)));
+            query = query.filter(is_one);
+        }
+        if let Some(reference) = &filter.merchant_reference {
+            query = query.filter(Column::Id.in_subquery(payments_with(&filter.merchant_id, reference)));
         }
         if let Some(above) = filter.above {
             query = query.filter(Column::Id.gt(above.get()));

@@ -1,7 +1,7 @@
 //! Refunds.
 
 use entities::refund::{ActiveModel, Column, Entity, Model};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::domain::refund::{Refund, RefundStatus};
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
@@ -13,6 +13,22 @@ use crate::infra::database::row::{Damaged, Reading, cut};
 use crate::infra::database::table::Table;
 use crate::infra::database::write::{BatchWriter, Update};
 use crate::infra::database::{ShardDatabase, or_in_memory};
+use crate::infra::stored::failure;
+
+/// Which of a merchant's refunds a listing shows. All bounds are exclusive.
+#[derive(Debug, Clone)]
+pub struct RefundFilter {
+    pub merchant_id: String,
+    /// Any of these; all statuses, if none is named.
+    pub statuses: Vec<RefundStatus>,
+    /// Ids above this one.
+    pub above: Option<RefundId>,
+    /// Ids below this one.
+    pub below: Option<RefundId>,
+    /// Oldest first instead of newest first.
+    pub ascending: bool,
+    pub limit: u64,
+}
 
 const CHANGE: Update<Column> = Update {
     name: "change",
@@ -44,7 +60,7 @@ impl Table for Entity {
             merchant_id: row.merchant_id,
             reason: row.reason,
             psp_reference: row.psp_reference,
-            failure: row.failure,
+            failure: reading.failure("failure", row.failure.as_deref())?,
             refunded_event: row.refunded_event.map(EventId::from_stored),
         })
     }
@@ -72,7 +88,7 @@ fn row(refund: &Refund) -> ActiveModel {
         status: refund.status.name().to_owned(),
         reason: refund.reason.clone(),
         psp_reference: refund.psp_reference.as_deref().map(|text| cut(text, 64)),
-        failure: refund.failure.as_deref().map(|text| cut(text, 64)),
+        failure: refund.failure.as_ref().map(failure::write),
         refunded_event: refund.refunded_event.map(EventId::get),
         requested_at: refund.requested_at.0,
         updated_at: refund.updated_at.0,
@@ -81,7 +97,37 @@ fn row(refund: &Refund) -> ActiveModel {
     .into_active_model()
 }
 
+/// A query held to the bounds, the order and the limit of a listing.
+pub fn narrowed<E: EntityTrait>(query: Select<E>, id: E::Column, filter: &RefundFilter) -> Select<E> {
+    let above = query.filter(id.gt(filter.above.map_or(i64::MIN, RefundId::get)));
+    let between = above.filter(id.lt(filter.below.map_or(i64::MAX, RefundId::get)));
+    let ordered = if filter.ascending { between.order_by_asc(id) } else { between.order_by_desc(id) };
+    ordered.limit(filter.limit)
+}
+
 impl ShardDatabase {
+    /// The refund, if it has begun.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Damaged`] if it is there and cannot be read.
+    pub async fn refund(&self, id: RefundId) -> Result<Option<Refund>, DatabaseError> {
+        or_in_memory!(self.refund(id));
+        let found = each(&self.readers, Entity::find_by_id(id.get())).await?;
+        Ok(self.all_readable(found)?.pop())
+    }
+
+    /// Refunds of a merchant that have begun, each if it can be read.
+    pub async fn refunds(&self, filter: &RefundFilter) -> Result<Vec<Result<Refund, Damaged>>, DatabaseError> {
+        or_in_memory!(self.refunds(filter));
+        let mut query = Entity::find().filter(Column::MerchantId.eq(filter.merchant_id.as_str()));
+        if !filter.statuses.is_empty() {
+            query = query.filter(Column::Status.is_in(filter.statuses.iter().map(|status| status.name())));
+        }
+        let found = each(&self.readers, narrowed(query, Column::Id, filter)).await?;
+        self.note_all(&found);
+        Ok(found)
+    }
+
     /// Refunds of a payment above `after`, up to `limit`, in the order of their ids, each if it can be read.
     pub async fn refunds_of(
         &self,

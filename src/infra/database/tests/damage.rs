@@ -1,6 +1,7 @@
 //! Rows that cannot be read stop nobody else.
 
 use super::*;
+use crate::domain::failure::{Failure, FailureCode};
 use crate::infra::database::audit::damage;
 
 impl Fixture {
@@ -32,7 +33,8 @@ async fn damaged_rows_take_no_ones_place_among_what_is_due() {
     assert!(matches!(fixture.db.payment(PaymentId::from_stored(4)).await, Err(DatabaseError::Damaged(_))));
     let filter = ListFilter {
         merchant_id: "MERCHANT-1".into(),
-        status: None,
+        statuses: Vec::new(),
+        merchant_reference: None,
         above: None,
         below: None,
         ascending: true,
@@ -54,6 +56,38 @@ async fn damaged_rows_take_no_ones_place_among_what_is_due() {
         let refused = fixture.run(read_set, |_| change.clone()).await;
         assert!(matches!(refused, Err(DatabaseError::Damaged(_))), "{id}: {refused:?}");
     }
+}
+
+/// What the version before wrote of an authorization that never reached the PSP, beside what the PSP declined.
+#[tokio::test]
+async fn row_of_the_version_before_that_was_not_sent_is_read_and_listed_as_failed() {
+    let mut fixture = Fixture::on_sqlite().await;
+    for id in 1..=3 {
+        fixture.authorize(id).await;
+    }
+    for (id, reason) in [(1, "'not_sent'"), (2, "'insufficient_funds'"), (3, "NULL")] {
+        let row = format!("status = 'DECLINED', authorized = 0, due_at = NULL, reason = {reason}");
+        fixture.spoil(&format!("UPDATE payment SET {row} WHERE id = {id}")).await;
+    }
+    let failed = fixture.db.payment(PaymentId::from_stored(1)).await.unwrap().unwrap();
+    assert_eq!((failed.status, failed.failure), (PaymentStatus::Failed, Some(FailureCode::NotSent.into())));
+    let declined = fixture.db.payment(PaymentId::from_stored(2)).await.unwrap().unwrap();
+    assert_eq!(declined.failure, Some(Failure::refused("insufficient_funds")));
+    let listed = async |status| {
+        let filter = ListFilter {
+            merchant_id: "MERCHANT-1".into(),
+            statuses: vec![status],
+            merchant_reference: None,
+            above: None,
+            below: None,
+            ascending: true,
+            limit: 10,
+        };
+        let found = fixture.db.list(&filter).await.unwrap().into_iter().map(Result::unwrap);
+        found.map(|payment| (payment.id.get(), payment.status)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(PaymentStatus::Failed).await, [(1, PaymentStatus::Failed)]);
+    assert_eq!(listed(PaymentStatus::Declined).await, [2, 3].map(|id| (id, PaymentStatus::Declined)));
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn a_commit_that_failed_is_not_taken_for_one_that_happened() {
             disk.heal();
             assert!(!fixture.is_stored(id).await);
             // What is said from here on is true, on the disk too.
-            assert_eq!(fixture.try_authorize(100 + id).await.unwrap(), KeyOutcome::Fresh(()));
+            assert_eq!(fixture.try_authorize(100 + id).await.unwrap(), KeyOutcome::Fresh(Ok(())));
             assert_eq!(fixture.db.health.outage(), None);
             assert!(fixture.is_stored(100 + id).await);
         }
@@ -91,7 +91,7 @@ async fn a_batch_that_is_given_up_takes_its_connection_with_it() {
     let spoil = "UPDATE payment SET merchant_id = 'NOBODY'";
     tx.execute_unprepared(spoil).await.unwrap();
     drop(tx);
-    assert_eq!(fixture.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
+    assert_eq!(fixture.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(Ok(())));
     let kept = fixture.db.payment(PaymentId::from_stored(1)).await.unwrap().unwrap();
     assert_eq!(kept.merchant_id, "MERCHANT-1");
 }
@@ -107,6 +107,6 @@ async fn a_connection_whose_rollback_failed_is_used_by_nobody() {
     tx.rollback().await;
     disk.heal();
     assert_eq!(fixture.db.writer.in_use().idle, 0, "it is closed");
-    assert_eq!(fixture.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(()));
+    assert_eq!(fixture.try_authorize(2).await.unwrap(), KeyOutcome::Fresh(Ok(())));
     assert!(fixture.is_stored(2).await);
 }

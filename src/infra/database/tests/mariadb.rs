@@ -138,7 +138,7 @@ async fn a_commit_whose_answer_is_lost_is_read_back() {
         let result = fixture.run(ReadSet::default(), |unit| order(1, 100).decide(unit)).await;
         let stored = own.payment(order(1, 100).payment_id).await.unwrap();
         if is_committed {
-            assert_eq!(result.unwrap(), KeyOutcome::Fresh(()));
+            assert_eq!(result.unwrap(), KeyOutcome::Fresh(Ok(())));
             assert!(stored.is_some());
         } else {
             assert!(matches!(result, Err(DatabaseError::NotCommitted(_))), "{result:?}");
@@ -279,7 +279,8 @@ async fn run_each_statement(fixture: &mut Fixture) {
     fixture.db.prune(NOW, NOW, 10).await.unwrap();
     let filter = ListFilter {
         merchant_id: "MERCHANT-1".into(),
-        status: None,
+        statuses: Vec::new(),
+        merchant_reference: None,
         above: Some(PaymentId::from_stored(1)),
         below: None,
         ascending: false,

@@ -118,7 +118,7 @@ async fn a_commit_whose_answer_is_swallowed_is_found() {
         assert!(proxy.swallows.swap(false, Ordering::Relaxed), "the answer was passed on");
     };
     let (committed, ()) = tokio::join!(fixture.try_authorize(2), heals_once_it_is_there);
-    assert_eq!(committed.unwrap(), KeyOutcome::Fresh(()));
+    assert_eq!(committed.unwrap(), KeyOutcome::Fresh(Ok(())));
     fixture.db = own;
     fixture.drop().await;
 }

@@ -9,6 +9,7 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 
 use super::message::delivery;
 use crate::infra::event_log::{Delivery, EventLogError};
+use crate::infra::telemetry::repeats::is_first;
 
 /// Counts the changes of a place that its reader did not make: the partition was given or taken, or another reader
 /// came. What a reader knows from another epoch is void.
@@ -70,7 +71,11 @@ impl<C: ConsumerContext + 'static> Place<C> {
             match queue.poll(Duration::ZERO) {
                 Some(Ok(message)) => found.push(delivery(topic, &message)),
                 // librdkafka continues by itself.
-                Some(Err(error)) => tracing::warn!(topic, %error, "fetching failed"),
+                Some(Err(error)) => {
+                    if is_first(&format!("fetching of {topic} failed"), &error) {
+                        tracing::warn!(topic, %error, "fetching failed");
+                    }
+                }
                 None => break,
             }
         }

@@ -32,6 +32,7 @@ use super::message::{Placed, headers};
 use super::refusal::{Suspects, Waves, is_about_topic, is_refusal};
 use super::settings::Settings;
 use crate::infra::event_log::{Appended, EventLogError};
+use crate::infra::telemetry::repeats::is_first;
 
 /// How long to wait for room in a full queue.
 const ROOM_AFTER: Duration = Duration::from_millis(10);
@@ -195,7 +196,11 @@ impl Producer {
             match Generation::new(&self.config) {
                 Ok(fresh) => *current = Arc::new(fresh),
                 // The next append fails at once and tries again.
-                Err(error) => tracing::error!(%error, "no new Kafka producer"),
+                Err(error) => {
+                    if is_first("no new Kafka producer", &error) {
+                        tracing::error!(%error, "no new Kafka producer");
+                    }
+                }
             }
         }
         drop(current);

@@ -13,6 +13,7 @@ use super::client_log::ClientLog;
 use super::settings::Settings;
 use crate::domain::identity::FoundCompanion;
 use crate::infra::event_log::EventLogError;
+use crate::infra::waits::{Wait, wait_for};
 
 /// How long to wait before asking again for what is not there yet.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -32,8 +33,13 @@ pub enum OpenError {
 }
 
 impl Settings {
+    fn wait(&self) -> Wait {
+        wait_for(format_args!("Kafka at {}", self.brokers))
+    }
+
     /// Gives up on brokers that have been waited for long enough.
-    fn not_ready(&self, started: Instant, reason: String) -> Result<(), OpenError> {
+    fn not_ready(&self, started: Instant, wait: &Wait, reason: String) -> Result<(), OpenError> {
+        wait.because(&reason);
         let (brokers, waited) = (self.brokers.clone(), started.elapsed());
         if waited < self.open_timeout { Ok(()) } else { Err(OpenError::NotReady { brokers, waited, reason }) }
     }
@@ -65,7 +71,7 @@ impl Topics {
     /// Creates nothing; waits for brokers that are down.
     pub(super) async fn look(&self, settings: &Settings) -> Result<FoundCompanion, OpenError> {
         let admin: Arc<AdminClient<ClientLog>> = Arc::new(settings.client().create_with_context(ClientLog)?);
-        let started = Instant::now();
+        let (started, wait) = (Instant::now(), settings.wait());
         loop {
             let (topics, admin, asked) = (self.clone(), admin.clone(), settings.clone());
             let look = move || topics.look_once(admin.inner(), &asked);
@@ -74,7 +80,7 @@ impl Topics {
                 Ok(None) => "the cluster does not say its id".to_owned(),
                 Err(error) => error.to_string(),
             };
-            settings.not_ready(started, reason)?;
+            settings.not_ready(started, &wait, reason)?;
             tokio::time::sleep(RETRY_AFTER).await;
         }
     }
@@ -105,14 +111,14 @@ impl Topics {
     /// Creates the topics that are missing and waits until all can be used.
     pub(super) async fn ensure(&self, settings: &Settings) -> Result<(), OpenError> {
         let admin: Arc<AdminClient<ClientLog>> = Arc::new(settings.client().create_with_context(ClientLog)?);
-        let started = Instant::now();
+        let (started, wait) = (Instant::now(), settings.wait());
         loop {
             let reason = match self.missing(&admin, settings).await? {
                 Ok(missing) if missing.is_empty() => return Ok(()),
                 Ok(missing) => self.create(&admin, &missing, settings).await?,
                 Err(error) => error.to_string(),
             };
-            settings.not_ready(started, reason)?;
+            settings.not_ready(started, &wait, reason)?;
             tokio::time::sleep(RETRY_AFTER).await;
         }
     }

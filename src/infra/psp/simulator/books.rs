@@ -6,7 +6,7 @@ use sea_orm::sqlx;
 use sea_orm::sqlx::sqlite::SqlitePool;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::money::UnsupportedCurrency;
+use crate::domain::currency::UnsupportedCurrency;
 use crate::domain::{Currency, Money};
 use crate::infra::psp::PspAnswer;
 use crate::infra::sqlite::{self, OpenError};

@@ -6,7 +6,8 @@ use super::books::{
     AUTHORIZATION_COLUMNS, Authorization, AuthorizationRow, BookedOutcome, OPERATION_COLUMNS, OperationEntry,
     OperationRow,
 };
-use crate::domain::money::{self, UnsupportedCurrency};
+use crate::domain::currency::UnsupportedCurrency;
+use crate::domain::money;
 use crate::domain::psp::PspKey;
 use crate::infra::data_guard::{DataGuard, Lost};
 use crate::infra::group_commit::GroupCommitter;

@@ -52,20 +52,119 @@ impl SimulatorConfig {
     }
 }
 
-fn magic(operation: &PspOperation) -> Option<FaultDecision> {
-    match (&operation.action, operation.money.minor) {
-        (Action::Authorize, 4002) => Some(FaultDecision::Declined("insufficient_funds")),
-        (Action::Authorize, 4003) => Some(FaultDecision::LostAfter),
-        (Action::Authorize, 4004) => Some(FaultDecision::LostBefore),
-        (Action::Authorize, 4005) => Some(FaultDecision::Refused),
-        (Action::Authorize, 4006) => Some(FaultDecision::OtherAmount),
-        (Action::Authorize, 4007) => Some(FaultDecision::Garbage),
-        (Action::Authorize, 4008) => Some(FaultDecision::Slow),
-        (Action::Capture { .. } | Action::Refund { .. }, 5001) => Some(FaultDecision::RefusedAtFirst),
-        (Action::Capture { .. } | Action::Refund { .. }, 5002) => Some(FaultDecision::Refused),
-        (Action::Capture { .. } | Action::Refund { .. }, 5003) => Some(FaultDecision::Declined("refused_by_issuer")),
-        _ => None,
+/// An amount that forces an outcome, for those who try things out.
+#[derive(Debug, Clone, Copy)]
+pub struct MagicAmount {
+    /// In any currency's minor unit.
+    pub amount: i64,
+    /// Of which operations.
+    pub of: MagicOf,
+    decision: FaultDecision,
+    /// What the simulator does.
+    pub outcome: &'static str,
+    /// What Rialto's caller sees of it.
+    pub seen: &'static str,
+}
+
+/// The operations of which an amount is magic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MagicOf {
+    Authorize,
+    CaptureAndRefund,
+}
+
+impl MagicOf {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::CaptureAndRefund => "capture, refund",
+        }
     }
+}
+
+const fn magic_amount(
+    amount: i64,
+    of: MagicOf,
+    decision: FaultDecision,
+    [outcome, seen]: [&'static str; 2],
+) -> MagicAmount {
+    MagicAmount { amount, of, decision, outcome, seen }
+}
+
+/// All magic amounts. `docs/failures.md` shows them; a test compares it with this table.
+pub const MAGIC_AMOUNTS: [MagicAmount; 10] = {
+    use FaultDecision::{Declined, Garbage, LostAfter, LostBefore, OtherAmount, Refused, RefusedAtFirst, Slow};
+    use MagicOf::{Authorize, CaptureAndRefund};
+    [
+        magic_amount(
+            4002,
+            Authorize,
+            Declined("insufficient_funds"),
+            ["declines, `insufficient_funds`", "402; `DECLINED`, failure `insufficient_funds`"],
+        ),
+        magic_amount(
+            4003,
+            Authorize,
+            LostAfter,
+            ["does it, and the answer is lost (`timeout_ms`)", "202 `UNKNOWN`; the look-up finds it: `AUTHORIZED`"],
+        ),
+        magic_amount(
+            4004,
+            Authorize,
+            LostBefore,
+            [
+                "never hears of it (`timeout_ms`)",
+                "202 `UNKNOWN`; two look-ups do not find it: `FAILED`, failure `not_sent`",
+            ],
+        ),
+        magic_amount(
+            4005,
+            Authorize,
+            Refused,
+            ["refuses the connection", "503 `psp_not_reached`; there is no payment, and the key stays free"],
+        ),
+        magic_amount(
+            4006,
+            Authorize,
+            OtherAmount,
+            ["approves 4005", "202 `UNKNOWN`, failure `amount_mismatch`; held until a person acts"],
+        ),
+        magic_amount(
+            4007,
+            Authorize,
+            Garbage,
+            ["does it, and the answer makes no sense", "202 `UNKNOWN`; the look-up finds it: `AUTHORIZED`"],
+        ),
+        magic_amount(4008, Authorize, Slow, ["approves after 3 s", "200 after 3 s; `AUTHORIZED`"]),
+        magic_amount(
+            5001,
+            CaptureAndRefund,
+            RefusedAtFirst,
+            ["refuses the connection three times, then approves", "200; `CAPTURED` or `REFUNDED` after three retries"],
+        ),
+        magic_amount(
+            5002,
+            CaptureAndRefund,
+            Refused,
+            ["refuses the connection, always", "200; failed after ten tries, failure `psp_unavailable`"],
+        ),
+        magic_amount(
+            5003,
+            CaptureAndRefund,
+            Declined("refused_by_issuer"),
+            ["declines, `refused_by_issuer`", "200; failed, failure `card_declined`"],
+        ),
+    ]
+};
+
+fn magic(operation: &PspOperation) -> Option<FaultDecision> {
+    let of = match operation.action {
+        Action::Authorize => MagicOf::Authorize,
+        Action::Capture { .. } | Action::Refund { .. } => MagicOf::CaptureAndRefund,
+        Action::Void { .. } => return None,
+    };
+    let is_its = |magic: &&MagicAmount| magic.of == of && magic.amount == operation.money.minor;
+    MAGIC_AMOUNTS.iter().find(is_its).map(|magic| magic.decision)
 }
 
 #[cfg(test)]

@@ -5,20 +5,7 @@
 //! rest); only an authorization that is not captured can be voided; nothing is refunded above what was captured. The
 //! same key gives the same answer; the same key for another request is declined (`idempotency_key_reused`).
 //!
-//! With `magic_amounts`, these amounts in minor units force an outcome, like a PSP's test cards:
-//!
-//! | amount | of | outcome |
-//! | --- | --- | --- |
-//! | 4002 | authorize | declined, `insufficient_funds` |
-//! | 4003 | authorize | done, but the answer is lost (`timeout_ms`) |
-//! | 4004 | authorize | lost on the way, not done (`timeout_ms`) |
-//! | 4005 | authorize | connection refused, not done |
-//! | 4006 | authorize | approved for 4005 |
-//! | 4007 | authorize | done, but the answer is garbage |
-//! | 4008 | authorize | approved after 3 s |
-//! | 5001 | capture, refund | connection refused three times, then approved |
-//! | 5002 | capture, refund | connection refused, always |
-//! | 5003 | capture, refund | declined, `refused_by_issuer` |
+//! With `magic_amounts`, some amounts force an outcome, like a PSP's test cards: [`MAGIC_AMOUNTS`].
 
 pub mod books;
 mod clerk;
@@ -35,6 +22,7 @@ use tokio::time::sleep;
 use self::books::{FORMAT, IS_USED, TABLES};
 use self::clerk::{Clerk, Command, Instruction};
 use self::faults::{FaultDecision, REFUSALS, SLOW_MS};
+pub use self::faults::{MAGIC_AMOUNTS, MagicAmount, MagicOf};
 use super::{Psp, PspAnswer, PspError, PspOperation};
 pub use crate::config::{RatesExceedWhole, SimulatorConfig};
 use crate::domain::identity::{FoundCompanion, SystemId};
@@ -43,6 +31,7 @@ use crate::infra::data_guard::{DataGuard, GuardError};
 use crate::infra::file_identity::{self, IdentityError};
 use crate::infra::group_commit::GroupCommit;
 use crate::infra::sqlite::{OpenError, PrivateWriter};
+use crate::infra::waits::wait_for;
 use crate::runtime::{Chance, Clock};
 
 /// Why the simulator did not start.
@@ -73,6 +62,7 @@ impl Simulator {
     /// Starts on the books at `books`, creating them if missing.
     pub fn start(books: &Path, config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
         config.check()?;
+        let _wait = wait_for(format_args!("the file {}", books.display()));
         let guard = DataGuard::lock(books)?;
         let clerk = Clerk(PrivateWriter::open(books, FORMAT, TABLES)?, guard.clone());
         guard.hold_write_ahead_log()?;
