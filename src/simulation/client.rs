@@ -172,12 +172,12 @@ async fn once(
     cluster: &Cluster,
     make: &impl AsyncFn(App, Call) -> Result<Response, FlowError>,
 ) -> Option<Result<Response, FlowError>> {
-    let (app, mut dies) = cluster.process().await;
+    let (app, death) = cluster.process().await;
     let call = Call { request_id: app.new_request_id(), trace: app.open_trace(None) };
     let answer = tokio::select! {
         biased;
         answer = make(app, call) => Some(answer),
-        _ = dies.changed() => None,
+        () = death => None,
         () = tokio::time::sleep(TIMEOUT) => None,
     };
     cluster.note(format!("{answer:?}"));

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::acknowledged::Acknowledged;
 use super::faults::{FaultRates, SeededFaults};
@@ -29,7 +30,9 @@ pub struct Cluster {
     pub weather: FaultRates,
     environment: Environment,
     config: Arc<Config>,
-    process: watch::Sender<Option<App>>,
+    process: Arc<Mutex<Option<App>>>,
+    /// Wakes in the order of waiting. A `watch` wakes in an order that it draws itself, and a seed would not repeat.
+    change: Arc<Notify>,
     told: Arc<Mutex<Vec<Acknowledged>>>,
     history: Arc<Mutex<Vec<String>>>,
 }
@@ -56,19 +59,28 @@ impl Cluster {
             weather: FaultRates::default(),
             environment,
             config: Arc::new(config),
-            process: watch::Sender::new(None),
+            process: Arc::default(),
+            change: Arc::default(),
             told: Arc::default(),
             history: Arc::default(),
         }
     }
 
-    /// The process that runs, and what changes when it dies.
-    pub async fn process(&self) -> (App, watch::Receiver<Option<App>>) {
-        let mut there = self.process.subscribe();
-        // invariant: the sender is in `self`.
-        let app = there.wait_for(Option::is_some).await.unwrap().clone().unwrap();
-        there.mark_unchanged();
-        (app, there)
+    /// The process that runs, and what ends when it dies.
+    pub async fn process(&self) -> (App, Notified<'_>) {
+        loop {
+            let change = self.change.notified();
+            let process = self.process.lock().clone();
+            match process {
+                Some(app) => return (app, change),
+                None => change.await,
+            }
+        }
+    }
+
+    fn change_process(&self, process: Option<App>) {
+        *self.process.lock() = process;
+        self.change.notify_waiters();
     }
 
     pub fn tell(&self, told: Acknowledged) {
@@ -99,7 +111,7 @@ impl Cluster {
                 escalation = running.failed() => self.note(format!("gave up: {escalation}")),
             }
             fates.die();
-            self.process.send_replace(None);
+            self.change_process(None);
             self.store.shards.iter().for_each(|shard| shard.lock().crash());
             tokio::task::spawn_local(async move { running.stop(Duration::ZERO).await });
             // Whoever died told of it; who gave up has nobody to tell.
@@ -120,7 +132,7 @@ impl Cluster {
         let (app, running) = build(&environment, &self.config, Roles::all(), adapters).await.expect("the tree starts");
         tokio::task::spawn_local(leave_psp_alone(app.clone(), environment.chance.clone(), fates.clone()));
         tokio::task::spawn_local(self.clone().operate(app.clone(), fates.clone()));
-        self.process.send_replace(Some(app));
+        self.change_process(Some(app));
         running
     }
 
