@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::process::Stdio;
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -35,10 +36,11 @@ impl Serving {
     }
 
     async fn authorizes(&self, count: usize) {
-        for _ in 0..count {
+        let calls = (0..count).map(async |_| {
             let call = self.http.post(format!("{}/payments/authorize", self.url)).json(&order("MERCHANT-1", 1_000));
             once_taken_on(call).await.expect(200);
-        }
+        });
+        join_all(calls).await;
     }
 
     async fn lost(&self) -> u64 {

@@ -81,7 +81,9 @@ where
     F: Fn() -> Stopping,
     Stopping: Future<Output = ()>,
 {
-    let Some(place) = stream.peer_addr().ok().and_then(|peer| thread.gate.enter(peer.ip())) else {
+    // None if the client is gone already.
+    let Ok(peer) = stream.peer_addr() else { return Ok(()) };
+    let Some(place) = thread.gate.enter(peer.ip()) else {
         thread.refusals.count(Reason::NoPlace);
         return Ok(());
     };
@@ -102,7 +104,10 @@ where
             () = &mut stopping => Err(NoRequest::Closed),
         };
         let answered = match request {
-            Ok(request) => answer(&thread, &wire, &place, request, || (&mut stopping).now_or_never().is_some()).await,
+            Ok(mut request) => {
+                request.head_mut().peer_addr = Some(peer);
+                answer(&thread, &wire, &place, request, || (&mut stopping).now_or_never().is_some()).await
+            }
             Err(error) => refuse(&thread, &wire, error).await,
         };
         match answered {
