@@ -29,3 +29,18 @@ install_package() {
         fail "$3 is missing and there is no apt-get, dnf or brew to install it with"
     fi
 }
+
+# install_from_pypi PACKAGE VERSION: into a directory of its own below ~/.cache/rialto, which is $pypi then.
+install_from_pypi() {
+    pypi=${XDG_CACHE_HOME:-$HOME/.cache}/rialto/$1-$2
+    if [ -e "$pypi/complete" ]; then return 0; fi
+    has python3 || install_package python3 python3 python3
+    # Debian packs it apart.
+    python3 -c 'import ensurepip' 2>/dev/null || install_package python3-venv python3 python3
+    say "installing $1 $2 from PyPI into $pypi"
+    if ! python3 -m venv --clear "$pypi" || ! "$pypi/bin/pip" install -q --disable-pip-version-check "$1==$2"; then
+        say "$1 cannot be had from PyPI" >&2
+        exit 69 # EX_UNAVAILABLE, as sysexits.h has it
+    fi
+    touch "$pypi/complete"
+}
