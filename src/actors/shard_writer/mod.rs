@@ -49,6 +49,11 @@ impl ShardWriter {
 impl Actor for ShardWriter {
     type Message = PendingCommand;
 
+    async fn started(&mut self, _: &Context) -> Result<(), Failure> {
+        self.0.database().connect().await;
+        Ok(())
+    }
+
     async fn handle(&mut self, batch: Vec<PendingCommand>, ctx: &Context) -> Result<(), Failure> {
         self.0.commit(batch, ctx).await;
         Ok(())

@@ -4,13 +4,16 @@ use std::fmt::Display;
 use std::io::{Error, ErrorKind};
 use std::net::TcpListener;
 
-use actix_web::dev::Server;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, Data, Json, Path, Query};
 use actix_web::{App, HttpResponse, HttpServer};
 use futures_util::stream::once;
 use serde::Serialize;
 
 use crate::domain::psp::PspKey;
+use crate::http::ServedNames;
 use crate::infra::psp::http::wire::{Asked, BooksQuery, Decision, NotDone, NotFound, PAGE_MAX};
 use crate::infra::psp::simulator::books::Books;
 use crate::infra::psp::simulator::{Reply, Simulator};
@@ -27,12 +30,14 @@ pub fn serve(
     books: Books,
     registry: prometheus::Registry,
 ) -> std::io::Result<Server> {
+    let is_local = listener.local_addr()?.ip().is_loopback();
     let (simulator, books, registry) = (Data::new(simulator), Data::new(books), Data::new(registry));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(simulator.clone())
             .app_data(books.clone())
             .app_data(registry.clone())
+            .wrap(from_fn(move |request, next| no_page_of_elsewhere(is_local, request, next)))
             .route("/healthz", web::get().to(healthz))
             .route("/metrics", web::get().to(metrics))
             .route("/v1/operations/{key}", web::put().to(perform))
@@ -42,6 +47,19 @@ pub fn serve(
             .route("/v1/books/operations/{key}", web::get().to(operation))
     });
     Ok(server.workers(WORKERS).disable_signals().listen(listener)?.run())
+}
+
+/// On loopback, a browser of its user is kept from writing in the books for a page of somebody else, as it is from a
+/// node. Beyond, the simulator has names that it does not know.
+async fn no_page_of_elsewhere(
+    is_local: bool,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if is_local && ServedNames::default().check(request.head()).is_err() {
+        return Ok(request.into_response(HttpResponse::MisdirectedRequest().finish()).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
 async fn healthz() -> HttpResponse {

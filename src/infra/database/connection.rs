@@ -220,12 +220,30 @@ impl Pool {
         }
     }
 
+    /// Makes up to so many connections now, as far as they are not there and the database is. One that is made when a
+    /// caller needs it may find that the process has no open file left. Waits for nobody who uses one.
+    pub async fn fill(&self, connections: u32) {
+        let mut leases = Vec::new();
+        while leases.len() < connections as usize
+            && let Ok(place) = self.0.places.clone().try_acquire_owned()
+        {
+            match self.lease_of(place).await {
+                Ok(lease) => leases.push(lease),
+                Err(error) => return tracing::debug!(%error, "a connection is made when it is needed"),
+            }
+        }
+    }
+
     async fn lease(&self) -> Result<Lease, DbErr> {
-        self.0.guard.check().map_err(lost)?;
         let place = timeout(CONNECT_TIMEOUT, self.0.places.clone().acquire_owned()).await;
         // invariant: nobody closes the semaphore.
         let place =
             place.ok().and_then(Result::ok).ok_or_else(|| unreachable_database("all connections are in use"))?;
+        self.lease_of(place).await
+    }
+
+    async fn lease_of(&self, place: OwnedSemaphorePermit) -> Result<Lease, DbErr> {
+        self.0.guard.check().map_err(lost)?;
         let rested = self.0.idle.lock().pop();
         let connection = match rested {
             Some(connection) => connection,

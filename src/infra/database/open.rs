@@ -55,6 +55,16 @@ impl ShardDatabase {
         Ok(Self { packet_max, ..Self::new(id, writers, mariadb::readers(url, READERS)?) })
     }
 
+    /// Connects with what writes and all that read, on the thread of the caller, which is to be the one that uses them.
+    pub async fn connect(&self) {
+        #[cfg(test)]
+        if self.memory.is_some() {
+            return;
+        }
+        self.writer.fill(1).await;
+        self.readers.fill(READERS).await;
+    }
+
     /// A shard that is nowhere but in memory.
     #[cfg(test)]
     pub fn in_memory(id: ShardId, memory: memory::Memory) -> Self {

@@ -1,5 +1,24 @@
 //! What a shard's tables must do, on SQLite and on a real MariaDB.
 
+/// Each case on each engine.
+macro_rules! on_each {
+    ($($case:ident)*) => {$(
+        mod $case {
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$case(super::Fixture::on_sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn on_mariadb() {
+                if let Some(fixture) = super::Fixture::on_mariadb().await {
+                    super::$case(fixture).await;
+                }
+            }
+        }
+    )*};
+}
+
 mod actions;
 mod bounds;
 mod damage;
@@ -7,6 +26,7 @@ mod faults;
 mod identity;
 mod mariadb;
 mod server_faults;
+mod surface;
 
 use sea_orm::ConnectionTrait;
 
@@ -298,25 +318,6 @@ async fn admin(server: &str, sql: &str) {
     let db = sea_orm::Database::connect(server).await.unwrap();
     db.execute_unprepared(sql).await.unwrap();
     db.close().await.unwrap();
-}
-
-/// Each case on each engine.
-macro_rules! on_each {
-    ($($case:ident)*) => {$(
-        mod $case {
-            #[tokio::test]
-            async fn on_sqlite() {
-                super::$case(super::Fixture::on_sqlite().await).await;
-            }
-
-            #[tokio::test]
-            async fn on_mariadb() {
-                if let Some(fixture) = super::Fixture::on_mariadb().await {
-                    super::$case(fixture).await;
-                }
-            }
-        }
-    )*};
 }
 
 on_each! {

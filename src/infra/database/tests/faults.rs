@@ -97,6 +97,19 @@ async fn a_batch_that_is_given_up_takes_its_connection_with_it() {
 }
 
 #[tokio::test]
+async fn connections_are_there_before_they_are_needed() {
+    let (_disk, fixture) = fixture().await;
+    let in_use = fixture.db.readers.begin_reading(Duration::from_secs(4)).await.unwrap();
+    fixture.db.connect().await;
+    let (writer, readers) = (fixture.db.writer.in_use(), fixture.db.readers.in_use());
+    assert_eq!((writer.idle, writer.used), (1, 0));
+    assert_eq!((readers.idle, readers.used, readers.max), (3, 1, 4), "who uses one is not waited for");
+    in_use.rollback().await;
+    fixture.db.connect().await;
+    assert_eq!(fixture.db.readers.in_use().idle, 4);
+}
+
+#[tokio::test]
 async fn a_connection_whose_rollback_failed_is_used_by_nobody() {
     let (disk, mut fixture) = fixture().await;
     fixture.authorize(1).await;
