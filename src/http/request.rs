@@ -65,7 +65,7 @@ pub async fn around(
         None => app.new_request_id(),
     };
     let parent = request.headers().get(&TRACEPARENT).and_then(|value| value.to_str().ok());
-    let parent = parent.and_then(|text| text.parse().ok());
+    let parent = parent.and_then(|text| text.parse().ok()).filter(|parent| !is_card_number(parent));
     let mut span = Span::serve(parent);
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
@@ -208,6 +208,15 @@ fn is_request_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
         // It is answered, logged and stored.
         && !holds_card_number(text)
+}
+
+/// Whether a trace's id is a card number behind zeros. It would be stored, logged and told like any other.
+fn is_card_number(parent: &TraceContext) -> bool {
+    const DIGITS_MAX: u32 = 19;
+    parent.trace_id >> (4 * DIGITS_MAX) == 0 && {
+        let id = format!("{:x}", parent.trace_id);
+        id.bytes().all(|byte| byte.is_ascii_digit()) && holds_card_number(&id)
+    }
 }
 
 /// The call that a request makes; [`around`] has put it there.

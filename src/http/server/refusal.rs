@@ -11,7 +11,7 @@ use crate::http::refused::Reason;
 use crate::http::request::{REQUEST_ID, instance};
 
 /// The problem of a request that could not be read, and as what it is counted. None if nobody waits for an answer.
-pub fn unread(error: NoRequest) -> Option<(Problem, Reason)> {
+pub fn problem_of(error: NoRequest) -> Option<(Problem, Reason)> {
     let malformed = |detail: &str| (Problem::from(Code::MalformedRequest).detail(detail), Reason::Malformed);
     Some(match error {
         NoRequest::Closed => return None,
