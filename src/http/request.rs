@@ -244,6 +244,8 @@ pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
 
 /// A problem's `instance`: the path, or the route's pattern in place of one that holds a card number.
 pub fn instance<'a>(path: &'a str, pattern: Option<&'a str>) -> Cow<'a, str> {
+    // The target of CONNECT is no path.
+    let path = if path.is_empty() { "/" } else { path };
     let meant = percent_decode_str(path).decode_utf8_lossy();
     Cow::Borrowed(if holds_card_number(&meant) { pattern.unwrap_or("/") } else { path })
 }
