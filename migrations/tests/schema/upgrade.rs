@@ -22,7 +22,7 @@ async fn refunds_that_wait_are_found_in_the_rows_of_their_payments() {
                     version, refunds_waiting) \
                  VALUES ({id}, 'MERCHANT-{id}', 'KRW', 100, 'CAPTURE_REQUESTED', 100, 100, 0, 0, 0, 'manual', 1, 1, 0, \
                     x'{}', '', 0, 1, {waiting})",
-                "00".repeat(32)
+                "00".repeat(16)
             );
             db.execute_unprepared(&row).await.unwrap();
         }
