@@ -23,7 +23,9 @@ pub fn problem_of(error: NoRequest) -> Option<(Problem, Reason)> {
             ParseError::Version => (Code::HttpVersionNotSupported.into(), Reason::Version),
             ParseError::Method => malformed("The request's method or its first line is none of HTTP."),
             ParseError::Uri(_) => malformed("The request's target is no path or URI."),
-            ParseError::Header => malformed("Its first line, a header, or what the headers say together is not allowed."),
+            ParseError::Header => {
+                malformed("Its first line, a header, or what the headers say together is not allowed.")
+            }
             _ => malformed("It is no HTTP request."),
         },
     })
