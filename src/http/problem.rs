@@ -130,8 +130,8 @@ codes! {
     AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have, \
         which `errors` says.";
     CurrencyUnsupported "currency_unsupported" 422 false "The currency is not supported"
-        "Three upper-case letters of an ISO 4217 currency in which people pay: none that is withdrawn, and no fund, unit of \
-         account, metal or code for tests.";
+        "Three upper-case letters of an ISO 4217 currency in which people pay: none that is withdrawn, and no fund, \
+         unit of account, metal or code for tests.";
     CardNumberNotAllowed "card_number_not_allowed" 422 false "A text holds a card number"
         "Card numbers do not belong in texts, keys, ids, names, metadata or queries; nothing of the request was kept.";
     MetadataTooLarge "metadata_too_large" 422 false "The metadata is too large"

@@ -17,9 +17,9 @@ async fn refunds_that_wait_are_found_in_the_rows_of_their_payments() {
             (3, r#"'[{"id":"ref_0000000000012","amount":1,"reason":null}]'"#),
         ] {
             let row = format!(
-                "INSERT INTO payment (id, merchant_id, currency, amount, status, authorized, capture_pending, captured, \
-                    refund_pending, refunded, capture_mode, requested_at, updated_at, attempts, claim, timeline, refunds, \
-                    version, refunds_waiting) \
+                "INSERT INTO payment (id, merchant_id, currency, amount, status, authorized, capture_pending, \
+                    captured, refund_pending, refunded, capture_mode, requested_at, updated_at, attempts, claim, \
+                    timeline, refunds, version, refunds_waiting) \
                  VALUES ({id}, 'MERCHANT-{id}', 'KRW', 100, 'CAPTURE_REQUESTED', 100, 100, 0, 0, 0, 'manual', 1, 1, 0, \
                     x'{}', '', 0, 1, {waiting})",
                 "00".repeat(16)

@@ -114,7 +114,7 @@ where
             Err(error) => refuse(&thread, &wire, error).await,
         };
         match answered {
-            // Other connections of the thread have their turn before this one's next request, which may be here already.
+            // Others of the thread have their turn before this one's next request, which may be here already.
             Next::Request => {
                 idle = keep_alive;
                 tokio::task::yield_now().await;

@@ -55,7 +55,8 @@ impl ShardDatabase {
         Ok(self.all_readable(found)?.pop().map(|(_, payment_id)| payment_id))
     }
 
-    /// A merchant's refunds that wait, with their payments. A node of an earlier version that begins one leaves its row.
+    /// A merchant's refunds that wait, with their payments. A node of an earlier version that begins one leaves its
+    /// row.
     pub async fn waiting_refunds(&self, filter: &RefundFilter) -> Result<Vec<(RefundId, PaymentId)>, DatabaseError> {
         or_in_memory!(self.waiting_refunds(filter));
         let query = Entity::find().filter(Column::MerchantId.eq(filter.merchant_id.as_str()));

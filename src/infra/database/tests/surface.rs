@@ -219,7 +219,8 @@ async fn balances_before_too_many_entries_are_not_summed_up(fixture: Fixture) {
     let numbers = match fixture.server {
         Some(_) => format!("SELECT seq AS n FROM seq_1_to_{}", ENTRIES_SINCE_MAX + 1),
         None => format!(
-            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n <= {ENTRIES_SINCE_MAX}) \
+            "WITH RECURSIVE numbers(n) AS \
+                (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n <= {ENTRIES_SINCE_MAX}) \
              SELECT n FROM numbers"
         ),
     };
