@@ -1,6 +1,8 @@
-//! What the process waits for while it starts: shown by whoever ends a start, and told once it takes long.
+//! What the process waits for while it starts, and why: shown by whoever ends a start, and told once an attempt has
+//! failed, or it takes long.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -8,8 +10,8 @@ use parking_lot::Mutex;
 use crate::domain::Timestamp;
 use crate::runtime::Clock;
 
-/// How long a wait is nobody's business.
-const TELL_AFTER: Duration = Duration::from_millis(1_500);
+/// How long a wait is nobody's business unless something has failed: longer than the first attempt may take.
+const TELL_AFTER: Duration = Duration::from_secs(3);
 /// How often one that goes on is told again.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -21,6 +23,7 @@ struct Waiting {
     since: Instant,
     since_at: Timestamp,
     why: Option<String>,
+    has_failed: bool,
     told_at: Option<Instant>,
 }
 
@@ -40,15 +43,44 @@ pub fn wait_for(what: impl Display) -> Wait {
     while waits.iter().any(|wait| wait.since == since) {
         since += Duration::from_nanos(1);
     }
-    waits.push(Waiting { what: what.to_string(), since, since_at, why: None, told_at: None });
+    waits.push(Waiting { what: what.to_string(), since, since_at, why: None, has_failed: false, told_at: None });
     Wait { since }
 }
 
+/// As [`wait_for`], until SQLite has opened the file. It says nothing before it gives up.
+pub fn wait_for_file(path: &Path) -> Wait {
+    let wait = wait_for(format_args!("the file {}", path.display()));
+    wait.change(|waiting| waiting.why = Some("no error yet: another program may hold a lock on it".to_owned()));
+    wait
+}
+
+/// Something has failed that concerns the waits for what begins like this.
+pub fn failed(what: &str, why: impl Display) {
+    WAITS.lock().iter_mut().filter(|wait| wait.what.starts_with(what)).for_each(|wait| wait.fail(&why));
+}
+
+impl Waiting {
+    fn fail(&mut self, why: impl Display) {
+        (self.why, self.has_failed) = (Some(why.to_string()), true);
+    }
+}
+
 impl Wait {
-    /// Why it is not over yet, as far as that is known.
+    /// Why it is not over yet: an attempt has failed.
     pub fn because(&self, why: impl Display) {
+        self.change(|waiting| waiting.fail(why));
+    }
+
+    /// Why the last attempt failed; none if none has.
+    pub fn why(&self) -> Option<String> {
+        let waits = WAITS.lock();
+        let waiting = waits.iter().find(|wait| wait.since == self.since)?;
+        waiting.why.clone().filter(|_| waiting.has_failed)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
         if let Some(waiting) = WAITS.lock().iter_mut().find(|wait| wait.since == self.since) {
-            waiting.why = Some(why.to_string());
+            change(waiting);
         }
     }
 }
@@ -66,11 +98,12 @@ impl Drop for Wait {
     }
 }
 
-/// Logs what has been waited for long enough: each wait once, and again each minute. To be called often.
+/// Logs what is waited for since an attempt failed, or long enough: each wait once, and again each minute, with the last
+/// failure. To be called often.
 pub fn tell() {
     for waiting in WAITS.lock().iter_mut() {
         let is_due = match waiting.told_at {
-            None => waiting.since.elapsed() >= TELL_AFTER,
+            None => waiting.has_failed || waiting.since.elapsed() >= TELL_AFTER,
             Some(told_at) => told_at.elapsed() >= TELL_EVERY,
         };
         if is_due {
@@ -94,6 +127,7 @@ pub fn all() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infra::telemetry::logs::testing::captured;
 
     #[test]
     fn waits_are_shown_until_they_are_over() {
@@ -107,5 +141,25 @@ mod tests {
         drop(one);
         assert!(!all().unwrap().contains("MariaDB"));
         drop(two);
+    }
+
+    #[test]
+    fn wait_is_told_with_its_reason_once_an_attempt_has_failed() {
+        let (lines, _logging) = captured();
+        let wait = wait_for("Redis at r:6379");
+        let of_file = wait_for_file(Path::new("/data/shard-7.db"));
+        tell();
+        assert!(!lines.text().contains("r:6379"), "nothing has failed yet");
+        failed("Redis at", "Connection refused");
+        tell();
+        failed("Redis at", "no answer");
+        tell();
+        let text = lines.text();
+        let told: Vec<_> = text.lines().filter(|line| line.contains("r:6379")).collect();
+        assert!(told.len() == 1 && told[0].contains("Connection refused"), "{text}");
+        assert_eq!(wait.why().as_deref(), Some("no answer"));
+        assert_eq!(of_file.why(), None);
+        assert!(all().unwrap().contains("shard-7.db since 2"), "{:?}", all());
+        assert!(all().unwrap().contains("another program may hold a lock"), "{:?}", all());
     }
 }

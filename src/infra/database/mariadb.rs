@@ -101,7 +101,44 @@ pub async fn max_allowed_packet(db: &DatabaseConnection) -> Result<i64, Database
 /// Waits for a server that is not up yet, and has it present itself.
 async fn reach(pool: &MySqlPool, place: &str) -> Result<MySqlRow, sqlx::Error> {
     // Whatever a server says itself (no such user, no such database), it will say again.
-    until_it_passes(place, async || present_itself(pool).await, |error| error.as_database_error().is_none()).await
+    let passes = |error: &Unreached| error.error.as_database_error().is_none();
+    let reached = until_it_passes(place, async || Unreached::of(pool, present_itself(pool).await).await, passes);
+    reached.await.map_err(|unreached| unreached.error)
+}
+
+/// Why a server did not present itself. The pool's own error does not say it.
+#[derive(Debug)]
+struct Unreached {
+    error: sqlx::Error,
+    said: String,
+}
+
+impl Unreached {
+    async fn of<T>(pool: &MySqlPool, reached: Result<T, sqlx::Error>) -> Result<T, Self> {
+        let error = match reached {
+            Ok(reached) => return Ok(reached),
+            Err(error) => error,
+        };
+        let said = match &error {
+            sqlx::Error::PoolTimedOut => {
+                let options = pool.connect_options();
+                let connect = tokio::net::TcpStream::connect((options.get_host(), options.get_port()));
+                match tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await {
+                    Ok(Ok(_)) => format!("it takes connections and does not answer within {ACQUIRE_TIMEOUT:?}"),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => format!("no connection within {ACQUIRE_TIMEOUT:?}"),
+                }
+            }
+            other => other.to_string(),
+        };
+        Err(Self { error, said })
+    }
+}
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.said)
+    }
 }
 
 /// Where the database is, without credentials.

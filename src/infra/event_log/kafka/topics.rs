@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::client_log::ClientLog;
-use super::settings::Settings;
+use super::settings::{PLACE, Settings};
 use crate::domain::identity::FoundCompanion;
 use crate::infra::event_log::EventLogError;
 use crate::infra::waits::{Wait, wait_for};
@@ -34,7 +34,7 @@ pub enum OpenError {
 
 impl Settings {
     fn wait(&self) -> Wait {
-        wait_for(format_args!("Kafka at {}", self.brokers))
+        wait_for(format_args!("{PLACE} {}", self.brokers))
     }
 
     /// Gives up on brokers that have been waited for long enough.
@@ -43,6 +43,11 @@ impl Settings {
         let (brokers, waited) = (self.brokers.clone(), started.elapsed());
         if waited < self.open_timeout { Ok(()) } else { Err(OpenError::NotReady { brokers, waited, reason }) }
     }
+}
+
+/// Why brokers did not answer: a client says more of it in its log than in its error.
+fn said(error: &KafkaError, wait: &Wait) -> String {
+    wait.why().unwrap_or_else(|| error.to_string())
 }
 
 /// The topics that this process knows, by Rialto's names.
@@ -78,7 +83,7 @@ impl Topics {
             let reason = match tokio::task::spawn_blocking(look).await.unwrap_or(Err(KafkaError::Canceled)) {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => "the cluster does not say its id".to_owned(),
-                Err(error) => error.to_string(),
+                Err(error) => said(&error, &wait),
             };
             settings.not_ready(started, &wait, reason)?;
             tokio::time::sleep(RETRY_AFTER).await;
@@ -116,7 +121,7 @@ impl Topics {
             let reason = match self.missing(&admin, settings).await? {
                 Ok(missing) if missing.is_empty() => return Ok(()),
                 Ok(missing) => self.create(&admin, &missing, settings).await?,
-                Err(error) => error.to_string(),
+                Err(error) => said(&error, &wait),
             };
             settings.not_ready(started, &wait, reason)?;
             tokio::time::sleep(RETRY_AFTER).await;
