@@ -1,6 +1,7 @@
 //! What the process waits for while it starts, and why: shown by whoever ends a start, and told once an attempt has
 //! failed, or it takes long.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,7 +23,8 @@ struct Waiting {
     what: String,
     since: Instant,
     since_at: Timestamp,
-    why: Option<String>,
+    /// The last failure, or what can be said before there is one.
+    why: Cow<'static, str>,
     has_failed: bool,
     told_at: Option<Instant>,
 }
@@ -43,39 +45,32 @@ pub fn wait_for(what: impl Display) -> Wait {
     while waits.iter().any(|wait| wait.since == since) {
         since += Duration::from_nanos(1);
     }
-    waits.push(Waiting { what: what.to_string(), since, since_at, why: None, has_failed: false, told_at: None });
+    waits.push(Waiting {
+        what: what.to_string(),
+        since,
+        since_at,
+        why: "no error yet".into(),
+        has_failed: false,
+        told_at: None,
+    });
     Wait { since }
 }
 
-/// As [`wait_for`], until SQLite has opened the file. It says nothing before it gives up.
+/// As [`wait_for`], until SQLite has opened the file.
 pub fn wait_for_file(path: &Path) -> Wait {
-    let wait = wait_for(format_args!("the file {}", path.display()));
-    wait.change(|waiting| waiting.why = Some("no error yet: another program may hold a lock on it".to_owned()));
-    wait
-}
-
-/// Something has failed that concerns the waits for what begins like this.
-pub fn failed(what: &str, why: impl Display) {
-    WAITS.lock().iter_mut().filter(|wait| wait.what.starts_with(what)).for_each(|wait| wait.fail(&why));
-}
-
-impl Waiting {
-    fn fail(&mut self, why: impl Display) {
-        (self.why, self.has_failed) = (Some(why.to_string()), true);
-    }
+    wait_for(format_args!("the file {}", path.display())).that_locks_prolong()
 }
 
 impl Wait {
-    /// Why it is not over yet: an attempt has failed.
-    pub fn because(&self, why: impl Display) {
-        self.change(|waiting| waiting.fail(why));
+    /// Whoever waits for a lock on a SQLite file hears nothing before SQLite gives up.
+    pub fn that_locks_prolong(self) -> Self {
+        self.change(|waiting| waiting.why = "no error yet: another program may hold a lock on it".into());
+        self
     }
 
-    /// Why the last attempt failed; none if none has.
-    pub fn why(&self) -> Option<String> {
-        let waits = WAITS.lock();
-        let waiting = waits.iter().find(|wait| wait.since == self.since)?;
-        waiting.why.clone().filter(|_| waiting.has_failed)
+    /// Why it is not over yet: an attempt has failed.
+    pub fn because(&self, why: impl Display) {
+        self.change(|waiting| (waiting.why, waiting.has_failed) = (why.to_string().into(), true));
     }
 
     fn change(&self, change: impl FnOnce(&mut Waiting)) {
@@ -108,7 +103,7 @@ pub fn tell() {
         };
         if is_due {
             waiting.told_at = Some(Instant::now());
-            let (what, since, why) = (&waiting.what, waiting.since_at, &waiting.why);
+            let (what, since, why) = (&waiting.what, waiting.since_at, &*waiting.why);
             tracing::warn!(wait.r#for = what, wait.since = %since, error = why, "waiting");
         }
     }
@@ -117,10 +112,7 @@ pub fn tell() {
 /// What is waited for, since when, and why; none if nothing is.
 pub fn all() -> Option<String> {
     let waits = WAITS.lock();
-    let said = waits.iter().map(|wait| {
-        let why = wait.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        format!("{} since {}{why}", wait.what, wait.since_at)
-    });
+    let said = waits.iter().map(|wait| format!("{} since {} ({})", wait.what, wait.since_at, wait.why));
     (!waits.is_empty()).then(|| said.collect::<Vec<_>>().join(", "))
 }
 
@@ -150,16 +142,17 @@ mod tests {
         let of_file = wait_for_file(Path::new("/data/shard-7.db"));
         tell();
         assert!(!lines.text().contains("r:6379"), "nothing has failed yet");
-        failed("Redis at", "Connection refused");
+        wait.because("Connection refused");
         tell();
-        failed("Redis at", "no answer");
+        wait.because("no answer");
         tell();
         let text = lines.text();
         let told: Vec<_> = text.lines().filter(|line| line.contains("r:6379")).collect();
         assert!(told.len() == 1 && told[0].contains("Connection refused"), "{text}");
-        assert_eq!(wait.why().as_deref(), Some("no answer"));
-        assert_eq!(of_file.why(), None);
-        assert!(all().unwrap().contains("shard-7.db since 2"), "{:?}", all());
-        assert!(all().unwrap().contains("another program may hold a lock"), "{:?}", all());
+        let said = all().unwrap();
+        for part in ["(no answer)", "shard-7.db since 2", "(no error yet: another program may hold a lock on it)"] {
+            assert!(said.contains(part), "{said}");
+        }
+        drop((wait, of_file));
     }
 }

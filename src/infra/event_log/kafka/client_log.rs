@@ -6,9 +6,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::settings::PLACE;
 use crate::infra::telemetry::repeats::is_first;
-use crate::infra::waits;
 
 /// What is said of brokers that cannot be reached.
 const OUT_OF_REACH: &str = "librdkafka: brokers cannot be reached";
@@ -40,9 +38,6 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(target: "librdkafka", facility, "{message}");
         return;
     }
-    if kind(facility) == OUT_OF_REACH {
-        waits::failed(PLACE, message);
-    }
     if !is_first(&kind(facility), message) {
         return;
     }
@@ -59,9 +54,6 @@ pub(super) fn report(error: &KafkaError, reason: &str) {
     let code = error.rdkafka_error_code();
     let is_of_reach =
         matches!(code, Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | RequestTimedOut | Resolve));
-    if is_of_reach {
-        waits::failed(PLACE, reason);
-    }
     let kind = match code {
         Some(code) if !is_of_reach => format!("librdkafka: {code:?}"),
         _ => OUT_OF_REACH.to_owned(),

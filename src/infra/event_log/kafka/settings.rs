@@ -5,8 +5,6 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-/// How the brokers are named where they are waited for, with their addresses behind it.
-pub(super) const PLACE: &str = "Kafka at";
 /// Bounds how long a client waits before it tries a broker again, so that reconnecting does not prolong an outage.
 const RECONNECT_MAX_MS: &str = "1000";
 /// How often librdkafka reports the lag of a group.
