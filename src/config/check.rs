@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::masking::without_secrets;
 
-/// Why there is no configuration to start with. No text of it shows a secret: every value is masked before it comes here.
+/// Why there is no configuration to start with. No text of it shows a secret: every value is masked before it comes
+/// here.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A text that is no TOML; its lines are not shown, since they may hold a password.

@@ -1,5 +1,5 @@
-//! The variables of the environment that begin with `RIALTO_`: settings, and a few others. One that is meant and not read
-//! leaves a default in force that nobody chose, so it is refused.
+//! The variables of the environment that begin with `RIALTO_`: settings, and a few others. One that is meant and not
+//! read leaves a default in force that nobody chose, so it is refused.
 
 use std::ffi::OsString;
 
@@ -13,10 +13,9 @@ pub const PREFIX: &str = "RIALTO__";
 /// Variables of the program that are no settings.
 const OTHERS: &[&str] = &["RIALTO_ROLES"];
 /// What begins the names of what `scripts/`, the tests and compose.yaml read.
-const OF_TOOLS: &[&str] =
-    &["RIALTO_TEST_", "RIALTO_SIMULATION_", "RIALTO_SERVERS_", "RIALTO_BENCH_", "RIALTO_RUN", "RIALTO_RESULT"];
+const OF_TOOLS: &[&str] = &["RIALTO_TEST_", "RIALTO_SIMULATION_", "RIALTO_SERVERS_", "RIALTO_BENCH_"];
 /// The same, whole names.
-const NAMES_OF_TOOLS: &[&str] = &["RIALTO_URL", "RIALTO_NAME", "RIALTO_PORT"];
+const NAMES_OF_TOOLS: &[&str] = &["RIALTO_URL", "RIALTO_RUN", "RIALTO_RESULT", "RIALTO_NAME", "RIALTO_PORT"];
 /// What some expect to be a variable, and where it is given.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("RIALTO_LOG", "RUST_LOG"),

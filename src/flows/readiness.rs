@@ -162,8 +162,8 @@ impl App {
     }
 }
 
-/// What is wrong with a shard that can be asked. Whether it does is asked of its writer: readers may answer while a connection that
-/// writes hangs. A writer that has much to do is not in trouble as long as it commits.
+/// What is wrong with a shard that can be asked. Whether it writes is asked of its writer: readers may answer while a
+/// connection that writes hangs. A writer that has much to do is not in trouble as long as it commits.
 async fn writer_trouble(shard: &Shard) -> Option<String> {
     if let Some(trouble) = shard.database.health.trouble() {
         return Some(trouble);

@@ -93,8 +93,8 @@ impl Drop for Wait {
     }
 }
 
-/// Logs what is waited for since an attempt failed, or long enough: each wait once, and again each minute, with the last
-/// failure. To be called often.
+/// Logs what is waited for since an attempt failed, or long enough: each wait once, and again each minute, with the
+/// last failure. To be called often.
 pub fn tell() {
     for waiting in WAITS.lock().iter_mut() {
         let is_due = match waiting.told_at {

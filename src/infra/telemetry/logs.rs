@@ -33,7 +33,8 @@ impl Drop for Logging {
 }
 
 /// Logs to standard error. If that is full, closed or blocked, lines are lost and nothing else happens. `RUST_LOG`
-/// filters; the default is `info`, without the migrations' own lines, since each is told by who has it applied. A process that has a logger already keeps it.
+/// filters; the default is `info`, without the migrations' own lines, since each is told by who has it applied. A
+/// process that has a logger already keeps it.
 pub fn log() -> Logging {
     let Ok(output) = Lossy::to(std::io::stderr()) else { return Logging(None) };
     let (logged, writer) = (output.clone(), move || output.clone());

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 /// How often the count of lines is told.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-/// When none has come for so long, that is told, and the next one is written again: longer than anything that is out is left alone before it is tried again.
+/// When none has come for so long, that is told, and the next one is written again: longer than anything that is out is
+/// left alone before it is tried again.
 const OVER_AFTER: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -41,7 +41,8 @@ impl Settings {
         wait_for(format_args!("Kafka at {}", self.brokers))
     }
 
-    /// Why no broker can be reached; none if one can. A client says no more than that there was no answer, and that late.
+    /// Why no broker can be reached; none if one can. A client says no more than that there was no answer, and that
+    /// late.
     async fn look_for_brokers(&self, wait: &Wait) -> Option<String> {
         let connect = |broker: &str| {
             let broker = broker.trim().to_owned();
