@@ -101,7 +101,7 @@ impl Config {
 
     /// Every setting with its default.
     fn known() -> Result<Dict, ConfigError> {
-        unknown::given(&Figment::from(Serialized::defaults(Self::default())))
+        given(&Figment::from(Serialized::defaults(Self::default())))
     }
 
     /// The configuration of a TOML text over the defaults.
@@ -132,7 +132,7 @@ impl Sources {
     fn of_text(path: &Path, text: &str, provider: impl Provider) -> Result<Self, ConfigError> {
         text.parse::<toml::Table>().map_err(|error| wrong::no_toml(path, text, &error))?;
         let settings = Figment::from(provider);
-        unknown::check_file(&unknown::given(&settings)?, &Config::known()?)?;
+        unknown::check_file(&given(&settings)?, &Config::known()?)?;
         let figment = Figment::from(Serialized::defaults(Config::default())).merge(settings);
         Ok(Self { figment, variables: Vec::new() })
     }
@@ -143,6 +143,11 @@ impl Sources {
         config.check()?;
         Ok(config)
     }
+}
+
+/// What a source gives, without defaults.
+fn given(source: &Figment) -> Result<Dict, ConfigError> {
+    source.extract().map_err(|error| wrong::explain(&error, source, &[]))
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {

@@ -1,12 +1,10 @@
 //! Settings that do not exist. One that was meant and is not read leaves a default in force that nobody chose, so it is
 //! refused, with the nearest spelling.
 
-use figment::Figment;
 use figment::value::{Dict, Value};
 
 use super::check::ConfigError;
 use super::masking::{given_for, written};
-use super::wrong;
 
 /// How many letters a name may be off and still be taken for a misspelling.
 const DISTANCE_MAX: usize = 4;
@@ -87,14 +85,6 @@ pub fn leaves(dict: &Dict) -> Vec<(String, Value)> {
         }
     }
     found
-}
-
-/// What a source gives, without defaults.
-///
-/// # Errors
-/// If it cannot be read at all.
-pub fn given(source: &Figment) -> Result<Dict, ConfigError> {
-    source.extract().map_err(|error| wrong::explain(&error, source, &[]))
 }
 
 #[cfg(test)]
