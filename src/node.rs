@@ -28,7 +28,9 @@ use actix_web::dev::ServerHandle;
 
 use self::adapters::{Adapters, is_embedded};
 pub use self::adapters::{OpenError, psp_settings};
-pub use self::data_dir::{DataDirError, check_whole, event_log_path, lock_data_dir, psp_books_path, shard_path};
+pub use self::data_dir::{
+    DataDirError, check_whole, event_log_path, left_out, lock_data_dir, psp_books_path, shard_path,
+};
 pub use self::identity::{Accept, Belongings, MisfitError};
 pub use self::ill_treat::refuse_records;
 pub use self::places::{control_place, data_files, kafka_settings, servers};

@@ -8,6 +8,7 @@ pub mod config;
 pub mod dlq;
 pub mod drill;
 pub mod faults;
+mod interrupted;
 pub mod load;
 mod process;
 pub mod psp_simulator;

@@ -26,7 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 
 /// Files with merchants' money, keys and metadata are private to the account that runs Rialto.
 pub const FILE_MODE: u32 = 0o600;
-const DIRECTORY_MODE: u32 = 0o700;
+pub(super) const DIRECTORY_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 /// How long to wait for another process that has just locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::ShardId;
-use crate::infra::backup::MARKER;
+use crate::infra::backup::{DataFile, MARKER, Part, is_there};
 use crate::infra::data_guard::{self, FILE_MODE};
 
 /// The data directory cannot be this process's.
@@ -22,22 +22,22 @@ pub enum DataDirError {
 
 /// A shard.
 pub fn shard_path(data_dir: &Path, shard: ShardId) -> PathBuf {
-    data_dir.join(format!("shard-{shard}.db"))
+    data_dir.join(Part::Shard(shard).file_name())
 }
 
 /// The control store.
 pub fn control_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("control.db")
+    data_dir.join(Part::Control.file_name())
 }
 
 /// The event log.
 pub fn event_log_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("events.db")
+    data_dir.join(Part::EventLog.file_name())
 }
 
 /// The PSP simulator's books.
 pub fn psp_books_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("psp.db")
+    data_dir.join(Part::PspBooks.file_name())
 }
 
 /// Makes the data directory this process's own, as long as the file is held. The file keeps two processes apart that
@@ -59,5 +59,28 @@ pub fn lock_data_dir(path: &Path) -> Result<File, DataDirError> {
 /// # Errors
 /// [`DataDirError::Unfinished`] if it is, or the restore was cut off.
 pub fn check_whole(path: &Path) -> Result<(), DataDirError> {
-    if path.join(MARKER).exists() { Err(DataDirError::Unfinished(path.to_owned())) } else { Ok(()) }
+    match is_there(&path.join(MARKER)) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(DataDirError::Unfinished(path.to_owned())),
+        Err(error) => Err(DataDirError::Io { path: path.to_owned(), error }),
+    }
+}
+
+/// The parts whose files are in the data directory and not among those that are worked with, in order: whoever goes on
+/// without them goes on without their money. None in a directory that does not exist.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub fn left_out(files: &[DataFile], path: &Path) -> Result<Vec<Part>, DataDirError> {
+    let failed = |error| DataDirError::Io { path: path.to_owned(), error };
+    let mut left_out = Vec::new();
+    if !is_there(path).map_err(failed)? {
+        return Ok(left_out);
+    }
+    for entry in path.read_dir().map_err(failed)? {
+        let part = entry.map_err(failed)?.file_name().to_str().and_then(Part::named);
+        left_out.extend(part.filter(|part| files.iter().all(|file| file.part != *part)));
+    }
+    left_out.sort_unstable();
+    Ok(left_out)
 }

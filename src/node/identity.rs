@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::data_dir::{event_log_path, psp_books_path};
-use super::places::{control_place, kafka_settings, shard_places};
+use super::data_dir::{DataDirError, event_log_path, left_out, psp_books_path};
+use super::places::{control_place, data_files, kafka_settings, shard_places};
 use crate::config::{Config, Roles};
 use crate::domain::event::topics;
 use crate::domain::identity::{
@@ -12,6 +12,7 @@ use crate::domain::identity::{
     judge_companion, judge_control, judge_shards,
 };
 use crate::domain::{ShardId, ShardMap, Timestamp};
+use crate::infra::backup::Part;
 use crate::infra::control::{ControlError, system_of};
 use crate::infra::database::DatabaseError;
 use crate::infra::database::identity::ShardRecord;
@@ -55,8 +56,8 @@ pub enum MisfitError {
          that they were made on"
     )]
     ShardCount { path: PathBuf, found: u32, wanted: u32 },
-    #[error("data directory {path}: {error}")]
-    Directory { path: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     #[error("control store (control.database): {0}")]
     Control(#[from] ControlError),
     #[error("the control store does not say what it is: no node has started on it yet")]
@@ -102,7 +103,7 @@ impl Belongings<'_> {
     /// [`MisfitError`] says what does not.
     pub async fn check(&self, accept: Accept) -> Result<Checked, MisfitError> {
         if self.config.shard.databases.is_empty() {
-            check_files(self.data_dir, self.map)?;
+            self.check_files()?;
         }
         let mut records = Vec::new();
         for (shard, place) in self.map.shards().zip(shard_places(self.config, self.map, self.data_dir)) {
@@ -126,6 +127,17 @@ impl Belongings<'_> {
         let (is_control_there, control) = (looked.is_some(), looked.flatten());
         judge_control(system.as_ref(), control.as_ref()).map_err(ControlError::from)?;
         Ok(Checked { shards, system, is_control_known: control.is_some(), is_control_there })
+    }
+
+    /// Refuses files of shards beyond those that there are: their payments would be lost.
+    fn check_files(&self) -> Result<(), MisfitError> {
+        let left_out = left_out(&data_files(self.config, self.data_dir), self.data_dir)?;
+        let beyond = left_out.into_iter().find_map(|part| match part {
+            Part::Shard(shard) => Some(shard.0),
+            _ => None,
+        });
+        let (path, wanted) = (self.data_dir.to_owned(), self.map.count());
+        beyond.map_or(Ok(()), |found| Err(MisfitError::ShardCount { path, found, wanted }))
     }
 
     /// As [`check`](Self::check), for whoever only reads: all of it must be there and know what it is. The control
@@ -272,18 +284,4 @@ impl ClaimedShards {
         }
         Ok(())
     }
-}
-
-/// Refuses files of shards beyond those that there are: their payments would be lost.
-fn check_files(data_dir: &Path, map: &ShardMap) -> Result<(), MisfitError> {
-    let failed = |error| MisfitError::Directory { path: data_dir.to_owned(), error };
-    for entry in data_dir.read_dir().map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("shard-")?.strip_suffix(".db")?.parse().ok());
-        if let Some(found) = number.filter(|number: &u32| *number > map.count()) {
-            let path = data_dir.to_owned();
-            return Err(MisfitError::ShardCount { path, found, wanted: map.count() });
-        }
-    }
-    Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::data_dir::{control_path, event_log_path, psp_books_path, shard_path};
+use super::data_dir::{control_path, shard_path};
 use crate::config::Config;
-use crate::domain::ShardMap;
+use crate::domain::{ShardId, ShardMap};
 use crate::infra::backup::{DataFile, Part};
 use crate::infra::control::ControlPlace;
 use crate::infra::database::identity::ShardPlace;
@@ -40,33 +40,26 @@ pub fn kafka_settings(config: &Config) -> kafka::Settings {
 
 /// The files in the data directory that a node with this configuration works on.
 pub fn data_files(config: &Config, data_dir: &Path) -> Vec<DataFile> {
-    let map = ShardMap::dealt(config.shard.count);
-    let shards = map.shards().zip(shard_places(config, &map, data_dir));
-    let mut files: Vec<DataFile> = shards
-        .filter_map(|(shard, place)| match place {
-            ShardPlace::File(path) => Some(DataFile { part: Part::Shard(shard), path }),
-            ShardPlace::Server(_) => None,
-        })
-        .collect();
-    if let Some(ControlPlace::File(path)) = control_place(config, data_dir) {
-        files.push(DataFile { part: Part::Control, path });
+    let mut parts = Vec::new();
+    if config.shard.databases.is_empty() {
+        parts.extend(ShardMap::dealt(config.shard.count).shards().map(Part::Shard));
     }
-    if config.kafka.brokers.is_empty() {
-        files.push(DataFile { part: Part::EventLog, path: event_log_path(data_dir) });
+    if matches!(control_place(config, data_dir), Some(ControlPlace::File(_))) {
+        parts.push(Part::Control);
     }
-    if config.psp.url.is_empty() {
-        files.push(DataFile { part: Part::PspBooks, path: psp_books_path(data_dir) });
-    }
-    files
+    let others = [(Part::EventLog, config.kafka.brokers.is_empty()), (Part::PspBooks, config.psp.url.is_empty())];
+    parts.extend(others.into_iter().filter(|(_, is_embedded)| *is_embedded).map(|(part, _)| part));
+    parts.into_iter().map(|part| DataFile::of(part, data_dir)).collect()
 }
 
 /// The settings by which it works with servers, whose data are in no data directory.
 pub fn servers(config: &Config) -> Vec<String> {
-    let settings = [
-        ("shard.databases", config.shard.databases.is_empty()),
-        ("control.database", config.control.database.is_empty()),
-        ("kafka.brokers", config.kafka.brokers.is_empty()),
-        ("psp.url", config.psp.url.is_empty()),
+    let parts = [
+        (Part::Shard(ShardId(1)), config.shard.databases.is_empty()),
+        (Part::Control, config.control.database.is_empty()),
+        (Part::EventLog, config.kafka.brokers.is_empty()),
+        (Part::PspBooks, config.psp.url.is_empty()),
     ];
-    settings.into_iter().filter(|(_, is_embedded)| !is_embedded).map(|(key, _)| key.to_owned()).collect()
+    let servers = parts.into_iter().filter(|(_, is_embedded)| !is_embedded);
+    servers.map(|(part, _)| part.server_setting().to_owned()).collect()
 }

@@ -15,6 +15,7 @@ mod watch;
 mod alerts;
 mod answers;
 mod backup;
+mod backup_failures;
 mod bad_input;
 mod clock;
 mod conflicts;

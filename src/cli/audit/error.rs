@@ -26,8 +26,6 @@ pub enum AuditError {
          with all that is in it, to where it can"
     )]
     LogUnreadable(PathBuf),
-    #[error("{found} exists, the configuration has {count} shards")]
-    ShardCount { found: PathBuf, count: u32 },
     #[error("shard {shard}: {error}")]
     Shard { shard: ShardId, error: DatabaseError },
     #[error("control store: {0}")]

@@ -10,22 +10,32 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::cut::FileAtCut;
 use super::error::{BackupError, backup_io, backup_sqlite};
-use super::files::{create, digest};
+use super::files::{CopyError, digest};
+use super::made::Made;
 use super::manifest::SavedFile;
-use super::part::DataFile;
+use super::part::{DataFile, Part, ShardOf};
 
 /// Pages copied at once, 8 MiB.
 const PAGES: i32 = 2_048;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
-/// Copies the file into `to`, durably, and gives its place in the manifest with the system that it says it is of.
-pub fn save(file: FileAtCut, data: &DataFile, to: &Path) -> Result<(SavedFile, String), BackupError> {
-    let copy = to.join(data.name());
-    create(&copy).map_err(backup_io(&copy))?;
+/// Where copies are put, and what shards are expected.
+#[derive(Debug)]
+pub struct Place<'a> {
+    pub directory: &'a Path,
+    pub made: &'a Made,
+    /// How many shards the configuration has.
+    pub shard_count: u32,
+}
+
+/// Copies the file, durably, and gives its place in the manifest with the system that it says it is of.
+pub fn save(file: FileAtCut, data: &DataFile, to: &Place<'_>) -> Result<(SavedFile, String), BackupError> {
+    let copy = to.directory.join(data.name());
+    to.made.database(&copy).map_err(backup_io(&copy))?;
     copy_pages(&file, &copy)?;
     // The file's log may be cut back from here on.
     drop(file);
-    let (schema, system) = stand_alone(&copy, data)?;
+    let (schema, system) = stand_alone(&copy, data, to.shard_count)?;
     let (bytes, sha256) = synced_digest(&copy).map_err(backup_io(&copy))?;
     Ok((SavedFile { name: data.name(), bytes, sha256, schema }, system))
 }
@@ -46,8 +56,8 @@ fn copy_pages(file: &FileAtCut, copy: &Path) -> Result<(), BackupError> {
 }
 
 /// Makes it a file without a write-ahead log, so that reading it creates nothing beside it; checks that its pages fit
-/// together, and reads its schema and system.
-fn stand_alone(copy: &Path, data: &DataFile) -> Result<(String, String), BackupError> {
+/// together, and that a shard is the one that it should be; reads its schema and system.
+fn stand_alone(copy: &Path, data: &DataFile, shard_count: u32) -> Result<(String, String), BackupError> {
     let db = connect(copy)?;
     db.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).map_err(backup_sqlite(copy))?;
     let found: String =
@@ -60,6 +70,13 @@ fn stand_alone(copy: &Path, data: &DataFile) -> Result<(String, String), BackupE
     let schema = ask(data.part.schema_query()).map_err(backup_sqlite(&data.path))?.flatten().ok_or_else(nameless)?;
     // A version before identities has no such table.
     let system = ask(data.part.system_query()).ok().flatten().flatten().ok_or_else(nameless)?;
+    if let Part::Shard(shard) = data.part {
+        let found = ShardOf::said_by(&db).map_err(backup_sqlite(&data.path))?;
+        let wanted = ShardOf { shard: shard.0, count: shard_count };
+        if found != wanted {
+            return Err(BackupError::OtherShard { path: data.path.clone(), found, wanted });
+        }
+    }
     Ok((schema, system))
 }
 
@@ -72,7 +89,7 @@ fn connect(path: &Path) -> Result<Connection, BackupError> {
 fn synced_digest(path: &Path) -> io::Result<(u64, String)> {
     let file = File::open(path)?;
     file.sync_all()?;
-    digest(file, io::sink())
+    digest(file, io::sink()).map_err(|(CopyError::Read(error) | CopyError::Write(error))| error)
 }
 
 /// The bytes of a file at the cut.

@@ -4,18 +4,22 @@
 //! transaction is begun on each file, and the locks are given back. What those transactions see is therefore what one
 //! instant had committed. Writers wait meanwhile as they do for each other; nothing fails if that is short.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::{BackupError, backup_sqlite};
+use super::error::{BackupError, backup_io, backup_sqlite};
+use super::holder::LockHolder;
 
 /// How long writers may wait for one try. A write is given up after 4 s.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// How long to try.
 const WITHIN: Duration = Duration::from_secs(30);
+/// How long to try if whoever has a lock is stopped: it goes on no sooner for being waited for.
+const STOPPED_WITHIN: Duration = Duration::from_secs(2);
 /// Between two tries, so that writers get on with what has waited.
 const BREATH: Duration = Duration::from_millis(250);
 /// How often a lock that a writer has is asked for: a writer may have its next transaction a moment after the last.
@@ -51,7 +55,8 @@ pub(super) struct Opened {
 /// Takes the cut through these files.
 ///
 /// # Errors
-/// [`BackupError::Busy`] if writers leave no gap; [`BackupError::Sqlite`] for a file that cannot be opened to write.
+/// [`BackupError::Busy`] if writers leave no gap, [`BackupError::Stopped`] if one was stopped in the middle of a
+/// transaction; [`BackupError::Sqlite`] for a file that cannot be opened to write.
 pub fn cut(paths: &[PathBuf]) -> Result<Cut, BackupError> {
     let opened: Vec<Opened> = paths.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
     let begun = Instant::now();
@@ -61,15 +66,27 @@ pub fn cut(paths: &[PathBuf]) -> Result<Cut, BackupError> {
                 let files = opened.into_iter().map(|Opened { path, reader, .. }| FileAtCut { path, reader }).collect();
                 return Ok(Cut { files, pause });
             }
-            Err(busy) if begun.elapsed() > WITHIN => {
-                return Err(BackupError::Busy { path: busy.to_owned(), within: WITHIN });
+            Err(busy) => {
+                let holder = LockHolder::of(busy);
+                match holder {
+                    Some(LockHolder { process, is_stopped: true }) if begun.elapsed() > STOPPED_WITHIN => {
+                        return Err(BackupError::Stopped { path: busy.to_owned(), process });
+                    }
+                    _ if begun.elapsed() > WITHIN => {
+                        return Err(BackupError::Busy { path: busy.to_owned(), within: WITHIN, holder });
+                    }
+                    _ => sleep(BREATH),
+                }
             }
-            Err(_) => sleep(BREATH),
         }
     }
 }
 
 pub(super) fn open(path: &Path) -> Result<Opened, BackupError> {
+    // SQLite would wait for what a FIFO brings. A link is followed: a file may be on another disk.
+    if !fs::metadata(path).map_err(backup_io(path))?.is_file() {
+        return Err(BackupError::NotRegular(path.to_owned()));
+    }
     let connect = |access| {
         let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(OPEN_TIMEOUT)?;

@@ -1,20 +1,19 @@
 //! What a backup says of itself: `manifest.json`, written when everything else is on the disk.
 
-use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{BackupError, RestoreError, backup_io, restore_io};
-use super::files::{create, sync_directory};
+use super::files::{open_regular, sync_directory};
+use super::made::Made;
+use super::part::Part;
 use crate::domain::Timestamp;
 
 const NAME: &str = "manifest.json";
-/// Its name until it is whole.
-const PARTIAL: &str = "manifest.json.partial";
-/// What this version writes, and the highest that it reads.
-const FORMAT: u32 = 1;
+/// What this version writes, and the highest that it reads. 2: the manifest knows how many shards there are.
+const FORMAT: u32 = 2;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +25,8 @@ pub struct Manifest {
     /// The version of the program.
     pub version: String,
     pub system: String,
+    /// How many shards the system has, in the backup or on servers. Format 1 does not say it; the shards do.
+    pub shard_count: Option<u32>,
     /// The node's id.
     pub node: u8,
     pub operator: String,
@@ -48,21 +49,26 @@ pub struct SavedFile {
     pub schema: String,
 }
 
+/// What every format has.
+#[derive(Deserialize)]
+struct AnyFormat {
+    format: u32,
+}
+
 impl Manifest {
     pub(super) const FORMAT: u32 = FORMAT;
 
     /// Ends a backup: from here on the directory is one.
-    pub(super) fn write(&self, directory: &Path) -> Result<(), BackupError> {
-        let partial = directory.join(PARTIAL);
+    pub(super) fn write(&self, directory: &Path, made: &Made) -> Result<(), BackupError> {
+        let path = directory.join(NAME);
         let write = || {
-            let mut file = create(&partial)?;
+            let mut file = made.file(&path)?;
             let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
             writeln!(file, "{text}")?;
             file.sync_all()?;
-            fs::rename(&partial, directory.join(NAME))?;
             sync_directory(directory)
         };
-        write().map_err(backup_io(&partial))
+        write().map_err(backup_io(&path))
     }
 
     /// Reads that of a backup.
@@ -71,21 +77,33 @@ impl Manifest {
     /// [`RestoreError::NoManifest`] in a directory that is no backup, or one that was cut off.
     pub fn read(directory: &Path) -> Result<Self, RestoreError> {
         let path = directory.join(NAME);
-        if directory.is_dir() && !path.exists() {
-            return Err(RestoreError::NoManifest(directory.to_owned()));
+        let mut file = match open_regular(&path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Err(RestoreError::NotRegular(path)),
+            // Only this says that there is none: one that may not be read can be a whole one.
+            Err(error) if error.kind() == ErrorKind::NotFound && directory.is_dir() => {
+                return Err(RestoreError::NoManifest(directory.to_owned()));
+            }
+            Err(error) => return Err(restore_io(&path)(error)),
+        };
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(restore_io(&path))?;
+        let unreadable = |error| RestoreError::Manifest { path: path.clone(), error };
+        let AnyFormat { format: found } = serde_json::from_str(&text).map_err(unreadable)?;
+        if found > FORMAT {
+            return Err(RestoreError::NewerManifest { path, found, known: FORMAT });
         }
-        let text = fs::read_to_string(&path).map_err(restore_io(&path))?;
-        let manifest: Self =
-            serde_json::from_str(&text).map_err(|error| RestoreError::Manifest { path: path.clone(), error })?;
-        if manifest.format > FORMAT {
-            return Err(RestoreError::NewerManifest { path, found: manifest.format, known: FORMAT });
-        }
+        let manifest: Self = serde_json::from_str(&text).map_err(unreadable)?;
         // A name is joined to a directory that is written.
-        let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains('/');
-        match manifest.files.iter().find(|file| !is_plain(&file.name)) {
+        match manifest.files.iter().find(|file| Part::named(&file.name).is_none()) {
             Some(file) => Err(RestoreError::BadName { path, name: file.name.clone() }),
             None => Ok(manifest),
         }
+    }
+
+    /// What is in it.
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        self.files.iter().filter_map(|file| Part::named(&file.name))
     }
 
     /// All of its files together.

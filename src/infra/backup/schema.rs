@@ -3,27 +3,25 @@
 use std::path::Path;
 
 use super::error::RestoreError;
-use super::part::{DataFile, Part};
+use super::part::Part;
+use super::verify::Verified;
 use crate::infra::event_log::embedded::Reader;
 use crate::infra::psp::simulator::books::Books;
 use crate::infra::sqlite;
 use migrations::{ControlMigrator, SchemaStatus, ShardMigrator};
 
 /// The names of files whose schema is older than this version: the node brings them up to date when it starts. Each
-/// is read where it lies in `directory`, and must be there unless it is optional.
+/// is read where it lies in the backup.
 ///
 /// # Errors
 /// [`RestoreError::Schema`] and [`RestoreError::Format`] for a file that a newer version has written.
-pub async fn older(directory: &Path, files: &[DataFile]) -> Result<Vec<String>, RestoreError> {
+pub async fn older(backup: &Verified) -> Result<Vec<String>, RestoreError> {
     let mut older = Vec::new();
-    for file in files {
-        let path = directory.join(file.name());
-        if file.part.is_optional() && !path.exists() {
-            continue;
-        }
-        match status(&path, file.part).await? {
+    for part in backup.manifest.parts() {
+        let path = backup.directory.join(part.file_name());
+        match status(&path, part).await? {
             SchemaStatus::Current => {}
-            SchemaStatus::Behind { .. } => older.push(file.name()),
+            SchemaStatus::Behind { .. } => older.push(part.file_name()),
             status => return Err(RestoreError::Schema { path, status }),
         }
     }
