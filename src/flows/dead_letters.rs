@@ -123,8 +123,8 @@ impl Operations {
         self.dispose(selection, dry_run, discard).await
     }
 
-    /// Has the letters' shards decide on each of them; a letter that is not there has nothing left that it is about.
-    /// What one letter fails on hides nothing of the others: it is an error only if all of them failed.
+    /// Has the letters' shards decide on each of them. What one letter fails on hides nothing of the others: it is an
+    /// error only if all of them failed.
     async fn dispose<C: Command<Answer = Option<Disposal>>>(
         &self,
         selection: Selection,
@@ -140,7 +140,7 @@ impl Operations {
             return Err((*error).into());
         }
         let outcomes = decided.into_iter().map(|outcome| match outcome {
-            Ok(outcome) => outcome.unwrap_or(Disposal::NothingLeft),
+            Ok(outcome) => outcome.unwrap_or(Disposal::NotFound),
             Err(_) => Disposal::Failed,
         });
         let data = ids.iter().zip(outcomes).map(|(id, outcome)| DisposalView { id: *id, outcome }).collect();

@@ -36,7 +36,7 @@ pub use jobs::{JobError, JobLease, JobView};
 pub use listing::{Cursor, Page, Window};
 pub use look_up::{Expand, ExpandCursor, ListQuery, PAGE_DEFAULT, PaymentDetails, PaymentEvent, TimelinePart};
 pub use merchant_ledger::EntriesQuery;
-pub use operations::{ForceOrder, Operations, UnknownBreaker};
+pub use operations::{Operations, UnknownBreaker};
 pub use refunds::RefundsQuery;
 pub use trail::ActionView;
 

@@ -66,7 +66,8 @@ async fn no_page_in_a_browser_reaches_the_books() {
     let mut node = TestNode::start_with_psp(&[]).await;
     let url = node.psp().url.clone();
     let asked = |name: &'static str, value: &'static str| node.http.get(format!("{url}/healthz")).header(name, value);
-    for (name, value) in [("Host", "evil.example"), ("Origin", "http://evil.example"), ("Sec-Fetch-Site", "cross-site")] {
+    for (name, value) in [("Host", "evil.example"), ("Origin", "http://evil.example"), ("Sec-Fetch-Site", "cross-site")]
+    {
         assert_eq!(asked(name, value).send().await.unwrap().status(), 421, "{name}");
     }
     assert_eq!(asked("Host", "localhost:8090").send().await.unwrap().status(), 200);

@@ -54,7 +54,7 @@ impl Endpoint for BeginDrill {
             DrillError::FaultsDisabled => Code::FaultsDisabled,
             DrillError::UnderWay => Code::ExerciseUnderWay,
         })?;
-        let (operator, call) = (request.operator(), request.call());
+        let (operator, call) = (request.operator.clone(), request.call());
         request.app.operations().note("breaker.exercise", "event_log", detail, &operator, &call).await;
         Ok(Begun(view))
     }
