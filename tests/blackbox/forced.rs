@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -47,12 +47,11 @@ impl Store {
 
     /// Takes orders again, once another node has brought this one.
     fn has_had(&mut self, state: &str, reason: &str) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64;
         let tx = self.0.transaction().unwrap();
         tx.execute_batch("DROP TRIGGER refuse").unwrap();
         let row = "INSERT OR REPLACE INTO forced_breaker (name, state, operator, source, reason, forced_at) \
-                   VALUES ('psp', ?1, 'lee', '10.0.0.2', ?2, ?3)";
-        tx.execute(row, (state, reason, now)).unwrap();
+                   VALUES ('psp', ?1, 'lee', '10.0.0.2', ?2, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
+        tx.execute(row, (state, reason)).unwrap();
         tx.commit().unwrap();
     }
 }
