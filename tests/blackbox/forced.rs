@@ -1,5 +1,5 @@
-//! Orders to breakers that are given while a node cannot reach the control store: none undoes a newer one, and none lets
-//! one node out of what all are ordered.
+//! Orders to breakers that are given while a node cannot reach the control store: none undoes a newer one, and none
+//! lets one node out of what all are ordered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! What operators have ordered breakers to do: who, why and when. It outlives the breaker's actor, and where the control
-//! store keeps it, the process.
+//! What operators have ordered breakers to do: who, why and when. It outlives the breaker's actor, and where the
+//! control store keeps it, the process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
