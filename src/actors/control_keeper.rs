@@ -145,5 +145,4 @@ impl Actor for ControlKeeper {
 }
 
 #[cfg(test)]
-#[path = "control_keeper_test.rs"]
 mod tests;

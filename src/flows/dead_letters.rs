@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{Call, FlowError, Operations};
 use crate::domain::command::Command;
 use crate::domain::commands::{Discard, Redrive};
-use crate::domain::dead_letter::{Disposal, LetterStatus, Operator, StoredDeadLetter};
+use crate::domain::dead_letter::{Disposal, LetterStatus, StoredDeadLetter};
 use crate::domain::{LetterId, Timestamp};
 use crate::infra::database::LetterFilter;
 
@@ -100,7 +100,7 @@ impl Operations {
         operator: &str,
         call: &Call,
     ) -> Result<Disposals, FlowError> {
-        let operator = Some(named(operator, call));
+        let operator = Some(call.by(operator));
         let redrive =
             |letter_id| Redrive { letter_id, is_trial: dry_run, operator: operator.clone(), trace: call.trace };
         self.dispose(selection, dry_run, redrive).await
@@ -115,7 +115,7 @@ impl Operations {
         operator: &str,
         call: &Call,
     ) -> Result<Disposals, FlowError> {
-        let operator = named(operator, call);
+        let operator = call.by(operator);
         let discard = |letter_id| {
             let (reason, operator) = (reason.to_owned(), operator.clone());
             Discard { letter_id, reason, is_trial: dry_run, operator, trace: call.trace }
@@ -168,10 +168,6 @@ impl Operations {
         letters.truncate(limit);
         Ok((letters, has_more))
     }
-}
-
-pub(super) fn named(operator: &str, call: &Call) -> Operator {
-    Operator { name: operator.to_owned(), request_id: call.request_id.clone() }
 }
 
 impl From<StoredDeadLetter> for DeadLetterView {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dead_letters::named;
 use super::drill_record::{DrillView, Drills};
 use super::jobs::JobView;
 use super::{Call, FlowError};
@@ -120,7 +119,7 @@ impl Operations {
                 if !matches!(error, ControlError::Unset) {
                     tracing::warn!(breaker.name = name, %error, "a forced breaker holds on this node only for now");
                 }
-                let operator = named(&order.operator, call);
+                let operator = call.by(&order.operator);
                 forces.order_for_now(name, PendingOrder { order, operator, trace: call.trace, taken_back: None });
             }
             Err(error) => {

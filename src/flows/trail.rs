@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::dead_letters::named;
 use super::{Call, FlowError, Operations};
 use crate::actors::trail_line::TrailLine;
 use crate::domain::{ActionId, Timestamp};
@@ -37,7 +36,7 @@ impl Operations {
     pub async fn note(&self, kind: &'static str, target: &str, detail: String, operator: &str, call: &Call) {
         // A field of the name `target` would be in a JSON line twice: the line's own is which module writes it.
         tracing::warn!(operator, action = kind, action.target = target, detail, "an operator acts");
-        let (operator, target) = (named(operator, call), target.to_owned());
+        let (operator, target) = (call.by(operator), target.to_owned());
         let line = TrailLine { kind, target, detail, operator, trace: call.trace };
         let writing = tokio::spawn(line.write(self.shards.clone()));
         let _ = tokio::time::timeout(NOTE_WITHIN, writing).await;
