@@ -64,6 +64,9 @@ pub struct Model {
     pub capture_id: Option<i64>,
     /// What that capture is of; null with `capture_id`.
     pub capture_amount: Option<i64>,
+    /// The `version` with which the capture was written. A row of another one was written since by a node of an earlier
+    /// version, which knows nothing of captures: what stands here may be of one before.
+    pub capture_version: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

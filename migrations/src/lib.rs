@@ -20,6 +20,7 @@ mod m20261129_000011_failures;
 mod m20261129_000012_surface;
 mod schema;
 mod table;
+mod waiting_refunds;
 
 pub use control::ControlMigrator;
 pub use schema::{SchemaError, SchemaStatus, migrate, status};

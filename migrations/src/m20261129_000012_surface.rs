@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, big_integer_null, string_len, string_len_null};
 
-use crate::table;
+use crate::{table, waiting_refunds};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -16,6 +16,7 @@ impl MigrationTrait for Migration {
         table::add_column(manager, Payment::Table, string_len_null(Payment::MerchantReference, 64)).await?;
         table::add_column(manager, Payment::Table, big_integer_null(Payment::CaptureId)).await?;
         table::add_column(manager, Payment::Table, big_integer_null(Payment::CaptureAmount)).await?;
+        table::add_column(manager, Payment::Table, big_integer_null(Payment::CaptureVersion)).await?;
         let reference = table::create_clustered(manager, MerchantReference::Table)
             .col(string_len(MerchantReference::MerchantId, 32))
             .col(string_len(MerchantReference::Reference, 64))
@@ -46,7 +47,8 @@ impl MigrationTrait for Migration {
         table::index(manager, WaitingRefund::Table, "waiting_refund_merchant_id_id", waiting_key).await?;
         table::index(manager, Refund::Table, "refund_merchant_id_id", [Refund::MerchantId, Refund::Id]).await?;
         let entry_key = [LedgerEntry::MerchantId, LedgerEntry::Id];
-        table::index(manager, LedgerEntry::Table, "ledger_entry_merchant_id_id", entry_key).await
+        table::index(manager, LedgerEntry::Table, "ledger_entry_merchant_id_id", entry_key).await?;
+        waiting_refunds::find(manager.get_connection()).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -55,6 +57,7 @@ impl MigrationTrait for Migration {
         table::drop(manager, WaitingRefund::Table).await?;
         table::drop(manager, UniqueReference::Table).await?;
         table::drop(manager, MerchantReference::Table).await?;
+        table::drop_column(manager, Payment::Table, Payment::CaptureVersion).await?;
         table::drop_column(manager, Payment::Table, Payment::CaptureAmount).await?;
         table::drop_column(manager, Payment::Table, Payment::CaptureId).await?;
         table::drop_column(manager, Payment::Table, Payment::MerchantReference).await
@@ -67,6 +70,7 @@ enum Payment {
     MerchantReference,
     CaptureId,
     CaptureAmount,
+    CaptureVersion,
 }
 
 #[derive(DeriveIden)]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::job::{Step, StepDone};
+use super::job::{Step, StepDone, StepFailure};
 use crate::domain::ActionId;
 use crate::infra::control::ControlStore;
 use crate::infra::database::ShardDatabase;
@@ -53,8 +53,8 @@ impl ActionMover {
 }
 
 impl Step for ActionMover {
-    async fn step(&mut self, _: &Context) -> Result<StepDone, Failure> {
-        self.move_some().await
+    async fn step(&mut self, _: &Context) -> Result<StepDone, StepFailure> {
+        Ok(self.move_some().await?)
     }
 }
 

@@ -12,9 +12,13 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 use parking_lot::Mutex;
 
+use tokio::time::Instant;
+
+use super::breaker::BreakerError;
 use super::lease_guard::{LeaseGuard, LeaseHolder};
 use crate::domain::{ShardId, Timestamp};
 use crate::infra::telemetry::catalogue;
+use crate::infra::telemetry::repeats::is_first;
 use crate::runtime::{Actor, Context, DurationHistogram, Failure, Never, Wake};
 
 /// What a step has done.
@@ -26,10 +30,37 @@ pub struct StepDone {
     pub again: bool,
 }
 
+/// Why a step was not done.
+#[derive(Debug)]
+pub struct StepFailure {
+    why: Failure,
+    /// For how long another one would not be done either, as far as that is known.
+    retry_after: Option<Duration>,
+}
+
+impl From<Failure> for StepFailure {
+    fn from(why: Failure) -> Self {
+        Self { why, retry_after: None }
+    }
+}
+
+impl From<BreakerError> for StepFailure {
+    fn from(error: BreakerError) -> Self {
+        let retry_after = match error {
+            BreakerError::Refused { retry_after } => retry_after,
+            BreakerError::Ask(_) => None,
+        };
+        Self { why: Failure::new(error), retry_after }
+    }
+}
+
+/// How long a job rests at most, however long its work cannot be done: what an operator has released goes on this soon.
+const REST_MAX: Duration = Duration::from_secs(1);
+
 /// Background work, done in bounded parts.
 pub trait Step: 'static {
     /// Does the next part.
-    fn step(&mut self, ctx: &Context) -> impl Future<Output = Result<StepDone, Failure>>;
+    fn step(&mut self, ctx: &Context) -> impl Future<Output = Result<StepDone, StepFailure>>;
 
     /// Another process has the lease, so what is remembered may be outdated.
     fn yields(&mut self) {}
@@ -93,15 +124,15 @@ pub struct Job<S> {
     lease_guard: LeaseGuard,
     place: JobPlace,
     meter: JobMeter,
-    /// Why the last step failed, if it did.
-    failing: Option<String>,
+    /// Until when no step is begun, because it could not be done.
+    rests_until: Option<Instant>,
 }
 
 impl<S: Step> Job<S> {
     /// Has `step` done while this process has the lease.
     pub fn new(step: S, lease_guard: LeaseGuard, place: JobPlace) -> Self {
         let meter = JobMeter::of(place.name, place.shard);
-        Self { step, lease_guard, place, meter, failing: None }
+        Self { step, lease_guard, place, meter, rests_until: None }
     }
 }
 
@@ -121,27 +152,36 @@ impl<S: Step> Actor for Job<S> {
             self.place.change(|record| (record.holder, record.next_run_at) = (Some(holder), Some(next)));
             return Ok(Wake::Idle);
         }
+        if self.rests_until.is_some_and(|until| ctx.clock().instant() < until) {
+            return Ok(Wake::Idle);
+        }
         let (begun, began_at) = (ctx.clock().instant(), Timestamp(ctx.clock().now_ms()));
         let done = self.step.step(ctx).await;
         let took = ctx.clock().instant().saturating_duration_since(begun);
         let now = Timestamp(ctx.clock().now_ms());
         self.meter.ran(took, done.is_ok());
+        let rest = done.as_ref().err().and_then(|failure| failure.retry_after).map(|rest| rest.min(REST_MAX));
+        self.rests_until = rest.map(|rest| ctx.clock().instant() + rest);
         self.place.change(|record| {
             record.holder = Some(holder);
             (record.last_run_at, record.took) = (Some(began_at), took);
-            record.next_run_at =
-                Some(if matches!(done, Ok(StepDone { again: true, .. })) { now } else { now.after(every) });
+            record.next_run_at = Some(if matches!(done, Ok(StepDone { again: true, .. })) {
+                now
+            } else {
+                now.after(rest.unwrap_or_default().max(every))
+            });
             match &done {
                 Ok(done) => record.count = done.count,
-                Err(error) => (record.count, record.last_error) = (0, Some((now, error.to_string()))),
+                Err(failure) => (record.count, record.last_error) = (0, Some((now, failure.why.to_string()))),
             }
         });
-        let failing = done.as_ref().err().map(ToString::to_string);
-        // What lasts is told once, and shown as long as it does.
-        if let Some(error) = failing.as_ref().filter(|_| failing != self.failing) {
-            tracing::warn!(shard.id = self.place.shard.0, job.name = self.place.name, error, "job step postponed");
+        if let Err(StepFailure { why, .. }) = &done {
+            let (job, shard) = (self.place.name, self.place.shard.0);
+            // Its texts differ while one thing is out, so the kind is the job.
+            if is_first(&format!("job {job} of shard {shard} postponed"), why) {
+                tracing::warn!(shard.id = shard, job.name = job, error = %why, "job step postponed");
+            }
         }
-        self.failing = failing;
         Ok(if matches!(done, Ok(StepDone { again: true, .. })) { Wake::Again } else { Wake::Idle })
     }
 }
@@ -172,12 +212,11 @@ impl JobMeter {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
     use crate::actors::lease_guard::Lease;
     use crate::actors::testing::{START_MS, story};
     use crate::infra::lease::{Grant, LeaseAnswer};
+    use crate::infra::telemetry::logs::testing::captured;
     use crate::runtime::Options;
 
     const EVERY: Duration = Duration::from_secs(1);
@@ -187,11 +226,11 @@ mod tests {
     struct Scripted(Arc<Mutex<(u64, u64)>>);
 
     impl Step for Scripted {
-        async fn step(&mut self, _: &Context) -> Result<StepDone, Failure> {
+        async fn step(&mut self, _: &Context) -> Result<StepDone, StepFailure> {
             let mut steps = self.0.lock();
             steps.0 += 1;
             match steps.0 {
-                2 => Err(Failure::new("no disk")),
+                2 => Err(Failure::new("no disk").into()),
                 number => Ok(StepDone { count: number * 10, again: number == 1 }),
             }
         }
@@ -232,5 +271,47 @@ mod tests {
             assert!(record.last_error.is_some() && record.next_run_at > record.last_run_at);
         })
         .await;
+    }
+
+    /// Its dependency is out for ever: refused with another rest each time, or failing with another text.
+    #[derive(Clone, Default)]
+    struct CutOff(Arc<Mutex<u64>>);
+
+    impl Step for CutOff {
+        async fn step(&mut self, _: &Context) -> Result<StepDone, StepFailure> {
+            let mut steps = self.0.lock();
+            *steps += 1;
+            match *steps % 2 {
+                0 => Err(Failure::new(format!("no answer, number {steps}")).into()),
+                _ => Err(BreakerError::Refused { retry_after: Some(Duration::from_millis(13_491 - *steps)) }.into()),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn job_that_is_refused_rests_and_says_so_once() {
+        const POLL: Duration = Duration::from_millis(50);
+        let (script, board, (lines, _logging)) = (CutOff::default(), JobBoard::default(), captured());
+        let start = Instant::now();
+        let lease = Lease::new("cut_off:shard-7", start);
+        let (step, guard, place) = (script.clone(), lease.lease_guard(), board.place("cut_off", ShardId(7), POLL));
+        lease.settle(LeaseAnswer::Granted(Grant { token: 1 }), start);
+        let factory = move || Job::new(step.clone(), guard.clone(), place.clone());
+        story(Options::new("cut_off").tick(POLL), factory, async |handle, environment| {
+            for _ in 0..200 {
+                lease.settle(LeaseAnswer::Granted(Grant { token: 1 }), environment.clock.instant());
+                // Whatever is committed meanwhile does not have it try.
+                handle.nudge();
+                tokio::time::sleep(POLL).await;
+            }
+            // 10 s: each second one that is refused, and one that fails, which is tried again at the next nudge.
+            let steps = *script.0.lock();
+            assert!((16..=24).contains(&steps), "{steps}");
+        })
+        .await;
+        let text = lines.text();
+        let said: Vec<_> = text.lines().filter(|line| line.contains("postponed")).collect();
+        assert_eq!(said.len(), 1, "{text}");
+        assert!(said[0].contains("\"error\":\"the breaker refuses\""), "{text}");
     }
 }

@@ -22,7 +22,7 @@ use crate::runtime::{Actor, Clock, Context, Failure, Metric, Never, Wake, meter}
 /// The last observation of a shard that answered.
 #[derive(Debug, Clone)]
 struct ShardObservation {
-    /// Whether the last write succeeded.
+    /// Whether the last write succeeded and the file is whole.
     takes_writes: bool,
     outbox: OutboxBacklog,
     /// How old the oldest event in it was then.
@@ -110,7 +110,9 @@ impl Observer {
 
     async fn observe(&mut self, clock: &Clock) {
         let shard = self.database.id.0;
-        let sight = match self.look(clock).await {
+        let looked = self.look(clock).await;
+        self.database.health.observed(looked.as_ref().err());
+        let sight = match looked {
             Ok(sight) => Some(sight),
             Err(error) => {
                 let was_up = self.observations.0.lock().get(&shard).is_none_or(Option::is_some);
@@ -138,7 +140,7 @@ impl Observer {
                 imbalance
             }
         };
-        let takes_writes = self.database.health.outage().is_none();
+        let takes_writes = self.database.health.trouble().is_none();
         Ok(ShardObservation { takes_writes, outbox, age, actions, actions_age, letters, imbalance })
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, CallOutcome, guarded};
 use super::held_back::{HeldBack, Refusals};
-use super::job::{Step, StepDone};
+use super::job::{Step, StepDone, StepFailure};
 use super::shards::Shard;
 use crate::domain::commands::MarkPublished;
 use crate::domain::event::known_topic;
@@ -73,7 +73,7 @@ impl OutboxPublisher {
     }
 
     /// Publishes one batch.
-    async fn publish(&mut self, ctx: &Context) -> Result<Found, Failure> {
+    async fn publish(&mut self, ctx: &Context) -> Result<Found, StepFailure> {
         self.try_refused(ctx).await?;
         let after = self.held_back.read_after(ctx.clock().instant());
         let rows = self.shard.database.unpublished_after(after, self.batch_max).await.map_err(Failure::new)?;
@@ -85,12 +85,12 @@ impl OutboxPublisher {
     }
 
     /// Tries refused events again, if they are due.
-    async fn try_refused(&mut self, ctx: &Context) -> Result<(), Failure> {
+    async fn try_refused(&mut self, ctx: &Context) -> Result<(), StepFailure> {
         let now = ctx.clock().instant();
         let Some(trial) = self.held_back.take_due(now) else { return Ok(()) };
         let tried = match self.shard.database.unpublished_at(&trial.seqs).await {
             Ok(rows) => self.append(rows, ctx).await,
-            Err(error) => Err(Failure::new(error)),
+            Err(error) => Err(Failure::new(error).into()),
         };
         // A trial without an answer leaves nothing to remember: its events come again with all others of the topic.
         let is_mended = match &tried {
@@ -105,7 +105,7 @@ impl OutboxPublisher {
     }
 
     /// Appends events, except those that are held back, and marks what the log has taken. Returns how many it refuses.
-    async fn append(&mut self, rows: Vec<OutboxRow>, ctx: &Context) -> Result<usize, Failure> {
+    async fn append(&mut self, rows: Vec<OutboxRow>, ctx: &Context) -> Result<usize, StepFailure> {
         let mut refused = 0;
         let (mut places, mut records) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         for row in rows {
@@ -146,7 +146,7 @@ impl OutboxPublisher {
 
     /// A publisher with a planted bug does this.
     #[cfg(test)]
-    async fn misbehave(&self, places: &mut [Place<'_>], records: &mut [Record]) -> Result<(), Failure> {
+    async fn misbehave(&self, places: &mut [Place<'_>], records: &mut [Record]) -> Result<(), StepFailure> {
         use crate::domain::planted::{Bug, is_planted};
         if is_planted(Bug::PublishOutOfOrder) {
             records.reverse();
@@ -160,7 +160,7 @@ impl OutboxPublisher {
     }
 
     /// Appends records, guarded by the breaker.
-    async fn append_records(&self, mut records: Vec<Record>, ctx: &Context) -> Result<Appended, Failure> {
+    async fn append_records(&self, mut records: Vec<Record>, ctx: &Context) -> Result<Appended, StepFailure> {
         if records.is_empty() {
             return Ok(Appended::default());
         }
@@ -175,7 +175,7 @@ impl OutboxPublisher {
             }
         }
         drop(spans);
-        appended.map_err(Failure::new)?.map_err(Failure::new)
+        Ok(appended?.map_err(Failure::new)?)
     }
 
     /// Holds back a refused event, and the later ones of its payment.
@@ -235,7 +235,7 @@ fn record(topic: &'static str, row: OutboxRow) -> Record {
 }
 
 impl Step for OutboxPublisher {
-    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, StepFailure> {
         // Commits come in quick succession: one append for several of them saves syncs of the log. The first event
         // after a pause does not wait.
         if let Some(last_end) = self.last_end {

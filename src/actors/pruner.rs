@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::job::{Step, StepDone};
+use super::job::{Step, StepDone, StepFailure};
 use crate::domain::Timestamp;
 use crate::infra::database::ShardDatabase;
 use crate::runtime::{Context, Failure};
@@ -26,7 +26,7 @@ impl Pruner {
 }
 
 impl Step for Pruner {
-    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, StepFailure> {
         if ctx.clock().doubt().is_some() {
             return Ok(StepDone { count: 0, again: false });
         }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::burial::{Failed, bury};
 use super::event_handler::{EventHandler, EventOutcome, trace_of};
-use super::job::{Step, StepDone};
+use super::job::{Step, StepDone, StepFailure};
 use super::shard_writer::WriteError;
 use super::shards::{Shard, Shards};
 use crate::domain::commands::{CloseDeadLetter, Redrive};
@@ -107,7 +107,7 @@ fn delivery(kept: &StoredDeadLetter) -> Option<Delivery> {
 }
 
 impl<W: EventHandler> Step for Redriver<W> {
-    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
-        self.redrive(ctx).await
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, StepFailure> {
+        Ok(self.redrive(ctx).await?)
     }
 }

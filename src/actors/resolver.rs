@@ -8,7 +8,7 @@
 use futures_util::future::join_all;
 
 use super::guarded_psp::GuardedPsp;
-use super::job::{Step, StepDone};
+use super::job::{Step, StepDone, StepFailure};
 use super::shard_writer::WriteError;
 use super::shards::Shard;
 use crate::domain::commands::{ExpireAuthorization, RecordPspOutcome};
@@ -100,7 +100,7 @@ impl Resolver {
 }
 
 impl Step for Resolver {
-    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
-        self.resolve_due(ctx).await.map_err(Failure::new)
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, StepFailure> {
+        Ok(self.resolve_due(ctx).await.map_err(Failure::new)?)
     }
 }

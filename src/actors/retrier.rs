@@ -7,7 +7,7 @@
 
 use futures_util::future::join_all;
 
-use super::job::{Step, StepDone};
+use super::job::{Step, StepDone, StepFailure};
 use super::psp_work::{PspWork, Subject};
 use super::shard_writer::WriteError;
 use super::shards::Shard;
@@ -65,7 +65,7 @@ impl Retrier {
 }
 
 impl Step for Retrier {
-    async fn step(&mut self, ctx: &Context) -> Result<StepDone, Failure> {
-        self.retry(ctx).await.map_err(Failure::new)
+    async fn step(&mut self, ctx: &Context) -> Result<StepDone, StepFailure> {
+        Ok(self.retry(ctx).await.map_err(Failure::new)?)
     }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::process::refuse;
-use super::terminal::{put, say};
-use crate::config::{Config, InForce};
+use super::terminal::{complain, put, say};
+use crate::config::{Config, InForce, Roles};
 
 /// Show the settings in force, as `serve` with the same file and environment would have them.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,9 @@ pub struct Args {
     /// Leave out what is as it is by default.
     #[arg(long)]
     changed: bool,
+    /// The roles that `serve` would be given; looked at and not shown.
+    #[arg(long, env = "RIALTO_ROLES", default_value = "all")]
+    roles: Roles,
 }
 
 /// The command. Exit code 1 when a node could not be started with these settings.
@@ -27,8 +30,12 @@ pub fn main(args: Args) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
-    settings.retain(|setting| !args.changed || !setting.is_default());
-    if args.json {
+    let Args { json, changed, roles: _, .. } = args;
+    settings.retain(|setting| !changed || !setting.is_default());
+    if changed && settings.is_empty() {
+        complain("nothing differs from the defaults");
+    }
+    if json {
         match serde_json::to_string_pretty(&settings) {
             Ok(json) => say(json),
             Err(error) => return refuse(&error),

@@ -2,19 +2,37 @@
 
 use std::path::PathBuf;
 
-/// Why there is no configuration to start with.
+use super::masking::without_secrets;
+
+/// Why there is no configuration to start with. No text of it shows a secret: every value is masked before it comes
+/// here.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A value of the wrong kind, or a text that is no TOML; the text names key and source.
-    #[error("configuration: {0}")]
-    Unreadable(Box<figment::Error>),
-    #[error("configuration: no file {0}")]
+    /// A text that is no TOML; its lines are not shown, since they may hold a password.
+    #[error("configuration: {}, line {line}, column {column}: {problem}", file.display())]
+    NotToml { file: PathBuf, line: usize, column: usize, problem: String },
+    #[error("configuration: no file {}", .0.display())]
     NoFile(PathBuf),
+    #[error("configuration: {} is {what}; allowed: a TOML file", path.display())]
+    NotAFile { path: PathBuf, what: &'static str },
+    #[error("configuration: {} cannot be read: {error}", path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
     #[error("configuration: {key} is {value}; allowed: {allowed}")]
     NotAllowed { key: &'static str, value: String, allowed: String },
+    /// A value of the wrong kind: where and as what it is given, and of which kind it is to be.
+    #[error("configuration: {given}: {key} is {allowed}")]
+    WrongKind { given: String, key: String, allowed: String },
     /// A key that does not exist, as it is written.
     #[error("configuration: there is no setting {key} (it is given as {value}); allowed: {allowed}")]
     Unknown { key: String, value: String, allowed: String },
+    /// A variable `RIALTO_...` of the environment that nothing reads. Its value is not known to be no secret.
+    #[error("configuration: nothing reads the variable {name}; allowed: {allowed}")]
+    UnknownVariable { name: String, allowed: String },
+    #[error("configuration: both {first} and {second} are set; allowed: one of them")]
+    Twice { first: String, second: String },
+    /// What the library says of a value, masked.
+    #[error("configuration: {0}")]
+    Other(String),
 }
 
 /// The value of a wrong address is hidden, because it may hold a password.
@@ -36,5 +54,5 @@ pub fn range(key: &'static str, value: u64, least: u64, most: u64) -> Result<(),
 }
 
 pub fn not_allowed(key: &'static str, value: impl ToString, allowed: String) -> Result<(), ConfigError> {
-    Err(ConfigError::NotAllowed { key, value: value.to_string(), allowed })
+    Err(ConfigError::NotAllowed { key, value: without_secrets(&value.to_string()), allowed })
 }

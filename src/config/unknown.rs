@@ -1,18 +1,11 @@
 //! Settings that do not exist. One that was meant and is not read leaves a default in force that nobody chose, so it is
 //! refused, with the nearest spelling.
 
-use std::ffi::OsString;
-
-use figment::Figment;
 use figment::value::{Dict, Value};
 
 use super::check::ConfigError;
-use super::in_force::written;
+use super::masking::{given_for, written};
 
-/// What begins the name of a setting in the environment.
-pub const PREFIX: &str = "RIALTO__";
-/// Variables of the program that are no settings.
-const OTHERS: &[&str] = &["RIALTO_ROLES"];
 /// How many letters a name may be off and still be taken for a misspelling.
 const DISTANCE_MAX: usize = 4;
 
@@ -23,62 +16,16 @@ const DISTANCE_MAX: usize = 4;
 pub fn check_file(given: &Dict, known: &Dict) -> Result<(), ConfigError> {
     let known = leaves(known);
     for (key, value) in leaves(given) {
-        check(&key, &key, &written(&value), &known, &|key| key.to_owned())?;
+        check(&key, &key, &value, &known, &|key| key.to_owned())?;
     }
     Ok(())
 }
 
-/// Refuses variables of the environment that look like settings and are none: `RIALTO__SHARD__MAX_BACH`,
-/// `RIALTO_SHARD__MAX_BATCH`. Others that begin with `RIALTO_` are somebody else's.
-///
-/// # Errors
-/// [`ConfigError::Unknown`] for the first one, as it is written in the environment.
-pub fn check_environment(
-    variables: impl Iterator<Item = (OsString, OsString)>,
-    known: &Dict,
-) -> Result<(), ConfigError> {
-    let keys = leaves(known);
-    for (name, value) in variables {
-        // A name that is no text is none of ours; a value that is none is said as far as it is.
-        let Ok(name) = name.into_string() else { continue };
-        let Some(key) = meant(&name, known) else { continue };
-        let value = written(&Value::from(value.to_string_lossy().into_owned()));
-        check(&name, &key, &value, &keys, &in_environment)?;
-        if !name.to_uppercase().starts_with(PREFIX) {
-            return Err(unknown(&name, &value, Some(in_environment(&key))));
-        }
-    }
-    Ok(())
-}
-
-/// Which setting a variable means, as a file would name it; none if it means none.
-fn meant(name: &str, known: &Dict) -> Option<String> {
-    let upper = name.to_uppercase();
-    if let Some(rest) = upper.strip_prefix(PREFIX) {
-        return Some(rest.to_lowercase().replace("__", "."));
-    }
-    let rest = upper.strip_prefix("RIALTO_").or_else(|| upper.strip_prefix("RIALTO."))?;
-    if OTHERS.contains(&upper.as_str()) {
-        return None;
-    }
-    let rest = rest.to_lowercase();
-    if rest.contains("__") {
-        return Some(rest.replace("__", "."));
-    }
-    // One underscore where there have to be two.
-    let section = known.keys().find(|section| rest.starts_with(&format!("{section}_")))?;
-    Some(format!("{section}.{}", &rest[section.len() + 1..]))
-}
-
-fn in_environment(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
-}
-
-/// The keys that exist, as a file names them.
-fn check(
+/// Refuses a key that is none of the known ones; `spell` says these as they are written there.
+pub fn check(
     spelled: &str,
     key: &str,
-    value: &str,
+    value: &Value,
     known: &[(String, Value)],
     spell: &dyn Fn(&str) -> String,
 ) -> Result<(), ConfigError> {
@@ -88,15 +35,25 @@ fn check(
     if is_known || is_section {
         return Ok(());
     }
-    Err(unknown(spelled, value, nearest(key, known.iter().map(|(known, _)| known.as_str())).map(spell)))
+    Err(unknown(spelled, value, nearest_key(key, known).map(spell)))
 }
 
-fn unknown(spelled: &str, value: &str, nearest: Option<String>) -> ConfigError {
+/// A setting that does not exist, as it is spelled.
+pub fn unknown(spelled: &str, value: &Value, nearest: Option<String>) -> ConfigError {
+    let value = match value {
+        Value::String(_, text) => format!("{:?}", given_for(spelled, text)),
+        value => given_for(spelled, &written(value)),
+    };
     let allowed = nearest.map_or_else(
         || "what `rialto config` shows; no setting has a similar name".to_owned(),
         |nearest| format!("what `rialto config` shows; the nearest is {nearest}"),
     );
-    ConfigError::Unknown { key: spelled.to_owned(), value: value.to_owned(), allowed }
+    ConfigError::Unknown { key: spelled.to_owned(), value, allowed }
+}
+
+/// The known key that is spelled most like this one.
+pub fn nearest_key<'a>(key: &'a str, known: &'a [(String, Value)]) -> Option<&'a str> {
+    nearest(key, known.iter().map(|(known, _)| known.as_str()))
 }
 
 /// The known key that is spelled most like this one. Its own section counts before others.
@@ -112,11 +69,12 @@ fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a st
         whole.min(of_name + usize::from(section(known) != own))
     };
     let best = known.map(|known| (distance(known), known)).min_by_key(|(distance, _)| *distance)?;
-    (best.0 <= DISTANCE_MAX).then_some(best.1)
+    // A short name is near to everything.
+    (best.0 <= DISTANCE_MAX && best.0 < wanted.chars().count()).then_some(best.1)
 }
 
 /// Every value with its key, section by section.
-fn leaves(dict: &Dict) -> Vec<(String, Value)> {
+pub fn leaves(dict: &Dict) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (name, value) in dict {
         match value {
@@ -129,62 +87,9 @@ fn leaves(dict: &Dict) -> Vec<(String, Value)> {
     found
 }
 
-/// What a source gives, without defaults.
-///
-/// # Errors
-/// If it cannot be read at all.
-pub fn given(source: &Figment) -> Result<Dict, ConfigError> {
-    source.extract().map_err(|error| ConfigError::Unreadable(Box::new(error)))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Config;
-
-    fn said(name: &str, value: &str) -> Option<String> {
-        let known = Config::known().unwrap();
-        let variables = [(OsString::from(name), OsString::from(value))];
-        check_environment(variables.into_iter(), &known).err().map(|error| error.to_string())
-    }
-
-    #[test]
-    fn misspelled_variable_is_refused_with_the_nearest_one() {
-        for (name, value, parts) in [
-            ("RIALTO__SHARD__MAX_BACH", "7", ["RIALTO__SHARD__MAX_BACH", "7", "RIALTO__SHARD__MAX_BATCH"]),
-            ("RIALTO_SHARD__MAX_BATCH", "7", ["RIALTO_SHARD__MAX_BATCH", "7", "RIALTO__SHARD__MAX_BATCH"]),
-            ("RIALTO_SHARD_MAX_BATCH", "7", ["RIALTO_SHARD_MAX_BATCH", "7", "RIALTO__SHARD__MAX_BATCH"]),
-            ("RIALTO__SHARDS__MAX_BATCH", "7", ["RIALTO__SHARDS__MAX_BATCH", "7", "RIALTO__SHARD__MAX_BATCH"]),
-            ("RIALTO__SHARD_MAX_BATCH", "7", ["RIALTO__SHARD_MAX_BATCH", "7", "RIALTO__SHARD__MAX_BATCH"]),
-            (
-                "RIALTO__PSP__SIMULATOR__LATENCY",
-                "7",
-                ["RIALTO__PSP__SIMULATOR__LATENCY", "7", "RIALTO__PSP__SIMULATOR__LATENCY_MS"],
-            ),
-            ("RIALTO__REDIS__ULR", "redis://:s3cret@h", ["RIALTO__REDIS__ULR", "redis://***@h", "RIALTO__REDIS__URL"]),
-            ("RIALTO__PONY", "pink", ["RIALTO__PONY", "pink", "no setting"]),
-        ] {
-            let said = said(name, value).unwrap_or_else(|| panic!("{name} was taken"));
-            parts.iter().for_each(|part| assert!(said.contains(part), "{part}: {said}"));
-            assert!(!said.contains("s3cret"), "{said}");
-        }
-    }
-
-    #[test]
-    fn settings_and_other_variables_pass() {
-        for name in [
-            "RIALTO__SHARD__MAX_BATCH",
-            "rialto__shard__max_batch",
-            "RIALTO__PSP__SIMULATOR__LATENCY_MS",
-            "RIALTO_ROLES",
-            "RIALTO_TEST_ON_SERVERS",
-            "RIALTO_SIMULATION_SEED",
-            "RIALTO_PORT",
-            "PATH",
-        ] {
-            assert_eq!(said(name, "1"), None);
-        }
-    }
 
     #[test]
     fn misspelled_key_of_a_file_is_refused_with_the_nearest_one() {

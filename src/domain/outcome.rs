@@ -127,7 +127,8 @@ pub enum PaymentOutcome {
     Done { payment: PaymentSnapshot, refund_id: Option<RefundId> },
     /// The PSP declined the authorization.
     Declined { payment: PaymentSnapshot, reason: String },
-    /// Nothing reached the PSP, as was found out later; the payment has failed, and the key is free.
+    /// Nothing reached the PSP, as was found out later; the payment has failed. Its key is free unless it was answered
+    /// that the outcome is not known: that is what it goes on to answer.
     NotSent { payment: PaymentSnapshot },
     /// The PSP's answer is not known; the resolver will settle it.
     Pending { payment: PaymentSnapshot },

@@ -33,8 +33,11 @@ impl Timestamp {
 
     /// As [`parse`](Self::parse), but of finer digits the next millisecond is made.
     pub fn parse_up(text: &str) -> Option<Self> {
-        let time = DateTime::parse_from_rfc3339(text).ok()?;
-        Some(Self(time.timestamp_millis() + i64::from(time.timestamp_subsec_nanos() % 1_000_000 > 0)))
+        let cut = Self::parse(text)?;
+        // Its reader knows nine digits of the fraction, and drops the others.
+        let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+        let digits = fraction.bytes().take_while(u8::is_ascii_digit);
+        Some(Self(cut.0 + i64::from(digits.skip(3).any(|digit| digit != b'0'))))
     }
 }
 
@@ -84,6 +87,9 @@ mod tests {
             ("1969-12-31T23:59:59.999Z", -1, -1),
             ("1969-12-31T23:59:59.9990001Z", -1, 0),
             ("1969-12-31T23:59:59.9985+00:00", -2, -1),
+            ("1970-01-01T00:00:00.007000000001Z", 7, 8),
+            ("1970-01-01T00:00:00.007000000000+01:00", 7 - 3_600_000, 7 - 3_600_000),
+            ("1970-01-01T00:00:00.1Z", 100, 100),
         ] {
             assert_eq!(
                 (Timestamp::parse(text), Timestamp::parse_up(text)),

@@ -8,7 +8,7 @@ use opentelemetry::trace::SpanKind;
 use parking_lot::Mutex;
 
 use super::idempotency_meter::IdempotencyMeter;
-use super::{CallResult, Conditions, FlowError, Operations, Quota};
+use super::{CallResult, Conditions, FlowError, Operations, Quota, Response};
 use crate::actors::admission::{Admission, AdmissionPermit, Priority};
 use crate::actors::guarded_psp::GuardedPsp;
 use crate::actors::idempotency_cache::IdempotencyCache;
@@ -156,11 +156,19 @@ impl App {
         (Some(quota), verdict)
     }
 
-    /// Gives back what a call took that turned out to be answered from before. Whoever asks does not wait for it.
+    /// Gives back what a call took that turned out to be a repetition. Whoever asks does not wait for it.
     pub(super) fn give_quota_back(&self, merchant_id: &str, operation: PaymentOperation, quota: &mut Option<Quota>) {
         if let Some(quota) = quota {
             rate_limiter::give_back(&self.limiter, merchant_id, limited(operation));
             quota.remaining = quota.remaining.saturating_add(1).min(quota.limit);
         }
+    }
+}
+
+/// Whether a key's first call is answered once more, or is still under way: nothing is done for this one.
+pub(super) fn is_repetition(result: &Result<Response, FlowError>) -> bool {
+    match result {
+        Ok(answer) => answer.replayed,
+        Err(error) => matches!(error, FlowError::KeyInProgress),
     }
 }

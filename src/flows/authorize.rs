@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use super::app::is_repetition;
 use super::{App, Call, CallResult, FlowError, Response};
 use crate::actors::admission::AdmissionPermit;
 use crate::actors::guarded_psp::Asked;
@@ -85,7 +86,7 @@ impl App {
             }
             (None, Ok(()), Ok(())) => self.execute(permit, request, keyed_request, call).await,
         };
-        if took && matches!(&result, Ok(answer) if answer.replayed) {
+        if took && is_repetition(&result) {
             self.give_quota_back(&merchant_id, PaymentOperation::Authorize, &mut quota);
         }
         CallResult { quota, result }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::app::is_repetition;
 use super::{App, Call, CallResult, FlowError, Response};
 use crate::actors::admission::AdmissionPermit;
 use crate::domain::commands::{Change, ChangePayment};
@@ -49,7 +50,7 @@ impl App {
             }
             (None, Ok(())) => self.execute_change(permit, request, keyed_request, call).await,
         };
-        if took && matches!(&result, Ok(answer) if answer.replayed) {
+        if took && is_repetition(&result) {
             self.give_quota_back(&merchant_id, operation, &mut quota);
         }
         CallResult { quota, result }

@@ -162,11 +162,11 @@ impl App {
     }
 }
 
-/// What keeps a shard from writing. Whether it does is asked of its writer: readers may answer while a connection that
-/// writes hangs. A writer that has much to do is not in trouble as long as it commits.
+/// What is wrong with a shard that can be asked. Whether it writes is asked of its writer: readers may answer while a
+/// connection that writes hangs. A writer that has much to do is not in trouble as long as it commits.
 async fn writer_trouble(shard: &Shard) -> Option<String> {
-    if let Some(outage) = shard.database.health.outage() {
-        return Some(format!("takes no writes: {outage}"));
+    if let Some(trouble) = shard.database.health.trouble() {
+        return Some(trouble);
     }
     let answered = tokio::time::timeout(PING_DEADLINE, shard.write(Ping)).await;
     let is_silent = answered.is_err() && shard.database.health.silent_for() > SILENT_MAX;

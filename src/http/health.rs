@@ -1,15 +1,15 @@
 //! Liveness, readiness and metrics.
 
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::endpoint::{Answer, Content, Endpoint, Entry, Json, Method, Request};
 use super::problem::{Code, Problem};
+use super::scrape::Metrics;
 use crate::flows::Readiness;
-use crate::infra::telemetry;
 
 pub const ENDPOINTS: &[Entry] =
     &[Entry::of::<ShowLiveness>(), Entry::of::<ShowReadiness>(), Entry::of::<ShowMetrics>()];
@@ -82,7 +82,7 @@ impl Endpoint for ShowReadiness {
 }
 
 /// Metrics in Prometheus's text format.
-pub struct MetricsText(String);
+pub struct MetricsText(Bytes);
 
 impl Answer for MetricsText {
     fn respond(self, _request: &HttpRequest) -> HttpResponse {
@@ -111,8 +111,8 @@ impl Endpoint for ShowMetrics {
 
     async fn handle(request: Request<'_, Self>) -> Result<MetricsText, Problem> {
         // Set where the server is made.
-        let registry = request.http.app_data::<Data<prometheus::Registry>>().ok_or(Code::Internal)?;
-        telemetry::text(registry).map(MetricsText).map_err(|error| {
+        let metrics = request.http.app_data::<Data<Metrics>>().ok_or(Code::Internal)?;
+        metrics.text().await.map(MetricsText).map_err(|error| {
             tracing::error!(%error, "metrics cannot be written");
             Code::Internal.into()
         })

@@ -19,6 +19,7 @@ mod program;
 mod refunds;
 mod refused;
 mod request;
+mod scrape;
 mod served;
 mod server;
 mod service;

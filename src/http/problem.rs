@@ -132,7 +132,8 @@ codes! {
     AmountTooLarge "amount_too_large" 422 false "The amount is too large" "It is above what one payment may have, \
         which `errors` says.";
     CurrencyUnsupported "currency_unsupported" 422 false "The currency is not supported"
-        "Three upper-case letters of an ISO 4217 currency in use.";
+        "Three upper-case letters of an ISO 4217 currency in which people pay: none that is withdrawn, and no fund, \
+         unit of account, metal or code for tests.";
     CardNumberNotAllowed "card_number_not_allowed" 422 false "A text holds a card number"
         "Card numbers do not belong in texts, keys, ids, names, metadata or queries; nothing of the request was kept.";
     MetadataTooLarge "metadata_too_large" 422 false "The metadata is too large"
@@ -207,6 +208,12 @@ pub struct FieldError {
     pub maximum: Option<i64>,
 }
 
+/// What a code says of the values that are taken; nothing where its text leads here.
+fn rule(code: Code) -> Option<&'static str> {
+    let about = code.about();
+    (!about.contains("`errors`")).then_some(about)
+}
+
 impl FieldError {
     fn new(code: Code) -> Self {
         Self {
@@ -223,7 +230,7 @@ impl FieldError {
 
     /// In the body.
     pub fn at(pointer: String, code: Code) -> Self {
-        Self { pointer: Some(pointer), ..Self::new(code) }
+        Self { pointer: Some(pointer), detail: rule(code).map(Cow::Borrowed), ..Self::new(code) }
     }
 
     /// In the query.
@@ -271,8 +278,9 @@ pub struct ProblemBody<'a> {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
-    /// The request's path; that of the operation, without its prefix, where the answer is stored and replayed. A path
-    /// that holds a card number is not said back: the operation's pattern stands for it.
+    /// The request's path; for calls that make or change a payment one path of the operation, whichever they came by:
+    /// their answers are replayed to the letter. A path that holds a card number is not said back: the operation's
+    /// pattern stands for it.
     instance: &'a str,
     code: Code,
     request_id: &'a str,

@@ -65,7 +65,7 @@ pub async fn around(
         None => app.new_request_id(),
     };
     let parent = request.headers().get(&TRACEPARENT).and_then(|value| value.to_str().ok());
-    let parent = parent.and_then(|text| text.parse().ok());
+    let parent = parent.and_then(|text| text.parse().ok()).filter(|parent| !is_card_number(parent));
     let mut span = Span::serve(parent);
     let trace = span.context().unwrap_or_else(|| app.open_trace(parent));
     request.extensions_mut().insert(Call { request_id: request_id.clone(), trace });
@@ -210,6 +210,15 @@ fn is_request_id(text: &str) -> bool {
         && !holds_card_number(text)
 }
 
+/// Whether a trace's id is a card number behind zeros. It would be stored, logged and told like any other.
+fn is_card_number(parent: &TraceContext) -> bool {
+    const DIGITS_MAX: u32 = 19;
+    parent.trace_id >> (4 * DIGITS_MAX) == 0 && {
+        let id = format!("{:x}", parent.trace_id);
+        id.bytes().all(|byte| byte.is_ascii_digit()) && holds_card_number(&id)
+    }
+}
+
 /// The call that a request makes; [`around`] has put it there.
 pub fn call(request: &HttpRequest) -> Call {
     let found = request.extensions().get::<Call>().cloned();
@@ -228,6 +237,8 @@ pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
 
 /// A problem's `instance`: the path, or the route's pattern in place of one that holds a card number.
 pub fn instance<'a>(path: &'a str, pattern: Option<&'a str>) -> Cow<'a, str> {
+    // The target of CONNECT is no path.
+    let path = if path.is_empty() { "/" } else { path };
     let meant = percent_decode_str(path).decode_utf8_lossy();
     Cow::Borrowed(if holds_card_number(&meant) { pattern.unwrap_or("/") } else { path })
 }

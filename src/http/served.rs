@@ -5,7 +5,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use actix_http::RequestHead;
-use actix_web::http::header::{HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, Uri};
 
@@ -14,6 +14,7 @@ use super::problem::Code;
 // As names: a text is copied into one for each look.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// The names under which the node is served, beside `localhost` and its subdomains (RFC 6761), and beside addresses,
 /// which nobody can make point elsewhere.
@@ -81,13 +82,20 @@ impl ServedNames {
 /// Whether a browser says that a page of another origin made the request. Who is no browser says nothing.
 fn is_from_elsewhere(head: &RequestHead, host: Option<&Authority>) -> bool {
     let headers = &head.headers;
-    if let Some(origin) = headers.get(ORIGIN) {
-        let origin = Uri::try_from(origin.as_bytes()).ok();
-        return !origin.is_some_and(|origin| is_origin_of(&origin, host));
+    let is_own =
+        |origin: &HeaderValue| Uri::try_from(origin.as_bytes()).is_ok_and(|origin| is_origin_of(&origin, host));
+    if !headers.get_all(ORIGIN).all(is_own) {
+        return true;
     }
-    // A link from elsewhere that is followed may lead here: only its user sees what it shows (Fetch Metadata).
-    let is_link = || head.method == Method::GET && headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate");
-    headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none" && !is_link())
+    // A link from elsewhere that is followed may lead here: only its user sees what it shows (Fetch Metadata). A frame
+    // of somebody's page is none.
+    let is_link = || {
+        head.method == Method::GET
+            && headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate")
+            && headers.get(SEC_FETCH_DEST).is_none_or(|place| place == "document")
+    };
+    let is_elsewhere = |site: &HeaderValue| site != "same-origin" && site != "none";
+    headers.get_all(SEC_FETCH_SITE).any(is_elsewhere) && !is_link()
 }
 
 /// Whether an origin is that of pages from `host`. Their schemes are not compared: TLS may end before the node.
@@ -199,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn no_header_hides_behind_another() {
+        let own = || at("localhost").insert_header((ORIGIN, "http://localhost"));
+        assert_eq!(check(&[], own()), Ok(()));
+        for (name, value) in [(ORIGIN, "http://evil.example"), (SEC_FETCH_SITE, "cross-site")] {
+            assert_eq!(check(&[], own().append_header((name, value))), Err(Code::OriginNotAllowed));
+        }
+    }
+
+    #[test]
     fn of_other_sites_only_links_are_followed() {
         let from = |method: Method, site, mode| {
             let request = at("localhost").method(method).insert_header((SEC_FETCH_SITE, site));
@@ -207,6 +224,14 @@ mod tests {
         assert_eq!(from(Method::GET, "same-origin", "cors"), Ok(()));
         assert_eq!(from(Method::GET, "none", "navigate"), Ok(()));
         assert_eq!(from(Method::GET, "cross-site", "navigate"), Ok(()));
+        let followed = |to| {
+            let link = at("localhost").insert_header((SEC_FETCH_SITE, "cross-site"));
+            check(&[], link.insert_header((SEC_FETCH_MODE, "navigate")).insert_header((SEC_FETCH_DEST, to)))
+        };
+        assert_eq!(followed("document"), Ok(()));
+        for frame in ["iframe", "frame", "embed", "object"] {
+            assert_eq!(followed(frame), Err(Code::OriginNotAllowed), "{frame}");
+        }
         for (method, site, mode) in [
             (Method::GET, "cross-site", "no-cors"),
             (Method::GET, "same-site", "cors"),

@@ -15,6 +15,7 @@ use super::event_loop_delay::EventLoopDelay;
 use super::openapi::{self, ApiDocument};
 use super::problem::{Code, Problem};
 use super::request::{HttpMeter, around, refuse};
+use super::scrape::Metrics;
 use super::served::ServedNames;
 use crate::flows::App;
 use crate::runtime::LocalExecutor;
@@ -23,7 +24,7 @@ use crate::runtime::LocalExecutor;
 #[derive(Clone)]
 pub struct Service {
     app: Data<App>,
-    registry: Data<prometheus::Registry>,
+    metrics: Data<Metrics>,
     meter: Data<HttpMeter>,
     document: Data<ApiDocument>,
     body_limits: Data<BodyLimits>,
@@ -34,7 +35,7 @@ impl Service {
     pub fn new(app: App, registry: prometheus::Registry, body: BodyLimits, served: ServedNames) -> Self {
         Self {
             app: Data::new(app),
-            registry: Data::new(registry),
+            metrics: Data::new(Metrics::new(registry)),
             meter: Data::new(HttpMeter::new()),
             document: Data::new(ApiDocument::new(|| openapi::document(endpoints()))),
             body_limits: Data::new(body),
@@ -64,7 +65,7 @@ impl Service {
             .app_data(Data::new(LocalExecutor::at(self.app.executor.clone())))
             .app_data(Data::new(EventLoopDelay::of_this_thread()))
             .app_data(self.app)
-            .app_data(self.registry)
+            .app_data(self.metrics)
             .app_data(self.meter)
             .app_data(self.document)
             .app_data(self.body_limits)

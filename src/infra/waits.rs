@@ -1,6 +1,9 @@
-//! What the process waits for while it starts: shown by whoever ends a start, and told once it takes long.
+//! What the process waits for while it starts, and why: shown by whoever ends a start, and told once an attempt has
+//! failed, or it takes long.
 
+use std::borrow::Cow;
 use std::fmt::Display;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -8,8 +11,8 @@ use parking_lot::Mutex;
 use crate::domain::Timestamp;
 use crate::runtime::Clock;
 
-/// How long a wait is nobody's business.
-const TELL_AFTER: Duration = Duration::from_millis(1_500);
+/// How long a wait is nobody's business unless something has failed: longer than the first attempt may take.
+const TELL_AFTER: Duration = Duration::from_secs(3);
 /// How often one that goes on is told again.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -20,7 +23,9 @@ struct Waiting {
     what: String,
     since: Instant,
     since_at: Timestamp,
-    why: Option<String>,
+    /// The last failure, or what can be said before there is one.
+    why: Cow<'static, str>,
+    has_failed: bool,
     told_at: Option<Instant>,
 }
 
@@ -40,15 +45,37 @@ pub fn wait_for(what: impl Display) -> Wait {
     while waits.iter().any(|wait| wait.since == since) {
         since += Duration::from_nanos(1);
     }
-    waits.push(Waiting { what: what.to_string(), since, since_at, why: None, told_at: None });
+    waits.push(Waiting {
+        what: what.to_string(),
+        since,
+        since_at,
+        why: "no error yet".into(),
+        has_failed: false,
+        told_at: None,
+    });
     Wait { since }
 }
 
+/// As [`wait_for`], until SQLite has opened the file.
+pub fn wait_for_file(path: &Path) -> Wait {
+    wait_for(format_args!("the file {}", path.display())).that_locks_prolong()
+}
+
 impl Wait {
-    /// Why it is not over yet, as far as that is known.
+    /// Whoever waits for a lock on a SQLite file hears nothing before SQLite gives up.
+    pub fn that_locks_prolong(self) -> Self {
+        self.change(|waiting| waiting.why = "no error yet: another program may hold a lock on it".into());
+        self
+    }
+
+    /// Why it is not over yet: an attempt has failed.
     pub fn because(&self, why: impl Display) {
+        self.change(|waiting| (waiting.why, waiting.has_failed) = (why.to_string().into(), true));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
         if let Some(waiting) = WAITS.lock().iter_mut().find(|wait| wait.since == self.since) {
-            waiting.why = Some(why.to_string());
+            change(waiting);
         }
     }
 }
@@ -66,16 +93,17 @@ impl Drop for Wait {
     }
 }
 
-/// Logs what has been waited for long enough: each wait once, and again each minute. To be called often.
+/// Logs what is waited for since an attempt failed, or long enough: each wait once, and again each minute, with the
+/// last failure. To be called often.
 pub fn tell() {
     for waiting in WAITS.lock().iter_mut() {
         let is_due = match waiting.told_at {
-            None => waiting.since.elapsed() >= TELL_AFTER,
+            None => waiting.has_failed || waiting.since.elapsed() >= TELL_AFTER,
             Some(told_at) => told_at.elapsed() >= TELL_EVERY,
         };
         if is_due {
             waiting.told_at = Some(Instant::now());
-            let (what, since, why) = (&waiting.what, waiting.since_at, &waiting.why);
+            let (what, since, why) = (&waiting.what, waiting.since_at, &*waiting.why);
             tracing::warn!(wait.r#for = what, wait.since = %since, error = why, "waiting");
         }
     }
@@ -84,16 +112,14 @@ pub fn tell() {
 /// What is waited for, since when, and why; none if nothing is.
 pub fn all() -> Option<String> {
     let waits = WAITS.lock();
-    let said = waits.iter().map(|wait| {
-        let why = wait.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        format!("{} since {}{why}", wait.what, wait.since_at)
-    });
+    let said = waits.iter().map(|wait| format!("{} since {} ({})", wait.what, wait.since_at, wait.why));
     (!waits.is_empty()).then(|| said.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infra::telemetry::logs::testing::captured;
 
     #[test]
     fn waits_are_shown_until_they_are_over() {
@@ -107,5 +133,26 @@ mod tests {
         drop(one);
         assert!(!all().unwrap().contains("MariaDB"));
         drop(two);
+    }
+
+    #[test]
+    fn wait_is_told_with_its_reason_once_an_attempt_has_failed() {
+        let (lines, _logging) = captured();
+        let wait = wait_for("Redis at r:6379");
+        let of_file = wait_for_file(Path::new("/data/shard-7.db"));
+        tell();
+        assert!(!lines.text().contains("r:6379"), "nothing has failed yet");
+        wait.because("Connection refused");
+        tell();
+        wait.because("no answer");
+        tell();
+        let text = lines.text();
+        let told: Vec<_> = text.lines().filter(|line| line.contains("r:6379")).collect();
+        assert!(told.len() == 1 && told[0].contains("Connection refused"), "{text}");
+        let said = all().unwrap();
+        for part in ["(no answer)", "shard-7.db since 2", "(no error yet: another program may hold a lock on it)"] {
+            assert!(said.contains(part), "{said}");
+        }
+        drop((wait, of_file));
     }
 }

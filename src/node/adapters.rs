@@ -170,6 +170,7 @@ async fn open_control(
 ) -> Result<Arc<dyn ControlStore>, OpenError> {
     let Some(place) = control_place(config, data_dir) else { return Ok(Arc::new(UnsetControl)) };
     let control = SqlControl::new(place, claimed.system().clone(), environment.clock.clone());
+    let control = if claimed.is_new() { control.of_new_system() } else { control };
     // One that was away a moment ago is not waited for again.
     if claimed.is_control_there() {
         match control.check().await {

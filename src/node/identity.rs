@@ -188,7 +188,7 @@ impl Belongings<'_> {
         environment: &Environment,
     ) -> Result<ClaimedShards, MisfitError> {
         let chance = &environment.chance;
-        let mut system = checked.system;
+        let (mut system, is_new) = (checked.system.clone(), checked.system.is_none());
         let (mut records, mut shards) = (Vec::new(), Vec::new());
         for (place, shard) in shard_places(self.config, self.map, self.data_dir).into_iter().zip(self.map.shards()) {
             let failed = |error| MisfitError::Database { shard, error };
@@ -206,7 +206,7 @@ impl Belongings<'_> {
             records.push((shard, record));
         }
         let system = judge_shards(self.map, &shards, false)?.ok_or(MisfitError::Nameless(ShardId(1)))?;
-        Ok(ClaimedShards { records, system, is_control_there: checked.is_control_there })
+        Ok(ClaimedShards { records, system, is_new, is_control_there: checked.is_control_there })
     }
 
     /// Makes event log and PSP those of the system; their files are there by now. For a PSP that is found by its URL
@@ -236,6 +236,7 @@ impl Belongings<'_> {
 pub struct ClaimedShards {
     records: Vec<(ShardId, ShardRecord)>,
     system: SystemId,
+    is_new: bool,
     is_control_there: bool,
 }
 
@@ -243,6 +244,11 @@ impl ClaimedShards {
     /// Whether the control store answered when it was asked whose it is.
     pub fn is_control_there(&self) -> bool {
         self.is_control_there
+    }
+
+    /// Whether no shard was of any system before.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     pub fn system(&self) -> &SystemId {

@@ -52,16 +52,25 @@ pub fn places(wanted: usize, per_address: usize) -> Result<Places, TooFewFiles> 
         return Err(TooFewFiles { open, limit });
     }
     let allowed = usize::try_from(for_callers(limit, open)).unwrap_or(usize::MAX);
-    let spare = SPARE.min(allowed / 4).max(1);
+    let spare = SPARE.min(allowed / 4).max(2);
     let connections = wanted.min(allowed.saturating_sub(spare).max(1));
+    let per_address = share(per_address, connections, wanted);
     if connections < wanted {
         tracing::warn!(
             open_files = limit,
             connections_max = connections,
+            connections_per_address_max = per_address,
             "fewer connections than http.connections_max: raise the limit of open files (ulimit -n, LimitNOFILE)"
         );
     }
     Ok(Places { connections, per_address, spare })
+}
+
+/// An address's part of so many connections where it was to have `per_address` of `wanted`: one address that takes all
+/// it can leaves as large a part to others.
+fn share(per_address: usize, connections: usize, wanted: usize) -> usize {
+    let part = per_address.saturating_mul(connections).div_ceil(wanted.max(1));
+    per_address.min(part.max(1))
 }
 
 /// How many files are open; 0 where the system does not say.
@@ -77,6 +86,15 @@ fn for_callers(limit: u64, open: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_keeps_its_part() {
+        for (per_address, connections, wanted, part) in
+            [(4_000, 10_000, 10_000, 4_000), (4_000, 800, 10_000, 320), (4_000, 4, 10_000, 2), (1, 1, 10_000, 1)]
+        {
+            assert_eq!(share(per_address, connections, wanted), part, "{per_address} {connections}");
+        }
+    }
 
     #[test]
     fn callers_get_what_the_node_does_not_need() {

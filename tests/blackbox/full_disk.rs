@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::node::{Payment, TestNode, eventually, order};
+use crate::node::{PROGRAM, Payment, TestNode, eventually, greeted, order};
 
 /// A small disk of a test's own, at a directory.
 pub struct SmallDisk(PathBuf);
@@ -177,6 +177,36 @@ async fn a_full_disk_under_the_event_log_puts_events_off() {
     }
     disk.grow("200m");
     goes_on(node, &told).await;
+}
+
+/// What is out says so once, whoever meets it how often: the log must not fill a disk that is full.
+#[tokio::test]
+async fn a_full_disk_is_logged_in_a_handful_of_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let Some(disk) = SmallDisk::at(&data, "3m") else { return };
+    let log = dir.path().join("log");
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).env_remove("RUST_LOG");
+    command.envs(SETTINGS.map(|(name, value)| (format!("RIALTO__{name}"), value)));
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let (mut process, url) = greeted(command, "rialto: serving on ").await;
+    let started = std::fs::read_to_string(&log).unwrap().lines().count();
+    let (http, authorize) = (reqwest::Client::new(), format!("{url}/payments/authorize"));
+    let mut failed = 0;
+    for n in 0..20_000 {
+        let answer = http.post(&authorize).json(&large(n % 7)).send().await.unwrap();
+        failed += usize::from(answer.status() != 200);
+        if failed == 1_000 {
+            break;
+        }
+    }
+    assert_eq!(failed, 1_000, "the disk does not fill");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<_> = text.lines().skip(started).collect();
+    assert!((1..=40).contains(&lines.len()), "{} lines: {lines:#?}", lines.len());
+    process.kill().await.unwrap();
+    drop(disk);
 }
 
 #[tokio::test]

@@ -92,8 +92,10 @@ async fn a_signal_ends_a_start_that_waits_for_a_database() {
             assert!(last.contains(part), "{part}: {last}");
         }
         assert!(!said.iter().any(|line| line.contains("s3cret")), "{said:#?}");
-        let waits = said.iter().filter(|line| line.contains("\"message\":\"waiting\"")).count();
-        assert_eq!(waits, 1, "told once: {said:#?}");
+        let waits: Vec<_> = said.iter().filter(|line| line.contains("\"message\":\"waiting\"")).collect();
+        assert_eq!(waits.len(), 1, "told once: {said:#?}");
+        let why = if place == silent.0 { "does not answer within" } else { "Connection refused" };
+        assert!(waits[0].contains(why) && last.contains(why), "{why}: {said:#?}");
     }
 }
 
@@ -104,6 +106,8 @@ async fn a_start_that_waits_for_brokers_says_so_once_and_ends_at_a_signal() {
     let waiting = Waiting::start(dir.path(), &settings, "Kafka at 127.0.0.1:1").await;
     let said = waiting.ended_by("TERM").await;
     assert!(said.last().unwrap().contains("it waited for Kafka at 127.0.0.1:1"), "{said:#?}");
+    let waits: Vec<_> = said.iter().filter(|line| line.contains("\"message\":\"waiting\"")).collect();
+    assert!(waits.len() == 1 && waits[0].contains("Connection refused"), "{said:#?}");
     let complaints = said.iter().filter(|line| line.contains("librdkafka")).count();
     assert!(complaints <= 2, "{complaints}: {said:#?}");
 }
@@ -116,7 +120,10 @@ async fn a_signal_ends_a_start_that_waits_for_a_locked_file() {
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let waiting = Waiting::start(node.data_dir(), &[], "shard-1.db").await;
     let said = waiting.ended_by("TERM").await;
-    assert!(said.last().unwrap().contains("shard-1.db"), "{said:#?}");
+    let waiting = said.iter().find(|line| line.contains("\"message\":\"waiting\"")).unwrap();
+    for line in [waiting, said.last().unwrap()] {
+        assert!(line.contains("shard-1.db") && line.contains("may hold a lock"), "{said:#?}");
+    }
     drop(lock);
     node.restart().await;
     node.authorize(1_000).await;

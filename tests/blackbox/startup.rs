@@ -37,6 +37,67 @@ async fn a_wrong_setting_is_named_with_what_is_allowed() {
     }
 }
 
+/// What `rialto config` says on standard error, and whether it took the settings.
+async fn config(arguments: &[&str], settings: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
+    let output = command.arg("config").args(arguments).envs(settings.iter().copied()).output().await.unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn config_refuses_what_a_start_would_refuse_and_shows_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rialto.toml");
+    std::fs::write(&file, "[control]\ndatabase = \"mysql://u:s3cret@h/db\n").unwrap();
+    let (file, place) = (file.display().to_string(), dir.path().display().to_string());
+    for (arguments, settings, parts) in [
+        (vec![], vec![("RIALTO__SHARD__DATABASES", "mysql://u:s3cret@h/db")], vec!["mysql://***@h/db", "is a list"]),
+        (vec!["--config", &file], vec![], vec![&*file, "line 2"]),
+        (vec!["--config", &place], vec![], vec![&*place, "a directory"]),
+        (
+            vec![],
+            vec![("RIALTO__SHARD__COUNT", "abc")],
+            vec!["RIALTO__SHARD__COUNT=abc: shard.count is a whole number"],
+        ),
+        (vec![], vec![("RIALTO__SHARD", "2")], vec!["RIALTO__SHARD=2: shard is a section"]),
+        (vec![], vec![("RIALTO_ROLES", "ingst")], vec!["ingst", "settlement"]),
+        (vec![], vec![("RIALTO_ROLE", "ingest")], vec!["RIALTO_ROLE;", "RIALTO_ROLES"]),
+        (vec![], vec![("RIALTO_LOG", "debug")], vec!["RUST_LOG"]),
+        (vec![], vec![("RIALTO__KAFKA__BROKERS", "foo")], vec!["kafka.brokers", "host:port"]),
+        (
+            vec![],
+            vec![("RIALTO__SHARD__COUNT", "3"), ("rialto__shard__count", "4")],
+            vec!["RIALTO__SHARD__COUNT", "rialto__shard__count", "both"],
+        ),
+    ] {
+        let (is_taken, said) = config(&arguments, &settings).await;
+        assert!(!is_taken, "{settings:?}: {said}");
+        parts.iter().for_each(|part| assert!(said.contains(part), "{settings:?}: {part}: {said}"));
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+    let (is_taken, said) = config(&["--changed"], &[]).await;
+    assert!(is_taken && said.contains("nothing differs from the defaults"), "{said}");
+}
+
+/// One line for each migration, and none of it a warning.
+#[tokio::test]
+async fn first_start_is_short_and_warns_of_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path().join("data"));
+    command.env_remove("RUST_LOG").stderr(std::fs::File::create(&log).unwrap());
+    let (mut process, _) = crate::node::greeted(command, "rialto: serving on ").await;
+    process.kill().await.unwrap();
+    let text = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["level"] == "INFO"), "{text}");
+    let migrations: Vec<_> = lines.iter().filter(|line| line.to_string().contains("igrat")).collect();
+    let told = |line: &&&Value| line["message"].as_str().unwrap().starts_with("migration applied");
+    assert!(!migrations.is_empty() && migrations.iter().all(|line| told(&line)), "{text}");
+    assert_eq!(lines.iter().filter(|line| line.to_string().contains("control store is new")).count(), 1, "{text}");
+}
+
 #[tokio::test]
 async fn roles_apart_need_servers_that_all_reach() {
     let text = refused(&["--listen", "127.0.0.1:0", "--roles", "settlement,refund"], &[]).await;

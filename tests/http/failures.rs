@@ -33,9 +33,10 @@ failures_document` writes it anew.
 - `message` is for people.
 
 A payment is `DECLINED` when the provider refused it, and `FAILED` when it never reached the provider. The latter is no
-decline, in no rate either: the payment is over, its idempotency key is free, and its `payment.failed` says `status`
-`FAILED` and `not_sent`. The version before wrote it as `DECLINED` with the reason `not_sent`; such payments and events
-are read as `FAILED`.
+decline, in no rate either: the payment is over, and its `payment.failed` says `status` `FAILED` and `not_sent`. Its
+idempotency key is free if the call was answered 503. If it was answered 202, that answer is what the key goes on to
+give: look the payment up, and try again under another key. The version before wrote `DECLINED` with the reason
+`not_sent`; such payments and events are read as `FAILED`.
 ";
 
 const AMOUNTS: &str = "

@@ -128,6 +128,28 @@ async fn both_paths_of_an_authorization_are_one_operation() {
 }
 
 #[actix_web::test]
+async fn call_that_is_repeated_while_it_runs_takes_no_quota() {
+    let slow = [("LIMITS__AUTHORIZE_PER_MINUTE", "2"), ("PSP__SIMULATOR__LATENCY_MS", "3000")];
+    let node = TestNode::start_with(&slow).await;
+    let body = order("MERCHANT-1", 100);
+    let repeats = async {
+        eventually("the first call runs", async || {
+            let again = node.post("/payments", &body).await;
+            (again.status == 409).then_some(())
+        })
+        .await;
+        for _ in 0..10 {
+            let again = node.post("/payments", &body).await;
+            again.expect_problem(409, "idempotency_in_progress");
+        }
+    };
+    let (first, ()) = tokio::join!(node.post("/payments", &body), repeats);
+    first.expect(200);
+    node.post("/payments", &order("MERCHANT-1", 100)).await.expect(200);
+    node.post("/payments", &order("MERCHANT-1", 100)).await.expect_problem(429, "rate_limited");
+}
+
+#[actix_web::test]
 async fn repeated_call_takes_no_quota() {
     let node = TestNode::start_with(&[("LIMITS__AUTHORIZE_PER_MINUTE", "2")]).await;
     let body = order("MERCHANT-1", 100);

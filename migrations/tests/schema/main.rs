@@ -6,3 +6,4 @@ mod databases;
 mod refusals;
 mod round_trip;
 mod status;
+mod upgrade;

@@ -44,6 +44,7 @@ pub fn payment() -> payment::Model {
         merchant_reference: Some("r".repeat(64)),
         capture_id: Some(i64::MAX),
         capture_amount: Some(1_000),
+        capture_version: Some(1),
     }
 }
 
@@ -110,6 +111,7 @@ async fn payments_and_refunds() {
             merchant_reference: None,
             capture_id: None,
             capture_amount: None,
+            capture_version: None,
             psp_reference: None,
             reason: None,
             capture_before: None,

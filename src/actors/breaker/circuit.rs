@@ -81,7 +81,7 @@ pub struct Permit {
 
 /// No call now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the breaker refuses, retry after {retry_after:?}")]
+#[error("the breaker refuses")]
 pub struct Refused {
     /// Open: the rest of the open time. Half-open: the time in which a healthy trial call has ended. Forced open: none,
     /// because nobody knows when the operator releases it.

@@ -11,7 +11,7 @@ use crate::runtime::{AskError, Clock, Handle};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BreakerError {
     /// The breaker refuses calls for now.
-    #[error("the breaker refuses, retry after {retry_after:?}")]
+    #[error("the breaker refuses")]
     Refused {
         /// As in [`Refused`].
         retry_after: Option<Duration>,

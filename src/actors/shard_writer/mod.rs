@@ -62,7 +62,7 @@ impl Actor for ShardWriter {
     /// Finds out whether a shard that failed takes writes again.
     async fn wake(&mut self, _: &Context) -> Result<Wake, Failure> {
         let database = self.0.database();
-        if let Some(outage) = database.health.outage() {
+        if let Some(outage) = database.health.outage().filter(|_| !database.health.is_damaged()) {
             match database.probe().await {
                 Ok(()) => tracing::info!(shard.id = database.id.0, outage, "shard takes writes again"),
                 Err(error) => {

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::faults::disabled;
 use crate::flows::{DrillError, DrillView};
 use crate::http::body::{MerchantId, body};
 use crate::http::endpoint::{Answer, Content, Endpoint, Json, Method, Request};
@@ -51,8 +52,8 @@ impl Endpoint for BeginDrill {
         let merchant_id = request.body.merchant_id.0.clone();
         let detail = format!("with payments of {merchant_id}");
         let view = request.app.begin_exercise(merchant_id).map_err(|error| match error {
-            DrillError::FaultsDisabled => Code::FaultsDisabled,
-            DrillError::UnderWay => Code::ExerciseUnderWay,
+            DrillError::FaultsDisabled => disabled(),
+            DrillError::UnderWay => Code::ExerciseUnderWay.into(),
         })?;
         let (operator, call) = (request.operator.clone(), request.call());
         request.app.operations().note("breaker.exercise", "event_log", detail, &operator, &call).await;

@@ -16,7 +16,11 @@ use crate::http::problem::{Code, FieldError, Problem};
 use crate::runtime::{ArmedFault, Fault, FaultError, Faults};
 
 fn check_enabled(app: &App) -> Result<(), Problem> {
-    if app.operations().faults().is_enabled() { Ok(()) } else { Err(Code::FaultsDisabled.into()) }
+    if app.operations().faults().is_enabled() { Ok(()) } else { Err(disabled()) }
+}
+
+pub fn disabled() -> Problem {
+    Problem::from(Code::FaultsDisabled).detail("The setting `faults.enabled` allows them.")
 }
 
 /// The longest delay, in milliseconds: an hour. Whatever hangs for longer is meant to hang.
@@ -155,7 +159,7 @@ impl Endpoint for InjectFault {
         operations.note("fault.inject", &actor, detail, &operator, &call).await;
         match faults.inject(&actor, shard, fault, times) {
             Ok(actors) => Ok(Json(Injected { actors })),
-            Err(FaultError::Disabled) => Err(Code::FaultsDisabled.into()),
+            Err(FaultError::Disabled) => Err(disabled()),
             Err(FaultError::NoSuchActor) => Err(no_such_actor(&faults, &actor)),
         }
     }

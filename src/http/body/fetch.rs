@@ -27,7 +27,7 @@ pub struct BodyLimits {
 /// that breaks off.
 pub async fn fetch(request: &HttpRequest, payload: Payload) -> Result<Vec<u8>, Problem> {
     if is_json(request.headers()) != Some(true) {
-        return Err(Code::UnsupportedMediaType.into());
+        return Err(no_json());
     }
     // Set where the server is made.
     let Some(limits) = request.app_data::<Data<BodyLimits>>() else { return Err(Code::Internal.into()) };
@@ -61,5 +61,9 @@ async fn collect(mut payload: Payload, mut collector: Collector, most: usize) ->
 /// # Errors
 /// [`Code::UnsupportedMediaType`].
 pub fn check_absent(request: &HttpRequest) -> Result<(), Problem> {
-    if is_json(request.headers()) == Some(false) { Err(Code::UnsupportedMediaType.into()) } else { Ok(()) }
+    if is_json(request.headers()) == Some(false) { Err(no_json()) } else { Ok(()) }
+}
+
+fn no_json() -> Problem {
+    Problem::from(Code::UnsupportedMediaType).detail("Send `Content-Type: application/json`, in UTF-8.")
 }

@@ -14,6 +14,19 @@ use crate::http::problem::{Code, FieldError, Problem};
 /// Unknown fields that are pointed at, so that no answer is longer than what it answers.
 const UNKNOWN_FIELDS_MAX: usize = 20;
 
+/// Without any of its text, which may be a secret.
+fn why_no_object(bytes: &[u8], error: &serde_json::Error) -> String {
+    if bytes.is_empty() {
+        "It is empty.".to_owned()
+    } else if std::str::from_utf8(bytes).is_err() {
+        "It is not UTF-8.".to_owned()
+    } else if error.is_data() {
+        "It is not an object.".to_owned()
+    } else {
+        format!("It is no JSON from line {}, column {} on.", error.line(), error.column())
+    }
+}
+
 /// The members that are not taken yet, and what is wrong so far.
 pub struct Fields<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -23,10 +36,11 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Splits a body into its members. Fails for what is no JSON object, and notes members that are not `known`.
     pub fn parse(bytes: &'a [u8], known: &[&str]) -> Result<Self, Problem> {
-        let Object(members) = serde_json::from_slice(bytes).map_err(|_| Code::MalformedJson)?;
+        let malformed = |detail: String| Problem::from(Code::MalformedJson).detail(detail);
+        let Object(members) = serde_json::from_slice(bytes).map_err(|error| malformed(why_no_object(bytes, &error)))?;
         // Duplicate members and nesting count at every level, known or not.
         if !is_sound(bytes) {
-            return Err(Code::MalformedJson.into());
+            return Err(malformed("A member comes twice in one object, or objects are nested too deep.".to_owned()));
         }
         let unknown = unknown_names(&members, known);
         let errors = unknown.flat_map(|name| Wrong::from(Code::UnknownField).at(name)).collect();

@@ -48,6 +48,12 @@ impl From<FieldError> for Wrong {
     }
 }
 
+impl From<Vec<FieldError>> for Wrong {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self(errors)
+    }
+}
+
 impl Wrong {
     /// Several things, or one that is not the member as a whole.
     pub fn below(faults: Vec<(String, Code)>) -> Self {

@@ -66,16 +66,27 @@ impl Member for Reference {
     }
 }
 
+impl MerchantId {
+    /// # Errors
+    /// [`Code::MerchantIdInvalid`], or [`Code::CardNumberNotAllowed`].
+    pub fn parse(text: &str) -> Result<Self, Code> {
+        if holds_card_number(text) {
+            Err(Code::CardNumberNotAllowed)
+        } else if is_merchant_id(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Code::MerchantIdInvalid)
+        }
+    }
+}
+
 impl Member for MerchantId {
     const IS_REQUIRED: bool = true;
     const CODES: &'static [Code] = &[Code::MerchantIdInvalid, Code::CardNumberNotAllowed];
 
     fn read(text: Option<&RawValue>, _given: &Given<'_>) -> Result<Self, Wrong> {
         let id = string(text.ok_or(Code::FieldMissing)?).ok_or(Code::FieldTypeInvalid)?;
-        if holds_card_number(&id) {
-            return Err(Code::CardNumberNotAllowed.into());
-        }
-        if is_merchant_id(&id) { Ok(Self(id.into_owned())) } else { Err(Code::MerchantIdInvalid.into()) }
+        Self::parse(&id).map_err(Wrong::from)
     }
 
     fn schema() -> RefOr<Schema> {
@@ -120,7 +131,7 @@ fn amount(text: &str, most: i64) -> Result<Amount, Wrong> {
         return Err(not_integer(text).into());
     }
     if is_negative || digits == "0" {
-        return Err(Code::AmountInvalid.into());
+        return Err(FieldError::at(String::new(), Code::AmountInvalid).between(1, most).into());
     }
     let amount = digits.parse().ok().filter(|amount| *amount <= most).map(Amount);
     amount.ok_or_else(|| {
@@ -235,7 +246,7 @@ impl<const MOST: usize> Member for Text<MOST> {
         let text = string(text).ok_or(Code::FieldTypeInvalid)?;
         match text_fault(&text, MOST, Code::TextTooLong) {
             None => Ok(Self(Some(text.into_owned()))),
-            Some(code) => Err(code.into()),
+            Some(fault) => Err(fault.into()),
         }
     }
 
@@ -255,7 +266,10 @@ impl Member for CaptureMode {
         match string(text).as_deref() {
             Some("manual") => Ok(Self::Manual),
             Some("automatic") => Ok(Self::Automatic),
-            _ => Err(Code::FieldTypeInvalid.into()),
+            _ => {
+                let error = FieldError::at(String::new(), Code::FieldTypeInvalid);
+                Err(FieldError { allowed: Some(vec!["manual", "automatic"]), ..error }.into())
+            }
         }
     }
 
@@ -279,18 +293,18 @@ impl Member for Metadata {
         let (mut metadata, mut faults) = (Self::new(), Vec::new());
         for (key, text) in members {
             let Some(value) = string(text) else {
-                faults.push((pointer_to(&key), Code::FieldTypeInvalid));
+                faults.push(FieldError::at(pointer_to(&key), Code::FieldTypeInvalid));
                 continue;
             };
             let fault = text_fault(&key, METADATA_KEY_MAX, Code::MetadataTooLarge)
                 .or_else(|| text_fault(&value, METADATA_VALUE_MAX, Code::MetadataTooLarge));
             match fault {
                 // The key itself may be what is wrong, and a card number is never said back.
-                Some(code) => faults.push((String::new(), code)),
+                Some(fault) => faults.push(fault),
                 None => drop(metadata.insert(key.into_owned(), value.into_owned())),
             }
         }
-        if faults.is_empty() { Ok(metadata) } else { Err(Wrong::below(faults)) }
+        if faults.is_empty() { Ok(metadata) } else { Err(faults.into()) }
     }
 
     fn schema() -> RefOr<Schema> {
@@ -318,13 +332,14 @@ pub fn is_reference(text: &str) -> bool {
     (1..=REFERENCE_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn text_fault(text: &str, most: usize, too_long: Code) -> Option<Code> {
+fn text_fault(text: &str, most: usize, too_long: Code) -> Option<FieldError> {
+    let fault = |code| Some(FieldError::at(String::new(), code));
     if text.chars().count() > most {
-        Some(too_long)
+        fault(too_long)
     } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        Some(Code::FieldTypeInvalid)
+        fault(Code::FieldTypeInvalid).map(|fault| fault.detail("It has control characters."))
     } else if holds_card_number(text) {
-        Some(Code::CardNumberNotAllowed)
+        fault(Code::CardNumberNotAllowed)
     } else {
         None
     }

@@ -8,18 +8,21 @@ use std::ops::RangeInclusive;
 
 /// Prefixes of as many digits as both ends have, and how many digits a number with them may have.
 struct Issuer {
-    from: u32,
-    to: u32,
+    from: u64,
+    to: u64,
     lengths: &'static [RangeInclusive<usize>],
 }
 
-const fn issuer(from: u32, to: u32, lengths: &'static [RangeInclusive<usize>]) -> Issuer {
+const fn issuer(from: u64, to: u64, lengths: &'static [RangeInclusive<usize>]) -> Issuer {
     Issuer { from, to, lengths }
 }
 
-const ISSUERS: [Issuer; 47] = [
-    // Visa; 13 digits are retired, and still in lists of test cards. Also Dankort, Elo and Switch.
-    issuer(4, 4, &[13..=13, 16..=16, 18..=19]),
+const ISSUERS: [Issuer; 49] = [
+    // Visa. Also Dankort, Elo and Switch.
+    issuer(4, 4, &[16..=16, 18..=19]),
+    // Visa's numbers of 13 digits are retired, and phone numbers begin like them: only those that are test cards.
+    issuer(4_222_222_222_222, 4_222_222_222_222, &[13..=13]),
+    issuer(4_911_830_000_000, 4_911_830_000_000, &[13..=13]),
     // Mastercard, and its newer series.
     issuer(51, 55, &[16..=16]),
     issuer(2221, 2720, &[16..=16]),
@@ -40,8 +43,9 @@ const ISSUERS: [Issuer; 47] = [
     issuer(3337, 3349, &[16..=16]),
     issuer(1800, 1800, &[15..=15]),
     issuer(2131, 2131, &[15..=15]),
-    // UATP: airlines' cards. And enRoute, retired, in many lists of test cards.
-    issuer(1, 1, &[15..=15]),
+    // UATP: a 1 and the airline's accounting code, which are given out from 001 on; accounts of Facebook begin with
+    // 1000. And enRoute, retired, in many lists of test cards.
+    issuer(1001, 1999, &[15..=15]),
     issuer(2014, 2014, &[15..=15]),
     issuer(2149, 2149, &[15..=15]),
     // Maestro, and all that begins with 50, 56 to 59 or 6: Discover, UnionPay, RuPay, Elo, Verve, Troy, Hipercard,
@@ -84,7 +88,7 @@ const ISSUERS: [Issuer; 47] = [
 pub(super) fn is_issued(digits: &[u8]) -> bool {
     ISSUERS.iter().any(|issuer| {
         let prefix = digits.iter().take(issuer.from.ilog10() as usize + 1);
-        let prefix = prefix.fold(0, |number, digit| number * 10 + u32::from(*digit));
+        let prefix = prefix.fold(0, |number, digit| number * 10 + u64::from(*digit));
         (issuer.from..=issuer.to).contains(&prefix)
             && issuer.lengths.iter().any(|length| length.contains(&digits.len()))
     })

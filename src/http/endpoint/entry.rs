@@ -93,6 +93,7 @@ fn describe<E: Endpoint>() -> Described {
     let (path, query) = (E::Path::PARAMETERS, E::Query::PARAMETERS);
     let mut found: Vec<Code> = E::CODES.concat();
     found.extend(path.iter().map(|parameter| parameter.code));
+    found.extend(E::Path::CODES);
     found.push(Code::UnknownParameter);
     found.extend((!query.is_empty()).then_some(Code::CardNumberNotAllowed));
     found.extend(query.iter().filter_map(|parameter| parameter.code));

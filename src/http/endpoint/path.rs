@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 
 use crate::domain::{LetterId, PaymentId, RefundId};
-use crate::http::body::{MerchantId, is_merchant_id};
+use crate::http::body::MerchantId;
 use crate::http::problem::{Code, Problem};
 
 /// One parameter of a path.
@@ -21,6 +21,8 @@ pub struct PathParameter {
 /// The parameters of a path.
 pub trait PathParameters: Sized {
     const PARAMETERS: &'static [PathParameter];
+    /// Codes beside those of the parameters.
+    const CODES: &'static [Code] = &[];
 
     /// # Errors
     /// A value of another form is answered as one that is unknown.
@@ -49,8 +51,8 @@ macro_rules! id_in_path {
     };
 }
 
-id_in_path!(PaymentId, "paymentId", "The payment", "^pay_[0-9A-HJKMNP-TV-Z]{13}$", Code::PaymentNotFound);
-id_in_path!(RefundId, "refundId", "The refund", "^ref_[0-9A-HJKMNP-TV-Z]{13}$", Code::RefundNotFound);
+id_in_path!(PaymentId, "paymentId", "The payment", "^pay_[0-7][0-9A-HJKMNP-TV-Z]{12}$", Code::PaymentNotFound);
+id_in_path!(RefundId, "refundId", "The refund", "^ref_[0-7][0-9A-HJKMNP-TV-Z]{12}$", Code::RefundNotFound);
 id_in_path!(
     LetterId,
     "letterId",
@@ -67,9 +69,9 @@ impl PathParameters for MerchantId {
         pattern: "^[A-Za-z0-9_-]{1,32}$",
         code: Code::MerchantIdInvalid,
     }];
+    const CODES: &'static [Code] = &[Code::CardNumberNotAllowed];
 
     fn read(request: &HttpRequest) -> Result<Self, Problem> {
-        let id = request.match_info().query("merchantId");
-        if is_merchant_id(id) { Ok(Self(id.to_owned())) } else { Err(Code::MerchantIdInvalid.into()) }
+        Self::parse(request.match_info().query("merchantId")).map_err(Problem::from)
     }
 }

@@ -206,7 +206,9 @@ impl Shape {
             Self::RefundStatuses => of_several(RefundStatus::ALL.map(RefundStatus::name).to_vec(), error),
             Self::Names(names) => of_names("", names.to_vec(), error),
             Self::Pattern(pattern) => {
-                error.detail(format!("`{name}` fits the regular expression `{pattern}`. {}.", parameter.about))
+                let rule = format!("must fit the regular expression `{pattern}`. {}.", parameter.about);
+                let missing = if given.is_empty() { "has to be given, and " } else { "" };
+                error.detail(format!("`{name}` {missing}{rule}"))
             }
             Self::Text => error,
         }

@@ -23,8 +23,8 @@ use crate::http::problem::{Code, ProblemBody};
 const ABOUT: &str = "Authorize, capture, void and refund payments. Every path under `/payments`, `/refunds` and \
                      `/merchants` is served under `/api` too. Amounts are integers in the currency's minor unit \
                      (ISO 4217). Errors are problems (RFC 9457); their `code` is the contract, and their `type` \
-                     leads to what it means. A path answers methods that it does not have with 405 `method_not_allowed` and \
-                     `Allow`; a path \
+                     leads to what it means. A path answers methods that it does not have with 405 \
+                     `method_not_allowed` and `Allow`; a path \
                      that is not here is 404 `not_found`. Any request may get 421 `host_not_served` and 403 \
                      `origin_not_allowed`. One that is no HTTP/1.1 that can be read gets 400 `malformed_request`, 408 \
                      `request_timeout`, 431 `headers_too_large` or 505 `http_version_not_supported`, and the \

@@ -27,7 +27,7 @@ body! {
         /// without spaces, and no card number.
         merchant_reference "merchantReference": Reference,
         /// Whether the call is refused if another payment of the merchant has the reference and was not declined.
-        unique_reference "uniqueReference": Optional<bool>,
+        unique_reference "uniqueReference": Optional<Option<bool>>,
         /// Without card numbers.
         description "description": Text<500>,
         /// At most 50 texts of 500 characters, under names of 40, without card numbers.
@@ -61,7 +61,7 @@ impl AuthorizeBody {
     }
 
     fn is_unique(&self) -> bool {
-        self.unique_reference.0 == Some(true)
+        self.unique_reference.0.flatten() == Some(true)
     }
 
     /// Of what the request means, not of how it was spelled.

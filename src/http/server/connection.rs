@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::body::MessageBody;
+use actix_http::body::{BodySize, MessageBody};
 use actix_http::{ConnectionType, Request, Response, ServiceConfig};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::web::Data;
@@ -13,7 +13,8 @@ use futures_util::FutureExt;
 use tokio::net::TcpStream;
 
 use super::gate::{Gate, Place};
-use super::refusal::{full, response, unread};
+use super::refusal::{full, problem_of, response};
+use super::unread::Unread;
 use super::wire::{NoRequest, Wire, WriteError};
 use crate::flows::App;
 use crate::http::health;
@@ -40,6 +41,7 @@ pub struct Thread<S, F> {
     application: S,
     app: Data<App>,
     gate: Arc<Gate>,
+    unread: Unread,
     codec: ServiceConfig,
     deadlines: Deadlines,
     refusals: RefusalCounter,
@@ -52,11 +54,12 @@ impl<S, F> Thread<S, F> {
         application: S,
         app: Data<App>,
         gate: Arc<Gate>,
+        unread: Unread,
         codec: ServiceConfig,
         deadlines: Deadlines,
         stopping: F,
     ) -> Self {
-        Self { application, app, gate, codec, deadlines, refusals: RefusalCounter::new(), stopping }
+        Self { application, app, gate, unread, codec, deadlines, refusals: RefusalCounter::new(), stopping }
     }
 }
 
@@ -111,7 +114,11 @@ where
             Err(error) => refuse(&thread, &wire, error).await,
         };
         match answered {
-            Next::Request => idle = keep_alive,
+            // Others of the thread have their turn before this one's next request, which may be here already.
+            Next::Request => {
+                idle = keep_alive;
+                tokio::task::yield_now().await;
+            }
             Next::Close => {
                 wire.close(CLOSE).await;
                 return Ok(());
@@ -156,7 +163,7 @@ where
 
 /// Answers a request that could not be read, after which nothing on the connection can be.
 async fn refuse<S, F>(thread: &Thread<S, F>, wire: &Wire, error: NoRequest) -> Next {
-    let Some((problem, reason)) = unread(error) else { return Next::End };
+    let Some((problem, reason)) = problem_of(error) else { return Next::End };
     thread.refusals.count(reason);
     wire.begin_anew(thread.codec.clone());
     let response = response(&problem, &thread.app.new_request_id(), wire.path().as_deref());
@@ -169,6 +176,11 @@ async fn send<S, F, B: MessageBody>(
     mut response: Response<B>,
     closes: bool,
 ) -> Next {
+    let bytes = if let BodySize::Sized(bytes) = response.body().size() { bytes } else { 0 };
+    let Some(_held) = thread.unread.hold(bytes) else {
+        thread.refusals.count(Reason::SlowReader);
+        return Next::BreakOff;
+    };
     if closes {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }

@@ -4,6 +4,7 @@
 mod connection;
 mod gate;
 mod refusal;
+mod unread;
 mod wire;
 
 use std::net::TcpListener;
@@ -19,6 +20,7 @@ pub use self::connection::Deadlines;
 use self::connection::{Thread, serve_connection};
 use self::gate::Gate;
 pub use self::gate::Places;
+use self::unread::Unread;
 use super::service::Service;
 
 /// How the server is run.
@@ -40,7 +42,7 @@ pub fn serve(listener: TcpListener, service: Service, settings: HttpSettings) ->
     // Its queue becomes as long as the system allows: what is beyond net.core.somaxconn is cut to it (listen(2)).
     rustix::net::listen(&listener, i32::MAX)?;
     let HttpSettings { workers, places, deadlines, shutdown_timeout } = settings;
-    let gate = Arc::new(Gate::new(places));
+    let (gate, unread) = (Arc::new(Gate::new(places)), Unread::default());
     let server = Server::build()
         .workers(workers)
         // The gate turns away those for which there is no place, so a thread is never held up by connections. This only
@@ -50,9 +52,9 @@ pub fn serve(listener: TcpListener, service: Service, settings: HttpSettings) ->
         .disable_signals();
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen("http", listener, move || {
-        let (service, gate, stopping) = (service.clone(), gate.clone(), stopping.clone());
+        let (service, gate, unread, stopping) = (service.clone(), gate.clone(), unread.clone(), stopping.clone());
         fn_factory(move || {
-            let (service, gate, stopping) = (service.clone(), gate.clone(), stopping.clone());
+            let (service, gate, unread, stopping) = (service.clone(), gate.clone(), unread.clone(), stopping.clone());
             async move {
                 let app = service.app();
                 let application = service.application().into_factory().new_service(AppConfig::default()).await?;
@@ -62,7 +64,7 @@ pub fn serve(listener: TcpListener, service: Service, settings: HttpSettings) ->
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }
                 };
-                let thread = Rc::new(Thread::new(application, app, gate, codec, deadlines, stopping));
+                let thread = Rc::new(Thread::new(application, app, gate, unread, codec, deadlines, stopping));
                 Ok::<_, ()>(fn_service(move |stream| serve_connection(thread.clone(), stream)))
             }
         })

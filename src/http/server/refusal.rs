@@ -11,7 +11,7 @@ use crate::http::refused::Reason;
 use crate::http::request::{REQUEST_ID, instance};
 
 /// The problem of a request that could not be read, and as what it is counted. None if nobody waits for an answer.
-pub fn unread(error: NoRequest) -> Option<(Problem, Reason)> {
+pub fn problem_of(error: NoRequest) -> Option<(Problem, Reason)> {
     let malformed = |detail: &str| (Problem::from(Code::MalformedRequest).detail(detail), Reason::Malformed);
     Some(match error {
         NoRequest::Closed => return None,
@@ -23,7 +23,9 @@ pub fn unread(error: NoRequest) -> Option<(Problem, Reason)> {
             ParseError::Version => (Code::HttpVersionNotSupported.into(), Reason::Version),
             ParseError::Method => malformed("The request's method or its first line is none of HTTP."),
             ParseError::Uri(_) => malformed("The request's target is no path or URI."),
-            ParseError::Header => malformed("A header, or what the headers say together, is not allowed."),
+            ParseError::Header => {
+                malformed("Its first line, a header, or what the headers say together is not allowed.")
+            }
             _ => malformed("It is no HTTP request."),
         },
     })

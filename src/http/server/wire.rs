@@ -14,6 +14,7 @@ use actix_http::body::{BodySize, MessageBody};
 use actix_http::error::{ParseError, PayloadError};
 use actix_http::h1::{Codec, Message, MessageType};
 use actix_http::{Payload, Request, RequestHead, Response, ServiceConfig};
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::io::AsyncWrite;
@@ -218,10 +219,7 @@ impl Inner {
             if !self.read.is_empty() {
                 self.keep_line();
                 match self.codec.decode(&mut self.read) {
-                    Ok(Some(Message::Item(request))) => {
-                        self.begin(&request);
-                        return Poll::Ready(Ok(request));
-                    }
+                    Ok(Some(Message::Item(request))) => return Poll::Ready(self.begin(request)),
                     Ok(None) if self.read.len() < HEAD_MAX => {}
                     Ok(_) => return Poll::Ready(Err(NoRequest::Unreadable(ParseError::TooLarge))),
                     Err(error) => return Poll::Ready(Err(NoRequest::Unreadable(error))),
@@ -242,12 +240,19 @@ impl Inner {
         self.poll_fill(cx)
     }
 
-    fn begin(&mut self, request: &Request) {
+    fn begin(&mut self, request: Request) -> Result<Request, NoRequest> {
+        // With `Upgrade` the parser takes all that follows for the body, though nothing here switches protocols.
+        let headers = &request.head().headers;
+        let has_length = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+        if self.codec.upgrade() && has_length {
+            return Err(NoRequest::Unreadable(ParseError::Header));
+        }
         self.requests += 1;
         let has_body = !matches!(self.codec.message_type(), MessageType::None);
         self.body = if has_body { Body::Open } else { Body::Read };
         let waits = has_body && RequestHead::expect(request.head());
         self.go_ahead = if waits { b"HTTP/1.1 100 Continue\r\n\r\n" } else { b"" };
+        Ok(request)
     }
 
     fn keep_line(&mut self) {

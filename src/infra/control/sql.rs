@@ -34,6 +34,8 @@ pub struct SqlControl {
     place: ControlPlace,
     system: SystemId,
     clock: Clock,
+    /// Whether it is to be new, as everything else is.
+    is_new_system: bool,
     /// None as long as it could not be opened.
     opened: Mutex<Option<Opened>>,
 }
@@ -49,7 +51,12 @@ struct Opened {
 impl SqlControl {
     /// The control store of `system` at this place, which is not opened yet.
     pub fn new(place: ControlPlace, system: SystemId, clock: Clock) -> Self {
-        Self { place, system, clock, opened: Mutex::default() }
+        Self { place, system, clock, is_new_system: false, opened: Mutex::default() }
+    }
+
+    /// As [`new`](Self::new), of a system that is made now.
+    pub fn of_new_system(self) -> Self {
+        Self { is_new_system: true, ..self }
     }
 
     async fn open(&self) -> Result<Opened, ControlError> {
@@ -80,7 +87,9 @@ impl SqlControl {
         for name in migrations::migrate::<ControlMigrator>(db).await.map_err(DatabaseError::from)? {
             tracing::info!(migration = name, "migration applied to the control store");
         }
-        if is_new {
+        if is_new && self.is_new_system {
+            tracing::info!("the control store is new, as the shards are");
+        } else if is_new {
             tracing::warn!("the control store is new: the trail of operators' actions begins here");
         }
         is_current(db).await?;

@@ -15,6 +15,7 @@ use super::error::{DatabaseError, is_undone, may_reappear};
 use super::witness::Witness;
 use crate::domain::ShardId;
 use crate::domain::unit_of_work::{ReadSet, UnitOfWork};
+use crate::infra::telemetry::repeats::is_first;
 
 /// How long a lost COMMIT is asked after.
 const DOUBT_TIMEOUT: Duration = Duration::from_secs(12);
@@ -89,7 +90,9 @@ async fn look_for(
     if is_undone(&failure) {
         return Err(DatabaseError::Conflict);
     }
-    tracing::warn!(shard.id = id.0, error = %failure, "a commit failed, or its answer was lost");
+    if is_first(&format!("shard {id}: a commit failed"), &failure) {
+        tracing::warn!(shard.id = id.0, error = %failure, "a commit failed, or its answer was lost");
+    }
     let has_to_write = may_reappear(&failure);
     let not_committed = || match DatabaseError::from(failure) {
         storage @ DatabaseError::Storage(_) => storage,

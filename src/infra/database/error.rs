@@ -62,6 +62,7 @@ impl DatabaseError {
         match self {
             Self::Storage(error) => Some(match code(error) {
                 Some(Code::Sqlite(FULL, _) | Code::MariaDb(1021 | 1114)) => "the disk is full",
+                Some(Code::Sqlite(CORRUPT | NOTADB, _)) => "its file is damaged",
                 Some(Code::Sqlite(READONLY, _) | Code::MariaDb(1290 | 1836)) => "it is read-only",
                 _ => "its storage fails",
             }),
@@ -75,6 +76,11 @@ impl DatabaseError {
             | Self::Schema(_)
             | Self::Migration(_) => None,
         }
+    }
+
+    /// Whether SQLite says that the file is damaged: what it has not read yet may be, too.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Storage(error) if matches!(code(error), Some(Code::Sqlite(CORRUPT | NOTADB, _))))
     }
 
     /// Whether it is about rows alone, so that the connection which told it is as good as before once it is rolled

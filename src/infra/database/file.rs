@@ -8,7 +8,7 @@ use super::connection::{Pool, Target};
 use super::error::DatabaseError;
 use crate::infra::data_guard::{DataGuard, GuardError};
 use crate::infra::sqlite;
-use crate::infra::waits::wait_for;
+use crate::infra::waits::wait_for_file;
 
 /// The connections to one file, and its guard.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub async fn open<E: From<GuardError> + From<DbErr> + From<DatabaseError>>(
     readers: u32,
     prepare: impl AsyncFnOnce(&DatabaseConnection) -> Result<(), E>,
 ) -> Result<FilePools, E> {
-    let _wait = wait_for(format_args!("the file {}", path.display()));
+    let _wait = wait_for_file(path);
     let guard = DataGuard::lock(path)?;
     let opening = sqlite::open_writer(path).await?;
     prepare(&opening).await?;

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
 
 use super::connection::{PacketMax, Pool, Target};
 use super::error::DatabaseError;
-use crate::infra::waits::wait_for;
+use crate::infra::waits::{Wait, wait_for};
 
 /// Connections that write a shard. One is in use; another takes over from one that hangs on a network that is gone.
 const WRITERS: u32 = 4;
@@ -101,7 +101,45 @@ pub async fn max_allowed_packet(db: &DatabaseConnection) -> Result<i64, Database
 /// Waits for a server that is not up yet, and has it present itself.
 async fn reach(pool: &MySqlPool, place: &str) -> Result<MySqlRow, sqlx::Error> {
     // Whatever a server says itself (no such user, no such database), it will say again.
-    until_it_passes(place, async || present_itself(pool).await, |error| error.as_database_error().is_none()).await
+    let passes = |error: &Unreached| error.error.as_database_error().is_none();
+    let reached =
+        until_it_passes(wait_for(place), async || Unreached::of(pool, present_itself(pool).await).await, passes);
+    reached.await.map_err(|unreached| unreached.error)
+}
+
+/// Why a server did not present itself. The pool's own error does not say it.
+#[derive(Debug)]
+struct Unreached {
+    error: sqlx::Error,
+    said: String,
+}
+
+impl Unreached {
+    async fn of<T>(pool: &MySqlPool, reached: Result<T, sqlx::Error>) -> Result<T, Self> {
+        let error = match reached {
+            Ok(reached) => return Ok(reached),
+            Err(error) => error,
+        };
+        let said = match &error {
+            sqlx::Error::PoolTimedOut => {
+                let options = pool.connect_options();
+                let connect = tokio::net::TcpStream::connect((options.get_host(), options.get_port()));
+                match tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await {
+                    Ok(Ok(_)) => format!("it takes connections and does not answer within {ACQUIRE_TIMEOUT:?}"),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => format!("no connection within {ACQUIRE_TIMEOUT:?}"),
+                }
+            }
+            other => other.to_string(),
+        };
+        Err(Self { error, said })
+    }
+}
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.said)
+    }
 }
 
 /// Where the database is, without credentials.
@@ -138,16 +176,18 @@ pub async fn patiently<T>(
 ) -> Result<T, DatabaseError> {
     let what = format!("the schema, or another process that migrates it, of {}", place_of(db));
     let passes = |error: &DatabaseError| matches!(error, DatabaseError::Conflict | DatabaseError::Unavailable(_));
-    until_it_passes(&what, prepare, passes).await
+    let wait = wait_for(what);
+    let wait = if db.get_database_backend() == DbBackend::Sqlite { wait.that_locks_prolong() } else { wait };
+    until_it_passes(wait, prepare, passes).await
 }
 
 /// Asks again what fails in a way that passes, for as long as opening may wait.
 async fn until_it_passes<T, E: std::fmt::Display>(
-    what: &str,
+    wait: Wait,
     ask: impl AsyncFn() -> Result<T, E>,
     passes: impl Fn(&E) -> bool,
 ) -> Result<T, E> {
-    let (begun, wait) = (Instant::now(), wait_for(what));
+    let begun = Instant::now();
     loop {
         match ask().await {
             Err(error) if passes(&error) && begun.elapsed() < OPEN_TIMEOUT => {

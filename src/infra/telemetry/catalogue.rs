@@ -63,7 +63,7 @@ catalogue! {
         );
         SHARD_UP = Metric::gauge(
             "rialto_shard_up", &["shard"],
-            "1 when the shard's database answered the last look and took the last write, else 0",
+            "1 when the shard's database answered the last look, took the last write and is not damaged, else 0",
         );
     }
     "Jobs" {

@@ -33,11 +33,12 @@ impl Drop for Logging {
 }
 
 /// Logs to standard error. If that is full, closed or blocked, lines are lost and nothing else happens. `RUST_LOG`
-/// filters; the default is `info`. A process that has a logger already keeps it.
+/// filters; the default is `info`, without the migrations' own lines, since each is told by who has it applied. A
+/// process that has a logger already keeps it.
 pub fn log() -> Logging {
     let Ok(output) = Lossy::to(std::io::stderr()) else { return Logging(None) };
     let (logged, writer) = (output.clone(), move || output.clone());
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sea_orm_migration=warn"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(writer);
     let is_set = if std::io::stderr().is_terminal() {
         builder.try_init().is_ok()

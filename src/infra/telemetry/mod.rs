@@ -17,6 +17,13 @@ use prometheus::process_collector::ProcessCollector;
 #[error("telemetry: {0}")]
 pub struct TelemetryError(String);
 
+impl TelemetryError {
+    /// There is no thread left to write them, as when the process ends.
+    pub fn gone() -> Self {
+        Self("the process ends".to_owned())
+    }
+}
+
 /// The registry's metrics in Prometheus's text format.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! Log lines that come again and again while something is out: the first one is written, the others are counted and
-//! told once a minute, and once when no more come.
+//! told once a minute, and once when none has come for a while.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 /// How often the count of lines is told.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-/// When none has come for so long, it is over: longer than anything that is out is left alone before it is tried again.
+/// When none has come for so long, that is told, and the next one is written again: longer than anything that is out is
+/// left alone before it is tried again.
 const OVER_AFTER: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -38,7 +39,9 @@ fn tell_until_over() {
         drop(repeats);
         for Told { kind, lines, seconds, last, is_over } in told {
             if is_over {
-                tracing::info!(log.kind = kind, log.lines = lines, log.seconds = seconds, "no more such lines");
+                // Whether it is over is not known: perhaps nobody has tried.
+                let silent = OVER_AFTER.as_secs();
+                tracing::info!(log.kind = kind, log.lines = lines, log.seconds = seconds, "none for {silent} s");
             } else {
                 tracing::warn!(
                     log.kind = kind,

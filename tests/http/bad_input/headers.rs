@@ -59,6 +59,9 @@ async fn a_trace_that_is_none_is_left_aside() {
         format!("00-{}-{span}-01", &trace[1..]),
         format!("00-{}g-{span}-01", &trace[1..]),
         format!("00_{trace}_{span}_01"),
+        // A card number in place of one.
+        format!("00-{:0>32}-{span}-01", "4111111111111111"),
+        format!("00-{:0>32}-{span}-01", "378282246310005"),
     ] {
         let request = node.request(Method::POST, "/payments/authorize").header("traceparent", &parent);
         let paid = request.json(&order("MERCHANT-1", 100)).send().await.expect(200).json();
@@ -66,6 +69,7 @@ async fn a_trace_that_is_none_is_left_aside() {
         let told = node.get(&path).await.expect(200).json();
         let its = told["entries"][0]["traceId"].as_str().unwrap();
         assert!(its.len() == 32 && its != trace && its != zeros, "{parent}: {told:#}");
+        assert!(!its.ends_with("4111111111111111") && !its.ends_with("378282246310005"), "{told:#}");
     }
 }
 

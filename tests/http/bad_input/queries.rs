@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use actix_web::http::Method;
 use serde_json::json;
 
 use super::{NOBODYS, calls, node, nothing_has_changed, refused};
@@ -123,6 +124,31 @@ async fn card_numbers_in_queries_are_refused_and_not_said_back() {
         let answer = node.get(&path).await.expect_problem(status, code);
         assert_eq!(answer.json()["errors"][0]["parameter"], parameter, "{path}");
         assert!(!answer.text.contains("4111") && !answer.text.contains("1111"), "{path}: {}", answer.text);
+    }
+}
+
+#[actix_web::test]
+async fn card_numbers_in_paths_are_refused_and_not_said_back() {
+    let node = TestNode::start().await;
+    let mut visited = 0;
+    let document = node.get("/openapi.json").await.expect(200).json();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some((before, rest)) = path.split_once('{') else { continue };
+        let (_, after) = rest.split_once('}').unwrap();
+        for method in item.as_object().unwrap().keys() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            for card in ["4111111111111111", "M4111-1111-1111-1111", "378282246310005"] {
+                let answer =
+                    node.request(method.clone(), &format!("{before}{card}{after}")).json(&json!({})).send().await;
+                assert!(answer.status >= 400, "{method} {path}: {answer:?}");
+                assert!(!answer.text.contains(card), "{method} {path}: {answer:?}");
+                visited += 1;
+            }
+        }
+    }
+    assert!(visited > 20, "{visited}");
+    for path in ["/merchants/4111111111111111/balances", "/merchants/4111111111111111/entries"] {
+        node.get(path).await.expect_problem(422, "card_number_not_allowed");
     }
 }
 

@@ -60,6 +60,7 @@ const CHANGE: Update<Column> = Update {
         Column::RefundsWaiting,
         Column::CaptureId,
         Column::CaptureAmount,
+        Column::CaptureVersion,
         Column::Version,
     ],
 };
@@ -110,6 +111,7 @@ impl Table for Entity {
             captured_event: row.captured_event.map(EventId::from_stored),
             capture: row
                 .capture_id
+                .filter(|_| row.capture_version == Some(row.version))
                 .zip(row.capture_amount)
                 .map(|(id, amount)| Capture { id: CaptureId::from_stored(id), amount }),
             refunds: reading.count("refunds", row.refunds)?,
@@ -201,6 +203,7 @@ fn row(payment: &Payment) -> ActiveModel {
         merchant_reference: payment.merchant_reference.clone(),
         capture_id: payment.capture.map(|capture| capture.id.get()),
         capture_amount: payment.capture.map(|capture| capture.amount),
+        capture_version: payment.capture.map(|_| payment.version + 1),
     }
     .into_active_model()
 }

@@ -1,6 +1,8 @@
 //! Where the refunds are that wait for a capture.
 
+use entities::refund;
 use entities::waiting_refund::{ActiveModel, Column, Entity, Model};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::refund::{RefundFilter, narrowed};
@@ -53,10 +55,17 @@ impl ShardDatabase {
         Ok(self.all_readable(found)?.pop().map(|(_, payment_id)| payment_id))
     }
 
-    /// A merchant's refunds that wait, with their payments.
+    /// A merchant's refunds that wait, with their payments. A node of an earlier version that begins one leaves its
+    /// row.
     pub async fn waiting_refunds(&self, filter: &RefundFilter) -> Result<Vec<(RefundId, PaymentId)>, DatabaseError> {
         or_in_memory!(self.waiting_refunds(filter));
         let query = Entity::find().filter(Column::MerchantId.eq(filter.merchant_id.as_str()));
+        let begun = Query::select()
+            .expr(Expr::value(1))
+            .from(refund::Entity)
+            .and_where(Expr::col((refund::Entity, refund::Column::Id)).equals((Entity, Column::Id)))
+            .take();
+        let query = query.filter(Expr::exists(begun).not());
         self.all_readable(each(&self.readers, narrowed(query, Column::Id, filter)).await?)
     }
 }

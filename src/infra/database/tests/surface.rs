@@ -140,6 +140,37 @@ async fn refunds_are_listed_while_they_wait_and_when_they_have_begun(mut fixture
     fixture.drop().await;
 }
 
+/// As a node of the version before leaves them: it knows neither the table nor the columns.
+async fn what_an_older_node_wrote_hides_nothing_and_is_not_taken_for_ours(mut fixture: Fixture) {
+    let id = fixture.captured_and_refunded(1, 3).await;
+    let captured = fixture.db.payment(id).await.unwrap().unwrap();
+    assert_eq!(captured.capture.map(|capture| capture.amount), Some(100));
+    let all = RefundFilter {
+        merchant_id: "MERCHANT-1".to_owned(),
+        statuses: Vec::new(),
+        above: None,
+        below: None,
+        ascending: true,
+        limit: 2,
+    };
+    let (_, stale) = fixture.refund_ids(RefundFilter { limit: 100, ..all.clone() }).await;
+    fixture.work_all(false).await;
+    for refund in &stale {
+        let row = format!("INSERT INTO waiting_refund VALUES ({}, {}, 'MERCHANT-1')", refund.get(), id.get());
+        fixture.db.writer.execute_unprepared(&row).await.unwrap();
+    }
+    let waits = fixture.captured_and_refunded(2, 2).await;
+    let (_, waiting) = fixture.refund_ids(all).await;
+    assert_eq!(waiting.len(), 2);
+    assert!(waiting.iter().all(|refund| !stale.contains(refund)));
+    assert_eq!(fixture.db.payment_of_waiting(waiting[0]).await.unwrap(), Some(waits));
+    // It has another capture made.
+    let anew = format!("UPDATE payment SET version = version + 1, capture_pending = 10 WHERE id = {}", waits.get());
+    fixture.db.writer.execute_unprepared(&anew).await.unwrap();
+    assert_eq!(fixture.db.payment(waits).await.unwrap().unwrap().capture, None);
+    fixture.drop().await;
+}
+
 /// The balances after these entries, computed here.
 fn sums(entries: &[LedgerEntry]) -> BTreeMap<BalanceKey, (i64, i64)> {
     let mut sums = BTreeMap::<_, (i64, i64)>::new();
@@ -188,7 +219,8 @@ async fn balances_before_too_many_entries_are_not_summed_up(fixture: Fixture) {
     let numbers = match fixture.server {
         Some(_) => format!("SELECT seq AS n FROM seq_1_to_{}", ENTRIES_SINCE_MAX + 1),
         None => format!(
-            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n <= {ENTRIES_SINCE_MAX}) \
+            "WITH RECURSIVE numbers(n) AS \
+                (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n <= {ENTRIES_SINCE_MAX}) \
              SELECT n FROM numbers"
         ),
     };
@@ -208,6 +240,7 @@ on_each! {
     a_reference_is_had_by_one_payment_until_that_is_declined
     a_reference_given_by_two_hosts_at_once_is_given_once
     refunds_are_listed_while_they_wait_and_when_they_have_begun
+    what_an_older_node_wrote_hides_nothing_and_is_not_taken_for_ours
     balances_before_an_entry_are_the_sums_of_those_before
     balances_before_too_many_entries_are_not_summed_up
 }

@@ -23,7 +23,7 @@ use crate::infra::data_guard::{DataGuard, GuardError};
 use crate::infra::file_identity::{self, IdentityError};
 use crate::infra::group_commit::GroupCommit;
 use crate::infra::sqlite::{OpenError, PrivateWriter};
-use crate::infra::waits::wait_for;
+use crate::infra::waits::wait_for_file;
 
 /// Why the log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,7 @@ impl EmbeddedLog {
 
     /// Opens or creates the file, with these topics and partition counts; topics may be added later, counts stay.
     pub async fn open(path: &Path, topics: &[(&'static str, u32)]) -> Result<Self, OpenLogError> {
-        let _wait = wait_for(format_args!("the file {}", path.display()));
+        let _wait = wait_for_file(path);
         let guard = DataGuard::lock(path)?;
         let mut file = PrivateWriter::open(path, FORMAT, TABLES)?;
         let sqlite = |source| OpenError::Write { path: path.to_owned(), source };

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::select_ok;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::Client;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
+use tokio::net::TcpStream;
 
 use super::client_log::ClientLog;
 use super::settings::Settings;
@@ -17,6 +19,8 @@ use crate::infra::waits::{Wait, wait_for};
 
 /// How long to wait before asking again for what is not there yet.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// How long a look for a broker may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why the log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,25 @@ pub enum OpenError {
 impl Settings {
     fn wait(&self) -> Wait {
         wait_for(format_args!("Kafka at {}", self.brokers))
+    }
+
+    /// Why no broker can be reached; none if one can. A client says no more than that there was no answer, and that
+    /// late.
+    async fn look_for_brokers(&self, wait: &Wait) -> Option<String> {
+        let connect = |broker: &str| {
+            let broker = broker.trim().to_owned();
+            Box::pin(async move {
+                match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(&broker)).await {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => Err(format!("{broker}: {error}")),
+                    Err(_) => Err(format!("{broker}: no connection within {CONNECT_WITHIN:?}")),
+                }
+            })
+        };
+        // The first that can be reached ends it, so that nobody waits for one that cannot.
+        let why = select_ok(self.brokers.split(',').map(connect)).await.err()?;
+        wait.because(&why);
+        Some(why)
     }
 
     /// Gives up on brokers that have been waited for long enough.
@@ -75,10 +98,11 @@ impl Topics {
         loop {
             let (topics, admin, asked) = (self.clone(), admin.clone(), settings.clone());
             let look = move || topics.look_once(admin.inner(), &asked);
-            let reason = match tokio::task::spawn_blocking(look).await.unwrap_or(Err(KafkaError::Canceled)) {
+            let (found, why) = tokio::join!(tokio::task::spawn_blocking(look), settings.look_for_brokers(&wait));
+            let reason = match found.unwrap_or(Err(KafkaError::Canceled)) {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => "the cluster does not say its id".to_owned(),
-                Err(error) => error.to_string(),
+                Err(error) => why.unwrap_or_else(|| error.to_string()),
             };
             settings.not_ready(started, &wait, reason)?;
             tokio::time::sleep(RETRY_AFTER).await;
@@ -113,10 +137,11 @@ impl Topics {
         let admin: Arc<AdminClient<ClientLog>> = Arc::new(settings.client().create_with_context(ClientLog)?);
         let (started, wait) = (Instant::now(), settings.wait());
         loop {
-            let reason = match self.missing(&admin, settings).await? {
+            let (missing, why) = tokio::join!(self.missing(&admin, settings), settings.look_for_brokers(&wait));
+            let reason = match missing? {
                 Ok(missing) if missing.is_empty() => return Ok(()),
                 Ok(missing) => self.create(&admin, &missing, settings).await?,
-                Err(error) => error.to_string(),
+                Err(error) => why.unwrap_or_else(|| error.to_string()),
             };
             settings.not_ready(started, &wait, reason)?;
             tokio::time::sleep(RETRY_AFTER).await;

@@ -31,7 +31,7 @@ use crate::infra::data_guard::{DataGuard, GuardError};
 use crate::infra::file_identity::{self, IdentityError};
 use crate::infra::group_commit::GroupCommit;
 use crate::infra::sqlite::{OpenError, PrivateWriter};
-use crate::infra::waits::wait_for;
+use crate::infra::waits::wait_for_file;
 use crate::runtime::{Chance, Clock};
 
 /// Why the simulator did not start.
@@ -62,7 +62,7 @@ impl Simulator {
     /// Starts on the books at `books`, creating them if missing.
     pub fn start(books: &Path, config: SimulatorConfig, clock: Clock, chance: Chance) -> Result<Self, StartError> {
         config.check()?;
-        let _wait = wait_for(format_args!("the file {}", books.display()));
+        let _wait = wait_for_file(books);
         let guard = DataGuard::lock(books)?;
         let clerk = Clerk(PrivateWriter::open(books, FORMAT, TABLES)?, guard.clone());
         guard.hold_write_ahead_log()?;
