@@ -104,6 +104,11 @@ impl Faults {
         self.0.points.lock().iter().any(|target| target.is(actor, shard))
     }
 
+    /// The actors that there are, each with its shard.
+    pub fn targets(&self) -> Vec<(&'static str, Option<u32>)> {
+        self.0.points.lock().iter().map(|target| (target.actor, target.shard)).collect()
+    }
+
     /// What is armed, actor by actor.
     pub fn armed(&self) -> Vec<ArmedFault> {
         let points = self.0.points.lock();

@@ -32,3 +32,4 @@ pub mod shard_writer;
 pub mod shards;
 #[cfg(test)]
 mod testing;
+pub mod trail_line;

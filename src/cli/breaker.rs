@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::admin::{Admin, AdminArgs, AdminError, asked};
+use super::admin::{Admin, AdminArgs, AdminError, asked, segment};
 use super::table::table;
 use super::terminal::{put, say};
 
@@ -64,14 +64,14 @@ pub fn main(args: Args) -> ExitCode {
     if args.json {
         say(format_args!("{answer:#}"));
     } else {
-        put(shown(&answer));
+        put(shown(&args.command, &answer));
     }
     ExitCode::SUCCESS
 }
 
 async fn run(args: &Args) -> Result<Value, AdminError> {
     let admin = Admin::new(args.admin.clone())?;
-    let path = |name: &str| format!("/breakers/{name}");
+    let path = |name: &str| format!("/breakers/{}", segment(name));
     match &args.command {
         Command::List => admin.get("/breakers", &[]).await,
         Command::Force { name, state, reason } => {
@@ -92,7 +92,7 @@ async fn run(args: &Args) -> Result<Value, AdminError> {
 }
 
 /// The breakers of an answer, or the one that it is about.
-fn shown(answer: &Value) -> String {
+fn shown(command: &Command, answer: &Value) -> String {
     let columns = ["name", "state", "calls", "failures", "forced.operator", "forced.source", "forced.since"];
     let columns = [&columns[..], &["forced.scope", "forced.reason"]].concat();
     match answer["data"].as_array() {
@@ -101,7 +101,13 @@ fn shown(answer: &Value) -> String {
             let mut text = table(&columns, std::slice::from_ref(answer));
             if answer["forced"]["scope"] == "node" {
                 text.push_str(
-                    "it holds on this node only: no control store is shared, or it is away and gets the order later\n",
+                    "it holds on this node only: no control store is shared, or it is away and gets the order later, \
+                     unless a newer one was given meanwhile\n",
+                );
+            } else if matches!(command, Command::Clear { .. }) && !answer["forced"].is_null() {
+                text.push_str(
+                    "only what this node was ordered is taken back, since the control store is away: what all nodes \
+                     hold holds again\n",
                 );
             }
             text

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::admin::{Admin, AdminArgs, AdminError, asked};
+use super::admin::{Admin, AdminArgs, AdminError, asked, segment};
 use super::table::{table, text};
 use super::terminal::{put, say};
 
@@ -127,8 +127,13 @@ pub fn main(args: Args) -> ExitCode {
     } else {
         put(shown(&args.command, &answer));
     }
-    let is_any_failed = answer["data"].as_array().is_some_and(|rows| rows.iter().any(|row| row["outcome"] == "failed"));
-    if is_any_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let rows = answer["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.iter().any(|row| is_no(&row["outcome"])) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Whether the node says no of one letter: what was asked for was not done, and is not done already.
+fn is_no(outcome: &Value) -> bool {
+    outcome.as_str().is_some_and(|name| matches!(name, "failed" | "not_found" | "not_an_event" | "told_as_failed"))
 }
 
 async fn run(args: &Args) -> Result<Value, AdminError> {
@@ -141,7 +146,7 @@ async fn run(args: &Args) -> Result<Value, AdminError> {
             query.push(("limit", limit.to_string()));
             admin.get("/dead-letters", &query).await
         }
-        Command::Show { id } => admin.get(&format!("/dead-letters/{id}"), &[]).await,
+        Command::Show { id } => admin.get(&format!("/dead-letters/{}", segment(id)), &[]).await,
         Command::Redrive { selection, yes } => admin.post("/dead-letters/redrive", &selection.body(!yes)).await,
         Command::Discard { selection, reason, yes } => {
             let mut body = selection.body(!yes);

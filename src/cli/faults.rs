@@ -83,7 +83,11 @@ async fn run(args: &Args) -> Result<Value, AdminError> {
     match &args.command {
         Command::List => admin.get("/faults", &[]).await,
         Command::Set { actor, fault, shard, times } => {
-            admin.post("/faults", &json!({"actor": actor, "fault": fault, "shard": shard, "times": times})).await
+            let mut order = json!({"actor": actor, "fault": fault, "times": times});
+            if let Some(shard) = shard {
+                order["shard"] = (*shard).into();
+            }
+            admin.post("/faults", &order).await
         }
         Command::Clear => admin.delete("/faults").await,
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use super::admin::operator;
 use super::audit::sources::Sources;
 use super::audit::{self, AuditError};
 use super::process::refuse;
@@ -16,6 +17,7 @@ use crate::config::{Config, ConfigError, Roles};
 use crate::domain::event::{Consumer, Topic};
 use crate::domain::{EventId, Timestamp};
 use crate::flows::Call;
+use crate::http::UNNAMED;
 use crate::infra::database::DatabaseError;
 use crate::infra::event_log::{EventLogError, EventReader};
 use crate::infra::telemetry;
@@ -49,7 +51,7 @@ pub struct Args {
     #[arg(long)]
     config: Option<PathBuf>,
     /// Who acts, for the trail of operators' actions.
-    #[arg(long, env = "USER", default_value = "unnamed")]
+    #[arg(long, env = "USER", default_value = UNNAMED, value_parser = operator)]
     operator: String,
     /// Do it. Without this it is only said what would be done.
     #[arg(long)]

@@ -22,11 +22,11 @@ fn found<'a>(row: &'a Value, column: &str) -> &'a Value {
     column.split('.').fold(row, |value, name| &value[name])
 }
 
-/// A value as people read it; nothing for one that is not there.
+/// A value as people read it, in one line; nothing for one that is not there.
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.replace('\n', "\\n").replace('\t', "\\t"),
         other => other.to_string(),
     }
 }

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use crate::domain::text::is_printable;
 use crate::infra::telemetry::lossy::count_lost;
 
 /// The exit code of a command whose output could not be written: `EX_IOERR` of sysexits.h.
@@ -27,10 +28,29 @@ pub fn say(line: impl Display) {
 
 /// As [`say`], of text with line ends of its own.
 pub fn put(text: impl Display) {
+    let text = harmless(text.to_string());
     let mut output = std::io::stdout().lock();
-    if let Err(error) = write!(output, "{text}").and_then(|()| output.flush()) {
+    if let Err(error) = output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         MISSING.get_or_init(|| error.to_string());
     }
+}
+
+/// A text without what a terminal obeys: others have written some of what is printed. Line ends and tabs stay. What is
+/// replaced is written as in JSON, so that JSON stays what it is.
+fn harmless(text: String) -> String {
+    let shows = |character: char| matches!(character, '\n' | '\t') || is_printable(character);
+    if text.chars().all(shows) {
+        return text;
+    }
+    let mut harmless = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if shows(character) {
+            harmless.push(character);
+        } else {
+            harmless.push_str(&format!("\\u{:04x}", u32::from(character)));
+        }
+    }
+    harmless
 }
 
 /// Writes a line that may be lost, without waiting.
@@ -48,7 +68,7 @@ pub fn greet(line: String) {
 
 /// Writes to standard error why the command ends, if that is possible within a moment.
 pub fn complain(why: impl Display) {
-    let line = format!("rialto: {why}\n");
+    let line = harmless(format!("rialto: {why}\n"));
     let (done, written) = sync_channel(1);
     let complaint = move || {
         // There is no other place to report this failure.
@@ -69,5 +89,20 @@ pub fn ended(code: ExitCode) -> ExitCode {
             complain(format_args!("standard output cannot be written: {why}"));
             ExitCode::from(OUTPUT_LOST)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_printed_as_text_and_json_stays_json() {
+        let stored = "zoë\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\r";
+        assert_eq!(harmless(format!("a\tb\n{stored}\n")), "a\tb\nzoë\\u001b[2J\\u009b31m\\u007f\\u202e\\u000d\n");
+        let json = serde_json::json!({"reason": stored});
+        let printed = harmless(format!("{json:#}"));
+        assert!(printed.chars().all(|character| character == '\n' || is_printable(character)), "{printed}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), json);
     }
 }

@@ -199,6 +199,8 @@ pub enum Disposal {
     ToldAsFailed,
     /// There is nothing left that it is about.
     NothingLeft,
+    /// There is no such letter.
+    NotFound,
     /// No decision was recorded, or nobody knows of one: its shard is away, or refuses this letter. Ask again.
     Failed,
 }
@@ -220,6 +222,7 @@ impl Disposal {
             Self::NotAnEvent => "not_an_event",
             Self::ToldAsFailed => "told_as_failed",
             Self::NothingLeft => "nothing_left",
+            Self::NotFound => "not_found",
             Self::Failed => "failed",
         }
     }

@@ -23,6 +23,7 @@ pub mod refund;
 pub mod request;
 pub mod shard_map;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod timeline;
 pub mod trace;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{Call, FlowError, Operations};
 use crate::domain::command::Command;
 use crate::domain::commands::{Discard, Redrive};
-use crate::domain::dead_letter::{Disposal, LetterStatus, Operator, StoredDeadLetter};
+use crate::domain::dead_letter::{Disposal, LetterStatus, StoredDeadLetter};
 use crate::domain::{LetterId, Timestamp};
 use crate::infra::database::LetterFilter;
 
@@ -100,7 +100,7 @@ impl Operations {
         operator: &str,
         call: &Call,
     ) -> Result<Disposals, FlowError> {
-        let operator = Some(named(operator, call));
+        let operator = Some(call.by(operator));
         let redrive =
             |letter_id| Redrive { letter_id, is_trial: dry_run, operator: operator.clone(), trace: call.trace };
         self.dispose(selection, dry_run, redrive).await
@@ -115,7 +115,7 @@ impl Operations {
         operator: &str,
         call: &Call,
     ) -> Result<Disposals, FlowError> {
-        let operator = named(operator, call);
+        let operator = call.by(operator);
         let discard = |letter_id| {
             let (reason, operator) = (reason.to_owned(), operator.clone());
             Discard { letter_id, reason, is_trial: dry_run, operator, trace: call.trace }
@@ -123,8 +123,8 @@ impl Operations {
         self.dispose(selection, dry_run, discard).await
     }
 
-    /// Has the letters' shards decide on each of them; a letter that is not there has nothing left that it is about.
-    /// What one letter fails on hides nothing of the others: it is an error only if all of them failed.
+    /// Has the letters' shards decide on each of them. What one letter fails on hides nothing of the others: it is an
+    /// error only if all of them failed.
     async fn dispose<C: Command<Answer = Option<Disposal>>>(
         &self,
         selection: Selection,
@@ -140,7 +140,7 @@ impl Operations {
             return Err((*error).into());
         }
         let outcomes = decided.into_iter().map(|outcome| match outcome {
-            Ok(outcome) => outcome.unwrap_or(Disposal::NothingLeft),
+            Ok(outcome) => outcome.unwrap_or(Disposal::NotFound),
             Err(_) => Disposal::Failed,
         });
         let data = ids.iter().zip(outcomes).map(|(id, outcome)| DisposalView { id: *id, outcome }).collect();
@@ -168,10 +168,6 @@ impl Operations {
         letters.truncate(limit);
         Ok((letters, has_more))
     }
-}
-
-pub(super) fn named(operator: &str, call: &Call) -> Operator {
-    Operator { name: operator.to_owned(), request_id: call.request_id.clone() }
 }
 
 impl From<StoredDeadLetter> for DeadLetterView {

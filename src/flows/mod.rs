@@ -36,13 +36,14 @@ pub use jobs::{JobError, JobLease, JobView};
 pub use listing::{Cursor, Page, Window};
 pub use look_up::{Expand, ExpandCursor, ListQuery, PAGE_DEFAULT, PaymentDetails, PaymentEvent, TimelinePart};
 pub use merchant_ledger::EntriesQuery;
-pub use operations::{ForceOrder, Operations, UnknownBreaker};
+pub use operations::{Operations, UnknownBreaker};
 pub use refunds::RefundsQuery;
 pub use trail::ActionView;
 
 use std::time::Duration;
 
 use crate::domain::TraceContext;
+use crate::domain::dead_letter::Operator;
 use crate::domain::outcome::StoredResponse;
 
 /// One call: which request it is, and where it stands in its trace.
@@ -50,6 +51,13 @@ use crate::domain::outcome::StoredResponse;
 pub struct Call {
     pub request_id: String,
     pub trace: TraceContext,
+}
+
+impl Call {
+    /// The operator of this name who makes it, for the trail.
+    fn by(&self, operator: &str) -> Operator {
+        Operator { name: operator.to_owned(), request_id: self.request_id.clone() }
+    }
 }
 
 /// What is left of a merchant's rate limit (draft-ietf-httpapi-ratelimit-headers).

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::FlowError;
 use super::drill_record::{DrillView, Drills};
 use super::jobs::JobView;
-use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, Forced, ForcedBy, Scope, peek};
+use super::{Call, FlowError};
+use crate::actors::breaker::{Breaker, BreakerError, BreakerMessage, BreakerView, ForceOrder, PendingOrder, peek};
 use crate::actors::control_keeper::ForcedBreakers;
 use crate::actors::job::JobBoard;
 use crate::actors::shards::Shards;
-use crate::domain::Timestamp;
-use crate::infra::control::{ControlError, ControlStore};
+use crate::infra::control::{ControlError, ControlStore, Given};
 use crate::infra::event_log::fault_switch::FaultSwitch;
 use crate::runtime::{DeadLetter, Faults, Handle, Running, TreeNode};
 
@@ -29,17 +28,6 @@ pub struct Operations {
 
 /// How long the control store may take to keep an order before the order holds without it.
 const KEEP_WITHIN: Duration = Duration::from_secs(2);
-
-/// In which state an operator wants a breaker held, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForceOrder {
-    pub state: Forced,
-    pub reason: String,
-    pub operator: String,
-    /// The address that the order came from.
-    pub source: String,
-    pub at: Timestamp,
-}
 
 /// There is no breaker of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -99,9 +87,17 @@ impl Operations {
         Ok(views)
     }
 
-    /// Forces a breaker open or closed, or with `None` gives it back to itself: for all nodes, once the control store
-    /// has it. Where none is shared it holds on this node alone, and says so. So does one that is away; it gets the
-    /// order when it is back.
+    /// The breakers' names, sorted.
+    pub fn breaker_names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.breakers.breakers.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Forces a breaker open or closed, or gives it back to itself: for all nodes, once the control store has it. Where
+    /// none is shared it holds on this node alone, and says so. So does one that is away; it gets the order when it is
+    /// back, unless that has a newer one then. What this node alone was ordered can be taken back meanwhile: the order
+    /// for all nodes holds again.
     ///
     /// # Errors
     /// When a breaker is to be given back that is held on all nodes, and the control store is away: then nothing
@@ -109,38 +105,29 @@ impl Operations {
     pub async fn force_breaker(
         &self,
         name: &str,
-        order: Option<ForceOrder>,
+        order: ForceOrder,
+        call: &Call,
     ) -> Result<Result<BreakerView, UnknownBreaker>, FlowError> {
         let Some((name, breaker)) = self.breaker(name) else { return Ok(Err(UnknownBreaker)) };
-        let mut forced = order.map(|ForceOrder { state, reason, operator, source, at }| ForcedBy {
-            state,
-            operator,
-            source,
-            reason,
-            since: at,
-            scope: Scope::Cluster,
-        });
-        let keep = async {
-            match &forced {
-                Some(forced) => self.control.force_breaker(&forced.stored(name)).await,
-                None => self.control.release_breaker(name).await,
+        let (forces, now) = (&self.breakers.forces, order.at);
+        let order = forces.dated(name, order);
+        let row = order.stored(name);
+        let keep = self.control.force_breaker(&row, Given::Now, now);
+        match tokio::time::timeout(KEEP_WITHIN, keep).await.unwrap_or(Err(ControlError::Late)) {
+            Ok(kept) => forces.kept(name, ForceOrder::from_stored(kept)),
+            Err(error) if order.state.is_some() => {
+                if !matches!(error, ControlError::Unset) {
+                    tracing::warn!(breaker.name = name, %error, "a forced breaker holds on this node only for now");
+                }
+                let operator = call.by(&order.operator);
+                forces.order_for_now(name, PendingOrder { order, operator, trace: call.trace, taken_back: None });
             }
-        };
-        let kept = tokio::time::timeout(KEEP_WITHIN, keep).await.unwrap_or(Err(ControlError::Late));
-        let forces = &self.breakers.forces;
-        if let (Err(_), Some(forced)) = (&kept, &mut forced) {
-            forced.scope = Scope::Node;
-        }
-        match (kept, forced) {
-            (Ok(()) | Err(ControlError::Unset), forced) => forces.order(name, forced),
-            (Err(error), Some(forced)) => {
-                tracing::warn!(breaker.name = name, %error, "a forced breaker holds on this node only for now");
-                forces.order_for_now(name, forced);
+            Err(error) => {
+                let is_taken_back = forces.take_back(name, order);
+                if !is_taken_back && !matches!(error, ControlError::Unset) {
+                    return Err(error.into());
+                }
             }
-            (Err(error), None) => match forces.of(name) {
-                Some(held) if held.scope == Scope::Node => forces.order(name, None),
-                _ => return Err(error.into()),
-            },
         }
         // It obeys before it answers.
         Ok(Ok(breaker.ask(|reply| BreakerMessage::View { reply }).await?))

@@ -6,18 +6,13 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::dead_letters::named;
 use super::{Call, FlowError, Operations};
-use crate::actors::shards::Shards;
-use crate::domain::commands::RecordOperatorAction;
-use crate::domain::{ActionId, Bucket, Timestamp};
+use crate::actors::trail_line::TrailLine;
+use crate::domain::{ActionId, Timestamp};
 use crate::infra::database::StoredAction;
 
 /// How long an operator's call waits for its line in the trail.
 const NOTE_WITHIN: Duration = Duration::from_secs(1);
-/// How often a line is tried on all shards, and how long after the last time.
-const NOTE_TRIES: u32 = 12;
-const NOTE_AGAIN: Duration = Duration::from_secs(5);
 
 /// What an operator did.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,13 +36,9 @@ impl Operations {
     pub async fn note(&self, kind: &'static str, target: &str, detail: String, operator: &str, call: &Call) {
         // A field of the name `target` would be in a JSON line twice: the line's own is which module writes it.
         tracing::warn!(operator, action = kind, action.target = target, detail, "an operator acts");
-        let (shards, operator, target, trace) =
-            (self.shards.clone(), named(operator, call), target.to_owned(), call.trace);
-        let action = move |bucket| {
-            let (target, detail, operator) = (target.clone(), detail.clone(), operator.clone());
-            RecordOperatorAction { bucket, kind, target, detail, operator, trace }
-        };
-        let writing = tokio::spawn(write_somewhere(shards, action));
+        let (operator, target) = (call.by(operator), target.to_owned());
+        let line = TrailLine { kind, target, detail, operator, trace: call.trace };
+        let writing = tokio::spawn(line.write(self.shards.clone()));
         let _ = tokio::time::timeout(NOTE_WITHIN, writing).await;
     }
 
@@ -69,19 +60,6 @@ impl Operations {
         actions.sort_by_key(|action| std::cmp::Reverse(action.id));
         Ok(actions.into_iter().take(limit).map(ActionView::from).collect())
     }
-}
-
-/// Has the first shard that takes it write an action, which has an id of one of the shard's buckets.
-async fn write_somewhere(shards: Shards, action: impl Fn(Bucket) -> RecordOperatorAction) {
-    for _ in 0..NOTE_TRIES {
-        for shard in shards.all() {
-            if shard.write(action(shards.bucket_of(shard))).await.is_ok() {
-                return;
-            }
-        }
-        tokio::time::sleep(NOTE_AGAIN).await;
-    }
-    tracing::error!("an operator's action is in the log only");
 }
 
 impl From<StoredAction> for ActionView {

@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod health;
 mod merchants;
 mod openapi;
+mod operator;
 mod payments;
 mod problem;
 mod program;
@@ -24,6 +25,7 @@ mod server;
 mod service;
 
 pub use body::BodyLimits;
+pub use operator::{UNNAMED, operator_name};
 pub use served::ServedNames;
 pub use server::{Deadlines, HttpSettings, Places, serve};
 pub use service::Service;

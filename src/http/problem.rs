@@ -86,8 +86,10 @@ codes! {
         "One of `payment.dlq`, `settlement.dlq` and `refund.dlq`.";
     SelectionInvalid "selection_invalid" 400 false "It is not clear which dead letters are meant"
         "Give one of `ids` (up to 1 000), `filter` and `all: true`.";
-    ReasonInvalid "reason_invalid" 422 false "A reason is required"
-        "1 to 255 characters, for a forced breaker 1 to 200.";
+    OperatorInvalid "operator_invalid" 400 false "The operator's name is invalid"
+        "`X-Operator` says who acts: 1 to 64 printable characters in UTF-8, in one place; nothing was done.";
+    ReasonInvalid "reason_invalid" 422 false "The reason is invalid"
+        "1 to 255 printable characters, for a breaker 1 to 200; no line ends.";
     MerchantReferenceInvalid "merchant_reference_invalid" 400 false "The merchant reference is invalid"
         "1 to 64 printable ASCII characters without spaces.";
     TimeInvalid "time_invalid" 400 false "The time is invalid" "Times are RFC 3339, with an offset, such \

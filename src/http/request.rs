@@ -229,13 +229,6 @@ pub fn call(request: &HttpRequest) -> Call {
     })
 }
 
-/// Who asks, as the header `X-Operator` says: up to 64 printable characters. Until there are keys it proves nothing.
-pub fn operator(request: &HttpRequest) -> String {
-    let said = request.headers().get("x-operator").and_then(|value| value.to_str().ok());
-    let name = said.map(str::trim).filter(|name| (1..=64).contains(&name.len()) && !holds_card_number(name));
-    name.unwrap_or("unnamed").to_owned()
-}
-
 /// A problem that answers this request.
 pub fn refuse(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let pattern = request.match_pattern();

@@ -12,13 +12,13 @@ use super::acknowledged::Acknowledged;
 use super::faults::{FaultRates, SeededFaults};
 use super::outside::{Books, MemoryCache, MemoryPsp, NoLimits};
 use super::store::Store;
-use crate::actors::breaker::Forced;
+use crate::actors::breaker::{ForceOrder, Forced};
 use crate::config::{Config, Roles};
 use crate::domain::Timestamp;
 use crate::domain::commands::RecordOperatorAction;
 use crate::domain::dead_letter::Operator;
 use crate::domain::testing::TRACE;
-use crate::flows::{App, ForceOrder};
+use crate::flows::{App, Call};
 use crate::node::simulated::build;
 use crate::runtime::{Chance, Environment, Fault, Running};
 
@@ -183,18 +183,19 @@ async fn mischief(environment: Environment, fates: Arc<SeededFaults>) {
 /// Forces the PSP's breaker open now and then, most of all when the process has just begun, and gives it back to
 /// itself.
 async fn leave_psp_alone(app: App, chance: Chance, fates: Arc<SeededFaults>) {
-    let order = || ForceOrder {
-        state: Forced::Open,
+    let order = |state| ForceOrder {
+        state,
         reason: "to see".to_owned(),
         operator: "simulation".to_owned(),
         source: "here".to_owned(),
         at: Timestamp(app.clock.now_ms()),
     };
     // The control store may refuse either.
-    let force = async |order| app.operations().force_breaker("psp", order).await;
+    let call = Call { request_id: "req_simulation".to_owned(), trace: TRACE };
+    let force = async |state| app.operations().force_breaker("psp", order(state), &call).await;
     while fates.may_strike() {
         if chance.permille(300) {
-            let _ = force(Some(order())).await;
+            let _ = force(Some(Forced::Open)).await;
             tokio::time::sleep(chance.jitter(Duration::from_secs(2))).await;
             let _ = force(None).await;
         }

@@ -185,8 +185,17 @@ async fn a_hung_writer_shows_in_readiness_within_two_seconds() {
 
 /// `rialto NAME ARGS` against the node.
 async fn ask(node: &TestNode, name: &str, args: &[&str]) -> Output {
+    ask_at(&node.url, name, args).await
+}
+
+/// As [`ask`], of a node by its URL.
+pub async fn ask_at(url: &str, name: &str, args: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
-    command.arg(name).args(args).args(["--url", &node.url, "--operator", "kim"]).output().await.unwrap()
+    command.arg(name).args(args).args(["--url", url]);
+    if !args.contains(&"--operator") {
+        command.args(["--operator", "kim"]);
+    }
+    command.output().await.unwrap()
 }
 
 async fn done(node: &TestNode, name: &str, args: &[&str]) -> String {

@@ -190,7 +190,13 @@ impl TestNode {
 
     /// Another process of the same system. Each needs a node id of its own.
     pub async fn join(&self, roles: &str, node_id: u8) -> Neighbour {
+        self.join_with(roles, node_id, &[]).await
+    }
+
+    /// As [`join`](Self::join), with settings of its own.
+    pub async fn join_with(&self, roles: &str, node_id: u8, own: &[(&str, &str)]) -> Neighbour {
         let mut settings = self.settings.clone();
+        settings.extend(own.iter().map(|(name, value)| (format!("RIALTO__{name}"), (*value).to_owned())));
         settings.push(("RIALTO_ROLES".to_owned(), roles.to_owned()));
         settings.push(("RIALTO__NODE__ID".to_owned(), node_id.to_string()));
         let data_dir = self.data_dir.path().to_owned();

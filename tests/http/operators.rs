@@ -30,7 +30,7 @@ async fn it_must_be_clear_which_letters_are_meant() {
     node.post("/admin/dead-letters/redrive", &filter).await.expect_problem(400, "topic_invalid");
     let unknown = json!({"ids": ["dlq_0000000000001"], "dryRun": false});
     let answer = node.post("/admin/dead-letters/redrive", &unknown).await.expect(200).json();
-    assert_eq!(answer["data"][0]["outcome"], "nothing_left");
+    assert_eq!(answer["data"][0]["outcome"], "not_found");
     for (query, code) in [
         ("limit=0", "limit_invalid"),
         ("topic=payment.captured", "topic_invalid"),
@@ -40,7 +40,10 @@ async fn it_must_be_clear_which_letters_are_meant() {
     ] {
         node.get(&format!("/admin/dead-letters?{query}")).await.expect_problem(400, code);
     }
-    node.get("/admin/dead-letters/dlq_0000000000001").await.expect_problem(404, "not_found");
+    for (id, said) in [("dlq_0000000000001", "no dead letter of this id"), ("dlq_1", "such as dlq_06YVFH3XM0400")] {
+        let problem = node.get(&format!("/admin/dead-letters/{id}")).await.expect_problem(404, "not_found").json();
+        assert!(problem["detail"].as_str().unwrap().contains(said), "{problem:#}");
+    }
 }
 
 #[actix_web::test]
@@ -50,6 +53,7 @@ async fn what_operators_do_to_breakers_and_actors_is_in_the_trail() {
     put.json(&json!({"state": "open", "reason": "a test"})).send().await.expect(200);
     let fault = json!({"actor": "resolver", "fault": {"delay": 1}});
     node.inject(fault).await;
+    node.force_breaker("psp", None).await;
     let trail = node.get("/admin/actions?limit=10").await.expect(200).json();
     let said: Vec<_> = trail["data"]
         .as_array()
@@ -57,7 +61,7 @@ async fn what_operators_do_to_breakers_and_actors_is_in_the_trail() {
         .iter()
         .map(|action| (action["operator"].as_str().unwrap(), action["action"].as_str().unwrap()))
         .collect();
-    assert_eq!(said, [("unnamed", "fault.inject"), ("kim", "breaker.force")]);
+    assert_eq!(said, [("unnamed", "breaker.clear"), ("unnamed", "fault.inject"), ("kim", "breaker.force")]);
 }
 
 #[actix_web::test]
@@ -95,9 +99,21 @@ async fn a_breaker_is_forced_with_a_reason_and_says_who_and_why() {
     let path = "/admin/breakers/psp";
     let missing = node.put(path, &json!({"state": "open"})).await.expect_problem(400, "field_missing").json();
     assert_eq!(missing["errors"][0]["pointer"], "/reason");
-    for reason in ["", " \n", &"r".repeat(201), &"\u{1f4b3}".repeat(201)] {
-        let order = json!({"state": "open", "reason": reason});
-        node.put(path, &order).await.expect_problem(422, "reason_invalid");
+    for (reason, said) in [
+        ("", "required"),
+        (" \n", "required"),
+        (&"r".repeat(201), "at most 200 characters; this one has 201"),
+        (&"\u{1f4b3}".repeat(201), "at most 200 characters"),
+        ("a\u{1b}[2Jb", "printable"),
+        ("a\nb", "one line"),
+        ("a\u{9b}31mb", "printable"),
+        ("a\u{202e}b", "printable"),
+    ] {
+        for state in [json!("open"), json!(null)] {
+            let order = json!({"state": state, "reason": reason});
+            let problem = node.put(path, &order).await.expect_problem(422, "reason_invalid").json();
+            assert!(problem["detail"].as_str().unwrap().contains(said), "{reason:?}: {problem:#}");
+        }
     }
     let longest = "\u{1f4b3}".repeat(200);
     let order = json!({"state": "open", "reason": format!(" {longest} ")});
@@ -134,11 +150,12 @@ async fn what_other_nodes_have_ordered_is_obeyed_within_two_seconds() {
         forced_at: 1_795_478_400_000,
     };
     let view = async || node.get("/admin/breakers").await.expect(200).json()["data"][1].clone();
+    let given_back = crate::infra::control::StoredForce { state: "none".to_owned(), ..order.clone() };
     node.store.forces.lock().insert(order.name.clone(), order);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let held = view().await;
     assert_eq!((&held["state"], &held["forced"]["operator"]), (&json!("forced_open"), &json!("lee")), "{held:#}");
-    node.store.forces.lock().clear();
+    node.store.forces.lock().insert(given_back.name.clone(), given_back);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(view().await["state"], "closed");
 }
@@ -157,4 +174,23 @@ async fn armed_faults_are_listed() {
 #[actix_web::test]
 async fn faults_are_not_listed_where_they_are_off() {
     TestNode::start().await.get("/admin/faults").await.expect_problem(403, "faults_disabled");
+}
+
+#[actix_web::test]
+async fn names_that_are_none_are_answered_with_those_there_are() {
+    let node = TestNode::start_with(&[("FAULTS__ENABLED", "true")]).await;
+    let order = json!({"state": "open", "reason": "a test"});
+    let problem = node.put("/admin/breakers/nope", &order).await.expect_problem(404, "not_found").json();
+    assert_eq!(problem["detail"], "There is no such breaker. It is one of event_log, psp, psp_lookup.");
+    let inject = async |order| node.post("/admin/faults", &order).await.expect_problem(404, "not_found").json();
+    let problem = inject(json!({"actor": "nope", "fault": "panic"})).await;
+    let error = &problem["errors"][0];
+    assert_eq!(error["pointer"], "/actor");
+    assert!(error["allowed"].as_array().unwrap().contains(&json!("shard_writer")), "{problem:#}");
+    assert!(problem["detail"].as_str().unwrap().contains("resolver, "), "{problem:#}");
+    let problem = inject(json!({"actor": "shard_writer", "shard": 9, "fault": "panic"})).await;
+    assert_eq!(problem["errors"][0]["pointer"], "/shard");
+    assert!(problem["detail"].as_str().unwrap().ends_with("The shard is one of 1, 2."), "{problem:#}");
+    let problem = inject(json!({"actor": "control_keeper", "shard": 1, "fault": "panic"})).await;
+    assert!(problem["detail"].as_str().unwrap().contains("leave the shard out"), "{problem:#}");
 }

@@ -26,7 +26,7 @@ use crate::runtime::{Actor, Context, Failure, Message, Options, RatioGauge, Repl
 
 pub use circuit::{BreakerState, CallOutcome, Forced, Permit, Refused, Settings};
 use circuit::{Change, Circuit};
-pub use force::{ForcedBy, Forces, Scope};
+pub use force::{ForceOrder, ForcedBy, Forces, PendingOrder, Scope};
 pub use guard::{BreakerError, guarded, peek};
 use window::{Tally, ms};
 

@@ -39,15 +39,14 @@ impl Psp {
     }
 
     async fn force(&self, state: Option<Forced>) -> BreakerState {
-        let forced = state.map(|state| ForcedBy {
+        let order = ForceOrder {
             state,
             operator: "kim".to_owned(),
             source: "127.0.0.1".to_owned(),
             reason: "ticket 4711".to_owned(),
-            since: Timestamp(START_MS),
-            scope: Scope::Cluster,
-        });
-        self.forces.order("psp", forced);
+            at: Timestamp(START_MS),
+        };
+        self.forces.kept("psp", order);
         self.breaker.tell(BreakerMessage::Obey).unwrap();
         self.view().await.state
     }

@@ -4,9 +4,8 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 
 use super::reason::OptionalReason;
-use crate::actors::breaker::{BreakerView, Forced, Scope};
+use crate::actors::breaker::{BreakerView, ForceOrder, Forced, Scope};
 use crate::domain::Timestamp;
-use crate::flows::ForceOrder;
 use crate::http::body::{Typed, body};
 use crate::http::endpoint::{ASK, Endpoint, Json, Listed, Method, PathParameter, PathParameters, Request};
 use crate::http::problem::{Code, FieldError, Problem};
@@ -68,7 +67,9 @@ impl Endpoint for ForceBreaker {
     const ABOUT: &'static str = "Forces a breaker open or closed, with a reason, or gives it back to itself. It \
                                  holds on every node within two seconds, and after restarts, until it is given back. \
                                  `forced.scope` says `node` where it holds on this node only: no control store is \
-                                 shared, or it is away and gets the order when it is back.";
+                                 shared, or it is away and gets the order when it is back, unless it has a newer one \
+                                 then. What all nodes hold cannot be given back while it is away; what this node alone \
+                                 was ordered can, and what all nodes hold holds it again.";
     const ANSWERS: &'static [(StatusCode, &'static str)] = &[(StatusCode::OK, "The breaker")];
     const CODES: &'static [&'static [Code]] = &[ASK, &[Code::StorageUnavailable]];
 
@@ -80,29 +81,36 @@ impl Endpoint for ForceBreaker {
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
         let (operations, BreakerName(name)) = (request.app.operations(), &request.path);
         let BreakerOrder { state: Typed(state), reason: OptionalReason(reason) } = &request.body;
-        let order = match (state, reason) {
-            (None, _) => None,
-            (Some(_), None) => return Err(reason_missing()),
-            (Some(state), Some(reason)) => Some(ForceOrder {
-                state: *state,
-                reason: reason.clone(),
-                operator: request.operator(),
-                source: request.source(),
-                at: Timestamp(request.app.clock.now_ms()),
-            }),
+        if state.is_some() && reason.is_none() {
+            return Err(reason_missing());
+        }
+        let order = ForceOrder {
+            state: *state,
+            reason: reason.clone().unwrap_or_default(),
+            operator: request.operator.clone(),
+            source: request.source(),
+            at: Timestamp(request.app.clock.now_ms()),
         };
-        let forced = operations.force_breaker(name, order).await.map_err(|error| Problem::from(&error))?;
-        let view = forced.map_err(|_| Code::NotFound)?;
-        let scope = match &view.forced {
-            Some(forced) if forced.scope == Scope::Node => " on this node only",
+        let call = request.call();
+        let forced = operations.force_breaker(name, order, &call).await.map_err(|error| Problem::from(&error))?;
+        let view = forced.map_err(|_| no_such_breaker(&operations.breaker_names()))?;
+        let (kind, what) = match state {
+            Some(state) => ("breaker.force", format!("forced {state:?}")),
+            None => ("breaker.clear", "given back to itself".to_owned()),
+        };
+        let scope = match (&view.forced, state) {
+            (Some(forced), Some(_)) if forced.scope == Scope::Node => " on this node only",
+            (Some(_), None) => " on this node only: the order for all nodes holds again",
             _ => "",
         };
         let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let what = state.map_or("given back to itself".to_owned(), |state| format!("forced {state:?}"));
-        let detail = format!("{what}{scope}{reason}");
-        operations.note("breaker.force", name, detail, &request.operator(), &request.call()).await;
+        operations.note(kind, name, format!("{what}{scope}{reason}"), &request.operator, &call).await;
         Ok(Json(view))
     }
+}
+
+fn no_such_breaker(names: &[&str]) -> Problem {
+    Problem::from(Code::NotFound).detail(format!("There is no such breaker. It is one of {}.", names.join(", ")))
 }
 
 fn reason_missing() -> Problem {

@@ -114,7 +114,8 @@ impl Endpoint for ShowDeadLetter {
 
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
         let found = request.app.operations().dead_letter(request.path).await;
-        found.map_err(|error| Problem::from(&error))?.map(Json).ok_or_else(|| Code::NotFound.into())
+        let found = found.map_err(|error| Problem::from(&error))?;
+        found.map(Json).ok_or_else(|| Problem::from(Code::NotFound).detail("There is no dead letter of this id."))
     }
 }
 
@@ -210,7 +211,7 @@ impl Endpoint for RedriveDeadLetters {
     type Answer = Json<Disposals>;
 
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
-        let (operator, call) = (request.operator(), request.call());
+        let (operator, call) = (request.operator.clone(), request.call());
         let RedriveRequest { ids, filter, all, dry_run } = request.body;
         let (selection, dry_run) = (selection(ids, filter, all)?, dry_run.0.unwrap_or(true));
         let redriven = request.app.operations().redrive(selection, dry_run, &operator, &call).await;
@@ -234,7 +235,7 @@ impl Endpoint for DiscardDeadLetters {
     type Answer = Json<Disposals>;
 
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
-        let (operator, call) = (request.operator(), request.call());
+        let (operator, call) = (request.operator.clone(), request.call());
         let DiscardRequest { ids, filter, all, dry_run, reason: Reason(reason) } = request.body;
         let (selection, dry_run) = (selection(ids, filter, all)?, dry_run.0.unwrap_or(true));
         let discarded = request.app.operations().discard(selection, &reason, dry_run, &operator, &call).await;

@@ -55,7 +55,7 @@ impl Endpoint for BeginDrill {
             DrillError::FaultsDisabled => disabled(),
             DrillError::UnderWay => Code::ExerciseUnderWay.into(),
         })?;
-        let (operator, call) = (request.operator(), request.call());
+        let (operator, call) = (request.operator.clone(), request.call());
         request.app.operations().note("breaker.exercise", "event_log", detail, &operator, &call).await;
         Ok(Begun(view))
     }

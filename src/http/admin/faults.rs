@@ -1,5 +1,7 @@
 //! `/admin/faults`: faults on purpose, for tests and game days.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,8 +12,8 @@ use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
 use crate::flows::App;
 use crate::http::body::{Bounded, Given, Member, Typed, Wrong, body, deserialized, out_of_range};
 use crate::http::endpoint::{Endpoint, Json, Listed, Method, NoContent, Request};
-use crate::http::problem::{Code, Problem};
-use crate::runtime::{ArmedFault, Fault, FaultError};
+use crate::http::problem::{Code, FieldError, Problem};
+use crate::runtime::{ArmedFault, Fault, FaultError, Faults};
 
 fn check_enabled(app: &App) -> Result<(), Problem> {
     if app.operations().faults().is_enabled() { Ok(()) } else { Err(disabled()) }
@@ -143,14 +145,14 @@ impl Endpoint for InjectFault {
     }
 
     async fn handle(request: Request<'_, Self>) -> Result<Self::Answer, Problem> {
-        let (operator, call) = (request.operator(), request.call());
+        let (operator, call) = (request.operator.clone(), request.call());
         let FaultOrder { actor: Typed(actor), shard, fault: FaultKind(fault), times } = request.body;
         // Both are small.
         let (shard, times) = (shard.map(|shard| shard.0 as u32), times.map_or(1, |times| times.0 as u32));
         let operations = request.app.operations();
         let faults = operations.faults();
         if !faults.knows(&actor, shard) {
-            return Err(Code::NotFound.into());
+            return Err(no_such_actor(&faults, &actor));
         }
         // Before the fault, which the note's own way through a shard writer would use up.
         let detail = format!("{fault:?} {times} times on shard {shard:?}");
@@ -158,9 +160,29 @@ impl Endpoint for InjectFault {
         match faults.inject(&actor, shard, fault, times) {
             Ok(actors) => Ok(Json(Injected { actors })),
             Err(FaultError::Disabled) => Err(disabled()),
-            Err(FaultError::NoSuchActor) => Err(Code::NotFound.into()),
+            Err(FaultError::NoSuchActor) => Err(no_such_actor(&faults, &actor)),
         }
     }
+}
+
+/// Says which actors there are, or of one that is there which shards.
+fn no_such_actor(faults: &Faults, actor: &str) -> Problem {
+    let targets = faults.targets();
+    let shards: BTreeSet<_> = targets.iter().filter(|(name, _)| *name == actor).map(|(_, shard)| *shard).collect();
+    let error = if shards.is_empty() {
+        let names: BTreeSet<_> = targets.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = names.into_iter().collect();
+        let detail = format!("There is no such actor. It is one of {}.", names.join(", "));
+        FieldError { allowed: Some(names), ..FieldError::at("/actor".to_owned(), Code::NotFound).detail(detail) }
+    } else {
+        let shards: Vec<_> = shards.into_iter().flatten().map(|shard| shard.to_string()).collect();
+        let detail = match shards.as_slice() {
+            [] => "The actor is no shard's: leave the shard out.".to_owned(),
+            shards => format!("There is no such actor of this shard. The shard is one of {}.", shards.join(", ")),
+        };
+        FieldError::at("/shard".to_owned(), Code::NotFound).detail(detail)
+    };
+    Problem::of_field(error)
 }
 
 pub struct ClearFaults;
@@ -186,7 +208,7 @@ impl Endpoint for ClearFaults {
         let operations = request.app.operations();
         operations.faults().clear();
         let detail = "all disarmed".to_owned();
-        operations.note("fault.clear", "all", detail, &request.operator(), &request.call()).await;
+        operations.note("fault.clear", "all", detail, &request.operator, &request.call()).await;
         Ok(NoContent)
     }
 }
@@ -221,7 +243,7 @@ impl Endpoint for JumpClock {
     async fn handle(request: Request<'_, Self>) -> Result<NoContent, Problem> {
         let Bounded(ahead_ms) = request.body.ahead_ms;
         request.app.clock.jump(ahead_ms);
-        let (operator, call) = (request.operator(), request.call());
+        let (operator, call) = (request.operator.clone(), request.call());
         let detail = format!("{ahead_ms} ms ahead");
         request.app.operations().note("fault.clock", "clock", detail, &operator, &call).await;
         Ok(NoContent)

@@ -3,11 +3,12 @@
 use serde_json::value::RawValue;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
+use crate::domain::text::is_printable;
 use crate::http::body::{Given, Member, Wrong, deserialized};
 use crate::http::card_number::holds_card_number;
-use crate::http::problem::Code;
+use crate::http::problem::{Code, FieldError};
 
-/// A text of 1 to `MAX` characters without spaces around it, and without a card number.
+/// A text of 1 to `MAX` printable characters without spaces around it, and without a card number.
 #[derive(Debug)]
 pub struct Reason<const MAX: usize>(pub String);
 
@@ -23,8 +24,13 @@ fn read(text: &RawValue, max: usize) -> Result<String, Wrong> {
     if holds_card_number(reason) {
         return Err(Code::CardNumberNotAllowed.into());
     }
-    let is_valid = (1..=max).contains(&reason.chars().count());
-    if is_valid { Ok(reason.to_owned()) } else { Err(Code::ReasonInvalid.into()) }
+    let wrong = |detail: String| Err(FieldError::at(String::new(), Code::ReasonInvalid).detail(detail).into());
+    match reason.chars().count() {
+        0 => wrong("A reason is required.".to_owned()),
+        length if length > max => wrong(format!("A reason has at most {max} characters; this one has {length}.")),
+        _ if !reason.chars().all(is_printable) => wrong("A reason is one line of printable characters.".to_owned()),
+        _ => Ok(reason.to_owned()),
+    }
 }
 
 fn schema(max: usize) -> RefOr<Schema> {

@@ -11,8 +11,9 @@ use super::query::Query;
 use crate::flows::{App, Call};
 use crate::http::body::{self, Body, Given};
 use crate::http::event_loop_delay::EventLoopDelay;
+use crate::http::operator::operator;
 use crate::http::problem::{Code, Problem};
-use crate::http::request::{call, operator, refuse};
+use crate::http::request::{call, refuse};
 
 /// What an operation does to its resource, by the method's name. `GET` is answered to `HEAD` too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,17 +72,14 @@ pub struct Request<'a, E: Endpoint> {
     pub path: E::Path,
     pub query: E::Query,
     pub body: E::Body,
+    /// Who asks, for the trail of operators' actions; nobody, where nothing is done for an operator.
+    pub operator: String,
 }
 
 impl<E: Endpoint> Request<'_, E> {
     /// The call that the request makes.
     pub fn call(&self) -> Call {
         call(self.http)
-    }
-
-    /// Who asks, for the trail of operators' actions.
-    pub fn operator(&self) -> String {
-        operator(self.http)
     }
 
     /// The address that the request came from.
@@ -117,7 +115,13 @@ async fn handled<E: Endpoint>(http: &HttpRequest, payload: Payload, app: &App) -
     let path = E::Path::read(http)?;
     let given = Given { header_key: header_key.as_deref(), amount_max: app.amount_max() };
     let body = E::Body::read(bytes.as_deref().unwrap_or_default(), &given)?;
-    E::handle(Request { http, app, path, query, body }).await
+    let operator = if notes_operators::<E>() { operator(http)? } else { String::new() };
+    E::handle(Request { http, app, path, query, body, operator }).await
+}
+
+/// Whether the operation does something for an operator, whose name is then in the trail.
+pub(super) fn notes_operators<E: Endpoint>() -> bool {
+    E::PATH.starts_with("/admin") && E::METHOD != Method::Get
 }
 
 /// Refuses work while this thread is late with much in flight.

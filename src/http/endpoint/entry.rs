@@ -5,7 +5,7 @@ use actix_web::web;
 use actix_web::{Route, guard};
 
 use super::answer::{Answer, Content};
-use super::declaration::{Endpoint, Method, Place, serve};
+use super::declaration::{Endpoint, Method, Place, notes_operators, serve};
 use super::path::{PathParameter, PathParameters};
 use super::query::{Query, QueryParameter};
 use crate::http::body::{Body, Members};
@@ -99,6 +99,9 @@ fn describe<E: Endpoint>() -> Described {
     found.extend(query.iter().filter_map(|parameter| parameter.code));
     found.extend(E::Body::codes());
     found.extend((E::METHOD != Method::Get).then_some(Code::UnsupportedMediaType));
+    if notes_operators::<E>() {
+        found.extend([Code::OperatorInvalid, Code::CardNumberNotAllowed]);
+    }
     found.extend(E::TAKES_WORK.then_some(Code::Overloaded));
     Described {
         about: E::ABOUT,

@@ -39,13 +39,13 @@ impl PathParameters for () {
 
 /// Has an id of this kind read from a path.
 macro_rules! id_in_path {
-    ($id:ty, $name:literal, $about:literal, $pattern:literal, $code:expr) => {
+    ($id:ty, $name:literal, $about:literal, $pattern:literal, $code:expr $(, $detail:literal)?) => {
         impl PathParameters for $id {
             const PARAMETERS: &'static [PathParameter] =
                 &[PathParameter { name: $name, about: $about, pattern: $pattern, code: $code }];
 
             fn read(request: &HttpRequest) -> Result<Self, Problem> {
-                request.match_info().query($name).parse().map_err(|_| $code.into())
+                request.match_info().query($name).parse().map_err(|_| Problem::from($code)$(.detail($detail))?)
             }
         }
     };
@@ -53,7 +53,14 @@ macro_rules! id_in_path {
 
 id_in_path!(PaymentId, "paymentId", "The payment", "^pay_[0-7][0-9A-HJKMNP-TV-Z]{12}$", Code::PaymentNotFound);
 id_in_path!(RefundId, "refundId", "The refund", "^ref_[0-7][0-9A-HJKMNP-TV-Z]{12}$", Code::RefundNotFound);
-id_in_path!(LetterId, "letterId", "The dead letter", "^dlq_[0-7][0-9A-HJKMNP-TV-Z]{12}$", Code::NotFound);
+id_in_path!(
+    LetterId,
+    "letterId",
+    "The dead letter",
+    "^dlq_[0-7][0-9A-HJKMNP-TV-Z]{12}$",
+    Code::NotFound,
+    "It is no dead letter's id: that is `dlq_` and 13 digits and capital letters, such as dlq_06YVFH3XM0400."
+);
 
 impl PathParameters for MerchantId {
     const PARAMETERS: &'static [PathParameter] = &[PathParameter {

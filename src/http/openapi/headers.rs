@@ -17,7 +17,7 @@ pub fn of_requests(entry: &Entry, described: &Described) -> Vec<Parameter> {
                      quoted string (RFC 9651), whose parameters are left aside.";
         parameters.push(header("Idempotency-Key", about, key));
     }
-    // Without patterns: what does not fit them is taken, and left aside.
+    // The next two without patterns: what does not fit them is taken, and left aside.
     let about = "The trace to join (W3C Trace Context), `00-{32 hexadecimal digits}-{16}-{2}`; one that is not valid \
                  is left aside.";
     parameters.push(header("traceparent", about, text()));
@@ -25,9 +25,9 @@ pub fn of_requests(entry: &Entry, described: &Described) -> Vec<Parameter> {
                  holds a card number, is replaced.";
     parameters.push(header("X-Request-Id", about, text()));
     if entry.is_for_operators() && entry.method != Method::Get {
-        let about = "Who acts, for the trail of operators' actions; 1 to 64 printable ASCII characters, without a card \
-                     number, else `unnamed`.";
-        parameters.push(header("X-Operator", about, text()));
+        let about = "Who acts, for the trail of operators' actions: 1 to 64 printable characters in UTF-8, without a \
+                     card number. Not given: `unnamed`.";
+        parameters.push(header("X-Operator", about, text().min_length(Some(1)).max_length(Some(64))));
     }
     parameters
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{ControlError, ControlStore, StoredForce};
+use super::{ControlError, ControlStore, Given, StoredForce, forced};
+use crate::domain::Timestamp;
 use crate::infra::database::StoredAction;
 use crate::infra::testing::{FaultDecision, FaultPlan, dead};
 
 /// What operators did, by id.
 pub type KeptActions = Arc<Mutex<BTreeMap<i64, StoredAction>>>;
 
-/// The breakers that are held, by name.
+/// The last order to each breaker, by its name.
 pub type KeptForces = Arc<Mutex<BTreeMap<String, StoredForce>>>;
 
 /// The control store as one process reaches it.
@@ -62,11 +63,18 @@ impl ControlStore for MemoryControl {
         self.fated(|_| self.forces.lock().values().cloned().collect()).await
     }
 
-    async fn force_breaker(&self, force: &StoredForce) -> Result<(), ControlError> {
-        self.fated(|_| drop(self.forces.lock().insert(force.name.clone(), force.clone()))).await
-    }
-
-    async fn release_breaker(&self, name: &str) -> Result<(), ControlError> {
-        self.fated(|_| drop(self.forces.lock().remove(name))).await
+    async fn force_breaker(
+        &self,
+        order: &StoredForce,
+        given: Given,
+        now: Timestamp,
+    ) -> Result<StoredForce, ControlError> {
+        let keep = |_: &mut _| {
+            let mut forces = self.forces.lock();
+            let kept = forced::newest(order, forces.get(&order.name), given, now);
+            forces.insert(order.name.clone(), kept.clone());
+            kept
+        };
+        self.fated(keep).await
     }
 }

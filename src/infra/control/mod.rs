@@ -14,12 +14,13 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use sea_orm::DbErr;
 
-pub use forced::StoredForce;
+pub use forced::{Given, StoredForce, believed};
 pub use identity::system_of;
 pub use reader::ControlReader;
 pub use sql::SqlControl;
 pub use unset::UnsetControl;
 
+use crate::domain::Timestamp;
 use crate::domain::identity::ControlMisfit;
 use crate::infra::data_guard::GuardError;
 use crate::infra::database::{DatabaseError, StoredAction};
@@ -101,23 +102,24 @@ pub trait ControlStore: Send + Sync {
     /// When it cannot be read.
     async fn actions(&self, limit: u64) -> Result<Vec<StoredAction>, ControlError>;
 
-    /// The breakers that operators hold in a state, each with who and why.
+    /// The last order of operators to each breaker that has had one, each with who and why.
     ///
     /// # Errors
     /// When it cannot be read.
     async fn forced_breakers(&self) -> Result<Vec<StoredForce>, ControlError>;
 
-    /// Keeps that a breaker is held, in place of what was kept of it before. It is durable then.
+    /// Keeps an order to a breaker in place of the one before, unless that is newer. It is durable then.
+    ///
+    /// Returns the order that is kept: this one, its time above that of the one before, or the newer one.
     ///
     /// # Errors
     /// Then it is not known what is kept; to ask again is right.
-    async fn force_breaker(&self, force: &StoredForce) -> Result<(), ControlError>;
-
-    /// Keeps that nobody holds the breaker of this name.
-    ///
-    /// # Errors
-    /// As [`force_breaker`](Self::force_breaker).
-    async fn release_breaker(&self, name: &str) -> Result<(), ControlError>;
+    async fn force_breaker(
+        &self,
+        order: &StoredForce,
+        given: Given,
+        now: Timestamp,
+    ) -> Result<StoredForce, ControlError>;
 }
 
 #[cfg(test)]

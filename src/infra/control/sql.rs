@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::{ControlError, ControlPlace, ControlStore, StoredForce, forced, identity};
+use super::{ControlError, ControlPlace, ControlStore, Given, StoredForce, forced, identity};
 use crate::domain::Timestamp;
 use crate::domain::identity::SystemId;
 use crate::infra::data_guard::{self, DataGuard, GuardError};
@@ -192,11 +192,12 @@ impl ControlStore for SqlControl {
         Ok(forced::all(&self.opened()?.readers).await?)
     }
 
-    async fn force_breaker(&self, force: &StoredForce) -> Result<(), ControlError> {
-        self.write(async |tx| forced::put(tx, force).await).await
-    }
-
-    async fn release_breaker(&self, name: &str) -> Result<(), ControlError> {
-        self.write(async |tx| forced::delete(tx, name).await).await
+    async fn force_breaker(
+        &self,
+        order: &StoredForce,
+        given: Given,
+        now: Timestamp,
+    ) -> Result<StoredForce, ControlError> {
+        self.write(async |tx| forced::keep(tx, order, given, now).await).await
     }
 }

@@ -91,6 +91,8 @@ async fn an_action_is_kept_once_as_it_came_first(case: Fixture) {
     case.drop().await;
 }
 
+const GIVEN_AT: Timestamp = Timestamp(1_800_000_000_000);
+
 fn force(name: &str, state: &str) -> StoredForce {
     StoredForce {
         name: name.to_owned(),
@@ -98,30 +100,78 @@ fn force(name: &str, state: &str) -> StoredForce {
         operator: "O'Hara".to_owned(),
         source: "::1".to_owned(),
         reason: "日本語 🛶".to_owned(),
-        forced_at: 1_800_000_000_000,
+        forced_at: GIVEN_AT.0,
     }
 }
 
-async fn a_forced_breaker_is_kept_until_it_is_released(case: Fixture) {
+/// An order of that many milliseconds later.
+fn later(ms: i64, force: StoredForce) -> StoredForce {
+    StoredForce { forced_at: GIVEN_AT.0 + ms, ..force }
+}
+
+async fn the_last_order_to_a_breaker_is_kept_also_one_that_gives_it_back(case: Fixture) {
     let store = case.store(1);
-    assert!(matches!(store.force_breaker(&force("psp", "open")).await, Err(ControlError::NotOpen)));
+    let keep = async |row: &StoredForce| store.force_breaker(row, Given::Now, GIVEN_AT).await;
+    assert!(matches!(keep(&force("psp", "open")).await, Err(ControlError::NotOpen)));
     store.check().await.unwrap();
     assert_eq!(store.forced_breakers().await.unwrap(), []);
-    for row in [force("psp", "open"), force("psp", "closed"), force("event_log", "open"), force("psp", "closed")] {
-        store.force_breaker(&row).await.unwrap();
+    assert_eq!(keep(&force("psp", "open")).await.unwrap(), force("psp", "open"));
+    // Of one millisecond each: one is after the other.
+    assert_eq!(keep(&force("psp", "closed")).await.unwrap(), later(1, force("psp", "closed")));
+    keep(&force("event_log", "open")).await.unwrap();
+    assert_eq!(keep(&force("psp", "none")).await.unwrap(), later(2, force("psp", "none")));
+    let kept = [force("event_log", "open"), later(2, force("psp", "none"))];
+    assert_eq!(store.forced_breakers().await.unwrap(), kept);
+    case.drop().await;
+}
+
+async fn an_older_order_undoes_no_newer_one_and_no_clear(case: Fixture) {
+    let store = case.store(1);
+    store.check().await.unwrap();
+    let now = GIVEN_AT.after(std::time::Duration::from_secs(60));
+    let bring = async |row: &StoredForce| store.force_breaker(row, Given::Earlier, now).await.unwrap();
+    for newer in [later(1_200, force("psp", "open")), later(1_500, force("psp", "none"))] {
+        assert_eq!(bring(&newer).await, newer);
+        for older in [force("psp", "closed"), force("psp", "none"), later(1_199, force("psp", "open"))] {
+            assert_eq!(bring(&older).await, newer);
+            assert_eq!(store.forced_breakers().await.unwrap(), std::slice::from_ref(&newer));
+        }
+        assert_eq!(bring(&newer).await, newer, "brought twice");
     }
-    assert_eq!(store.forced_breakers().await.unwrap(), [force("event_log", "open"), force("psp", "closed")]);
-    for _ in 0..2 {
-        store.release_breaker("psp").await.unwrap();
-        assert_eq!(store.forced_breakers().await.unwrap(), [force("event_log", "open")]);
+    let newest = later(1_501, force("psp", "closed"));
+    assert_eq!(bring(&newest).await, newest);
+    case.drop().await;
+}
+
+/// Whichever comes first.
+async fn orders_of_two_processes_end_as_one(case: Fixture) {
+    let stores = [case.store(1), case.store(1)];
+    stores[0].check().await.unwrap();
+    if let ControlPlace::Server(_) = case.place {
+        stores[1].check().await.unwrap();
+    }
+    let stores = if let ControlPlace::Server(_) = case.place { [&stores[0], &stores[1]] } else { [&stores[0]; 2] };
+    for name in ["psp", "event_log", "psp_lookup"] {
+        let (one, other) = (force(name, "open"), later(1, force(name, "closed")));
+        let (first, second) = tokio::join!(
+            stores[0].force_breaker(&one, Given::Earlier, GIVEN_AT),
+            stores[1].force_breaker(&other, Given::Earlier, GIVEN_AT),
+        );
+        assert!([&one, &other].contains(&&first.unwrap()));
+        assert_eq!(second.unwrap(), other);
+        assert!(store_has(stores[0], &other).await, "{name}");
     }
     case.drop().await;
+}
+
+async fn store_has(store: &SqlControl, row: &StoredForce) -> bool {
+    store.forced_breakers().await.unwrap().contains(row)
 }
 
 async fn a_store_that_takes_no_writes_is_out_and_still_read(case: Fixture) {
     let store = case.store(1);
     store.check().await.unwrap();
-    store.force_breaker(&force("psp", "open")).await.unwrap();
+    store.force_breaker(&force("psp", "open"), Given::Now, GIVEN_AT).await.unwrap();
     let on = "BEFORE UPDATE ON control_identity";
     match &case.place {
         ControlPlace::File(path) => {
@@ -243,7 +293,9 @@ on_each! {
     one_that_is_away_is_opened_once_it_is_there
     store_that_became_another_systems_keeps_nothing
     who_only_reads_sees_all_in_order
-    a_forced_breaker_is_kept_until_it_is_released
+    the_last_order_to_a_breaker_is_kept_also_one_that_gives_it_back
+    an_older_order_undoes_no_newer_one_and_no_clear
+    orders_of_two_processes_end_as_one
     a_store_that_takes_no_writes_is_out_and_still_read
 }
 

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{ControlError, ControlStore, StoredForce};
+use super::{ControlError, ControlStore, Given, StoredForce};
+use crate::domain::Timestamp;
 use crate::infra::database::StoredAction;
 
 /// See the module.
@@ -27,11 +28,12 @@ impl ControlStore for UnsetControl {
         Err(ControlError::Unset)
     }
 
-    async fn force_breaker(&self, _force: &StoredForce) -> Result<(), ControlError> {
-        Err(ControlError::Unset)
-    }
-
-    async fn release_breaker(&self, _name: &str) -> Result<(), ControlError> {
+    async fn force_breaker(
+        &self,
+        _order: &StoredForce,
+        _given: Given,
+        _now: Timestamp,
+    ) -> Result<StoredForce, ControlError> {
         Err(ControlError::Unset)
     }
 }

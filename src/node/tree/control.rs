@@ -28,10 +28,11 @@ impl TreeBuilder<'_> {
         breakers: &ForcedBreakers,
     ) -> Supervisor {
         let mut control = self.supervisor("control");
-        let (checked, outages, breakers) = (store.clone(), outages.clone(), breakers.clone());
+        let (checked, outages, breakers, lines) = (store.clone(), outages.clone(), breakers.clone(), shards.clone());
         let options = self.options("control_keeper", PIPELINE).tick(CHECK_EVERY);
-        let keeper =
-            control.actor(options, move || ControlKeeper::new(checked.clone(), outages.clone(), breakers.clone()));
+        let keeper = control.actor(options, move || {
+            ControlKeeper::new(checked.clone(), outages.clone(), breakers.clone(), lines.clone())
+        });
         // The first look is not a tick away.
         keeper.nudge();
         // Without a store there is nowhere to move them to.

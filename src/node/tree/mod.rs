@@ -15,7 +15,7 @@ use self::builder::{FRONT, TreeBuilder};
 use self::shards::Nudges;
 use super::adapters::{Adapters, is_embedded};
 use super::lease_registry::LeaseRegistry;
-use crate::actors::breaker::{ForcedBy, Forces};
+use crate::actors::breaker::{ForceOrder, Forces};
 use crate::actors::control_keeper::ForcedBreakers;
 use crate::actors::guarded_psp::{GuardedPsp, PspBreakers};
 use crate::actors::job::JobBoard;
@@ -130,7 +130,7 @@ async fn known_forces(control: &dyn ControlStore) -> Forces {
     if let Ok(Ok(kept)) = tokio::time::timeout(FORCES_WITHIN, control.forced_breakers()).await {
         for row in kept {
             if let Some(name) = [PSP, PSP_LOOKUP, EVENT_LOG].into_iter().find(|name| *name == row.name) {
-                forces.learn(name, ForcedBy::from_stored(row), forces.generation());
+                forces.learn(name, Some(ForceOrder::from_stored(row)), forces.generation());
             }
         }
     }

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use serde_json::json;
 
-use super::{calls, node};
+use super::{calls, node, nothing_has_changed, refused};
 use crate::http_tests::node::{TestNode, order};
 
 /// Names that are no request's: they are replaced.
@@ -74,22 +74,43 @@ async fn a_trace_that_is_none_is_left_aside() {
 }
 
 #[actix_web::test]
-async fn an_operator_whose_name_is_none_is_unnamed() {
+async fn an_operator_is_who_they_say_or_is_refused() {
     let node = node().await;
-    let force = async |name: Option<&str>| {
-        let put = node.request(Method::PUT, "/admin/breakers/psp");
-        let put = if let Some(name) = name { put.header("X-Operator", name) } else { put };
-        put.json(&json!({"state": "closed", "reason": "a test"})).send().await.expect(200);
-        let trail = node.get("/admin/actions?limit=1").await.expect(200).json();
-        trail["data"][0]["operator"].as_str().unwrap().to_owned()
+    let force = async |names: &[&str]| {
+        let put =
+            node.request(Method::PUT, "/admin/breakers/psp").json(&json!({"state": "closed", "reason": "a test"}));
+        names.iter().fold(put, |put, name| put.header("X-Operator", name)).send().await
     };
-    for name in ["kim", "Kim Lee", &"k".repeat(64)] {
-        assert_eq!(force(Some(name)).await, name);
+    for (names, code) in [
+        (&[""][..], "operator_invalid"),
+        (&["   "], "operator_invalid"),
+        (&[&"k".repeat(65)], "operator_invalid"),
+        (&["a\tb"], "operator_invalid"),
+        (&["a\u{9b}2Jb"], "operator_invalid"),
+        (&["a\u{202e}b"], "operator_invalid"),
+        (&["kim", "lee"], "operator_invalid"),
+        (&["4111 1111 1111 1111"], "card_number_not_allowed"),
+    ] {
+        let status = if code == "operator_invalid" { 400 } else { 422 };
+        let answer = force(names).await;
+        refused(&answer, "/admin/breakers/psp", status, code, None, &names.join(", "));
+        assert_eq!(answer.json()["errors"][0]["header"], "X-Operator", "{}", answer.text);
+        assert!(!answer.text.contains("1111"), "{}", answer.text);
     }
-    assert_eq!(force(Some("  kim ")).await, "kim");
-    for name in
-        [None, Some(""), Some("   "), Some("schl\u{fc}ssel"), Some(&"k".repeat(65)), Some("4111 1111 1111 1111")]
-    {
-        assert_eq!(force(name).await, "unnamed", "{name:?}");
+    nothing_has_changed(&node).await;
+    let longest = "\u{fc}".repeat(64);
+    for (given, name) in [
+        ("kim", "kim"),
+        ("Kim O'Hara", "Kim O'Hara"),
+        ("  kim ", "kim"),
+        ("zo\u{eb}", "zo\u{eb}"),
+        ("\u{65e5}\u{672c}", "\u{65e5}\u{672c}"),
+        (&longest, &longest),
+    ] {
+        let view = force(&[given]).await.expect(200).json();
+        assert_eq!(view["forced"]["operator"], name);
+        let trail = node.get("/admin/actions?limit=1").await.expect(200).json();
+        assert_eq!(trail["data"][0]["operator"], name);
     }
+    assert_eq!(force(&[]).await.expect(200).json()["forced"]["operator"], "unnamed");
 }
