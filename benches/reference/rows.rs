@@ -102,6 +102,7 @@ impl Rows {
             merchant_reference: None,
             capture_id: None,
             capture_amount: None,
+            capture_version: None,
             captured_event: None,
             refunds: 0,
             id,
