@@ -9,6 +9,9 @@ const SECRET_NAMES: &[&str] = &["pass", "pwd", "secret", "token", "credential"];
 /// How the names of settings end that are addresses.
 const ADDRESS_NAMES: &[&str] = &["url", "database", "databases", "endpoint"];
 
+/// Names that stand for a secret as a whole, and a shell's command, which may hold one.
+const SECRET_WORDS: &[&str] = &["auth", "pw", "pwd", "event_log_stop"];
+
 /// A value as TOML writes it, without secrets.
 pub fn written(value: &Value) -> String {
     match value {
@@ -28,11 +31,16 @@ pub fn written(value: &Value) -> String {
 
 /// A text given for a setting of this name, which need not exist.
 pub fn given_for(key: &str, text: &str) -> String {
-    let name = key.rsplit('.').next().unwrap_or(key).to_lowercase();
-    let is_secret = SECRET_NAMES.iter().any(|part| name.contains(part)) || name.ends_with("key");
-    // An address without its scheme may be anything.
-    let is_no_address = ADDRESS_NAMES.iter().any(|end| name.ends_with(end)) && !text.contains("://");
-    if is_secret || is_no_address { MASK.to_owned() } else { without_secrets(text) }
+    // As in a file, or as a variable of the environment spells it.
+    let key = key.to_lowercase().replace("__", ".");
+    let has = |is_one: fn(&str) -> bool| key.split('.').any(is_one);
+    let is_secret = has(|name| SECRET_NAMES.iter().any(|part| name.contains(part)) || name.ends_with("key"));
+    let is_secret = is_secret || has(|name| SECRET_WORDS.contains(&name));
+    // An address without its scheme may be anything, and so may a text in place of a section.
+    let is_address = has(|name| ADDRESS_NAMES.iter().any(|end| name.ends_with(end)));
+    let is_section = !key.contains('.') && text.parse::<u64>().is_err();
+    let is_hidden = is_secret || is_address && !text.contains("://") || is_section;
+    if is_hidden { MASK.to_owned() } else { without_secrets(text) }
 }
 
 /// A text in which there may be addresses, without user, password and query (RFC 3986, 3.2.1 and 3.4): any of them may
@@ -48,7 +56,10 @@ pub fn without_secrets(text: &str) -> String {
     if user.is_some_and(|user| user.contains('?')) {
         return format!("{before}{MASK}");
     }
-    let (address, query) = place.split_once('?').map_or((place, ""), |(address, _)| (address, "?***"));
+    let (address, query) = match place.find(['?', '#']) {
+        Some(end) => (&place[..end], if place[end..].starts_with('?') { "?***" } else { "#***" }),
+        None => (place, ""),
+    };
     let authority = &address[..address.find('/').unwrap_or(address.len())];
     // What stands where a port belongs is a password whose host is missing.
     let is_ipv6 = authority.starts_with('[');
@@ -95,6 +106,12 @@ mod tests {
             ("redis.url", "hunter2", "***"),
             ("shard.databases", "hunter2", "***"),
             ("redis.url", "redis://:hunter2@h", "redis://***@h"),
+            ("redis.url", "redis://h#hunter2", "redis://h#***"),
+            ("redis", "hunter2", "***"),
+            ("REDIS.URL.X", "hunter2", "***"),
+            ("redis.pw", "hunter2", "***"),
+            ("faults.event_log_stop", "curl -u u:hunter2 h", "***"),
+            ("shard", "3", "3"),
             ("shard.max_batch", "many", "many"),
             ("limits.authorize_per_minute", "7", "7"),
         ] {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 
-use crate::node::{TestNode, eventually};
+use crate::node::{TestNode, eventually, order};
 
 /// Changes a row of the shard of odd merchants by hand.
 async fn spoil(node: &TestNode, sql: &str) {
@@ -80,6 +80,9 @@ async fn a_damaged_file_shows_until_it_is_replaced() {
         (authorize["status"] == "degraded" && reasons.contains("shard 1 is damaged")).then_some(())
     };
     eventually("it shows", shown).await;
+    // What it takes on would be lost with the file.
+    node.post("/payments", &order("MERCHANT-1", 100)).await.expect(503);
+    node.authorize_for("MERCHANT-2", 100).await;
     // The writer looks each second whether a shard takes writes again: it never does.
     let begun = std::time::Instant::now();
     while begun.elapsed() < std::time::Duration::from_secs(3) {

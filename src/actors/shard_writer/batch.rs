@@ -51,6 +51,10 @@ impl BatchCommitter {
     /// Commits as much of a batch as it can and answers every command. A batch that fails as a whole is halved until
     /// the command that causes the failure is alone, so that no other fails with it.
     pub(super) async fn commit(&mut self, batch: Vec<PendingCommand>, ctx: &Context) {
+        if self.database.health.is_damaged() {
+            // What a damaged file takes on now is lost when a backup takes its place.
+            return batch.into_iter().for_each(|command| command.0.answer(Err(WriteError::Storage)));
+        }
         let mut waiting = vec![batch];
         while let Some(mut commands) = waiting.pop() {
             commands.retain(|command| !command.0.is_abandoned());

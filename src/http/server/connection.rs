@@ -38,29 +38,15 @@ pub struct Deadlines {
 
 /// What the connections of one thread share.
 pub struct Thread<S, F> {
-    application: S,
-    app: Data<App>,
-    gate: Arc<Gate>,
-    unread: Unread,
-    codec: ServiceConfig,
-    deadlines: Deadlines,
-    refusals: RefusalCounter,
+    pub application: S,
+    pub app: Data<App>,
+    pub gate: Arc<Gate>,
+    pub unread: Unread,
+    pub codec: ServiceConfig,
+    pub deadlines: Deadlines,
+    pub refusals: RefusalCounter,
     /// Makes a future that resolves when the server is told to stop.
-    stopping: F,
-}
-
-impl<S, F> Thread<S, F> {
-    pub fn new(
-        application: S,
-        app: Data<App>,
-        gate: Arc<Gate>,
-        unread: Unread,
-        codec: ServiceConfig,
-        deadlines: Deadlines,
-        stopping: F,
-    ) -> Self {
-        Self { application, app, gate, unread, codec, deadlines, refusals: RefusalCounter::new(), stopping }
-    }
+    pub stopping: F,
 }
 
 /// What becomes of a connection after an answer.

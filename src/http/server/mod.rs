@@ -21,6 +21,7 @@ use self::connection::{Thread, serve_connection};
 use self::gate::Gate;
 pub use self::gate::Places;
 use self::unread::Unread;
+use super::refused::RefusalCounter;
 use super::service::Service;
 
 /// How the server is run.
@@ -64,7 +65,9 @@ pub fn serve(listener: TcpListener, service: Service, settings: HttpSettings) ->
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }
                 };
-                let thread = Rc::new(Thread::new(application, app, gate, unread, codec, deadlines, stopping));
+                let refusals = RefusalCounter::new();
+                let thread = Thread { application, app, gate, unread, codec, deadlines, refusals, stopping };
+                let thread = Rc::new(thread);
                 Ok::<_, ()>(fn_service(move |stream| serve_connection(thread.clone(), stream)))
             }
         })

@@ -31,6 +31,7 @@ use crate::infra::data_guard::{DataGuard, GuardError};
 use crate::infra::file_identity::{self, IdentityError};
 use crate::infra::group_commit::GroupCommit;
 use crate::infra::sqlite::{OpenError, PrivateWriter};
+use crate::infra::telemetry::repeats::is_first;
 use crate::infra::waits::wait_for_file;
 use crate::runtime::{Chance, Clock};
 
@@ -135,7 +136,9 @@ impl Simulator {
         let answer =
             self.committer.submit(command).await.map_err(|_| PspError::Unknown("the PSP is shut".to_owned()))?;
         answer.map_err(|error| {
-            tracing::error!(%error, "the simulator cannot write its books");
+            if is_first("the simulator's books", &error) {
+                tracing::error!(%error, "the simulator cannot write its books");
+            }
             PspError::Unknown(format!("the PSP cannot write: {error}"))
         })
     }
