@@ -100,9 +100,10 @@ where
 
 #[cfg(test)]
 pub mod testing {
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use parking_lot::Mutex;
+    use tracing::Dispatch;
     use tracing::subscriber::DefaultGuard;
     use tracing_subscriber::fmt::MakeWriter;
 
@@ -110,6 +111,11 @@ pub mod testing {
 
     /// What this thread logs, as JSON lines, until the guard goes.
     pub fn captured() -> (Lines, DefaultGuard) {
+        /// With one subscriber alone, tracing asks the thread that meets a line first, and remembers for all threads
+        /// that nobody wants it.
+        static OTHER: LazyLock<Dispatch> =
+            LazyLock::new(|| Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish()));
+        LazyLock::force(&OTHER);
         let lines = Lines::default();
         let builder = tracing_subscriber::fmt().with_writer(lines.clone()).json().flatten_event(true);
         let guard = tracing::subscriber::set_default(builder.map_event_format(Traced).finish());
