@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::net::{TcpStream, ToSocketAddrs};
 
 use crate::domain::Timestamp;
 use crate::runtime::Clock;
@@ -54,6 +55,20 @@ pub fn wait_for(what: impl Display) -> Wait {
         told_at: None,
     });
     Wait { since }
+}
+
+/// How long a look for a server may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether a server takes connections: a client says no more of one that does not than that there was no answer.
+///
+/// # Errors
+/// Why none could be made, for people.
+pub async fn look_for(address: impl ToSocketAddrs) -> Result<(), String> {
+    match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
+        Ok(connected) => connected.map(drop).map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no connection within {CONNECT_WITHIN:?}")),
+    }
 }
 
 /// As [`wait_for`], until SQLite has opened the file.

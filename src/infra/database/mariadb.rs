@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
 
 use super::connection::{PacketMax, Pool, Target};
 use super::error::DatabaseError;
-use crate::infra::waits::{Wait, wait_for};
+use crate::infra::waits::{Wait, look_for, wait_for};
 
 /// Connections that write a shard. One is in use; another takes over from one that hangs on a network that is gone.
 const WRITERS: u32 = 4;
@@ -123,11 +123,9 @@ impl Unreached {
         let said = match &error {
             sqlx::Error::PoolTimedOut => {
                 let options = pool.connect_options();
-                let connect = tokio::net::TcpStream::connect((options.get_host(), options.get_port()));
-                match tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await {
-                    Ok(Ok(_)) => format!("it takes connections and does not answer within {ACQUIRE_TIMEOUT:?}"),
-                    Ok(Err(error)) => error.to_string(),
-                    Err(_) => format!("no connection within {ACQUIRE_TIMEOUT:?}"),
+                match look_for((options.get_host(), options.get_port())).await {
+                    Ok(()) => format!("it takes connections and does not answer within {ACQUIRE_TIMEOUT:?}"),
+                    Err(why) => why,
                 }
             }
             other => other.to_string(),

@@ -27,7 +27,7 @@ impl Table for Entity {
         Ok((RefundId::from_stored(row.id), PaymentId::from_stored(row.payment_id)))
     }
 
-    /// Of refunds that have begun or failed. One that waits since before there was the table has none.
+    /// Of refunds that have begun or failed. One that a node of an earlier version has wait has none.
     async fn remove(tx: &Transaction, unit: &UnitOfWork<'_>) -> Result<u64, DatabaseError> {
         let ended = unit.waiting_refunds.iter().filter(|(_, waits)| waits.is_none());
         let ended: Vec<i64> = ended.map(|(id, _)| id.get()).collect();

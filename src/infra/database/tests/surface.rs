@@ -11,6 +11,12 @@ use crate::domain::{EntryId, RefundId};
 const OF_ALL: EntryFilter =
     EntryFilter { merchant_id: String::new(), above: None, below: None, ascending: true, limit: 100 };
 
+/// The oldest refunds of the merchant, up to `limit`.
+fn all_refunds(limit: u64) -> RefundFilter {
+    let merchant_id = "MERCHANT-1".to_owned();
+    RefundFilter { merchant_id, statuses: Vec::new(), above: None, below: None, ascending: true, limit }
+}
+
 impl Fixture {
     /// Takes on a payment that is to have the reference for itself, and has the PSP say this.
     async fn authorize_as(&mut self, id: i64, reference: &str, verdict: Option<Verdict>) -> Result<(), ReferenceUsed> {
@@ -110,14 +116,7 @@ async fn a_reference_given_by_two_hosts_at_once_is_given_once(mut fixture: Fixtu
 }
 
 async fn refunds_are_listed_while_they_wait_and_when_they_have_begun(mut fixture: Fixture) {
-    let all = RefundFilter {
-        merchant_id: "MERCHANT-1".to_owned(),
-        statuses: Vec::new(),
-        above: None,
-        below: None,
-        ascending: true,
-        limit: 100,
-    };
+    let all = all_refunds(100);
     let id = fixture.captured_and_refunded(1, 3).await;
     let (begun, waiting) = fixture.refund_ids(all.clone()).await;
     assert_eq!((begun.len(), waiting.len()), (0, 3));
@@ -145,15 +144,8 @@ async fn what_an_older_node_wrote_hides_nothing_and_is_not_taken_for_ours(mut fi
     let id = fixture.captured_and_refunded(1, 3).await;
     let captured = fixture.db.payment(id).await.unwrap().unwrap();
     assert_eq!(captured.capture.map(|capture| capture.amount), Some(100));
-    let all = RefundFilter {
-        merchant_id: "MERCHANT-1".to_owned(),
-        statuses: Vec::new(),
-        above: None,
-        below: None,
-        ascending: true,
-        limit: 2,
-    };
-    let (_, stale) = fixture.refund_ids(RefundFilter { limit: 100, ..all.clone() }).await;
+    let all = all_refunds(2);
+    let (_, stale) = fixture.refund_ids(all_refunds(100)).await;
     fixture.work_all(false).await;
     for refund in &stale {
         let row = format!("INSERT INTO waiting_refund VALUES ({}, {}, 'MERCHANT-1')", refund.get(), id.get());

@@ -9,18 +9,15 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::Client;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
-use tokio::net::TcpStream;
 
 use super::client_log::ClientLog;
 use super::settings::Settings;
 use crate::domain::identity::FoundCompanion;
 use crate::infra::event_log::EventLogError;
-use crate::infra::waits::{Wait, wait_for};
+use crate::infra::waits::{Wait, look_for, wait_for};
 
 /// How long to wait before asking again for what is not there yet.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// How long a look for a broker may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why the log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +43,7 @@ impl Settings {
     async fn look_for_brokers(&self, wait: &Wait) -> Option<String> {
         let connect = |broker: &str| {
             let broker = broker.trim().to_owned();
-            Box::pin(async move {
-                match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(&broker)).await {
-                    Ok(Ok(_)) => Ok(()),
-                    Ok(Err(error)) => Err(format!("{broker}: {error}")),
-                    Err(_) => Err(format!("{broker}: no connection within {CONNECT_WITHIN:?}")),
-                }
-            })
+            Box::pin(async move { look_for(&broker).await.map_err(|why| format!("{broker}: {why}")) })
         };
         // The first that can be reached ends it, so that nobody waits for one that cannot.
         let why = select_ok(self.brokers.split(',').map(connect)).await.err()?;
